@@ -1,0 +1,92 @@
+//! The call detail record, written once when a call ends.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cause::{Blame, Cause},
+    id::{CallId, RecordingId},
+    name::{AgentName, Extension, PartyNumber, QueueName, RouteName, TrunkName},
+    time::Timestamp,
+};
+
+/// Where a call came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A registered device that proved its password.
+    Extension(Extension),
+    /// A carrier link.
+    Trunk(TrunkName),
+}
+
+/// The record of one call. Every instant is when it happened, `None` when it did not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cdr {
+    /// Which call.
+    pub call: CallId,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Who called.
+    pub from: PartyNumber,
+    /// What was dialled.
+    pub to: PartyNumber,
+    /// The route that took the call.
+    pub route: Option<RouteName>,
+    /// The last queue it waited in.
+    pub queue: Option<QueueName>,
+    /// The last agent who talked.
+    pub agent: Option<AgentName>,
+    /// The last target that was dialled and answered, when not an agent of a queue.
+    pub answered_by: Option<PartyNumber>,
+    /// The first message arrived.
+    pub started_at: Timestamp,
+    /// We answered the caller (a menu or music answers too).
+    pub answered_at: Option<Timestamp>,
+    /// First two-way conversation.
+    pub connected_at: Option<Timestamp>,
+    /// It was over.
+    pub ended_at: Timestamp,
+    /// Milliseconds in queues.
+    pub waited_ms: u64,
+    /// Milliseconds of conversation.
+    pub talked_ms: u64,
+    /// Why it ended.
+    pub cause: Cause,
+    /// Whose doing that was.
+    pub blame: Blame,
+    /// Its recording, if there is one.
+    pub recording: Option<RecordingId>,
+    /// Generation of the plan that it ran on.
+    pub generation: u64,
+    /// What the call spent its time on; the pieces of the caller's leg sum to its wall time.
+    pub segments: Vec<Segment>,
+}
+
+/// One contiguous spell of one state of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// What went on.
+    pub state: SegmentState,
+    /// The agent, when one was there.
+    pub agent: Option<AgentName>,
+    /// Its begin.
+    pub from_at: Timestamp,
+    /// Its end.
+    pub to_at: Timestamp,
+}
+
+/// What a call spends time on, seen from the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentState {
+    /// In the dialplan: menus, prompts, collecting digits.
+    Plan,
+    /// Waiting in a queue.
+    Queued,
+    /// A dialled party rings.
+    Ringing,
+    /// In conversation.
+    Talking,
+    /// On hold.
+    Hold,
+}

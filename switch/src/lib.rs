@@ -1,0 +1,20 @@
+//! Every decision of the switch, and no I/O: calls and their legs, queues, agents, offers.
+//!
+//! What is here knows nothing of SIP, sockets, databases or clocks. Each core takes `now` and one
+//! input at a time, gives outputs until it is empty, and names the next instant it wants to be woken:
+//! `handle(now, Input)`, then `poll() -> Option<Output>` until `None`, and `deadline()`.
+//!
+//! - [`call::Call`]: the legs of one call, and the dialplan step that the call is at.
+//! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
+//! - [`link`]: the two closed enums in which line loop and floor loop talk.
+//! - [`step`]: what a dialplan may ask of a call, and how each step can end.
+
+pub mod call;
+pub mod cause;
+pub mod cdr;
+pub mod floor;
+pub mod id;
+pub mod link;
+pub mod name;
+pub mod step;
+pub mod time;

@@ -1,0 +1,205 @@
+//! What a dialplan may ask of a call, one step at a time, and how each step can end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cause::Cause,
+    name::{Extension, Language, PartyNumber, PromptName, QueueName, SkillLevel, TrunkName},
+};
+
+/// One action of a dialplan, resolved: every name in it exists.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Tell the caller's side that it rings; the call is not answered. Ends at once with `Done`.
+    Ring,
+    /// Answer the call. Ends with `Done`; a call that is already answered ends it at once.
+    Answer,
+    /// Play phrases one after another, as early media when the call is not answered. Ends with `Done`,
+    /// or with `Digits` when `interrupt` and the caller pressed a key.
+    Play {
+        /// What is heard.
+        audio: Audio,
+        /// A key press ends it.
+        interrupt: bool,
+    },
+    /// Play phrases and gather digits; a key press stops the phrases. Ends with `Digits`, or with
+    /// `NoInput` when nothing was pressed in time.
+    Collect(Collect),
+    /// Wait in a queue until an agent took the call and it ended, or until one of the ways out.
+    /// Ends with `Done` (an agent took it and hung up first), `NoAgents`, `TimedOut`, `Full` or `Error`.
+    Queue(QueueStep),
+    /// Call somebody. Ends with `Done` (answered, and the called party hung up), `Busy`, `NoAnswer`,
+    /// `Unreachable` or `Rejected`.
+    Dial(Dial),
+    /// Send the caller's own audio back until hang-up.
+    Echo,
+    /// The caller, who is an agent, signs in or out or changes state. Ends with `Done` or `Error`.
+    Agent(AgentRequest),
+    /// End the call. Nothing follows.
+    Hangup {
+        /// What the caller's side is told.
+        cause: Cause,
+    },
+}
+
+/// Phrases and the language they are spoken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audio {
+    /// Which recordings are used.
+    pub language: Language,
+    /// One after another.
+    pub phrases: Vec<Phrase>,
+}
+
+/// Something that can be heard. What is not a plain prompt is put together from prompts by the
+/// grammar of the language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phrase {
+    /// A recorded prompt.
+    Prompt(PromptName),
+    /// A cardinal number: "forty-two".
+    Number(u32),
+    /// Digits one by one: "four, two".
+    Digits(String),
+    /// "You are number three in the queue."
+    Position(u32),
+    /// "The estimated waiting time is about five minutes." Minutes, at least 1.
+    EstimatedWait(u32),
+    /// The time of day.
+    Time {
+        /// 0 to 23.
+        hour: u8,
+        /// 0 to 59.
+        minute: u8,
+    },
+}
+
+/// How digits are gathered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collect {
+    /// What is heard first; may be empty.
+    pub audio: Audio,
+    /// Ends as soon as so many digits were pressed; at least 1.
+    pub max_digits: u8,
+    /// How long to wait for the first digit after the audio, in ms.
+    pub first_digit_ms: u64,
+    /// How long to wait between digits, in ms.
+    pub next_digit_ms: u64,
+    /// A key that ends the input and is not part of it.
+    pub terminator: Option<char>,
+}
+
+/// How a call waits in a queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueStep {
+    /// Which queue.
+    pub queue: QueueName,
+    /// What an agent must be able to do.
+    pub skills: Vec<SkillLevel>,
+    /// Minutes of virtual waiting that the call gets ahead.
+    pub priority_minutes: u32,
+    /// The step ends with `TimedOut` after so long without an answer, in ms.
+    pub max_wait_ms: Option<u64>,
+    /// Heard while waiting, over and over; ordinary ring-back when `None`.
+    pub music: Option<PromptName>,
+    /// Language of the announcements.
+    pub language: Language,
+    /// Position and estimated wait are said so often, in ms; `None` says them never.
+    pub announce_every_ms: Option<u64>,
+    /// Said with each announcement ("please stay on the line").
+    pub comfort: Option<PromptName>,
+    /// Whether the conversation is recorded.
+    pub record: bool,
+    /// Who is rung comes from the floor; whether a caller may wait while nobody is signed in comes
+    /// from here: `false` ends the step with `NoAgents` at once.
+    pub wait_without_agents: bool,
+}
+
+/// Whom to call, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dial {
+    /// At least one.
+    pub targets: Vec<Target>,
+    /// All at once or one after another.
+    pub strategy: RingStrategy,
+    /// Ringing time, per target when in order, in ms.
+    pub ring_ms: u64,
+    /// Whether the conversation is recorded.
+    pub record: bool,
+    /// Heard by the caller while it rings; the called side's own early media or ring-back when `None`.
+    pub music: Option<PromptName>,
+    /// The number shown to the called party instead of the caller's own.
+    pub caller_id: Option<PartyNumber>,
+}
+
+/// How a group is rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RingStrategy {
+    /// Everybody at once; the first who answers has the call.
+    All,
+    /// One after another in the order written.
+    InOrder,
+}
+
+/// Somebody who can be called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// All devices registered for an extension.
+    Extension(Extension),
+    /// A number through a trunk.
+    Trunk {
+        /// Which trunk.
+        trunk: TrunkName,
+        /// The number as it is sent to the trunk.
+        number: PartyNumber,
+    },
+    /// An agent's device at a fixed address that the admin wrote (`sip:agent7@127.0.0.3:5090`); the
+    /// address is opaque to everything but the signalling edge.
+    Fixed(std::sync::Arc<str>),
+}
+
+/// What an agent asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "request")]
+pub enum AgentRequest {
+    /// Begin duty: Offline becomes Ready.
+    SignIn,
+    /// End duty: becomes Offline once a conversation in progress and its wrap-up are over.
+    SignOut,
+    /// Take offers again; ends wrap-up early.
+    Ready,
+    /// Take no more offers.
+    NotReady {
+        /// Why, in the admin's words (`lunch`).
+        reason: String,
+    },
+}
+
+/// How a step ended. The dialplan has an answer to each one that its step can give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepOutcome {
+    /// It did what it says.
+    Done,
+    /// The digits that were pressed.
+    Digits(String),
+    /// Nothing was pressed in time.
+    NoInput,
+    /// The called party is on another call.
+    Busy,
+    /// It rang and nobody answered.
+    NoAnswer,
+    /// No device could be reached, or the trunk failed.
+    Unreachable,
+    /// The called party declined.
+    Rejected,
+    /// No agent of the queue is signed in.
+    NoAgents,
+    /// The longest wait in the queue is over.
+    TimedOut,
+    /// The queue takes no more callers.
+    Full,
+    /// It could not be done; the reason was logged.
+    Error,
+}
