@@ -1,0 +1,200 @@
+//! What an [`Endpoint`](super::Endpoint) is set up with.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::flow::Transport;
+
+/// Settings that stay for the life of an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// Digest realm, and what passwords are hashed with.
+    pub realm: String,
+    /// Host names (without port) that are ours, beside the realm and the listeners' addresses: a
+    /// REGISTER for any other domain is refused with 404. Empty: any domain is taken as ours.
+    pub domains: Vec<String>,
+    /// Value of `Server` and `User-Agent`; empty for neither.
+    pub product: String,
+    /// The sockets we listen on. The first of a transport and address family is used for what we
+    /// send on our own.
+    pub listeners: Vec<Listener>,
+    /// Base timers of RFC 3261 section 17.
+    pub timers: BaseTimers,
+    /// Bounds on registrations.
+    pub registration: RegistrationLimits,
+    /// Bounds on everything else.
+    pub limits: Limits,
+    /// How long a digest nonce can be used.
+    pub nonce_lifetime: Duration,
+    /// What we let a client say in `Require` is fixed; this is how long an outgoing invitation may
+    /// go on without a final reply before it is given up for good.
+    pub longest_ring: Duration,
+}
+
+impl EndpointConfig {
+    /// The usual settings for one realm and a set of listeners.
+    #[must_use]
+    pub fn new(realm: impl Into<String>, listeners: Vec<Listener>) -> Self {
+        Self {
+            realm: realm.into(),
+            domains: Vec::new(),
+            product: "Tandem".to_owned(),
+            listeners,
+            timers: BaseTimers::default(),
+            registration: RegistrationLimits::default(),
+            limits: Limits::default(),
+            nonce_lifetime: Duration::from_secs(300),
+            longest_ring: Duration::from_secs(900),
+        }
+    }
+}
+
+/// A socket we listen on.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Over what.
+    pub transport: Transport,
+    /// The address it is bound to, as it shows up in [`Flow::local`](crate::flow::Flow).
+    pub bound: SocketAddr,
+    /// The address that others reach it by: goes into Via and Contact.
+    pub advertised: SocketAddr,
+}
+
+impl Listener {
+    /// A listener that is reached where it is bound.
+    #[must_use]
+    pub const fn new(transport: Transport, address: SocketAddr) -> Self {
+        Self { transport, bound: address, advertised: address }
+    }
+}
+
+/// RFC 3261 table 4.
+#[derive(Clone, Copy, Debug)]
+pub struct BaseTimers {
+    /// Round-trip estimate; 500 ms.
+    pub t1: Duration,
+    /// Longest retransmission interval; 4 s.
+    pub t2: Duration,
+    /// How long a message may stay in the network; 5 s.
+    pub t4: Duration,
+}
+
+impl Default for BaseTimers {
+    fn default() -> Self {
+        Self { t1: Duration::from_millis(500), t2: Duration::from_secs(4), t4: Duration::from_secs(5) }
+    }
+}
+
+/// Bounds on registrations.
+#[derive(Clone, Copy, Debug)]
+pub struct RegistrationLimits {
+    /// Shorter wishes get 423, in seconds.
+    pub min_expires_s: u32,
+    /// For devices that do not say, in seconds.
+    pub default_expires_s: u32,
+    /// Longer wishes are cut to this, in seconds.
+    pub max_expires_s: u32,
+}
+
+impl Default for RegistrationLimits {
+    fn default() -> Self {
+        Self { min_expires_s: 60, default_expires_s: 3_600, max_expires_s: 7_200 }
+    }
+}
+
+/// Bounds on state and on what strangers may ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Client and server transactions together; above it new requests get 503.
+    pub max_transactions: usize,
+    /// Dialogs; above it new INVITEs get 503.
+    pub max_dialogs: usize,
+    /// Longer messages are refused with 513, in bytes.
+    pub max_message_bytes: usize,
+    /// What one address that has not proved itself may send, per second. Replies to the rest are
+    /// not even made.
+    pub stranger_rate_per_s: u32,
+    /// And at once.
+    pub stranger_burst: u32,
+    /// How many such addresses are remembered; the oldest gives way.
+    pub max_strangers: usize,
+    /// `Retry-After` of our 503, in seconds.
+    pub retry_after_s: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_transactions: 400_000,
+            max_dialogs: 40_000,
+            max_message_bytes: 65_535,
+            stranger_rate_per_s: 50,
+            stranger_burst: 200,
+            max_strangers: 4_096,
+            retry_after_s: 5,
+        }
+    }
+}
+
+/// A carrier link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trunk {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where its calls go, in order: the first is used until it fails, then the next.
+    pub peers: Vec<Peer>,
+    /// Whose calls are its: no digest is asked of them. The peers' addresses count without being
+    /// repeated here.
+    pub from: Vec<PeerMatch>,
+    /// What we answer its challenges with.
+    pub credentials: Option<TrunkCredentials>,
+    /// Host part of From and To; the peer's address when `None`.
+    pub from_domain: Option<String>,
+    /// Seconds between pings (OPTIONS); 0 for none (the trunk then counts as up).
+    pub options_ping_s: u32,
+    /// Calls at a time in both directions; 0 for no bound.
+    pub max_calls: usize,
+    /// Register with the carrier (needs credentials).
+    pub register: bool,
+}
+
+/// One address of a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Over what.
+    pub transport: Transport,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// Whose calls are a trunk's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PeerMatch {
+    /// From this address.
+    pub ip: IpAddr,
+    /// From this port only.
+    pub port: Option<u16>,
+    /// Over this only.
+    pub transport: Option<Transport>,
+}
+
+/// What we answer a carrier's challenges with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TrunkCredentials {
+    /// User name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+    /// The only realm they are for; `None` takes the first challenge's realm from the trunk's own
+    /// address as the right one.
+    pub realm: Option<String>,
+}
+
+impl std::fmt::Debug for TrunkCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TrunkCredentials")
+    }
+}
