@@ -1,0 +1,47 @@
+# Everything a newcomer needs is two words: `make run` and `make test`.
+SHELL := /bin/bash
+CARGO ?= cargo
+DATA ?= var
+BIND ?=
+FUZZ_SECONDS ?= 60
+
+.PHONY: run test bench fuzz check fmt prompts deny clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: ## install what is missing, build, start the demo switch
+	@docker/packages.sh run
+	@echo "Building the release; the first time takes some minutes."
+	@$(CARGO) build --release --locked -p tandem
+	@exec "$$($(CARGO) metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem" \
+		serve --config demo --data $(DATA) $(if $(BIND),--bind $(BIND))
+
+test: ## install what the tests need, then format, lints, unit, simulation and loopback tests
+	@docker/packages.sh test
+	@tests/run.sh
+
+bench: ## measure; prints a table and writes target/bench.json
+	@docker/packages.sh test
+	@tests/load/bench.sh
+
+fuzz: ## fuzz every parser for FUZZ_SECONDS each
+	@docker/packages.sh test
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+check: ## the quick look before a commit: format and lints
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: ## format
+	@$(CARGO) fmt --all
+
+prompts: ## make the prompts anew from their texts
+	@docker/packages.sh prompts
+	@dialplans/prompts/make.sh
+
+deny: ## licences and bans by cargo-deny, when it is installed
+	@$(CARGO) deny check licenses bans sources
+
+clean: ## remove what was built; var/ stays
+	@$(CARGO) clean
