@@ -1,0 +1,348 @@
+//! What a line loop says to the media engine and what it hears back: closed enums, plain values.
+//!
+//! A **stream** is the media side of one leg. All streams of one call share a group and so a media
+//! thread; joining two streams therefore needs no lock and no hand-over. Commands travel over one
+//! bounded channel per media thread, events come back over one bounded channel for all of them.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::codec::{Audio, Codec};
+
+/// The media side of one leg. Chosen by the caller; never used twice in the life of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream {:x}", self.0)
+    }
+}
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Media threads; at least 1 is used.
+    pub threads: usize,
+    /// Local addresses that sockets may be bound to. `Engine::open` names one of them.
+    pub addresses: Vec<IpAddr>,
+    /// First RTP port (rounded up to even) that may be used on each address.
+    pub first_port: u16,
+    /// Last port that may be used, RTCP's odd port included.
+    pub last_port: u16,
+    /// How long a closed port rests, so that a new call never hears an old one.
+    pub drain: Duration,
+    /// The least rest when no fresher port is left.
+    pub min_drain: Duration,
+    /// Silence on a stream that should receive, after which `Event::MediaLost` is told.
+    pub lost_after: Duration,
+    /// Events that fit into the channel to the caller, at least 16. When it is full, each media
+    /// thread keeps as many again in order; beyond that, events are dropped, counted and logged.
+    pub event_capacity: usize,
+    /// Reads the monotonic clock. The engine reads it once per wake-up of a thread.
+    pub clock: fn() -> Instant,
+    /// Unix time in microseconds at the moment of `Engine::start`, for the NTP times of RTCP.
+    pub unix_us: u64,
+    /// Seed of all random numbers (SSRCs, first sequence numbers, RTCP intervals).
+    pub seed: u64,
+}
+
+impl EngineConfig {
+    /// One thread on 127.0.0.1, ports 20000 to 29999, 30 s of rest.
+    #[must_use]
+    pub fn new(clock: fn() -> Instant) -> Self {
+        Self {
+            threads: 1,
+            addresses: vec![IpAddr::from([127, 0, 0, 1])],
+            first_port: 20_000,
+            last_port: 29_999,
+            drain: Duration::from_secs(30),
+            min_drain: Duration::from_secs(2),
+            lost_after: Duration::from_secs(30),
+            event_capacity: 4_096,
+            clock,
+            unix_us: 0,
+            seed: 0,
+        }
+    }
+}
+
+/// Where a new stream receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// RTP; this is the address and port for the SDP.
+    pub rtp: SocketAddr,
+    /// RTCP of a peer without rtcp-mux: always the RTP port plus one.
+    pub rtcp: SocketAddr,
+}
+
+/// Why a stream could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Every port is in use or rests. Ours; worth retrying after the rest, a call gets 503.
+    #[error("no free RTP port on {0}")]
+    PortsExhausted(IpAddr),
+    /// The address is not one of `EngineConfig::addresses`.
+    #[error("{0} is not an address of this media engine")]
+    UnknownAddress(IpAddr),
+    /// The id is in use.
+    #[error("{0} is open already")]
+    AlreadyOpen(StreamId),
+    /// The media thread is behind with its commands.
+    #[error("the media thread is overloaded")]
+    Busy,
+    /// The socket could not be made.
+    #[error("cannot open an RTP socket")]
+    Socket(#[source] std::io::Error),
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The stream or recording is not open.
+    #[error("the stream or recording is not open")]
+    NotOpen,
+    /// Two streams of different groups cannot be joined or recorded together.
+    #[error("the streams belong to different groups")]
+    DifferentGroups,
+    /// Media is never sent there: multicast, broadcast, unspecified, port 0 or one of our own ports.
+    #[error("media may not be sent to that address")]
+    ForbiddenRemote,
+    /// The media thread is behind with its commands; this one was not taken.
+    #[error("the media thread is overloaded")]
+    Busy,
+}
+
+/// Who besides the address of the SDP may become the peer of a stream (symmetric RTP, RFC 4961).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LearnPolicy {
+    /// Nobody: only the address and port of the SDP.
+    Strict,
+    /// Another port of the SDP's address, or any port of the address that signalling came from.
+    #[default]
+    SameHost,
+    /// Any address, after a longer trial.
+    Any,
+}
+
+/// What is spoken on a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// The codec.
+    pub codec: Codec,
+    /// Its RTP payload type, both ways.
+    pub payload_type: u8,
+    /// Payload type of telephone-event (RFC 4733) at the codec's RTP clock, when negotiated.
+    pub dtmf_payload_type: Option<u8>,
+    /// Milliseconds of audio in a packet that we make: 10, 20, 30, 40 or 60; others become 20.
+    pub ptime_ms: u8,
+}
+
+/// The negotiated side of a stream. Sent again after each re-negotiation; an unchanged remote keeps
+/// the learned address, a changed one starts learning anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Configure {
+    /// Where the peer's SDP wants RTP.
+    pub remote: SocketAddr,
+    /// Where it wants RTCP; the RTP port plus one when the SDP says nothing.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// Who else may become the peer.
+    pub learn: LearnPolicy,
+    /// Address that signalling of this leg came from, for `LearnPolicy::SameHost`.
+    pub signalling: Option<IpAddr>,
+    /// What is spoken.
+    pub format: Format,
+    /// We may send (SDP `sendrecv` or `sendonly` from our side).
+    pub send: bool,
+    /// We expect to receive (`sendrecv` or `recvonly` from our side).
+    pub receive: bool,
+    /// RTCP comes and goes on the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+}
+
+/// What a line loop tells the engine. Opening is `Engine::open`, because it answers.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// The stream was (re-)negotiated.
+    Configure {
+        /// Which stream.
+        stream: StreamId,
+        /// The result.
+        to: Configure,
+    },
+    /// The two hear each other. Each leaves the stream it was joined to before; echo ends. A prompt
+    /// that plays goes on and has precedence until its end.
+    Join {
+        /// One stream.
+        a: StreamId,
+        /// The other, of the same group.
+        b: StreamId,
+    },
+    /// The stream and its partner no longer hear each other.
+    Part {
+        /// Which stream.
+        stream: StreamId,
+    },
+    /// Play prompts one after another, instead of what plays now (which gets no `Played`).
+    Play {
+        /// To which stream.
+        stream: StreamId,
+        /// Named in `Event::Played`.
+        play: u32,
+        /// At least one; empty audio ends at once.
+        audio: Vec<Arc<Audio>>,
+        /// From the beginning again, until stopped.
+        repeat: bool,
+    },
+    /// Play ring-back tone (ITU-T E.180: 425 Hz, 1 s on, 4 s off) until stopped.
+    RingBack {
+        /// To which stream.
+        stream: StreamId,
+    },
+    /// Stop what plays. No `Played` follows.
+    StopPlay {
+        /// On which stream.
+        stream: StreamId,
+    },
+    /// Send the stream's audio back to itself until it is joined, parted or closed.
+    Echo {
+        /// Which stream.
+        stream: StreamId,
+    },
+    /// Record what both streams receive into one stereo WAV file. A recording that runs already goes
+    /// on with the new sides (a transfer), in the same file; `path` is not looked at then.
+    Record {
+        /// Chosen by the caller; unique in the life of an engine.
+        recording: u64,
+        /// A file that does not exist yet; its folder does.
+        path: PathBuf,
+        /// Heard on the left: the caller.
+        left: StreamId,
+        /// Heard on the right: the agent. May come later.
+        right: Option<StreamId>,
+    },
+    /// Write silence instead of audio until told otherwise (card numbers); time goes on.
+    PauseRecord {
+        /// Which recording.
+        recording: u64,
+        /// Whether it pauses from now on.
+        paused: bool,
+    },
+    /// End a recording; `Recorded` or `RecordFailed` follows.
+    StopRecord {
+        /// Which recording.
+        recording: u64,
+    },
+    /// Send a key press as telephone-event (RFC 4733). Waits behind earlier ones, at most 32; without a
+    /// negotiated telephone-event it is dropped.
+    SendDigit {
+        /// To which stream.
+        stream: StreamId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`; others are dropped.
+        digit: char,
+        /// How long, in ms; held to 40 to 6000.
+        duration_ms: u16,
+    },
+    /// The stream ends: RTCP BYE, sockets closed, port to rest, `Closed` told. Recordings go on without
+    /// it. Always taken: when the thread is busy it is kept and sent with one of the next commands.
+    Close {
+        /// Which stream.
+        stream: StreamId,
+    },
+}
+
+/// What a line loop hears from the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A key was pressed (RFC 4733), told once, at its end.
+    Digit {
+        /// On which stream.
+        stream: StreamId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+        /// How long, in ms.
+        duration_ms: u32,
+    },
+    /// A `Play` came to its end by itself.
+    Played {
+        /// On which stream.
+        stream: StreamId,
+        /// The number given with it.
+        play: u32,
+    },
+    /// The first valid media of an accepted source; again when the source changed.
+    MediaStarted {
+        /// On which stream.
+        stream: StreamId,
+        /// From where.
+        from: SocketAddr,
+    },
+    /// Nothing was received for `EngineConfig::lost_after` although the stream should receive. Told
+    /// once; again only after media was received in between.
+    MediaLost {
+        /// Which stream.
+        stream: StreamId,
+    },
+    /// A recording is complete on disk.
+    Recorded {
+        /// Which recording.
+        recording: u64,
+        /// The file.
+        path: PathBuf,
+        /// Its length, in ms.
+        duration_ms: u64,
+        /// Packets that were received but are not in the file (too late, or the disk was too slow).
+        frames_lost: u64,
+    },
+    /// A recording ended early; what was written before is readable.
+    RecordFailed {
+        /// Which recording.
+        recording: u64,
+        /// What the operating system said.
+        error: String,
+    },
+    /// The stream is gone, with what was measured.
+    Closed {
+        /// Which stream.
+        stream: StreamId,
+        /// From its whole life.
+        quality: Quality,
+    },
+    /// Handling the stream hit a fault of ours; it is silent from now on and must be closed.
+    Fault {
+        /// Which stream.
+        stream: StreamId,
+    },
+}
+
+/// What was measured on a stream. `None` means not measured, never "good".
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quality {
+    /// RTP packets accepted.
+    pub packets_received: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// Packets that never came (RFC 3550 A.3, never negative).
+    pub lost: u64,
+    /// Packets that came after a later one.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicated: u64,
+    /// Packets from somebody who is not the peer.
+    pub foreign: u64,
+    /// Packets that are not RTP or RTCP as negotiated.
+    pub malformed: u64,
+    /// Interarrival jitter (RFC 3550 A.8) at the end, in ms.
+    pub jitter_ms: Option<f32>,
+    /// Round trip by RTCP, the last one, in ms.
+    pub rtt_ms: Option<f32>,
+    /// Share of our packets that the peer says it lost over the whole stream, 0 to 1.
+    pub remote_loss: Option<f32>,
+    /// Estimated listening quality of what was received, 1 to 4.5 (ITU-T G.107); narrow-band only.
+    pub mos: Option<f32>,
+}
