@@ -10,6 +10,8 @@ pub enum Cause {
     Normal,
     /// The caller gave up before an answer.
     Cancelled,
+    /// Another device of the group took the call first.
+    AnsweredElsewhere,
     /// The party is on another call.
     Busy,
     /// It rang and nobody answered.
@@ -47,6 +49,7 @@ impl Cause {
         match self {
             Self::Normal => "normal",
             Self::Cancelled => "cancelled",
+            Self::AnsweredElsewhere => "answered-elsewhere",
             Self::Busy => "busy",
             Self::NoAnswer => "no-answer",
             Self::Rejected => "rejected",
