@@ -1,183 +1,231 @@
 //! One call: its legs, and the dialplan step that it is at.
 //!
 //! The call is a back-to-back user agent seen from above: it knows legs, not messages. It takes one
-//! [`Step`] at a time from the dialplan, carries it out on its legs, and reports how it ended.
+//! [`Step`](crate::step::Step) at a time from the dialplan, carries it out on its legs, and reports how it ended.
+//!
+//! What it does not do: choose the next step (the dialplan does), choose an agent (the floor does),
+//! pass digits between joined legs (the media layer does), send or receive anything.
+//!
+//! Each kind of step has its file; `legs` keeps what is true of every leg at any time, `ledger`
+//! what the call detail record will say.
 
-use std::sync::Arc;
+mod collect;
+mod contract;
+mod dial;
+mod hold;
+mod ledger;
+mod legs;
+mod play;
+mod queue;
+mod short;
+mod talk;
+mod view;
+
+use std::{collections::VecDeque, sync::Arc};
+
+pub use contract::{Arrival, CallSettings, Input, Output};
+pub use legs::LegStage;
+pub use view::{LegView, View};
 
 use crate::{
-    cause::Cause,
-    cdr::{Cdr, Origin},
-    id::{CallId, LegId, RecordingId},
-    link::{FloorSays, ToFloor},
-    name::{PartyNumber, RouteName},
-    step::{Audio, Step, StepOutcome, Target},
+    cause::{Blame, Cause},
+    cdr::SegmentState,
+    id::{IdSource, LegId},
+    link::{FloorSays, LeaveReason, ToFloor},
+    step::StepOutcome,
+    time::Timestamp,
 };
+use collect::Collecting;
+use dial::Dialling;
+use ledger::Ledger;
+use legs::Legs;
+use play::Playing;
+use queue::Queueing;
+use talk::Talk;
 
-/// What a call is told. One at a time, each with the present instant.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// The dialplan's next step; the first one begins the call, each later one follows a `StepEnded`.
-    Step(Step),
-    /// The dialplan moved to another route: for the record.
-    Routed(RouteName),
-    /// A called leg rings; `early_media` says whether its own audio can be heard already.
-    LegRang {
-        /// Which leg.
-        leg: LegId,
-        /// Whether there is something to hear.
-        early_media: bool,
-    },
-    /// A called leg answered and its audio is set up.
-    LegAnswered {
-        /// Which leg.
-        leg: LegId,
-    },
-    /// A called leg did not come up. Final: the leg is gone.
-    LegFailed {
-        /// Which leg.
-        leg: LegId,
-        /// Why.
-        cause: Cause,
-    },
-    /// A leg ended from the other side (hang-up, cancel, lost connection). Final: the leg is gone.
-    LegEnded {
-        /// Which leg.
-        leg: LegId,
-        /// Why.
-        cause: Cause,
-    },
-    /// A leg put us on hold (`true`) or took us back (`false`).
-    LegHeld {
-        /// Which leg.
-        leg: LegId,
-        /// On hold now.
-        held: bool,
-    },
-    /// A digit was pressed on a leg.
-    Digit {
-        /// Which leg.
-        leg: LegId,
-        /// `0`–`9`, `*`, `#`, `A`–`D`.
-        digit: char,
-    },
-    /// What was playing to a leg came to its end by itself.
-    Played {
-        /// Which leg.
-        leg: LegId,
-        /// Which playing; an old number is a late message and means nothing.
-        play: u32,
-    },
-    /// The floor says something.
-    Floor(FloorSays),
-    /// Somebody with the right to it ends the call.
-    Hangup {
-        /// Why.
-        cause: Cause,
-    },
-    /// A deadline may have passed.
-    Tick,
+/// Digits pressed ahead of the step that wants them; more are dropped.
+const TYPED_AHEAD: usize = 32;
+
+/// One back-to-back call, from its arrival to its record.
+///
+/// Hand in one [`Input`] by [`handle`](Self::handle), then take every [`Output`] by
+/// [`poll`](Self::poll), and come back with [`Input::Tick`] at [`deadline`](Self::deadline).
+#[derive(Debug)]
+pub struct Call {
+    arrival: Arrival,
+    settings: Arc<CallSettings>,
+    doing: Doing,
+    legs: Legs,
+    typed: VecDeque<char>,
+    ledger: Ledger,
 }
 
-/// What a call wants done. Every leg that was ever named in an output ends by `EndLeg`, `LegFailed` or
-/// `LegEnded`, exactly one of them.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Tell the caller's side that it rings.
-    RingCaller,
-    /// Open an audio path to the caller before an answer.
-    EarlyMedia,
-    /// Answer the caller.
-    Answer,
-    /// Call somebody on a new leg.
-    InviteLeg {
-        /// The new leg.
-        leg: LegId,
-        /// Whom.
-        target: Target,
-        /// The number to show.
-        caller_id: PartyNumber,
+/// What a call is doing: one variant for each thing it can wait for.
+#[derive(Debug)]
+enum Doing {
+    /// The dialplan's next step.
+    AwaitStep,
+    /// The end of a prompt.
+    Play(Playing),
+    /// Digits.
+    Collect(Collecting),
+    /// An agent.
+    Queue(Box<Queueing>),
+    /// Somebody who is called.
+    Dial(Box<Dialling>),
+    /// The end of a conversation.
+    Talk(Talk),
+    /// The end of an echo test.
+    Echo,
+    /// The floor's reply to an agent's request.
+    AwaitReply {
+        /// Its silence is a fault from then on.
+        until: Timestamp,
     },
-    /// End a leg whatever it is doing: refuse it, cancel it or hang it up. No word comes back.
-    EndLeg {
-        /// Which leg.
-        leg: LegId,
-        /// What its side is told.
-        cause: Cause,
-    },
-    /// Play to a leg, instead of whatever it hears now.
-    Play {
-        /// To whom.
-        leg: LegId,
-        /// Number of this playing; comes back in `Played`.
-        play: u32,
-        /// What.
-        audio: Audio,
-        /// Over and over, never `Played`.
-        repeat: bool,
-    },
-    /// Play the ordinary ring-back tone to a leg, over and over.
-    RingBack {
-        /// To whom.
-        leg: LegId,
-    },
-    /// Stop whatever is playing to a leg.
-    StopPlay {
-        /// To whom.
-        leg: LegId,
-    },
-    /// The two legs hear each other from now on.
-    Join {
-        /// One.
-        left: LegId,
-        /// The other.
-        right: LegId,
-    },
-    /// A leg is taken out of a join; both hear nothing.
-    Part {
-        /// Which leg.
-        leg: LegId,
-    },
-    /// A leg hears itself.
-    Echo {
-        /// Which leg.
-        leg: LegId,
-    },
-    /// Record a conversation: one party left, the other right.
-    Record {
-        /// The new recording; also in the CDR.
-        recording: RecordingId,
-        /// Left channel: the caller.
-        left: LegId,
-        /// Right channel: the agent or called party.
-        right: LegId,
-    },
-    /// Close a recording.
-    StopRecord {
-        /// Which.
-        recording: RecordingId,
-    },
-    /// The step ended; the dialplan gives the next.
-    StepEnded(StepOutcome),
-    /// A message for the floor.
-    Floor(ToFloor),
-    /// Something worth a line in the live trace (`tandem follow`): short, no personal data.
-    Trace(&'static str, Arc<str>),
-    /// The call is over. Nothing comes after it. All legs and recordings were ended before.
-    Ended(Box<Cdr>),
+    /// Nothing more.
+    Over,
 }
 
-/// What is known of a call when it arrives.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Arrival {
-    /// Its identifier.
-    pub call: CallId,
-    /// Where it came from.
-    pub origin: Origin,
-    /// Who calls.
-    pub from: PartyNumber,
-    /// What was dialled.
-    pub to: PartyNumber,
-    /// Generation of the plan it runs on.
-    pub generation: u64,
+/// The present instant, and the source of identifiers that belongs to the loop.
+struct Moment<'a> {
+    now: Timestamp,
+    ids: &'a mut IdSource,
+}
+
+impl Call {
+    /// A call that has just arrived and waits for its first step.
+    #[must_use]
+    pub fn new(now: Timestamp, arrival: Arrival, settings: Arc<CallSettings>) -> Self {
+        Self { arrival, settings, doing: Doing::AwaitStep, legs: Legs::new(), typed: VecDeque::new(), ledger: Ledger::new(now) }
+    }
+
+    /// Tells the call one thing. Items and recordings that come of it are named from `ids`. All
+    /// outputs are to be polled before the next input. After the end, every input means nothing.
+    pub fn handle(&mut self, now: Timestamp, input: Input, ids: &mut IdSource) {
+        debug_assert!(self.legs.is_drained(), "outputs of the last input were not polled");
+        let mut at = Moment { now: self.ledger.clamp(now), ids };
+        if !self.is_over() && self.legs.admit(&input) {
+            self.take(&mut at, input);
+        }
+        if self.deadline().is_some_and(|due| due <= at.now) {
+            self.advance(&mut at, Input::Tick);
+        }
+    }
+
+    /// The next thing to be done, in order; `None` when all is said.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.legs.poll()
+    }
+
+    /// When the call wants its next [`Input::Tick`], if it waits for a time at all.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match &self.doing {
+            Doing::Collect(collecting) => collecting.deadline(),
+            Doing::Queue(queueing) => queueing.deadline(),
+            Doing::Dial(dialling) => Some(dialling.deadline()),
+            Doing::AwaitReply { until } => Some(*until),
+            Doing::AwaitStep | Doing::Play(_) | Doing::Talk(_) | Doing::Echo | Doing::Over => None,
+        }
+    }
+
+    /// Whether the call has ended and can be dropped once it is polled empty.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.doing, Doing::Over)
+    }
+
+    /// Inputs that mean the same whatever the call is doing; the others go to what it is doing.
+    fn take(&mut self, at: &mut Moment<'_>, input: Input) {
+        match input {
+            Input::Routed(route) => {
+                self.trace("route", route.as_str());
+                self.ledger.route = Some(route);
+            }
+            Input::Hangup { cause } => self.finish(at.now, cause, Blame::Us),
+            Input::LegFailed { leg: LegId::CALLER, cause } | Input::LegEnded { leg: LegId::CALLER, cause } => {
+                let blame = ledger::blame(cause, Blame::Caller, self.came_by_trunk());
+                self.finish(at.now, cause, blame);
+            }
+            Input::Step(step) if matches!(self.doing, Doing::AwaitStep) => {
+                self.doing = self.begin(at, step);
+            }
+            // A step on top of another is the wiring's mistake; the step that runs stays the owner.
+            Input::Step(step) => self.trace("unexpected step", short::name_of(&step)),
+            Input::Floor(FloorSays::Offer { offer, item, .. }) if !self.waits_as(item) => {
+                self.floor(ToFloor::Decline { offer, cause: Cause::Cancelled });
+            }
+            Input::Digit { digit, .. } => {
+                if self.doing.wants_digits() && self.typed.len() < TYPED_AHEAD {
+                    self.typed.push_back(digit.to_ascii_uppercase());
+                    self.advance(at, input);
+                }
+            }
+            Input::Tick => {}
+            _ => self.advance(at, input),
+        }
+    }
+
+    fn advance(&mut self, at: &mut Moment<'_>, input: Input) {
+        let doing = std::mem::replace(&mut self.doing, Doing::AwaitStep);
+        self.doing = match doing {
+            Doing::Play(playing) => self.playing(at.now, playing, &input),
+            Doing::Collect(collecting) => self.collecting(at.now, collecting, &input),
+            Doing::Queue(queueing) => self.queueing(at, queueing, input),
+            Doing::Dial(dialling) => self.dialling(at, dialling, &input),
+            Doing::Talk(talk) => self.talking(at.now, talk, &input),
+            Doing::AwaitReply { until } => self.awaiting_reply(at.now, until, &input),
+            idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
+        };
+    }
+
+    /// Reports how the step ended; the time from here on is the plan's.
+    fn step_ended(&mut self, now: Timestamp, outcome: StepOutcome) -> Doing {
+        self.ledger.turn(now, SegmentState::Plan, None);
+        self.legs.say(Output::StepEnded(outcome));
+        Doing::AwaitStep
+    }
+
+    /// Ends whatever is going on, then every leg, then the call.
+    fn finish(&mut self, now: Timestamp, cause: Cause, blame: Blame) {
+        match std::mem::replace(&mut self.doing, Doing::Over) {
+            Doing::Queue(queueing) => {
+                let reason = if blame == Blame::Us { LeaveReason::Fault } else { LeaveReason::Abandoned };
+                self.floor(ToFloor::Leave { item: queueing.item(), reason });
+            }
+            Doing::Talk(talk) => self.close_talk(&talk, cause),
+            _ => {}
+        }
+        self.trace("ended", format!("{} by {}", cause.as_str(), blame.as_str()));
+        self.legs.end_all(cause);
+        let cdr = self.ledger.close(now, &self.arrival, cause, blame);
+        self.legs.say(Output::Ended(Box::new(cdr)));
+    }
+
+    fn answer_caller(&mut self, now: Timestamp) {
+        if self.legs.answer() {
+            self.ledger.answered_at = Some(now);
+            self.trace("answered", "");
+        }
+    }
+
+    const fn came_by_trunk(&self) -> bool {
+        matches!(self.arrival.origin, crate::cdr::Origin::Trunk(_))
+    }
+
+    fn floor(&mut self, message: ToFloor) {
+        self.legs.say(Output::Floor(message));
+    }
+
+    fn trace(&mut self, what: &'static str, detail: impl Into<Arc<str>>) {
+        self.legs.say(Output::Trace(what, detail.into()));
+    }
+}
+
+impl Doing {
+    /// Digits count ahead while the plan talks to the caller. While the caller talks to somebody they
+    /// are for the other party, while they wait they are for nobody.
+    const fn wants_digits(&self) -> bool {
+        matches!(self, Self::AwaitStep | Self::Play(_) | Self::Collect(_) | Self::AwaitReply { .. })
+    }
 }

@@ -1,0 +1,197 @@
+//! What a call is told, what it wants done, and what is known of it when it arrives.
+
+use std::sync::Arc;
+
+use crate::{
+    cause::Cause,
+    cdr::{Cdr, Origin},
+    id::{CallId, LegId, RecordingId},
+    link::{FloorSays, ToFloor},
+    name::{Language, PartyNumber, PromptName, RouteName},
+    step::{Audio, Step, StepOutcome, Target},
+};
+
+/// What a call is told. One at a time, each with the present instant.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The dialplan's next step; the first one begins the call, each later one follows a `StepEnded`.
+    Step(Step),
+    /// The dialplan moved to another route: for the record.
+    Routed(RouteName),
+    /// A called leg rings; `early_media` says whether its own audio can be heard already.
+    LegRang {
+        /// Which leg.
+        leg: LegId,
+        /// Whether there is something to hear.
+        early_media: bool,
+    },
+    /// A called leg answered and its audio is set up.
+    LegAnswered {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A called leg did not come up. Final: the leg is gone.
+    LegFailed {
+        /// Which leg.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+    },
+    /// A leg ended from the other side (hang-up, cancel, lost connection). Final: the leg is gone.
+    LegEnded {
+        /// Which leg.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+    },
+    /// A leg put us on hold (`true`) or took us back (`false`).
+    LegHeld {
+        /// Which leg.
+        leg: LegId,
+        /// On hold now.
+        held: bool,
+    },
+    /// A digit was pressed on a leg.
+    Digit {
+        /// Which leg.
+        leg: LegId,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        digit: char,
+    },
+    /// What was playing to a leg came to its end by itself.
+    Played {
+        /// Which leg.
+        leg: LegId,
+        /// Which playing; an old number is a late message and means nothing.
+        play: u32,
+    },
+    /// The floor says something.
+    Floor(FloorSays),
+    /// Somebody with the right to it ends the call.
+    Hangup {
+        /// Why.
+        cause: Cause,
+    },
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// What a call wants done. Every leg that was ever named in an output ends by `EndLeg`, `LegFailed` or
+/// `LegEnded`, exactly one of them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Tell the caller's side that it rings.
+    RingCaller,
+    /// Open an audio path to the caller before an answer.
+    EarlyMedia,
+    /// Answer the caller.
+    Answer,
+    /// Call somebody on a new leg.
+    InviteLeg {
+        /// The new leg.
+        leg: LegId,
+        /// Whom.
+        target: Target,
+        /// The number to show.
+        caller_id: PartyNumber,
+    },
+    /// End a leg whatever it is doing: refuse it, cancel it or hang it up. No word comes back.
+    EndLeg {
+        /// Which leg.
+        leg: LegId,
+        /// What its side is told.
+        cause: Cause,
+    },
+    /// Play to a leg, instead of whatever it hears now.
+    Play {
+        /// To whom.
+        leg: LegId,
+        /// Number of this playing; comes back in `Played`.
+        play: u32,
+        /// What.
+        audio: Audio,
+        /// Over and over, never `Played`.
+        repeat: bool,
+    },
+    /// Play the ordinary ring-back tone to a leg, over and over.
+    RingBack {
+        /// To whom.
+        leg: LegId,
+    },
+    /// Stop whatever is playing to a leg.
+    StopPlay {
+        /// To whom.
+        leg: LegId,
+    },
+    /// The two legs hear each other from now on.
+    Join {
+        /// One.
+        left: LegId,
+        /// The other.
+        right: LegId,
+    },
+    /// A leg is taken out of a join; both hear nothing.
+    Part {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A leg hears itself.
+    Echo {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Record a conversation: one party left, the other right.
+    Record {
+        /// The new recording; also in the CDR.
+        recording: RecordingId,
+        /// Left channel: the caller.
+        left: LegId,
+        /// Right channel: the agent or called party.
+        right: LegId,
+    },
+    /// Close a recording.
+    StopRecord {
+        /// Which.
+        recording: RecordingId,
+    },
+    /// The step ended; the dialplan gives the next.
+    StepEnded(StepOutcome),
+    /// A message for the floor.
+    Floor(ToFloor),
+    /// Something worth a line in the live trace (`tandem follow`): short, no personal data.
+    Trace(&'static str, Arc<str>),
+    /// The call is over. Nothing comes after it. All legs and recordings were ended before.
+    Ended(Box<Cdr>),
+}
+
+/// What is known of a call when it arrives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arrival {
+    /// Its identifier.
+    pub call: CallId,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Who calls.
+    pub from: PartyNumber,
+    /// What was dialled.
+    pub to: PartyNumber,
+    /// Generation of the plan it runs on.
+    pub generation: u64,
+}
+
+/// What is the same for all calls of one generation of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSettings {
+    /// Heard by a party whom the other one put on hold, over and over; silence when `None`.
+    pub hold_music: Option<PromptName>,
+    /// Language of music, where the step names none.
+    pub language: Language,
+    /// How long the floor may take to reply, in ms, before its silence counts as a fault of ours.
+    pub floor_reply_ms: u64,
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self { hold_music: None, language: "en".into(), floor_reply_ms: 5_000 }
+    }
+}

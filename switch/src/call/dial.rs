@@ -1,0 +1,187 @@
+//! The step `dial`: one target or a ring group; the first who answers has the call.
+
+use smallvec::SmallVec;
+
+use super::{Call, Doing, Input, LegStage, Moment, ledger, legs::Ear, talk::With};
+use crate::{
+    cause::{Blame, Cause},
+    cdr::SegmentState,
+    id::LegId,
+    name::PartyNumber,
+    step::{Dial, RingStrategy, StepOutcome, Target},
+    time::Timestamp,
+};
+
+/// Somebody is called.
+#[derive(Debug)]
+pub(super) struct Dialling {
+    dial: Dial,
+    /// Targets before this one were called.
+    next: usize,
+    /// Who rings: the leg and which target it is.
+    ringing: SmallVec<[(LegId, usize); 2]>,
+    until: Timestamp,
+    /// The failure that says most of those so far.
+    failure: Option<(Cause, Blame)>,
+}
+
+impl Dialling {
+    pub(super) const fn deadline(&self) -> Timestamp {
+        self.until
+    }
+
+    /// What a called party plays before the answer goes to the caller only when it is clear whose it is.
+    fn passes_early_media(&self) -> bool {
+        self.dial.music.is_none() && (self.dial.strategy == RingStrategy::InOrder || self.dial.targets.len() == 1)
+    }
+
+    fn take(&mut self, leg: LegId) -> Option<&Target> {
+        let place = self.ringing.iter().position(|(l, _)| *l == leg)?;
+        let (_, target) = self.ringing.remove(place);
+        self.dial.targets.get(target)
+    }
+
+    fn note_failure(&mut self, cause: Cause, blame: Blame) {
+        if self.failure.is_none_or(|(known, _)| rank(cause) > rank(known)) {
+            self.failure = Some((cause, blame));
+        }
+    }
+}
+
+/// How much a failure says to the caller.
+fn rank(cause: Cause) -> u8 {
+    match outcome(cause) {
+        StepOutcome::Busy => 3,
+        StepOutcome::Rejected => 2,
+        StepOutcome::NoAnswer => 1,
+        _ => 0,
+    }
+}
+
+const fn outcome(cause: Cause) -> StepOutcome {
+    match cause {
+        Cause::Busy => StepOutcome::Busy,
+        Cause::Rejected | Cause::Forbidden => StepOutcome::Rejected,
+        Cause::NoAnswer | Cause::Cancelled | Cause::AnsweredElsewhere | Cause::Normal => StepOutcome::NoAnswer,
+        Cause::NotRegistered
+        | Cause::NotFound
+        | Cause::Incompatible
+        | Cause::Unavailable
+        | Cause::Congestion
+        | Cause::Timeout
+        | Cause::MediaTimeout
+        | Cause::NetworkFailure
+        | Cause::Restart
+        | Cause::Fault => StepOutcome::Unreachable,
+    }
+}
+
+const fn is_trunk(target: &Target) -> bool {
+    matches!(target, Target::Trunk { .. })
+}
+
+/// Who answered, for the record.
+fn number_of(target: &Target) -> PartyNumber {
+    match target {
+        Target::Extension(extension) => extension.as_str().into(),
+        Target::Trunk { number, .. } => number.clone(),
+        Target::Fixed(address) => PartyNumber::from(&**address),
+    }
+}
+
+impl Call {
+    pub(super) fn begin_dial(&mut self, now: Timestamp, dial: Dial) -> Doing {
+        self.typed.clear();
+        self.ledger.blame = Blame::Us;
+        self.ledger.turn(now, SegmentState::Ringing, None);
+        self.ring_next(now, Dialling { dial, next: 0, ringing: SmallVec::new(), until: now, failure: None })
+    }
+
+    pub(super) fn dialling(&mut self, at: &mut Moment<'_>, mut dialling: Box<Dialling>, input: &Input) -> Doing {
+        match *input {
+            Input::LegRang { leg, early_media } => {
+                self.trace("rings", leg.to_string());
+                self.called_rang(&dialling, leg, early_media);
+                Doing::Dial(dialling)
+            }
+            Input::LegAnswered { leg } => self.called_answered(at, *dialling, leg),
+            Input::LegFailed { leg, cause } | Input::LegEnded { leg, cause } => {
+                self.trace("failed", format!("{leg}: {}", cause.as_str()));
+                let by_trunk = dialling.take(leg).is_some_and(is_trunk);
+                dialling.note_failure(cause, ledger::blame(cause, Blame::Callee, by_trunk));
+                if dialling.ringing.is_empty() { self.ring_next(at.now, *dialling) } else { Doing::Dial(dialling) }
+            }
+            Input::Tick if at.now >= dialling.until => {
+                for (leg, _) in std::mem::take(&mut dialling.ringing) {
+                    self.legs.end(leg, Cause::Cancelled);
+                }
+                dialling.note_failure(Cause::NoAnswer, Blame::Callee);
+                self.ring_next(at.now, *dialling)
+            }
+            _ => Doing::Dial(dialling),
+        }
+    }
+
+    /// Calls whoever is next: all targets, or the next in order. Nobody left ends the step.
+    fn ring_next(&mut self, now: Timestamp, mut dialling: Dialling) -> Doing {
+        while let Some(target) = dialling.dial.targets.get(dialling.next) {
+            let caller_id = dialling.dial.caller_id.as_ref().unwrap_or(&self.arrival.from).clone();
+            match self.legs.invite(target.clone(), caller_id) {
+                Some(leg) => dialling.ringing.push((leg, dialling.next)),
+                None => dialling.note_failure(Cause::Congestion, Blame::Us),
+            }
+            dialling.next += 1;
+            if dialling.dial.strategy == RingStrategy::InOrder && !dialling.ringing.is_empty() {
+                break;
+            }
+        }
+        if dialling.ringing.is_empty() {
+            return self.dial_failed(now, &dialling);
+        }
+        dialling.until = now.plus_ms(dialling.dial.ring_ms);
+        self.comfort(&dialling);
+        Doing::Dial(Box::new(dialling))
+    }
+
+    /// Gives a caller who can hear us something to hear.
+    fn comfort(&mut self, dialling: &Dialling) {
+        let hears_us = self.legs.stage(LegId::CALLER).is_some_and(|stage| stage >= LegStage::EarlyMedia);
+        match &dialling.dial.music {
+            _ if self.legs.ear(LegId::CALLER) != Ear::Silence => {}
+            Some(music) => {
+                let audio = self.music(music.clone());
+                self.legs.open_caller();
+                self.legs.play(LegId::CALLER, audio, true);
+            }
+            None if hears_us => self.legs.ring_back(LegId::CALLER),
+            None => {}
+        }
+    }
+
+    fn called_rang(&mut self, dialling: &Dialling, leg: LegId, early_media: bool) {
+        if early_media && dialling.passes_early_media() {
+            self.legs.open_caller();
+            self.legs.join(LegId::CALLER, leg);
+        } else {
+            self.legs.ring_caller();
+        }
+    }
+
+    fn called_answered(&mut self, at: &mut Moment<'_>, mut dialling: Dialling, leg: LegId) -> Doing {
+        let target = dialling.take(leg).cloned();
+        for (other, _) in std::mem::take(&mut dialling.ringing) {
+            self.legs.end(other, Cause::AnsweredElsewhere);
+        }
+        self.ledger.answered_by = target.as_ref().map(number_of);
+        let by_trunk = target.as_ref().is_some_and(is_trunk);
+        self.connect(at, leg, With::Party { by_trunk }, dialling.dial.record)
+    }
+
+    fn dial_failed(&mut self, now: Timestamp, dialling: &Dialling) -> Doing {
+        let (cause, blame) = dialling.failure.unwrap_or((Cause::NotFound, Blame::Us));
+        self.ledger.blame = blame;
+        self.legs.hush(LegId::CALLER);
+        self.trace("nobody answered", cause.as_str());
+        self.step_ended(now, outcome(cause))
+    }
+}

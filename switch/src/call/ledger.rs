@@ -1,0 +1,150 @@
+//! What the call detail record will say: instants, sums, and the segments of the caller's time.
+//!
+//! The segments follow each other without a gap from the call's arrival to its end, so they sum to
+//! its wall time whatever happens in between.
+
+use super::contract::Arrival;
+use crate::{
+    cause::{Blame, Cause},
+    cdr::{Cdr, Segment, SegmentState},
+    id::RecordingId,
+    name::{AgentName, PartyNumber, QueueName, RouteName},
+    time::Timestamp,
+};
+
+/// Segments of one call at most. Only a party who toggles hold for hours gets there; the last segment
+/// then takes in the rest of the time, while the sums stay exact.
+const SEGMENTS: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    started_at: Timestamp,
+    pub(super) answered_at: Option<Timestamp>,
+    pub(super) connected_at: Option<Timestamp>,
+    pub(super) route: Option<RouteName>,
+    pub(super) queue: Option<QueueName>,
+    pub(super) agent: Option<AgentName>,
+    pub(super) answered_by: Option<PartyNumber>,
+    pub(super) recording: Option<RecordingId>,
+    /// Who is to blame when the plan ends the call next: whoever ended or failed its last dial or queue.
+    pub(super) blame: Blame,
+    waited_us: i64,
+    talked_us: i64,
+    state: SegmentState,
+    with: Option<AgentName>,
+    since: Timestamp,
+    segments: Vec<Segment>,
+}
+
+impl Ledger {
+    pub(super) const fn new(now: Timestamp) -> Self {
+        Self {
+            started_at: now,
+            answered_at: None,
+            connected_at: None,
+            route: None,
+            queue: None,
+            agent: None,
+            answered_by: None,
+            recording: None,
+            blame: Blame::Us,
+            waited_us: 0,
+            talked_us: 0,
+            state: SegmentState::Plan,
+            with: None,
+            since: now,
+            segments: Vec::new(),
+        }
+    }
+
+    /// An instant that is not before what was written last.
+    pub(super) fn clamp(&self, now: Timestamp) -> Timestamp {
+        now.max(self.since)
+    }
+
+    pub(super) const fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    pub(super) const fn state(&self) -> SegmentState {
+        self.state
+    }
+
+    pub(super) const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// From `now` on the call spends its time on `state`.
+    pub(super) fn turn(&mut self, now: Timestamp, state: SegmentState, with: Option<AgentName>) {
+        if (state, &with) == (self.state, &self.with) {
+            return;
+        }
+        let now = self.clamp(now);
+        let spent = now.0 - self.since.0;
+        match self.state {
+            SegmentState::Queued => self.waited_us += spent,
+            SegmentState::Talking => self.talked_us += spent,
+            SegmentState::Plan | SegmentState::Ringing | SegmentState::Hold => {}
+        }
+        if spent > 0 {
+            let full = self.segments.len() >= SEGMENTS;
+            match self.segments.last_mut() {
+                Some(last) if full => last.to_at = now,
+                _ => self.segments.push(Segment { state: self.state, agent: self.with.take(), from_at: self.since, to_at: now }),
+            }
+        }
+        (self.state, self.with, self.since) = (state, with, now);
+    }
+
+    /// The record. The ledger is of no more use then.
+    pub(super) fn close(&mut self, now: Timestamp, arrival: &Arrival, cause: Cause, blame: Blame) -> Cdr {
+        let now = self.clamp(now);
+        // A turn to any other state writes down the one that runs.
+        let other = if self.state == SegmentState::Plan { SegmentState::Ringing } else { SegmentState::Plan };
+        self.turn(now, other, None);
+        Cdr {
+            call: arrival.call,
+            origin: arrival.origin.clone(),
+            from: arrival.from.clone(),
+            to: arrival.to.clone(),
+            route: self.route.take(),
+            queue: self.queue.take(),
+            agent: self.agent.take(),
+            answered_by: self.answered_by.take(),
+            started_at: self.started_at,
+            answered_at: self.answered_at,
+            connected_at: self.connected_at,
+            ended_at: now,
+            waited_ms: whole_ms(self.waited_us),
+            talked_ms: whole_ms(self.talked_us),
+            cause,
+            blame,
+            recording: self.recording,
+            generation: arrival.generation,
+            segments: std::mem::take(&mut self.segments),
+        }
+    }
+}
+
+const fn whole_ms(us: i64) -> u64 {
+    us.unsigned_abs() / 1_000
+}
+
+/// Whose doing it was that a leg failed or ended, given whose leg it is and whether a trunk carried it.
+pub(super) const fn blame(cause: Cause, party: Blame, by_trunk: bool) -> Blame {
+    match cause {
+        Cause::Congestion | Cause::Restart | Cause::Fault | Cause::Forbidden => Blame::Us,
+        Cause::NotRegistered
+        | Cause::NotFound
+        | Cause::Incompatible
+        | Cause::Unavailable
+        | Cause::Timeout
+        | Cause::MediaTimeout
+        | Cause::NetworkFailure
+            if by_trunk =>
+        {
+            Blame::Carrier
+        }
+        _ => party,
+    }
+}

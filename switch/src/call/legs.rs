@@ -1,0 +1,262 @@
+//! The legs of one call, and what each of them hears.
+//!
+//! Whatever a leg is told goes out through here, so that what must hold of a leg at any time is kept
+//! in one place: it is ended once, it is never joined when gone, it hears one thing at a time. What
+//! must be done to have it so, like parting before a prompt, is done here unasked.
+
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+
+use super::contract::{Input, Output};
+use crate::{
+    cause::Cause,
+    id::LegId,
+    name::PartyNumber,
+    step::{Audio, Target},
+};
+
+/// How far a leg is. Seen from the leg's own side: the caller's leg rings when its side was told so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LegStage {
+    /// Invited, no news yet.
+    Invited,
+    /// Rings.
+    Ringing,
+    /// Not answered, but audio can be heard.
+    EarlyMedia,
+    /// Answered.
+    Up,
+}
+
+/// What a leg hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ear {
+    Silence,
+    RingBack,
+    /// A playing, by its number.
+    Play(u32),
+    /// Another leg.
+    Joined(LegId),
+    Echo,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Leg {
+    pub(super) id: LegId,
+    pub(super) stage: LegStage,
+    pub(super) ear: Ear,
+    /// Its side put us on hold.
+    pub(super) held: bool,
+}
+
+/// The legs that are not gone, and all that is still to be told.
+#[derive(Debug)]
+pub(super) struct Legs {
+    alive: SmallVec<[Leg; 2]>,
+    last: u16,
+    plays: u32,
+    outputs: VecDeque<Output>,
+}
+
+impl Legs {
+    pub(super) fn new() -> Self {
+        let caller = Leg { id: LegId::CALLER, stage: LegStage::Invited, ear: Ear::Silence, held: false };
+        Self { alive: SmallVec::from_iter([caller]), last: 0, plays: 0, outputs: VecDeque::new() }
+    }
+
+    pub(super) fn say(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.outputs.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Leg> {
+        self.alive.iter()
+    }
+
+    fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {
+        self.alive.iter_mut().find(|l| l.id == leg)
+    }
+
+    pub(super) fn stage(&self, leg: LegId) -> Option<LegStage> {
+        self.iter().find(|l| l.id == leg).map(|l| l.stage)
+    }
+
+    pub(super) fn ear(&self, leg: LegId) -> Ear {
+        self.iter().find(|l| l.id == leg).map_or(Ear::Silence, |l| l.ear)
+    }
+
+    pub(super) fn holds(&self, leg: LegId) -> bool {
+        self.iter().any(|l| l.id == leg && l.held)
+    }
+
+    /// Takes down what an input says of a leg. `false` when it is late or says nothing new, so that
+    /// nobody needs to hear of it.
+    pub(super) fn admit(&mut self, input: &Input) -> bool {
+        match *input {
+            Input::LegRang { leg, early_media } => {
+                let stage = if early_media { LegStage::EarlyMedia } else { LegStage::Ringing };
+                leg != LegId::CALLER && self.rise(leg, stage)
+            }
+            Input::LegAnswered { leg } => leg != LegId::CALLER && self.rise(leg, LegStage::Up),
+            Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } => self.forget(leg),
+            Input::LegHeld { leg, held } => self.leg(leg).is_some_and(|l| std::mem::replace(&mut l.held, held) != held),
+            Input::Played { leg, play } => {
+                let current = self.ear(leg) == Ear::Play(play);
+                if current {
+                    self.set_ear(leg, Ear::Silence);
+                }
+                current
+            }
+            Input::Digit { leg, digit } => leg == LegId::CALLER && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
+            Input::Step(_) | Input::Routed(_) | Input::Floor(_) | Input::Hangup { .. } | Input::Tick => true,
+        }
+    }
+
+    /// Whether the leg is alive and was not so far yet.
+    fn rise(&mut self, leg: LegId, stage: LegStage) -> bool {
+        match self.leg(leg) {
+            Some(found) if found.stage < stage => {
+                found.stage = stage;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether there was such a leg. One that it was joined to hears nothing from now on.
+    fn forget(&mut self, leg: LegId) -> bool {
+        let Some(place) = self.alive.iter().position(|l| l.id == leg) else { return false };
+        if let Ear::Joined(other) = self.ear(leg) {
+            self.part(other);
+        }
+        self.alive.remove(place);
+        true
+    }
+
+    fn set_ear(&mut self, leg: LegId, ear: Ear) {
+        if let Some(leg) = self.leg(leg) {
+            leg.ear = ear;
+        }
+    }
+
+    /// Tells the caller's side that it rings, if that was not said yet and nothing can be heard yet.
+    pub(super) fn ring_caller(&mut self) {
+        if self.rise(LegId::CALLER, LegStage::Ringing) {
+            self.say(Output::RingCaller);
+        }
+    }
+
+    /// Makes sure that the caller can hear us.
+    pub(super) fn open_caller(&mut self) {
+        if self.rise(LegId::CALLER, LegStage::EarlyMedia) {
+            self.say(Output::EarlyMedia);
+        }
+    }
+
+    /// Answers the caller; `false` when that was done before.
+    pub(super) fn answer(&mut self) -> bool {
+        let first = self.rise(LegId::CALLER, LegStage::Up);
+        if first {
+            self.say(Output::Answer);
+        }
+        first
+    }
+
+    /// A new leg; `None` when a call has used up its numbers.
+    pub(super) fn invite(&mut self, target: Target, caller_id: PartyNumber) -> Option<LegId> {
+        self.last = self.last.checked_add(1)?;
+        let leg = LegId(self.last);
+        self.alive.push(Leg { id: leg, stage: LegStage::Invited, ear: Ear::Silence, held: false });
+        self.say(Output::InviteLeg { leg, target, caller_id });
+        Some(leg)
+    }
+
+    /// Ends a leg, if it is not gone.
+    pub(super) fn end(&mut self, leg: LegId, cause: Cause) {
+        if self.forget(leg) {
+            self.say(Output::EndLeg { leg, cause });
+        }
+    }
+
+    /// Ends a called leg that is not wanted any more.
+    pub(super) fn dismiss(&mut self, leg: LegId) {
+        let answered = self.stage(leg) == Some(LegStage::Up);
+        self.end(leg, if answered { Cause::Normal } else { Cause::Cancelled });
+    }
+
+    /// Ends all legs, the caller's last.
+    pub(super) fn end_all(&mut self, cause: Cause) {
+        while let Some(leg) = self.alive.last() {
+            match (leg.id, leg.stage) {
+                (LegId::CALLER, _) | (_, LegStage::Up) => self.end(leg.id, cause),
+                (called, _) => self.end(called, Cause::Cancelled),
+            }
+        }
+    }
+
+    pub(super) fn play(&mut self, leg: LegId, audio: Audio, repeat: bool) {
+        self.part(leg);
+        if self.stage(leg).is_some() {
+            self.plays = self.plays.wrapping_add(1);
+            self.set_ear(leg, Ear::Play(self.plays));
+            self.say(Output::Play { leg, play: self.plays, audio, repeat });
+        }
+    }
+
+    pub(super) fn ring_back(&mut self, leg: LegId) {
+        self.part(leg);
+        if self.stage(leg).is_some() && self.ear(leg) != Ear::RingBack {
+            self.set_ear(leg, Ear::RingBack);
+            self.say(Output::RingBack { leg });
+        }
+    }
+
+    /// Stops whatever is played to a leg; what it hears of another leg goes on.
+    pub(super) fn hush(&mut self, leg: LegId) {
+        if matches!(self.ear(leg), Ear::RingBack | Ear::Play(_)) {
+            self.set_ear(leg, Ear::Silence);
+            self.say(Output::StopPlay { leg });
+        }
+    }
+
+    pub(super) fn echo(&mut self, leg: LegId) {
+        self.hush(leg);
+        self.part(leg);
+        if self.stage(leg).is_some() {
+            self.set_ear(leg, Ear::Echo);
+            self.say(Output::Echo { leg });
+        }
+    }
+
+    /// The two hear each other and nothing else.
+    pub(super) fn join(&mut self, left: LegId, right: LegId) {
+        if self.stage(left).is_none() || self.stage(right).is_none() || self.ear(left) == Ear::Joined(right) {
+            return;
+        }
+        for leg in [left, right] {
+            self.hush(leg);
+            self.part(leg);
+        }
+        self.set_ear(left, Ear::Joined(right));
+        self.set_ear(right, Ear::Joined(left));
+        self.say(Output::Join { left, right });
+    }
+
+    /// A leg and the one it is joined to hear nothing.
+    pub(super) fn part(&mut self, leg: LegId) {
+        if let Ear::Joined(other) = self.ear(leg) {
+            self.set_ear(leg, Ear::Silence);
+            self.set_ear(other, Ear::Silence);
+            self.say(Output::Part { leg });
+        }
+    }
+}

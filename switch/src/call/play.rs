@@ -1,0 +1,46 @@
+//! The step `play`: phrases for the caller.
+
+use super::{Call, Doing, Input};
+use crate::{
+    id::LegId,
+    step::{Audio, StepOutcome},
+    time::Timestamp,
+};
+
+/// A prompt plays to the caller.
+#[derive(Debug)]
+pub(super) struct Playing {
+    interrupt: bool,
+}
+
+impl Call {
+    pub(super) fn begin_play(&mut self, now: Timestamp, audio: Audio, interrupt: bool) -> Doing {
+        if audio.phrases.is_empty() {
+            return self.step_ended(now, StepOutcome::Done);
+        }
+        if interrupt && !self.typed.is_empty() {
+            return self.interrupted(now);
+        }
+        self.legs.open_caller();
+        self.legs.play(LegId::CALLER, audio, false);
+        Doing::Play(Playing { interrupt })
+    }
+
+    pub(super) fn playing(&mut self, now: Timestamp, playing: Playing, input: &Input) -> Doing {
+        match input {
+            Input::Played { .. } => self.step_ended(now, StepOutcome::Done),
+            Input::Digit { .. } if playing.interrupt => {
+                self.legs.hush(LegId::CALLER);
+                self.interrupted(now)
+            }
+            _ => Doing::Play(playing),
+        }
+    }
+
+    /// The keys stay typed ahead: whoever knows a menu by heart chooses in it before it has spoken,
+    /// and the `collect` after its prompts is what they meant.
+    fn interrupted(&mut self, now: Timestamp) -> Doing {
+        let digits = self.typed.iter().collect();
+        self.step_ended(now, StepOutcome::Digits(digits))
+    }
+}
