@@ -1,0 +1,115 @@
+//! Opus (RFC 6716, RFC 7587) by libopus through `audiopus`.
+//!
+//! Mono, tuned for voice: VOIP application, complexity 5, 24 kbit/s, in-band forward error correction
+//! sized for 10 % loss. Stereo payloads of peers are decoded to mono by libopus itself.
+
+use audiopus::{Application, Bitrate, Channels, ErrorCode, MutSignals, SampleRate, coder, packet::Packet};
+
+use super::{Codec, CodecError};
+
+/// Most bytes of a packet with one frame (RFC 6716 section 3.4).
+pub(super) const MAX_PAYLOAD_BYTES: usize = 1275;
+
+const BITRATE: i32 = 24_000;
+const COMPLEXITY: u8 = 5;
+const EXPECTED_LOSS_PERCENT: u8 = 10;
+
+#[derive(Debug)]
+pub(super) struct Encoder {
+    encoder: coder::Encoder,
+    samples_per_10_ms: usize,
+}
+
+impl Encoder {
+    pub(super) fn new(rate_hz: u32) -> Result<Self, CodecError> {
+        let mut encoder = coder::Encoder::new(sample_rate(rate_hz)?, Channels::Mono, Application::Voip).map_err(library_error)?;
+        encoder.set_bitrate(Bitrate::BitsPerSecond(BITRATE)).map_err(library_error)?;
+        encoder.set_complexity(COMPLEXITY).map_err(library_error)?;
+        encoder.set_inband_fec(true).map_err(library_error)?;
+        encoder.set_packet_loss_perc(EXPECTED_LOSS_PERCENT).map_err(library_error)?;
+        Ok(Self { encoder, samples_per_10_ms: rate_hz as usize / 100 })
+    }
+
+    pub(super) fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
+        let tens_of_ms = pcm.len() / self.samples_per_10_ms;
+        if !pcm.len().is_multiple_of(self.samples_per_10_ms) || ![1, 2, 4, 6].contains(&tens_of_ms) {
+            return Err(CodecError::FrameLength { codec: Codec::Opus, samples: pcm.len() });
+        }
+        let room = out.len().min(MAX_PAYLOAD_BYTES);
+        self.encoder.encode(pcm, &mut out[..room]).map_err(|error| match error {
+            audiopus::Error::Opus(ErrorCode::BufferTooSmall | ErrorCode::BadArgument) => {
+                CodecError::OutputTooSmall { needed: MAX_PAYLOAD_BYTES, have: room }
+            }
+            other => library_error(other),
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Decoder {
+    decoder: coder::Decoder,
+    samples_per_20_ms: usize,
+}
+
+impl Decoder {
+    pub(super) fn new(rate_hz: u32) -> Result<Self, CodecError> {
+        let decoder = coder::Decoder::new(sample_rate(rate_hz)?, Channels::Mono).map_err(library_error)?;
+        Ok(Self { decoder, samples_per_20_ms: rate_hz as usize / 50 })
+    }
+
+    pub(super) fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
+        let invalid = |_| CodecError::Payload { codec: Codec::Opus, bytes: payload.len() };
+        let needed = self.decoder.nb_samples(Packet::try_from(payload).map_err(invalid)?).map_err(invalid)?;
+        let have = out.len();
+        let out = out.get_mut(..needed).ok_or(CodecError::OutputTooSmall { needed, have })?;
+        let signals = MutSignals::try_from(out).map_err(library_error)?;
+        self.decoder.decode(Some(Packet::try_from(payload).map_err(invalid)?), signals, false).map_err(invalid)
+    }
+
+    /// Let libopus guess what was lost, 20 ms at a time: it conceals multiples of 2.5 ms only, so a rest
+    /// that is none is left silent.
+    pub(super) fn conceal(&mut self, out: &mut [i16]) {
+        let unit = self.samples_per_20_ms / 8;
+        for part in out.chunks_mut(self.samples_per_20_ms) {
+            let whole = part.len() - part.len() % unit;
+            let (guessed, rest) = part.split_at_mut(whole);
+            rest.fill(0);
+            if guessed.is_empty() {
+                continue;
+            }
+            let concealed = MutSignals::try_from(&mut *guessed).and_then(|signals| self.decoder.decode(None, signals, false));
+            if concealed.is_err() {
+                guessed.fill(0);
+            }
+        }
+    }
+
+    /// Restore the packet before `next` from the copy in `next`; where there is none libopus conceals.
+    pub(super) fn recover(&mut self, next: &[u8], out: &mut [i16]) {
+        let restored = match (Packet::try_from(next), MutSignals::try_from(&mut *out)) {
+            (Ok(packet), Ok(signals)) => self.decoder.decode(Some(packet), signals, true),
+            _ => Ok(0),
+        };
+        if restored != Ok(out.len()) {
+            self.conceal(out);
+        }
+    }
+}
+
+fn sample_rate(rate_hz: u32) -> Result<SampleRate, CodecError> {
+    match rate_hz {
+        8000 => Ok(SampleRate::Hz8000),
+        16_000 => Ok(SampleRate::Hz16000),
+        48_000 => Ok(SampleRate::Hz48000),
+        _ => Err(CodecError::Rate { codec: Codec::Opus, rate_hz }),
+    }
+}
+
+fn library_error(error: audiopus::Error) -> CodecError {
+    CodecError::Opus(match error {
+        audiopus::Error::Opus(ErrorCode::AllocFail) => "out of memory",
+        audiopus::Error::Opus(ErrorCode::BadArgument) => "bad argument",
+        audiopus::Error::Opus(ErrorCode::InternalError) => "internal error",
+        _ => "unexpected refusal",
+    })
+}
