@@ -1,9 +1,15 @@
 //! SIP and SDP: everything about them, and nothing but them.
 //!
+//! - [`endpoint`]: the user-agent core: transactions, dialogs, registrations of one loop.
+//! - [`registrar`], [`digest`]: who is registered where, and how a password is proved.
 //! - [`message`]: the lexer, the typed views of headers, the printer, the framer of byte streams.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
 
+pub mod digest;
+pub mod endpoint;
 pub mod flow;
+mod hashing;
 pub mod message;
+pub mod registrar;
