@@ -35,10 +35,9 @@ pub struct EngineConfig {
     pub first_port: u16,
     /// Last port that may be used, RTCP's odd port included.
     pub last_port: u16,
-    /// How long a closed port rests, so that a new call never hears an old one.
+    /// The least rest of a closed port, so that a new call never hears an old one. The port that rested
+    /// longest is always next, so it is much longer until the range is nearly used up.
     pub drain: Duration,
-    /// The least rest when no fresher port is left.
-    pub min_drain: Duration,
     /// Silence on a stream that should receive, after which `Event::MediaLost` is told.
     pub lost_after: Duration,
     /// Events that fit into the channel to the caller, at least 16. When it is full, each media
@@ -53,7 +52,7 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
-    /// One thread on 127.0.0.1, ports 20000 to 29999, 30 s of rest.
+    /// One thread on 127.0.0.1, ports 20000 to 29999.
     #[must_use]
     pub fn new(clock: fn() -> Instant) -> Self {
         Self {
@@ -61,8 +60,7 @@ impl EngineConfig {
             addresses: vec![IpAddr::from([127, 0, 0, 1])],
             first_port: 20_000,
             last_port: 29_999,
-            drain: Duration::from_secs(30),
-            min_drain: Duration::from_secs(2),
+            drain: Duration::from_millis(500),
             lost_after: Duration::from_secs(30),
             event_capacity: 4_096,
             clock,
@@ -199,7 +197,7 @@ pub enum Command {
         /// From the beginning again, until stopped.
         repeat: bool,
     },
-    /// Play ring-back tone (ITU-T E.180: 425 Hz, 1 s on, 4 s off) until stopped.
+    /// Play ring-back tone (425 Hz, 1 s on, 4 s off) until stopped.
     RingBack {
         /// To which stream.
         stream: StreamId,

@@ -1,7 +1,21 @@
 //! The media plane of the switch: RTP relay, player, transcoding, recording, telephone events, RTCP.
 //!
-//! Cores (`rtp`, `learn`, `relay`, `dtmf`, `reception`, `rtcp`, `ports`, `player`, `transcode`, `record`)
-//! do no I/O and read no clock. The module `engine` owns the sockets, files and threads and drives them.
-//! `contract` is what the two sides say to each other. Nothing here knows SIP, SDP or calls.
+//! Cores ([`rtp`], [`reception`], [`outgoing`], [`relay`], [`learn`], [`dtmf`], [`reports`], [`ports`], [`player`],
+//! [`transcode`], [`record`]) do no I/O and read no clock. The module `engine` owns the sockets, files and
+//! threads and drives them. [`contract`] is what the two sides say to each other. Nothing here knows
+//! SIP, SDP or calls.
 
 pub mod codec;
+pub mod contract;
+pub mod dtmf;
+pub mod learn;
+pub mod outgoing;
+pub mod player;
+pub mod ports;
+pub mod random;
+pub mod reception;
+pub mod record;
+pub mod relay;
+pub mod reports;
+pub mod rtp;
+pub mod transcode;
