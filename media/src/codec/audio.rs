@@ -1,6 +1,7 @@
 //! Recorded or generated audio, ready to be played to narrowband and wideband legs alike.
 //!
-//! WAV files only (`hound`): other formats are converted when they are uploaded, not here.
+//! WAV files only, of linear PCM (read by `hound`) or G.711 (read here): other formats are converted when
+//! they are uploaded.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use hound::{SampleFormat, WavReader};
 
-use super::{resample::resample_offline, saturate_f32};
+use super::{g711, resample::resample_offline, saturate_f32};
 
 /// Longest recording accepted.
 const MAX_MINUTES: u64 = 30;
@@ -55,7 +56,7 @@ pub enum AudioError {
         minutes: u64,
     },
     /// Not a WAV file, or one in a coding not understood here.
-    #[error("it is not a WAV file of linear PCM ({detail}); save it as 16-bit PCM, mono, 16 kHz")]
+    #[error("it is not a WAV file of linear PCM or G.711 ({detail}); save it as 16-bit PCM, mono, 16 kHz")]
     Format {
         /// What the reader said.
         detail: String,
@@ -72,8 +73,8 @@ pub enum AudioError {
 }
 
 impl Audio {
-    /// Load a WAV file: mono or stereo (mixed down), 8 to 32-bit integers or 32-bit floats, 6 to 192 kHz,
-    /// at most 30 minutes and 200 MB. Reads and converts the whole file: not for a media thread.
+    /// Load a WAV file: mono or stereo (mixed down), 8 to 32-bit integers, 32-bit floats, µ-law or A-law, 6 to
+    /// 192 kHz, at most 30 minutes and 200 MB. Reads and converts the whole file: not for a media thread.
     pub fn load(path: &Path) -> Result<Self, AudioError> {
         let read = || {
             let mut bytes = Vec::new();
@@ -90,23 +91,22 @@ impl Audio {
         if wav.len() as u64 > MAX_FILE_BYTES {
             return Err(AudioError::TooLarge { bytes: wav.len() as u64 });
         }
-        let reader = WavReader::new(Cursor::new(wav)).map_err(format_error)?;
-        let spec = reader.spec();
-        if !(1..=2).contains(&spec.channels) {
-            return Err(AudioError::Channels(spec.channels));
-        }
-        if !(6000..=192_000).contains(&spec.sample_rate) {
-            return Err(AudioError::Rate(spec.sample_rate));
-        }
-        let minutes = u64::from(reader.duration()) / u64::from(spec.sample_rate) / 60;
-        if minutes >= MAX_MINUTES {
-            return Err(AudioError::TooLong { minutes });
-        }
-        let mono = read_mono(reader)?;
+        let (mono, rate_hz) = match G711File::find(wav) {
+            Some(file) => {
+                check_format(file.channels, file.rate_hz, file.bytes.len() / usize::from(file.channels.max(1)))?;
+                (file.read_mono(), file.rate_hz)
+            }
+            None => {
+                let reader = WavReader::new(Cursor::new(wav)).map_err(format_error)?;
+                let spec = reader.spec();
+                check_format(spec.channels, spec.sample_rate, reader.duration() as usize)?;
+                (read_mono(reader)?, spec.sample_rate)
+            }
+        };
         if mono.is_empty() {
             return Err(AudioError::Empty);
         }
-        let at_rate = |rate_hz| resample_offline(&mono, spec.sample_rate, rate_hz).into_iter().map(saturate_f32).collect();
+        let at_rate = |to_hz| resample_offline(&mono, rate_hz, to_hz).into_iter().map(saturate_f32).collect();
         Ok(Self::from_pcm(at_rate(8000), at_rate(16_000)))
     }
 
@@ -158,6 +158,67 @@ impl Audio {
 impl fmt::Debug for Audio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Audio").field("duration_ms", &self.duration_ms).finish_non_exhaustive()
+    }
+}
+
+fn check_format(channels: u16, rate_hz: u32, frames: usize) -> Result<(), AudioError> {
+    if !(1..=2).contains(&channels) {
+        return Err(AudioError::Channels(channels));
+    }
+    if !(6000..=192_000).contains(&rate_hz) {
+        return Err(AudioError::Rate(rate_hz));
+    }
+    let minutes = frames as u64 / u64::from(rate_hz) / 60;
+    if minutes >= MAX_MINUTES { Err(AudioError::TooLong { minutes }) } else { Ok(()) }
+}
+
+/// A WAV file whose samples are G.711, which `hound` does not read.
+struct G711File<'a> {
+    table: &'static [i16; 256],
+    channels: u16,
+    rate_hz: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> G711File<'a> {
+    /// Look through the chunks of the file; `None` if it is of another format, or no WAV file at all.
+    fn find(wav: &'a [u8]) -> Option<Self> {
+        let mut rest = wav.strip_prefix(b"RIFF")?.get(4..)?.strip_prefix(b"WAVE")?;
+        let mut format = None;
+        loop {
+            let (id, after_id) = rest.split_first_chunk::<4>()?;
+            let (len, after_len) = after_id.split_first_chunk::<4>()?;
+            let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
+            // A chunk cut short at the end of the file is taken as far as it goes.
+            let body = &after_len[..len.min(after_len.len())];
+            match (id, format) {
+                (b"fmt ", _) => format = Some(Self::format(body)?),
+                (b"data", Some((table, channels, rate_hz))) => {
+                    return Some(Self { table, channels, rate_hz, bytes: body });
+                }
+                _ => {}
+            }
+            // Chunks begin at even places.
+            rest = after_len.get(len + len % 2..)?;
+        }
+    }
+
+    /// Decoding table, channels and rate of a `fmt ` chunk, if its format tag is A-law (6) or µ-law (7).
+    fn format(body: &[u8]) -> Option<(&'static [i16; 256], u16, u32)> {
+        let table = match body.first_chunk::<2>()? {
+            [6, 0] => &g711::ALAW_DECODE,
+            [7, 0] => &g711::ULAW_DECODE,
+            _ => return None,
+        };
+        let channels = u16::from_le_bytes(*body.get(2..)?.first_chunk()?);
+        let rate_hz = u32::from_le_bytes(*body.get(4..)?.first_chunk()?);
+        Some((table, channels, rate_hz))
+    }
+
+    fn read_mono(&self) -> Vec<f32> {
+        let channels = usize::from(self.channels);
+        let level = |frame: &[u8]| frame.iter().map(|&code| f32::from(self.table[usize::from(code)])).sum::<f32>();
+        self.bytes.chunks_exact(channels).map(|frame| level(frame) / channels as f32).collect()
     }
 }
 
@@ -252,6 +313,24 @@ mod tests {
     }
 
     #[test]
+    fn g711_in_wav_loads() {
+        let file = |tag: u8, channels: u8, codes: &[u8]| {
+            let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x12\0\0\0".to_vec();
+            bytes.extend_from_slice(&[tag, 0, channels, 0, 0x40, 0x1F, 0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 0, 0]);
+            bytes.extend_from_slice(b"fact\x03\0\0\0abc\0data");
+            bytes.extend_from_slice(&u32::try_from(codes.len()).unwrap().to_le_bytes());
+            bytes.extend_from_slice(codes);
+            bytes
+        };
+        let load = |bytes: &[u8]| Audio::from_wav_bytes(bytes).unwrap().pcm_8k.to_vec();
+        assert_eq!(load(&file(7, 1, &[0x80, 0xFF, 0x00])), [32_124, 0, -32_124]);
+        assert_eq!(load(&file(6, 1, &[0xAA, 0xD5, 0x2A])), [32_256, 8, -32_256]);
+        assert_eq!(load(&file(6, 2, &[0xAA, 0x2A, 0xD5, 0xD5, 0xD5])), [0, 8], "half a frame at the end is dropped");
+        assert!(matches!(Audio::from_wav_bytes(&file(6, 0, &[1])), Err(AudioError::Channels(0))));
+        assert!(matches!(Audio::from_wav_bytes(&file(6, 1, &[])), Err(AudioError::Empty)));
+    }
+
+    #[test]
     fn what_cannot_be_played_is_refused_with_advice() {
         let check = |bytes: &[u8], expected: &str| {
             let error = Audio::from_wav_bytes(bytes).unwrap_err().to_string();
@@ -285,6 +364,9 @@ mod tests {
         fn hostile_files_never_panic(mut noise in prop::collection::vec(any::<u8>(), 0..200), keep_header: bool) {
             if keep_header {
                 let mut bytes = wav(int(1, 8000, 16), |writer| writer.write_sample(1_i16).unwrap());
+                if let Some(last) = noise.last() {
+                    bytes[20] = last % 8;
+                }
                 let at = noise.len() % bytes.len();
                 bytes.splice(at.., noise.drain(..));
                 noise = bytes;

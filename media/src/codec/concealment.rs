@@ -3,6 +3,8 @@
 //! The idea is that of ITU-T G.711 Appendix I (repeat by pitch, cross-fade back), without its 3.75 ms of
 //! added delay: the seam into the guess is smoothed by letting the step between both die away.
 
+use std::ops::RangeInclusive;
+
 use super::saturate_f32;
 
 /// Longest history at the highest rate, 48 ms at 16 kHz: 20 ms compared at lags of up to 20 ms, and a seam.
@@ -84,9 +86,11 @@ impl Concealer {
     fn begin(&mut self) {
         let end = 48 * self.per_ms;
         let pitch = self.pitch();
-        // As many whole periods as 20 ms hold: one alone, repeated, buzzes.
+        // As many whole periods as 20 ms hold: one alone, repeated, buzzes. A period is no whole number of
+        // samples, so several of them are measured anew.
         let longest = 20 * self.per_ms;
-        let len = longest / pitch * pitch;
+        let periods = longest / pitch;
+        let len = self.best_lag(periods * pitch - periods..=(periods * pitch + periods).min(longest), 1, 0.0).1;
         let seam = pitch / 4;
         self.cycle[..len].copy_from_slice(&self.history[end - len..end]);
         for index in 0..seam {
@@ -103,22 +107,22 @@ impl Concealer {
     fn pitch(&self) -> usize {
         let (shortest, longest) = (5 * self.per_ms / 2, 15 * self.per_ms);
         let stride = self.per_ms / 4;
-        let mut best = (0.0, shortest);
-        for lag in (shortest..=longest).step_by(stride) {
-            // A longer lag must be clearly better, else multiples of the period would win.
+        // A longer lag must be clearly better, else multiples of the period would win.
+        let (_, coarse) = self.best_lag(shortest..=longest, stride, 0.02);
+        let (likeness, lag) = self.best_lag((coarse - stride).max(shortest)..=(coarse + stride).min(longest), 1, 0.0);
+        if likeness < VOICED { 20 * self.per_ms } else { lag }
+    }
+
+    /// The lag among every `stride`th of `lags` that is most alike, a longer one only if better by `margin`.
+    fn best_lag(&self, lags: RangeInclusive<usize>, stride: usize, margin: f32) -> (f32, usize) {
+        let mut best = (0.0, *lags.start());
+        for lag in lags.step_by(stride) {
             let likeness = self.likeness(lag, stride);
-            if likeness > best.0 + 0.02 {
+            if likeness > best.0 + margin {
                 best = (likeness, lag);
             }
         }
-        let coarse = best.1;
-        for lag in coarse.saturating_sub(stride).max(shortest)..=(coarse + stride).min(longest) {
-            let likeness = self.likeness(lag, 1);
-            if likeness > best.0 {
-                best = (likeness, lag);
-            }
-        }
-        if best.0 < VOICED { 20 * self.per_ms } else { best.1 }
+        best
     }
 
     /// Normalized correlation of the last 20 ms with the 20 ms `lag` before, every `stride` samples.

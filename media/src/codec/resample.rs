@@ -226,10 +226,9 @@ mod tests {
 
     #[test]
     fn downsampling_keeps_the_voice_band_and_rejects_aliases() {
-        for frequency in [0.5, 300.0, 1000.0, 2000.0, 3000.0, 3200.0] {
+        for frequency in [100.0, 300.0, 1000.0, 2000.0, 3000.0, 3200.0] {
             let level = level_db(&down(&sine(frequency, 16_000.0, 16_000.0, 16_000)), 8000);
-            let expected = if frequency < 1.0 { level } else { 0.0 };
-            assert!((level - expected).abs() < 0.4, "{frequency} Hz: {level} dB");
+            assert!(level.abs() < 0.4, "{frequency} Hz: {level} dB");
         }
         for frequency in [4400.0, 4700.0, 5000.0, 6000.0, 7000.0, 7900.0] {
             let level = level_db(&down(&sine(frequency, 16_000.0, 16_000.0, 16_000)), 8000);
