@@ -15,7 +15,8 @@ pub enum Step {
     /// Answer the call. Ends with `Done`; a call that is already answered ends it at once.
     Answer,
     /// Play phrases one after another, as early media when the call is not answered. Ends with `Done`,
-    /// or with `Digits` when `interrupt` and the caller pressed a key.
+    /// or with `Digits` when `interrupt` and the caller pressed a key; the key stays typed ahead for the
+    /// next `Collect`, so that a menu can be chosen from before it has spoken.
     Play {
         /// What is heard.
         audio: Audio,

@@ -34,8 +34,11 @@ pub enum LegStage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ear {
     Silence,
+    /// Ring-back tone, until stopped.
     RingBack,
-    /// A playing, by its number.
+    /// Music, until stopped.
+    Music,
+    /// A playing that ends by itself, by its number.
     Play(u32),
     /// Another leg.
     Joined(LegId),
@@ -207,7 +210,7 @@ impl Legs {
         self.part(leg);
         if self.stage(leg).is_some() {
             self.plays = self.plays.wrapping_add(1);
-            self.set_ear(leg, Ear::Play(self.plays));
+            self.set_ear(leg, if repeat { Ear::Music } else { Ear::Play(self.plays) });
             self.say(Output::Play { leg, play: self.plays, audio, repeat });
         }
     }
@@ -222,7 +225,7 @@ impl Legs {
 
     /// Stops whatever is played to a leg; what it hears of another leg goes on.
     pub(super) fn hush(&mut self, leg: LegId) {
-        if matches!(self.ear(leg), Ear::RingBack | Ear::Play(_)) {
+        if matches!(self.ear(leg), Ear::RingBack | Ear::Music | Ear::Play(_)) {
             self.set_ear(leg, Ear::Silence);
             self.say(Output::StopPlay { leg });
         }

@@ -205,7 +205,7 @@ impl Call {
     fn answer_caller(&mut self, now: Timestamp) {
         if self.legs.answer() {
             self.ledger.answered_at = Some(now);
-            self.trace("answered", "");
+            self.trace("answered", "leg 0");
         }
     }
 

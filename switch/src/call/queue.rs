@@ -195,6 +195,7 @@ impl Call {
             }
             (Asked::Accepted { offer, reply_by, .. }, Input::LegFailed { cause, .. } | Input::LegEnded { cause, .. }) => {
                 queueing.asked = Asked::Lost { offer: *offer, cause, reply_by: *reply_by };
+                self.trace("agent lost", cause.as_str());
             }
             (_, Input::Played { .. }) => {
                 queueing.announce_at = queueing.next_announcement(at.now);

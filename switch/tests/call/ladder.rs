@@ -1,0 +1,325 @@
+//! Call ladders as text: what the call is told stands at the margin, what it does about it below.
+//!
+//! A line at the margin is `<ms> <input>`; indented lines are outputs and are only compared. Deadlines
+//! that pass between two inputs are ticked and shown as `(<ms>)`. `caller trunk` in the first line
+//! makes the caller come by a trunk, `trace` shows trace lines, `#` begins a remark. With
+//! `UPDATE_LADDERS=1` in the environment the files are written anew.
+
+use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
+
+use tandem_switch::{
+    call::{Arrival, Call, CallSettings, Input, Output},
+    cause::Cause,
+    cdr::{Cdr, Origin},
+    id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
+    link::{FloorSays, Place, RefuseReason, ToFloor},
+    step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, StepOutcome, Target},
+    time::Timestamp,
+};
+
+const BEGIN_MS: i64 = 1_790_000_000_000;
+
+pub(super) fn check(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/call/ladders").join(format!("{name}.txt"));
+    let wanted = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let got = run(&wanted);
+    if std::env::var_os("UPDATE_LADDERS").is_some() {
+        fs::write(&path, got).unwrap();
+    } else {
+        assert!(wanted == got, "{name} went otherwise:\n{got}");
+    }
+}
+
+/// The inputs of a ladder with the outputs that they have now.
+fn run(text: &str) -> String {
+    let mut ladder = Ladder::new(text);
+    for line in text.lines().filter(|line| !line.starts_with(' ')) {
+        if let Some((ms, words)) = line.split_once(' ').and_then(|(ms, words)| Some((ms.parse::<i64>().ok()?, words))) {
+            ladder.tick_until(ms);
+            ladder.print(line);
+            let input = ladder.input(words);
+            ladder.handle(ms, input);
+        } else {
+            ladder.print(line);
+        }
+    }
+    ladder.printed
+}
+
+struct Ladder {
+    call: Call,
+    ids: IdSource,
+    items: Vec<ItemId>,
+    recordings: Vec<RecordingId>,
+    trace: bool,
+    over: bool,
+    printed: String,
+}
+
+impl Ladder {
+    fn new(text: &str) -> Self {
+        let first = text.lines().next().unwrap_or_default();
+        let origin =
+            if first.contains("caller trunk") { Origin::Trunk("carrier".into()) } else { Origin::Extension("1007".into()) };
+        let arrival = Arrival { call: CallId(1), origin, from: "+390212345678".into(), to: "1800".into(), generation: 3 };
+        let settings = CallSettings { hold_music: Some("hold".into()), ..CallSettings::default() };
+        Self {
+            call: Call::new(instant(0), arrival, Arc::new(settings)),
+            ids: IdSource::new(1),
+            items: Vec::new(),
+            recordings: Vec::new(),
+            trace: first.contains("trace"),
+            over: false,
+            printed: String::new(),
+        }
+    }
+
+    fn print(&mut self, line: &str) {
+        writeln!(self.printed, "{line}").unwrap();
+    }
+
+    fn tick_until(&mut self, ms: i64) {
+        while let Some(due) = self.call.deadline().map(ms_of).filter(|&due| due < ms) {
+            self.print(&format!("    ({due})"));
+            self.handle(due, Input::Tick);
+            assert!(self.call.deadline().map(ms_of) != Some(due), "a deadline that stays");
+        }
+    }
+
+    fn handle(&mut self, ms: i64, input: Input) {
+        self.call.handle(instant(ms), input, &mut self.ids);
+        while let Some(output) = self.call.poll() {
+            assert!(!self.over, "something after the end");
+            self.over = matches!(output, Output::Ended(_));
+            if let Some(line) = self.show(output) {
+                self.print(&format!("        {line}"));
+            }
+        }
+    }
+
+    fn input(&self, line: &str) -> Input {
+        let words: Vec<&str> = line.split(' ').filter(|word| !word.contains('=')).collect();
+        let with: HashMap<&str, &str> = line.split(' ').filter_map(|word| word.split_once('=')).collect();
+        match *words.as_slice() {
+            ["step", ref step @ ..] => Input::Step(read_step(step, &with)),
+            ["routed", route] => Input::Routed(route.into()),
+            ["leg", leg, "rings"] => Input::LegRang { leg: read_leg(leg), early_media: false },
+            ["leg", leg, "sings"] => Input::LegRang { leg: read_leg(leg), early_media: true },
+            ["leg", leg, "answers"] => Input::LegAnswered { leg: read_leg(leg) },
+            ["leg", leg, "fails", cause] => Input::LegFailed { leg: read_leg(leg), cause: read_cause(cause) },
+            ["leg", leg, "ends", cause] => Input::LegEnded { leg: read_leg(leg), cause: read_cause(cause) },
+            ["leg", leg, "holds"] => Input::LegHeld { leg: read_leg(leg), held: true },
+            ["leg", leg, "resumes"] => Input::LegHeld { leg: read_leg(leg), held: false },
+            ["leg", leg, "presses", digit] => Input::Digit { leg: read_leg(leg), digit: digit.chars().next().unwrap() },
+            ["leg", leg, "heard", play] => Input::Played { leg: read_leg(leg), play: play.parse().unwrap() },
+            ["floor", ref says @ ..] => Input::Floor(self.read_floor(says, &with)),
+            ["hangup", cause] => Input::Hangup { cause: read_cause(cause) },
+            _ => panic!("no such input: {line}"),
+        }
+    }
+
+    fn read_floor(&self, words: &[&str], with: &HashMap<&str, &str>) -> FloorSays {
+        let item = with
+            .get("item")
+            .map_or_else(|| self.items.last().copied().unwrap_or(ItemId(0)), |n| self.items[n.parse::<usize>().unwrap() - 1]);
+        let offer = |n: &str| OfferId(n.parse().unwrap());
+        let place =
+            |n: &str| Place { position: n.parse().unwrap(), estimated_wait_ms: with.get("wait").map(|ms| ms.parse().unwrap()) };
+        match *words {
+            ["queued", n] => FloorSays::Queued { item, place: place(n) },
+            ["place", n] => FloorSays::Place { item, place: place(n) },
+            ["refuses", "no-agents"] => FloorSays::Refused { item, reason: RefuseReason::NoAgents },
+            ["refuses", "full"] => FloorSays::Refused { item, reason: RefuseReason::Full },
+            ["refuses", "no-such-queue"] => FloorSays::Refused { item, reason: RefuseReason::NoSuchQueue },
+            ["offers", n, agent] => FloorSays::Offer {
+                offer: offer(n),
+                item,
+                agent: agent.into(),
+                device: Target::Extension(agent.into()),
+                ring_ms: 20_000,
+            },
+            ["withdraws", n] => FloorSays::Withdraw { offer: offer(n) },
+            ["connects", n] => FloorSays::Connect { offer: offer(n) },
+            ["replies", word] => FloorSays::AgentReply { done: word == "done" },
+            _ => panic!("the floor does not say {words:?}"),
+        }
+    }
+
+    fn show(&mut self, output: Output) -> Option<String> {
+        Some(match output {
+            Output::RingCaller => "ring caller".into(),
+            Output::EarlyMedia => "early media".into(),
+            Output::Answer => "answer".into(),
+            Output::InviteLeg { leg, target, caller_id } => format!("invite {leg}: {} as {caller_id:?}", show_target(&target)),
+            Output::EndLeg { leg, cause } => format!("end {leg}: {}", cause.as_str()),
+            Output::Play { leg, play, audio, repeat } => {
+                format!("play {play} to {leg}: {}{}", show_audio(&audio), if repeat { ", over and over" } else { "" })
+            }
+            Output::RingBack { leg } => format!("ring-back to {leg}"),
+            Output::StopPlay { leg } => format!("stop playing to {leg}"),
+            Output::Join { left, right } => format!("join {left} and {right}"),
+            Output::Part { leg } => format!("part {leg}"),
+            Output::Echo { leg } => format!("echo {leg}"),
+            Output::Record { recording, left, right } => {
+                format!("record r{}: {left} left, {right} right", number(&mut self.recordings, recording))
+            }
+            Output::StopRecord { recording } => format!("stop r{}", number(&mut self.recordings, recording)),
+            Output::StepEnded(outcome) => format!("step ended: {}", show_outcome(&outcome)),
+            Output::Floor(message) => self.show_floor(message),
+            Output::Trace(what, detail) if self.trace => format!("trace {what}: {detail}"),
+            Output::Trace(..) => return None,
+            Output::Ended(cdr) => self.show_cdr(&cdr),
+        })
+    }
+
+    fn show_floor(&mut self, message: ToFloor) -> String {
+        match message {
+            ToFloor::Enqueue(e) => {
+                let arrived = ms_of(e.arrived_at);
+                format!("floor: enqueue i{} in {}, arrived {arrived}", number(&mut self.items, e.item), e.queue)
+            }
+            ToFloor::Leave { item, reason } => format!("floor: leave i{} ({reason:?})", number(&mut self.items, item)),
+            ToFloor::Ringing { offer } => format!("floor: ringing {}", offer.0),
+            ToFloor::Accept { offer } => format!("floor: accept {}", offer.0),
+            ToFloor::Decline { offer, cause } => format!("floor: decline {} ({})", offer.0, cause.as_str()),
+            ToFloor::Finished { item, cause } => {
+                format!("floor: finished i{} ({})", number(&mut self.items, item), cause.as_str())
+            }
+            ToFloor::Agent { agent, request, .. } => format!("floor: agent {agent} asks for {request:?}"),
+            other => panic!("not a call's to say: {other:?}"),
+        }
+    }
+
+    fn show_cdr(&mut self, cdr: &Cdr) -> String {
+        let mut text = format!("ended: {} by {}", cdr.cause.as_str(), cdr.blame.as_str());
+        for (name, instant) in [("answered", cdr.answered_at), ("connected", cdr.connected_at)] {
+            if let Some(instant) = instant {
+                write!(text, ", {name} {}", ms_of(instant)).unwrap();
+            }
+        }
+        write!(text, ", waited {}, talked {}", cdr.waited_ms, cdr.talked_ms).unwrap();
+        for (name, value) in [
+            ("route", cdr.route.as_ref().map(ToString::to_string)),
+            ("queue", cdr.queue.as_ref().map(ToString::to_string)),
+            ("agent", cdr.agent.as_ref().map(ToString::to_string)),
+            ("answered by", cdr.answered_by.as_ref().map(|number| number.as_str().to_owned())),
+            ("recording", cdr.recording.map(|r| format!("r{}", number(&mut self.recordings, r)))),
+        ] {
+            if let Some(value) = value {
+                write!(text, ", {name} {value}").unwrap();
+            }
+        }
+        let segments: Vec<String> = cdr
+            .segments
+            .iter()
+            .map(|s| {
+                let agent = s.agent.as_ref().map(|agent| format!(" with {agent}")).unwrap_or_default();
+                format!("{:?}{agent} {}..{}", s.state, ms_of(s.from_at), ms_of(s.to_at))
+            })
+            .collect();
+        format!("{text}\n          {}", segments.join(", "))
+    }
+}
+
+fn instant(ms: i64) -> Timestamp {
+    Timestamp::from_ms(BEGIN_MS + ms)
+}
+
+fn ms_of(at: Timestamp) -> i64 {
+    at.as_ms() - BEGIN_MS
+}
+
+/// The place of an identifier among those seen, from 1.
+fn number<T: PartialEq>(seen: &mut Vec<T>, id: T) -> usize {
+    if !seen.contains(&id) {
+        seen.push(id);
+        return seen.len();
+    }
+    seen.iter().position(|known| *known == id).unwrap() + 1
+}
+
+fn read_leg(word: &str) -> LegId {
+    LegId(word.parse().unwrap())
+}
+
+fn read_cause(word: &str) -> Cause {
+    serde_json::from_value(word.into()).unwrap()
+}
+
+fn audio(prompts: &[&str]) -> Audio {
+    Audio { language: "en".into(), phrases: prompts.iter().map(|&prompt| Phrase::Prompt(prompt.into())).collect() }
+}
+
+fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
+    let ms = |key: &str| with.get(key).map(|value| value.parse::<u64>().unwrap());
+    match *words {
+        ["ring"] => Step::Ring,
+        ["answer"] => Step::Answer,
+        ["echo"] => Step::Echo,
+        ["hangup", cause] => Step::Hangup { cause: read_cause(cause) },
+        ["agent", "sign-in"] => Step::Agent(AgentRequest::SignIn),
+        ["agent", "lunch"] => Step::Agent(AgentRequest::NotReady { reason: "lunch".into() }),
+        ["play", ref prompts @ .., "or", "key"] => Step::Play { audio: audio(prompts), interrupt: true },
+        ["play", ref prompts @ ..] => Step::Play { audio: audio(prompts), interrupt: false },
+        ["collect", ref prompts @ ..] => Step::Collect(Collect {
+            audio: audio(prompts),
+            max_digits: with["max"].parse().unwrap(),
+            first_digit_ms: 5_000,
+            next_digit_ms: 2_000,
+            terminator: with.get("end").map(|key| key.chars().next().unwrap()),
+        }),
+        ["queue", queue] => Step::Queue(QueueStep {
+            queue: queue.into(),
+            skills: Vec::new(),
+            priority_minutes: 0,
+            max_wait_ms: ms("max"),
+            music: with.get("music").map(|&prompt| prompt.into()),
+            language: "en".into(),
+            announce_every_ms: ms("announce"),
+            comfort: with.get("comfort").map(|&prompt| prompt.into()),
+            record: with.contains_key("record"),
+            wait_without_agents: false,
+        }),
+        ["dial", strategy, ref targets @ ..] => Step::Dial(Dial {
+            targets: targets.iter().map(|target| read_target(target)).collect(),
+            strategy: if strategy == "all" { RingStrategy::All } else { RingStrategy::InOrder },
+            ring_ms: ms("ring").unwrap_or(20_000),
+            record: with.contains_key("record"),
+            music: with.get("music").map(|&prompt| prompt.into()),
+            caller_id: with.get("as").map(|&number| number.into()),
+        }),
+        _ => panic!("no such step: {words:?}"),
+    }
+}
+
+fn read_target(word: &str) -> Target {
+    if word.starts_with('+') {
+        Target::Trunk { trunk: "carrier".into(), number: word.into() }
+    } else {
+        Target::Extension(word.into())
+    }
+}
+
+fn show_target(target: &Target) -> String {
+    match target {
+        Target::Extension(extension) => extension.to_string(),
+        Target::Trunk { trunk, number } => format!("{} through {trunk}", number.as_str()),
+        Target::Fixed(address) => address.to_string(),
+    }
+}
+
+fn show_audio(audio: &Audio) -> String {
+    let phrases: Vec<String> = audio
+        .phrases
+        .iter()
+        .map(|phrase| match phrase {
+            Phrase::Prompt(prompt) => prompt.to_string(),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    phrases.join(", ")
+}
+
+fn show_outcome(outcome: &StepOutcome) -> String {
+    format!("{outcome:?}")
+}

@@ -1,0 +1,88 @@
+//! The core of a call, tested through what it is told and what it does.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod ladder;
+mod random;
+
+/// One test for each ladder, and a complaint about ladders that no test runs.
+macro_rules! ladders {
+    ($($name:ident),* $(,)?) => {
+        mod ladders {
+            $(
+                #[test]
+                fn $name() {
+                    super::ladder::check(stringify!($name));
+                }
+            )*
+
+            #[test]
+            fn every_ladder_is_run() {
+                let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/call/ladders");
+                for entry in std::fs::read_dir(folder).unwrap() {
+                    let name = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
+                    assert!([$(stringify!($name)),*].contains(&name.as_str()), "{name} is not in the list");
+                }
+            }
+        }
+    };
+}
+
+ladders! {
+    a_key_ends_a_prompt_and_stays_typed,
+    a_prompt_without_interrupt_is_heard_out,
+    a_step_on_top_of_another_is_ignored,
+    agent_request_from_a_trunk_is_an_error,
+    agent_signs_in,
+    an_empty_prompt_ends_at_once,
+    caller_loses_the_network,
+    caller_who_holds_while_waiting_is_connected_on_hold,
+    collect_by_number_of_digits,
+    collect_by_terminator,
+    collect_timers,
+    dial_answered_caller_hears_ring_back_then_early_media,
+    dial_answered_caller_unanswered,
+    dial_caller_gives_up,
+    dial_caller_gives_up_in_early_media,
+    dial_early_media_reaches_the_caller,
+    dial_in_order,
+    dial_nobody_answers,
+    dial_nobody_to_dial,
+    dial_ring_group_best_cause,
+    dial_ring_group_first_answer_wins,
+    dial_trunk_fails,
+    dial_with_music,
+    digits_in_a_conversation_do_not_leak,
+    echo,
+    hold_by_both,
+    hold_by_the_called_party,
+    hold_then_hang_up,
+    old_offers_are_declined,
+    plan_answers_plays_and_hangs_up,
+    play_is_early_media_when_unanswered,
+    queue_accept_meets_withdraw,
+    queue_agent_is_lost_before_connect,
+    queue_agent_is_lost_before_withdraw,
+    queue_announcement_is_cut_by_the_agent,
+    queue_announces,
+    queue_announces_nothing_when_nothing_is_known,
+    queue_caller_hangs_up_before_the_word_on_an_accept,
+    queue_caller_hangs_up_while_the_agent_rings,
+    queue_caller_hangs_up_while_waiting,
+    queue_connect_without_accept_means_nothing,
+    queue_connects_and_agent_hangs_up,
+    queue_connects_and_caller_hangs_up,
+    queue_floor_is_silent,
+    queue_offer_declined_then_next_agent,
+    queue_offer_expires,
+    queue_refused_later,
+    queue_refuses,
+    queue_second_offer_is_declined,
+    queue_timeout_after_a_withdrawn_accept,
+    queue_timeout_ends_a_ringing_offer,
+    queue_timeout_waits_for_the_word_on_an_accept,
+    switch_ends_a_conversation,
+    switch_ends_a_waiting_call,
+    trace_of_a_call,
+    typing_ahead_through_menus,
+}

@@ -1,0 +1,160 @@
+//! Calls under random inputs, sensible and senseless, late and doubled. After each one, what must
+//! always hold is checked against a small model of the world that is built from the outputs alone.
+
+mod inputs;
+mod world;
+
+use std::sync::Arc;
+
+use tandem_switch::{
+    call::{Arrival, Call, CallSettings, Input, Output},
+    cdr::{Cdr, Origin, SegmentState},
+    id::{CallId, IdSource},
+    time::Timestamp,
+};
+
+use inputs::Dice;
+use world::World;
+
+const CALLS: u64 = 6_000;
+const INPUTS_PER_CALL: usize = 150;
+
+#[test]
+fn what_must_always_hold_of_a_call() {
+    let (mut told, mut talked, mut over) = (0usize, 0u64, 0u64);
+    for seed in 0..CALLS {
+        let guard = SayTheSeed(seed);
+        let cdr = one_call(seed, &mut told);
+        drop(guard);
+        talked += u64::from(cdr.connected_at.is_some());
+        over += 1;
+    }
+    println!("{over} calls, {told} inputs, {talked} conversations");
+    assert!(
+        told > 300_000 && talked > CALLS / 10,
+        "the dice do not reach what they should: {told} inputs, {talked} conversations"
+    );
+}
+
+/// Prints the seed when a check fails.
+struct SayTheSeed(u64);
+
+impl Drop for SayTheSeed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("seed {}", self.0);
+        }
+    }
+}
+
+fn one_call(seed: u64, told: &mut usize) -> Cdr {
+    let mut dice = Dice::new(seed);
+    let begin = Timestamp::from_ms(1_790_000_000_000);
+    let origin = if dice.one_in(2) { Origin::Trunk("carrier".into()) } else { Origin::Extension("1007".into()) };
+    let arrival = Arrival { call: CallId(seed), origin, from: "+390212345678".into(), to: "1800".into(), generation: 3 };
+    let hold_music = (!dice.one_in(4)).then(|| "hold".into());
+    let settings = CallSettings { hold_music, ..CallSettings::default() };
+    let mut run = Run {
+        call: Call::new(begin, arrival, Arc::new(settings)),
+        ids: IdSource::new(1),
+        world: World::new(),
+        now: begin,
+        dice,
+        cdr: None,
+    };
+    let mut left = INPUTS_PER_CALL;
+    while left > 0 && run.cdr.is_none() {
+        left -= 1;
+        *told += 1;
+        run.pass_time();
+        let input = run.dice.input(&run.world);
+        run.tell(input);
+    }
+    run.tell(Input::Hangup { cause: tandem_switch::cause::Cause::Fault });
+    run.nothing_after_the_end();
+    let cdr = run.cdr.expect("a call that is hung up has ended");
+    check_record(&cdr, begin);
+    cdr
+}
+
+struct Run {
+    call: Call,
+    ids: IdSource,
+    world: World,
+    now: Timestamp,
+    dice: Dice,
+    cdr: Option<Cdr>,
+}
+
+impl Run {
+    /// Some time goes by, and every deadline in it is kept.
+    fn pass_time(&mut self) {
+        let mut until = Timestamp(self.now.0 + self.dice.pause_us());
+        if self.dice.one_in(12) {
+            until = until.max(self.call.deadline().unwrap_or(until));
+        }
+        while let Some(due) = self.call.deadline().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.tell(Input::Tick);
+        }
+        self.now = until;
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.world.hear(&input);
+        self.call.handle(self.now, input, &mut self.ids);
+        self.drain();
+        for ticks in 0.. {
+            if self.call.deadline().is_none_or(|due| due > self.now) {
+                break;
+            }
+            assert!(ticks < 16, "a deadline that stays in the past");
+            self.call.handle(self.now, Input::Tick, &mut self.ids);
+            self.drain();
+        }
+        self.world.check_at_rest();
+        let view = self.call.view();
+        let legs: Vec<_> = view.legs.iter().map(|leg| leg.leg).collect();
+        assert_eq!(legs, self.world.alive_legs(), "the view shows other legs");
+        assert_eq!(view.step == "over", self.cdr.is_some());
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.call.poll() {
+            assert!(self.cdr.is_none(), "{output:?} after the end");
+            if let Output::Ended(cdr) = output {
+                self.world.check_end();
+                self.cdr = Some(*cdr);
+            } else {
+                self.world.see(&output);
+            }
+        }
+    }
+
+    fn nothing_after_the_end(&mut self) {
+        assert!(self.call.is_over() && self.call.deadline().is_none());
+        for _ in 0..20 {
+            let input = self.dice.input(&self.world);
+            self.call.handle(self.now, input, &mut self.ids);
+            assert_eq!(self.call.poll(), None, "something after the end");
+        }
+    }
+}
+
+fn check_record(cdr: &Cdr, begin: Timestamp) {
+    assert_eq!(cdr.started_at, begin);
+    let mut at = begin;
+    for segment in &cdr.segments {
+        assert_eq!(segment.from_at, at, "a gap between segments");
+        assert!(segment.to_at > at, "an empty segment");
+        at = segment.to_at;
+    }
+    assert_eq!(at, cdr.ended_at, "segments do not sum to the wall time");
+    let sum = |state| {
+        let us: i64 = cdr.segments.iter().filter(|s| s.state == state).map(|s| s.to_at.0 - s.from_at.0).sum();
+        us.unsigned_abs() / 1_000
+    };
+    assert_eq!((cdr.waited_ms, cdr.talked_ms), (sum(SegmentState::Queued), sum(SegmentState::Talking)));
+    assert!(cdr.agent.is_none() || cdr.connected_at.is_some());
+    assert!(cdr.connected_at.is_none() || cdr.answered_at <= cdr.connected_at);
+}

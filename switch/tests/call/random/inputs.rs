@@ -1,0 +1,186 @@
+//! The dice: what a call is told next.
+
+use tandem_switch::{
+    call::Input,
+    cause::Cause,
+    id::{ItemId, LegId, OfferId},
+    link::{FloorSays, Place, RefuseReason},
+    step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, Target},
+};
+
+use super::world::World;
+
+/// SplitMix64.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x7461_6e64_656d)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    pub(super) fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        let n = self.below(from.len() as u64);
+        from[usize::try_from(n).unwrap()].clone()
+    }
+
+    /// Mostly nothing or moments, now and then seconds.
+    pub(super) fn pause_us(&mut self) -> i64 {
+        let us = match self.below(10) {
+            0..=4 => 0,
+            5..=7 => self.below(400_000),
+            8 => self.below(3_000_000),
+            _ => self.below(20_000_000),
+        };
+        us.cast_signed()
+    }
+
+    pub(super) fn input(&mut self, world: &World) -> Input {
+        if world.awaits_step && !self.one_in(6) {
+            return Input::Step(self.step());
+        }
+        match self.below(100) {
+            0..=9 => Input::LegRang { leg: self.leg(world), early_media: self.one_in(3) },
+            10..=27 => Input::LegAnswered { leg: self.leg(world) },
+            28..=32 => Input::LegFailed { leg: self.called_leg(world), cause: self.cause() },
+            33..=37 => Input::LegEnded { leg: self.called_leg(world), cause: self.cause() },
+            38 if self.one_in(3) => Input::LegEnded { leg: LegId::CALLER, cause: self.cause() },
+            38..=46 => Input::LegHeld { leg: self.leg(world), held: self.one_in(2) },
+            47..=54 => Input::Digit { leg: self.leg(world), digit: self.pick(&['0', '5', '9', '*', '#', 'A', 'x']) },
+            55..=62 => Input::Played { leg: self.leg(world), play: world.last_play.wrapping_sub(u32::from(self.one_in(5))) },
+            63..=92 => Input::Floor(self.floor(world)),
+            93 if self.one_in(6) => Input::Hangup { cause: self.cause() },
+            93..=94 => Input::Step(self.step()),
+            95 => Input::Routed("elsewhere".into()),
+            _ => Input::Tick,
+        }
+    }
+
+    /// Any leg that ever was, and one that never was; mostly the last.
+    fn leg(&mut self, world: &World) -> LegId {
+        let last = world.last_leg();
+        if self.one_in(2) { last } else { LegId(u16::try_from(self.below(u64::from(last.0) + 2)).unwrap()) }
+    }
+
+    fn called_leg(&mut self, world: &World) -> LegId {
+        LegId(self.leg(world).0.max(1))
+    }
+
+    fn cause(&mut self) -> Cause {
+        self.pick(&[
+            Cause::Normal,
+            Cause::Busy,
+            Cause::NoAnswer,
+            Cause::Rejected,
+            Cause::Unavailable,
+            Cause::MediaTimeout,
+            Cause::Fault,
+        ])
+    }
+
+    /// An item of this call, mostly the one that waits.
+    fn item(&mut self, world: &World) -> ItemId {
+        match world.items.last() {
+            Some(item) if !self.one_in(6) => *item,
+            Some(_) => self.pick(&world.items),
+            None => ItemId(1),
+        }
+    }
+
+    fn floor(&mut self, world: &World) -> FloorSays {
+        let item = self.item(world);
+        let place = Place { position: 1, estimated_wait_ms: self.one_in(2).then_some(90_000) };
+        let known = OfferId(self.below(world.last_offer + 2));
+        let last = OfferId(world.last_offer);
+        match self.below(40) {
+            0..=3 => FloorSays::Queued { item, place },
+            4..=6 => FloorSays::Place { item, place },
+            7 => FloorSays::Refused {
+                item,
+                reason: self.pick(&[RefuseReason::NoAgents, RefuseReason::Full, RefuseReason::NoSuchQueue]),
+            },
+            8..=18 => FloorSays::Offer {
+                offer: OfferId(world.last_offer + 1),
+                item,
+                agent: "1001".into(),
+                device: Target::Extension("1001".into()),
+                ring_ms: 20_000,
+            },
+            19..=21 => FloorSays::Withdraw { offer: if self.one_in(3) { known } else { last } },
+            // The floor connects what it was told is accepted; now and then it is beside itself.
+            22..=36 => FloorSays::Connect { offer: world.accepted.filter(|_| !self.one_in(8)).unwrap_or(known) },
+            _ => FloorSays::AgentReply { done: self.one_in(2) },
+        }
+    }
+
+    fn audio(&mut self) -> Audio {
+        let phrases = if self.one_in(5) { Vec::new() } else { vec![Phrase::Prompt("welcome".into())] };
+        Audio { language: "en".into(), phrases }
+    }
+
+    fn step(&mut self) -> Step {
+        match self.below(60) {
+            0..=2 => Step::Ring,
+            3..=5 => Step::Answer,
+            6..=11 => Step::Play { audio: self.audio(), interrupt: self.one_in(2) },
+            12..=17 => Step::Collect(Collect {
+                audio: self.audio(),
+                max_digits: u8::try_from(self.below(4)).unwrap(),
+                first_digit_ms: self.below(6_000),
+                next_digit_ms: self.below(3_000),
+                terminator: self.one_in(2).then_some('#'),
+            }),
+            18..=40 => self.queue(),
+            41..=54 => self.dial(),
+            55 if self.one_in(2) => Step::Echo,
+            55..=58 => Step::Agent(AgentRequest::SignIn),
+            _ => Step::Hangup { cause: self.cause() },
+        }
+    }
+
+    fn queue(&mut self) -> Step {
+        Step::Queue(QueueStep {
+            queue: "support".into(),
+            skills: Vec::new(),
+            priority_minutes: 0,
+            max_wait_ms: self.one_in(2).then(|| self.below(60_000)),
+            music: self.one_in(2).then(|| "moh".into()),
+            language: "en".into(),
+            announce_every_ms: self.one_in(2).then(|| self.below(5_000)),
+            comfort: self.one_in(3).then(|| "please-wait".into()),
+            record: self.one_in(2),
+            wait_without_agents: self.one_in(2),
+        })
+    }
+
+    fn dial(&mut self) -> Step {
+        let targets = [
+            Target::Extension("1001".into()),
+            Target::Fixed("sip:agent7@127.0.0.3:5090".into()),
+            Target::Trunk { trunk: "carrier".into(), number: "+390612345678".into() },
+        ];
+        Step::Dial(Dial {
+            targets: (0..self.below(4)).map(|_| self.pick(&targets)).collect(),
+            strategy: if self.one_in(2) { RingStrategy::All } else { RingStrategy::InOrder },
+            ring_ms: self.below(25_000),
+            record: self.one_in(2),
+            music: self.one_in(3).then(|| "moh".into()),
+            caller_id: None,
+        })
+    }
+}
