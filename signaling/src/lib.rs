@@ -13,3 +13,4 @@ pub mod flow;
 mod hashing;
 pub mod message;
 pub mod registrar;
+pub mod transport;

@@ -1,1 +1,10 @@
-//! tandem-tests
+//! What whole-program tests are made of: the switch as a process, phones that others wrote, and ears.
+//!
+//! Each switch under test has a loopback address of its own (127.x.y.1), so tests run beside each other
+//! on the ordinary ports.
+
+pub mod phone;
+pub mod sipp;
+pub mod switch;
+pub mod tone;
+pub mod wait;

@@ -1,0 +1,136 @@
+//! The prompts: those that ship inside the program, and the admin's own, which go before them.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use rust_embed::RustEmbed;
+use tandem_media::codec::Audio as Pcm;
+use tandem_switch::{
+    name::{Language, PromptName},
+    step::Audio,
+};
+
+use crate::metrics::METRICS;
+
+#[derive(RustEmbed)]
+#[folder = "../dialplans/prompts"]
+#[include = "*.wav"]
+struct Shipped;
+
+/// Folders deeper than this are not looked into.
+const MAX_DEPTH: usize = 4;
+/// More prompts than this are not taken from a folder.
+const MAX_PROMPTS: usize = 20_000;
+
+/// All prompts, each decoded at its first use or by [`Prompts::load_all`], whichever comes first.
+#[derive(Debug)]
+pub struct Prompts {
+    /// By path without ending: `en/welcome`, `music/hold`.
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    source: Source,
+    decoded: OnceLock<Option<Arc<Pcm>>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Shipped(Cow<'static, str>),
+    File(PathBuf),
+}
+
+impl Prompts {
+    /// The shipped prompts, and those below `own` (`own/en/welcome.wav`), which replace shipped ones of
+    /// the same name.
+    #[must_use]
+    pub fn find(own: Option<&Path>) -> Self {
+        let mut entries = BTreeMap::new();
+        for path in Shipped::iter() {
+            if let Some(name) = path.strip_suffix(".wav") {
+                entries.insert(name.to_owned(), Entry { source: Source::Shipped(path.clone()), decoded: OnceLock::new() });
+            }
+        }
+        if let Some(own) = own {
+            let mut found = Vec::new();
+            walk(own, own, 0, &mut found);
+            for (name, path) in found {
+                entries.insert(name, Entry { source: Source::File(path), decoded: OnceLock::new() });
+            }
+        }
+        Self { entries }
+    }
+
+    /// The names that exist, as `language/name` and plain `name`, for the check of a plan.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// Decodes everything that is not decoded yet; run it beside the loops at start.
+    pub fn load_all(&self) {
+        for entry in self.entries.values() {
+            entry.pcm();
+        }
+    }
+
+    /// The audio of phrases, in order. A prompt that is missing in the language is looked up without
+    /// one; one that is missing altogether is left out and counted (`check` has warned of it).
+    #[must_use]
+    pub fn resolve(&self, audio: &Audio) -> Vec<Arc<Pcm>> {
+        tandem_dialplan::say(&audio.phrases, &audio.language).iter().filter_map(|name| self.one(name, &audio.language)).collect()
+    }
+
+    fn one(&self, name: &PromptName, language: &Language) -> Option<Arc<Pcm>> {
+        let found = self.entries.get(&format!("{language}/{name}")).or_else(|| self.entries.get(name.as_str())).and_then(Entry::pcm);
+        if found.is_none() {
+            METRICS.prompts_missing.add(1);
+            tracing::warn!(%name, %language, "a prompt is missing or cannot be read");
+        }
+        found
+    }
+}
+
+impl Entry {
+    fn pcm(&self) -> Option<Arc<Pcm>> {
+        self.decoded
+            .get_or_init(|| {
+                let decoded = match &self.source {
+                    Source::Shipped(path) => Pcm::from_wav_bytes(&Shipped::get(path)?.data),
+                    Source::File(path) => Pcm::load(path),
+                };
+                match decoded {
+                    Ok(pcm) => Some(Arc::new(pcm)),
+                    Err(error) => {
+                        tracing::error!(source = ?self.source, %error, "a prompt cannot be read");
+                        None
+                    }
+                }
+            })
+            .clone()
+    }
+}
+
+fn walk(root: &Path, folder: &Path, depth: usize, found: &mut Vec<(String, PathBuf)>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if found.len() >= MAX_PROMPTS {
+            return;
+        }
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => walk(root, &path, depth + 1, found),
+            Ok(kind) if kind.is_file() && path.extension().is_some_and(|end| end == "wav") => {
+                if let Ok(inside) = path.with_extension("").strip_prefix(root) {
+                    found.push((inside.to_string_lossy().into_owned(), path));
+                }
+            }
+            _ => {}
+        }
+    }
+}

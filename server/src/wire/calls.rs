@@ -1,0 +1,332 @@
+//! One live call: its core, its run of the plan, and what becomes of their outputs.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use tandem_dialplan::{Plan, Run, RunInput, RunOutput};
+use tandem_media::contract::Quality;
+use tandem_switch::{
+    call::{Arrival, Call, CallSettings, Input, Output, View},
+    cause::{Blame, Cause},
+    cdr::{Cdr, Origin, Segment, SegmentState},
+    id::{CallId, ItemId, LegId, RecordingId},
+    link::{FloorSays, LeaveReason, ToFloor},
+    name::{Extension, PartyNumber},
+    step::Target,
+    time::Timestamp,
+};
+
+use super::{LegRef, edges::Edges, trace::TraceLine};
+
+/// Measurements are waited for so long after the end of a call, in ms.
+const MEASURE_MS: u64 = 1_000;
+
+/// A call that is up, or that is over and waits for its last measurements.
+pub struct LiveCall {
+    facts: Facts,
+    call: Call,
+    run: Run,
+    legs: Vec<LiveLeg>,
+    /// The item that the floor knows this call by; for the case that the core fails.
+    item: Option<ItemId>,
+    recording: Option<RecordingId>,
+    /// Streams that are closed but not measured yet, and what was measured.
+    unmeasured: usize,
+    measured: Vec<(LegId, Quality)>,
+    over: Option<Over>,
+    /// The deadline as it stands in the line's timers.
+    pub timer: Option<Timestamp>,
+}
+
+/// A call whose record is ready but for the measurements.
+struct Over {
+    cdr: Box<Cdr>,
+    /// What has not been measured by then is unknown.
+    until: Timestamp,
+}
+
+/// What stays known of a call for its whole life.
+struct Facts {
+    call: CallId,
+    origin: Origin,
+    from: PartyNumber,
+    to: PartyNumber,
+    display: String,
+    generation: u64,
+    started_at: Timestamp,
+}
+
+/// A leg that exists at the edges.
+struct LiveLeg {
+    leg: LegId,
+    /// The extension whose device it occupies outside of offers.
+    occupies: Option<Extension>,
+}
+
+/// How a call is set up.
+pub struct Setup {
+    /// What is known of it.
+    pub arrival: Arrival,
+    /// The caller's display name, to be shown to devices of ours.
+    pub display: String,
+    /// The plan it runs on.
+    pub plan: Arc<Plan>,
+    /// Settings of that plan's generation.
+    pub settings: Arc<CallSettings>,
+}
+
+impl LiveCall {
+    /// A call that has just arrived; nothing happens before [`LiveCall::begin`].
+    #[must_use]
+    pub fn new(now: Timestamp, setup: Setup) -> Self {
+        let Setup { arrival, display, plan, settings } = setup;
+        let facts = Facts {
+            call: arrival.call,
+            origin: arrival.origin.clone(),
+            from: arrival.from.clone(),
+            to: arrival.to.clone(),
+            display,
+            generation: arrival.generation,
+            started_at: now,
+        };
+        let run = Run::new(plan, tandem_dialplan::CallFacts { origin: arrival.origin.clone(), from: arrival.from.clone(), to: arrival.to.clone() });
+        let call = Call::new(now, arrival, settings);
+        Self {
+            facts,
+            call,
+            run,
+            legs: Vec::with_capacity(2),
+            item: None,
+            recording: None,
+            unmeasured: 0,
+            measured: Vec::new(),
+            over: None,
+            timer: None,
+        }
+    }
+
+    /// Asks the plan for the first step and carries it out.
+    pub fn begin(&mut self, edges: &mut Edges) {
+        self.take_leg(edges, LegId::CALLER, match &self.facts.origin {
+            Origin::Extension(extension) => Some(extension.clone()),
+            Origin::Trunk(_) => None,
+        });
+        let mut inputs = VecDeque::new();
+        self.run.handle(edges.now.at, RunInput::Start);
+        self.drain_run(edges, &mut inputs);
+        self.work_off(edges, inputs);
+    }
+
+    /// Tells the call one thing, and carries out all that follows from it.
+    pub fn handle(&mut self, edges: &mut Edges, input: Input) {
+        if let Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } = &input {
+            self.drop_leg(edges, *leg);
+        }
+        self.work_off(edges, VecDeque::from([input]));
+    }
+
+    /// When the call wants to be told `Tick`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match &self.over {
+            Some(over) => Some(over.until),
+            None => self.call.deadline(),
+        }
+    }
+
+    /// What can be seen of it.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        self.call.view()
+    }
+
+    fn work_off(&mut self, edges: &mut Edges, mut inputs: VecDeque<Input>) {
+        while let Some(input) = inputs.pop_front() {
+            let offer = matches!(input, Input::Floor(FloorSays::Offer { .. }));
+            self.call.handle(edges.now.at, input, &mut edges.ids);
+            while let Some(output) = self.call.poll() {
+                self.carry_out(edges, output, offer, &mut inputs);
+            }
+        }
+    }
+
+    /// `offer`: what follows from an offer of the floor occupies nobody's device: the floor knows.
+    fn carry_out(&mut self, edges: &mut Edges, output: Output, offer: bool, inputs: &mut VecDeque<Input>) {
+        let caller = self.at(LegId::CALLER);
+        match output {
+            Output::RingCaller => edges.sip.ring(caller),
+            Output::EarlyMedia => {
+                if let Err(cause) = edges.sip.early_media(caller, &mut edges.media) {
+                    inputs.push_back(Input::Hangup { cause });
+                }
+            }
+            Output::Answer => {
+                if let Err(cause) = edges.sip.answer(caller, &mut edges.media) {
+                    inputs.push_back(Input::Hangup { cause });
+                }
+            }
+            Output::InviteLeg { leg, target, caller_id } => self.invite(edges, leg, &target, &caller_id, offer, inputs),
+            Output::EndLeg { leg, cause } => {
+                edges.sip.end(self.at(leg), cause);
+                self.drop_leg(edges, leg);
+            }
+            Output::Play { leg, play, audio, repeat } => edges.media.play(self.at(leg), play, &audio, repeat),
+            Output::RingBack { leg } => edges.media.ring_back(self.at(leg)),
+            Output::StopPlay { leg } => edges.media.stop_play(self.at(leg)),
+            Output::Join { left, right } => edges.media.join(self.at(left), self.at(right)),
+            Output::Part { leg } => edges.media.part(self.at(leg)),
+            Output::Echo { leg } => edges.media.echo(self.at(leg)),
+            Output::Record { recording, left, right } => self.record(edges, recording, left, right),
+            Output::StopRecord { recording } => edges.media.stop_record(recording),
+            Output::StepEnded(outcome) => {
+                self.run.handle(edges.now.at, RunInput::Outcome(outcome));
+                self.drain_run(edges, inputs);
+            }
+            Output::Floor(message) => {
+                match &message {
+                    ToFloor::Enqueue(enqueue) => self.item = Some(enqueue.item),
+                    ToFloor::Leave { .. } | ToFloor::Finished { .. } => self.item = None,
+                    _ => {}
+                }
+                edges.floor.send(message);
+            }
+            Output::Trace(what, detail) => self.trace(edges, "call", || format!("{what} {detail}")),
+            Output::Ended(cdr) => self.over = Some(Over { cdr, until: edges.now.at.plus_ms(MEASURE_MS) }),
+        }
+    }
+
+    fn drain_run(&mut self, edges: &mut Edges, inputs: &mut VecDeque<Input>) {
+        while let Some(output) = self.run.poll() {
+            inputs.push_back(match output {
+                RunOutput::Routed(route) => Input::Routed(route),
+                RunOutput::Step(step) => Input::Step(step),
+                RunOutput::Trace(text) => {
+                    self.trace(edges, "plan", || text.to_string());
+                    continue;
+                }
+            });
+        }
+    }
+
+    fn invite(
+        &mut self,
+        edges: &mut Edges,
+        leg: LegId,
+        target: &Target,
+        caller_id: &PartyNumber,
+        offer: bool,
+        inputs: &mut VecDeque<Input>,
+    ) {
+        let occupies = match target {
+            Target::Extension(extension) if !offer => Some(extension.clone()),
+            _ => None,
+        };
+        self.take_leg(edges, leg, occupies);
+        let (leg_ref, caller) = (self.at(leg), self.at(LegId::CALLER));
+        if let Err(cause) = edges.sip.invite(leg_ref, target, caller_id, &self.facts.display, caller, &mut edges.media) {
+            self.drop_leg(edges, leg);
+            inputs.push_back(Input::LegFailed { leg, cause });
+        }
+    }
+
+    fn record(&mut self, edges: &mut Edges, recording: RecordingId, left: LegId, right: LegId) {
+        self.recording = Some(recording);
+        match edges.ledger.recording_started(edges.now.at, recording, self.facts.call) {
+            Ok(path) => edges.media.record(recording, path, self.at(left), self.at(right)),
+            Err(error) => {
+                tracing::error!(%recording, %error, "the folder of the recordings cannot be written; the call goes on without");
+                edges.ledger.recording_failed(edges.now.at, recording, error.to_string());
+            }
+        }
+    }
+
+    /// What was measured on a leg that is gone.
+    pub fn measured(&mut self, leg: LegId, quality: Quality) {
+        self.unmeasured = self.unmeasured.saturating_sub(1);
+        self.measured.push((leg, quality));
+    }
+
+    /// Whether the call is over and measured, or was waited for long enough; then it can be closed.
+    #[must_use]
+    pub fn is_closed(&self, now: Timestamp) -> bool {
+        self.over.as_ref().is_some_and(|over| self.unmeasured == 0 || over.until <= now)
+    }
+
+    /// Writes the record. The last thing that is done with a call.
+    pub fn close(self, edges: &mut Edges) {
+        if let Some(over) = self.over {
+            edges.ledger.call_ended(over.cdr, &self.measured);
+        }
+    }
+
+    /// Ends a call whose core or plan failed: its legs, its item and its record, without asking the core.
+    pub fn abandon(mut self, edges: &mut Edges) {
+        let blank = Timestamp::default();
+        let ended_at = edges.now.at;
+        for leg in self.legs.iter().map(|leg| leg.leg).collect::<Vec<_>>() {
+            edges.sip.end(self.at(leg), Cause::Fault);
+            self.drop_leg(edges, leg);
+        }
+        if let Some(recording) = self.recording {
+            edges.media.stop_record(recording);
+        }
+        if let Some(item) = self.item {
+            // One of the two is what the floor expects; it takes no notice of the other.
+            edges.floor.send(ToFloor::Leave { item, reason: LeaveReason::Fault });
+            edges.floor.send(ToFloor::Finished { item, cause: Cause::Fault });
+        }
+        let facts = self.facts;
+        let segment = Segment { state: SegmentState::Plan, agent: None, from_at: facts.started_at, to_at: ended_at };
+        debug_assert!(facts.started_at > blank);
+        let cdr = Cdr {
+            call: facts.call,
+            origin: facts.origin,
+            from: facts.from,
+            to: facts.to,
+            route: None,
+            queue: None,
+            agent: None,
+            answered_by: None,
+            started_at: facts.started_at,
+            answered_at: None,
+            connected_at: None,
+            ended_at,
+            waited_ms: 0,
+            talked_ms: 0,
+            cause: Cause::Fault,
+            blame: Blame::Us,
+            recording: self.recording,
+            generation: facts.generation,
+            segments: vec![segment],
+        };
+        edges.ledger.call_ended(Box::new(cdr), &self.measured);
+    }
+
+    fn take_leg(&mut self, edges: &mut Edges, leg: LegId, occupies: Option<Extension>) {
+        if let Some(extension) = &occupies {
+            edges.devices.occupy(extension, &mut edges.floor);
+        }
+        self.legs.push(LiveLeg { leg, occupies });
+    }
+
+    fn drop_leg(&mut self, edges: &mut Edges, leg: LegId) {
+        let Some(at) = self.legs.iter().position(|live| live.leg == leg) else { return };
+        if let Some(extension) = self.legs.swap_remove(at).occupies {
+            edges.devices.release(&extension, &mut edges.floor);
+        }
+        if edges.media.close(self.at(leg)) {
+            self.unmeasured += 1;
+        }
+    }
+
+    fn at(&self, leg: LegId) -> LegRef {
+        LegRef { call: self.facts.call, leg }
+    }
+
+    /// Adds a line to the live trace, if anybody looks.
+    pub fn trace(&self, edges: &Edges, part: &'static str, text: impl FnOnce() -> String) {
+        if edges.traces.wanted() {
+            let Facts { call, from, to, .. } = &self.facts;
+            edges.traces.publish(TraceLine { at: edges.now.at, call: *call, from: from.clone(), to: to.clone(), part, text: text() });
+        }
+    }
+}

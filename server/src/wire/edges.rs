@@ -1,0 +1,101 @@
+//! What a live call can reach: the edges of its line loop, and the present moment.
+
+use std::collections::{HashMap, VecDeque};
+
+use tandem_switch::{
+    id::IdSource,
+    link::ToFloor,
+    name::{AgentName, Extension},
+};
+
+use super::{ledger::Ledger, media::MediaEdge, sip::SipEdge, trace::TraceBus};
+use crate::clock::Now;
+
+/// The edges of one line loop.
+pub struct Edges {
+    /// The moment of the input that is worked on.
+    pub now: Now,
+    /// Signalling.
+    pub sip: SipEdge,
+    /// Audio.
+    pub media: MediaEdge,
+    /// The floor.
+    pub floor: FloorLink,
+    /// What is written down.
+    pub ledger: Ledger,
+    /// Who uses their device outside of offers.
+    pub devices: Devices,
+    /// The live trace.
+    pub traces: TraceBus,
+    /// Names of items and recordings.
+    pub ids: IdSource,
+}
+
+/// What is on its way to the floor loop.
+///
+/// The line loop sends it on as room comes free, and takes no new messages from the network while more
+/// than [`FloorLink::LIMIT`] wait: so it is bounded, and neither loop ever waits for the other.
+#[derive(Debug, Default)]
+pub struct FloorLink {
+    waiting: VecDeque<ToFloor>,
+}
+
+impl FloorLink {
+    /// Messages that may wait before the network is made to.
+    pub const LIMIT: usize = 4_096;
+
+    /// Puts a message on its way.
+    pub fn send(&mut self, message: ToFloor) {
+        self.waiting.push_back(message);
+    }
+
+    /// The next message to go.
+    pub fn next(&mut self) -> Option<ToFloor> {
+        self.waiting.pop_front()
+    }
+
+    /// Puts a message that found no room back to the front.
+    pub fn put_back(&mut self, message: ToFloor) {
+        self.waiting.push_front(message);
+    }
+
+    /// Whether something waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether too much waits.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() > Self::LIMIT
+    }
+}
+
+/// Live legs of each extension's devices outside of offers: who is on a call of their own is not offered
+/// another.
+#[derive(Debug, Default)]
+pub struct Devices(HashMap<Extension, u32>);
+
+impl Devices {
+    /// One leg more.
+    pub fn occupy(&mut self, extension: &Extension, floor: &mut FloorLink) {
+        let legs = self.0.entry(extension.clone()).or_insert(0);
+        *legs += 1;
+        tell(floor, extension, *legs);
+    }
+
+    /// One leg less.
+    pub fn release(&mut self, extension: &Extension, floor: &mut FloorLink) {
+        let Some(legs) = self.0.get_mut(extension) else { return };
+        *legs -= 1;
+        tell(floor, extension, *legs);
+        if *legs == 0 {
+            self.0.remove(extension);
+        }
+    }
+}
+
+fn tell(floor: &mut FloorLink, extension: &Extension, legs: u32) {
+    floor.send(ToFloor::DeviceBusy { agent: AgentName::from(extension.as_str()), legs });
+}

@@ -1,0 +1,117 @@
+//! What the line loop writes down of calls, recordings and registrations.
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value, json};
+use tandem_media::contract::Quality;
+use tandem_switch::{
+    cdr::Cdr,
+    id::{CallId, LegId, RecordingId},
+    time::Timestamp,
+};
+
+use crate::store::{CallStarted, Record, RecordingStarted, Writer};
+
+/// Records of calls that are over, kept while the writer is full. New calls are refused long before.
+const MAX_UNSAVED: usize = 65_536;
+
+/// The line loop's way to the writer. It never waits.
+pub struct Ledger {
+    writer: Writer,
+    recordings: PathBuf,
+    unsaved: VecDeque<Record>,
+}
+
+impl Ledger {
+    /// A ledger that keeps recordings below `recordings`.
+    #[must_use]
+    pub fn new(writer: Writer, recordings: PathBuf) -> Self {
+        Self { writer, recordings, unsaved: VecDeque::new() }
+    }
+
+    /// Whether new calls must be refused, because their records could not be kept.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        !self.unsaved.is_empty() || self.writer.is_pressed()
+    }
+
+    /// Notes a call. `false`: it could not be noted and must be refused.
+    #[must_use]
+    pub fn call_started(&mut self, started: CallStarted) -> bool {
+        !self.is_pressed() && self.writer.try_write(Record::CallStarted(started)).is_ok()
+    }
+
+    /// Writes the record of a call, with what was measured on its legs.
+    pub fn call_ended(&mut self, cdr: Box<Cdr>, measured: &[(LegId, Quality)]) {
+        let quality = (!measured.is_empty()).then(|| measured.iter().map(|(leg, q)| (leg.0.to_string(), quality(q))).collect::<Map<_, _>>());
+        self.write(Record::CallEnded { cdr, quality: quality.map(Value::Object) });
+    }
+
+    /// Notes a recording and makes room for it.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn recording_started(&mut self, at: Timestamp, recording: RecordingId, call: CallId) -> io::Result<PathBuf> {
+        let day = jiff::Timestamp::from_microsecond(at.0).map_err(io::Error::other)?;
+        let path = format!("{}/{recording}.wav", day.strftime("%Y/%m/%d"));
+        let file = self.recordings.join(&path);
+        self.write(Record::RecordingStarted(RecordingStarted { recording, call, path, at }));
+        std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
+        Ok(file)
+    }
+
+    /// Notes that a recording is complete.
+    pub fn recording_finished(&mut self, at: Timestamp, recording: RecordingId, duration_ms: u64, size_bytes: u64) {
+        self.write(Record::RecordingFinished { recording, duration_ms, size_bytes, at });
+    }
+
+    /// Notes that a recording failed.
+    pub fn recording_failed(&mut self, at: Timestamp, recording: RecordingId, reason: String) {
+        self.write(Record::RecordingFailed { recording, reason, at });
+    }
+
+    /// Hands a record over, or keeps it until there is room.
+    pub fn write(&mut self, record: Record) {
+        if self.unsaved.is_empty() && !self.writer.is_pressed() {
+            self.write_now(record);
+        } else {
+            self.keep(record);
+        }
+    }
+
+    /// Tries what was kept again, in order.
+    pub fn retry(&mut self) {
+        while !self.unsaved.is_empty() && !self.writer.is_pressed() {
+            if let Some(record) = self.unsaved.pop_front() {
+                self.write_now(record);
+            }
+        }
+    }
+
+    fn write_now(&mut self, record: Record) {
+        if let Err(error) = self.writer.try_write(record) {
+            tracing::error!(%error, "a record is lost");
+        }
+    }
+
+    fn keep(&mut self, record: Record) {
+        if self.unsaved.len() < MAX_UNSAVED {
+            self.unsaved.push_back(record);
+        } else {
+            tracing::error!("a record is lost: the database has been away for too long");
+        }
+    }
+}
+
+/// What was measured, with `null` for what was not.
+fn quality(q: &Quality) -> Value {
+    json!({
+        "packets_received": q.packets_received, "packets_sent": q.packets_sent, "lost": q.lost, "late": q.late,
+        "duplicated": q.duplicated, "foreign": q.foreign, "malformed": q.malformed, "jitter_ms": q.jitter_ms,
+        "rtt_ms": q.rtt_ms, "remote_loss": q.remote_loss, "mos": q.mos,
+    })
+}

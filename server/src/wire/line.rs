@@ -1,0 +1,419 @@
+//! The line loop: owns calls. Everything that concerns a call passes through here, one input at a time.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use tandem_dialplan::Plan;
+use tandem_media::contract::Event;
+use tandem_switch::{
+    call::{Arrival, CallSettings, Input},
+    cause::Cause,
+    id::{CallId, IdSource},
+    link::{ToFloor, ToLine},
+    time::Timestamp,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    LegRef,
+    calls::{LiveCall, Setup},
+    edges::{Devices, Edges, FloorLink},
+    ledger::Ledger,
+    media::{MediaEdge, MediaEvent},
+    sip::{Arrived, Network, SipEdge, SipEvent},
+    trace::TraceBus,
+};
+use crate::{
+    clock,
+    metrics::METRICS,
+    store::{CallStarted, Record, Writer},
+    views::CallView,
+};
+
+/// Inputs taken of one kind before the others get their turn.
+const TURN: usize = 64;
+/// Wake-ups when nothing is due, so that a clock that was wrong is found.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A plan in service, with what is made of it once.
+#[derive(Clone)]
+pub struct Service {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// What calls are set up with.
+    pub settings: Arc<CallSettings>,
+    /// Counts up with each plan.
+    pub generation: u64,
+}
+
+/// Questions and orders from the rest of the program.
+pub enum LineAsk {
+    /// Take a new plan into service; calls that are up keep theirs.
+    Plan(Service),
+    /// People changed: accounts of devices.
+    People(Vec<crate::store::Person>),
+    /// All calls that are up.
+    Calls(oneshot::Sender<Vec<CallView>>),
+    /// End a call. Answers whether there was one.
+    Hangup {
+        /// Which.
+        call: CallId,
+        /// Whether it was there.
+        done: oneshot::Sender<bool>,
+    },
+    /// Take no new calls; answered when the last one is gone.
+    Drain(oneshot::Sender<()>),
+    /// End all calls now; answered when their records are with the writer.
+    EndAll(oneshot::Sender<()>),
+}
+
+/// What a line loop is made of.
+pub struct Parts {
+    /// Signalling.
+    pub sip: SipEdge,
+    /// Its sockets and connections.
+    pub network: Network,
+    /// Audio.
+    pub media: MediaEdge,
+    /// What the engine tells.
+    pub media_events: mpsc::Receiver<Event>,
+    /// To the floor.
+    pub to_floor: mpsc::Sender<ToFloor>,
+    /// From the floor.
+    pub from_floor: mpsc::Receiver<ToLine>,
+    /// Questions and orders.
+    pub asks: mpsc::Receiver<LineAsk>,
+    /// Where records go.
+    pub writer: Writer,
+    /// Where recordings go.
+    pub recordings: PathBuf,
+    /// The live trace.
+    pub traces: TraceBus,
+    /// The first plan.
+    pub service: Service,
+}
+
+/// The loop.
+pub struct Line {
+    edges: Edges,
+    calls: HashMap<CallId, LiveCall>,
+    timers: BTreeSet<(Timestamp, CallId)>,
+    todo: VecDeque<(CallId, Input)>,
+    service: Service,
+    call_ids: IdSource,
+    draining: Option<oneshot::Sender<()>>,
+    ending: Option<oneshot::Sender<()>>,
+    taking: bool,
+}
+
+/// One thing that woke the loop.
+enum Woken {
+    Network,
+    Floor(ToLine),
+    Media(Event),
+    Ask(LineAsk),
+    Time,
+    Room,
+    Stop,
+}
+
+impl Line {
+    /// Runs until the asking side is gone.
+    pub async fn run(parts: Parts) {
+        let Parts { sip, mut network, media, mut media_events, to_floor, mut from_floor, mut asks, writer, recordings, traces, service } =
+            parts;
+        let edges = Edges {
+            now: clock::now(),
+            sip,
+            media,
+            floor: FloorLink::default(),
+            ledger: Ledger::new(writer, recordings),
+            devices: Devices::default(),
+            traces,
+            ids: IdSource::new(2),
+        };
+        let mut line = Self {
+            edges,
+            calls: HashMap::new(),
+            timers: BTreeSet::new(),
+            todo: VecDeque::new(),
+            service,
+            call_ids: IdSource::new(1),
+            draining: None,
+            ending: None,
+            taking: true,
+        };
+        line.settle(&mut network);
+        let sleep = tokio::time::sleep(IDLE);
+        tokio::pin!(sleep);
+        loop {
+            let due = line.deadline().unwrap_or(line.edges.now.instant + IDLE).min(line.edges.now.instant + IDLE);
+            if sleep.deadline().into_std() != due {
+                sleep.as_mut().reset(due.into());
+            }
+            let woken = tokio::select! {
+                biased;
+                ask = asks.recv() => ask.map_or(Woken::Stop, Woken::Ask),
+                said = from_floor.recv() => said.map_or(Woken::Stop, Woken::Floor),
+                event = media_events.recv() => event.map_or(Woken::Stop, Woken::Media),
+                () = network.ready(), if !line.edges.floor.is_full() => Woken::Network,
+                room = to_floor.reserve(), if !line.edges.floor.is_empty() => { drop(room); Woken::Room }
+                () = &mut sleep => Woken::Time,
+            };
+            line.edges.now = clock::now();
+            match woken {
+                Woken::Stop => return,
+                Woken::Network => line.take_from(&mut network),
+                Woken::Floor(said) => {
+                    line.floor_said(said);
+                    line.more(&mut from_floor, Self::floor_said);
+                }
+                Woken::Media(event) => {
+                    line.media_told(event);
+                    line.more(&mut media_events, Self::media_told);
+                }
+                Woken::Ask(ask) => line.answer(ask),
+                Woken::Time | Woken::Room => {}
+            }
+            line.tick();
+            line.settle(&mut network);
+            line.send_to_floor(&to_floor);
+            METRICS.calls_up.set(line.calls.len() as u64);
+        }
+    }
+
+    fn more<T>(&mut self, source: &mut mpsc::Receiver<T>, mut take: impl FnMut(&mut Self, T)) {
+        for _ in 0..TURN {
+            match source.try_recv() {
+                Ok(next) => take(self, next),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn take_from(&mut self, network: &mut Network) {
+        for _ in 0..TURN {
+            if !network.take(self.edges.now.instant, &mut self.edges.sip) {
+                return;
+            }
+            // Replies leave at once: a burst is not answered at its end only.
+            self.settle(network);
+        }
+    }
+
+    fn floor_said(&mut self, said: ToLine) {
+        self.todo.push_back((said.call, Input::Floor(said.say)));
+    }
+
+    fn media_told(&mut self, event: Event) {
+        let now = self.edges.now.at;
+        let Some(event) = self.edges.media.translate(event) else { return };
+        match event {
+            MediaEvent::Digit(at, digit) => self.tell(at, Input::Digit { leg: at.leg, digit }),
+            MediaEvent::Played(at, play) => self.tell(at, Input::Played { leg: at.leg, play }),
+            MediaEvent::Started(at, from) => self.trace(at.call, "media", || format!("audio of {} comes from port {}", at.leg, from.port())),
+            MediaEvent::Lost(at) => {
+                self.edges.sip.end(at, Cause::MediaTimeout);
+                self.tell(at, Input::LegEnded { leg: at.leg, cause: Cause::MediaTimeout });
+            }
+            MediaEvent::Measured(at, quality) => {
+                if let Some(live) = self.calls.get_mut(&at.call) {
+                    live.measured(at.leg, quality);
+                }
+                self.close_if_done(at.call);
+            }
+            MediaEvent::Recorded { recording, path, duration_ms, frames_lost } => {
+                if frames_lost > 0 {
+                    tracing::warn!(%recording, frames_lost, "packets are missing in a recording");
+                }
+                let size_bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+                self.edges.ledger.recording_finished(now, recording, duration_ms, size_bytes);
+            }
+            MediaEvent::RecordFailed { recording, error } => {
+                tracing::error!(%recording, %error, "a recording failed");
+                self.edges.ledger.recording_failed(now, recording, error);
+            }
+        }
+    }
+
+    fn tell(&mut self, at: LegRef, input: Input) {
+        self.todo.push_back((at.call, input));
+    }
+
+    fn trace(&self, call: CallId, part: &'static str, text: impl FnOnce() -> String) {
+        if let Some(live) = self.calls.get(&call) {
+            live.trace(&self.edges, part, text);
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.edges.now.at;
+        while let Some(&(due, call)) = self.timers.first() {
+            if due > now {
+                break;
+            }
+            self.timers.pop_first();
+            if let Some(live) = self.calls.get_mut(&call) {
+                live.timer = None;
+                self.todo.push_back((call, Input::Tick));
+            }
+        }
+        self.edges.sip.tick(self.edges.now.instant);
+        self.edges.ledger.retry();
+    }
+
+    fn deadline(&self) -> Option<std::time::Instant> {
+        let calls = self.timers.first().map(|(due, _)| self.edges.now.instant_of(*due));
+        [calls, self.edges.sip.deadline()].into_iter().flatten().min()
+    }
+
+    /// Works off what signalling and calls want of each other, until neither wants anything.
+    fn settle(&mut self, network: &mut Network) {
+        loop {
+            if let Some((call, input)) = self.todo.pop_front() {
+                self.work(call, |live, edges| live.handle(edges, input));
+            } else if let Some(event) = self.edges.sip.poll(network, &mut self.edges.media) {
+                self.sip_told(event);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Lets a call work. A panic in it ends this call and no other.
+    fn work(&mut self, call: CallId, task: impl FnOnce(&mut LiveCall, &mut Edges)) {
+        let Some(live) = self.calls.get_mut(&call) else { return };
+        let edges = &mut self.edges;
+        if catch_unwind(AssertUnwindSafe(|| task(live, edges))).is_err() {
+            METRICS.calls_faulted.inc();
+            tracing::error!(%call, "a fault in the handling of this call; it is ended, the others go on");
+            if let Some(timer) = live.timer.take() {
+                self.timers.remove(&(timer, call));
+            }
+            if let Some(live) = self.calls.remove(&call) {
+                live.abandon(&mut self.edges);
+            }
+            return;
+        }
+        let due = live.deadline();
+        if due != live.timer {
+            if let Some(old) = live.timer {
+                self.timers.remove(&(old, call));
+            }
+            if let Some(due) = due {
+                self.timers.insert((due, call));
+            }
+            live.timer = due;
+        }
+        self.close_if_done(call);
+    }
+
+    fn close_if_done(&mut self, call: CallId) {
+        if self.calls.get(&call).is_some_and(|live| live.is_closed(self.edges.now.at))
+            && let Some(live) = self.calls.remove(&call)
+        {
+            if let Some(timer) = live.timer {
+                self.timers.remove(&(timer, call));
+            }
+            live.close(&mut self.edges);
+            if self.calls.is_empty() {
+                let _nobody_waits = self.draining.take().map(|done| done.send(()));
+                let _nobody_waits = self.ending.take().map(|done| done.send(()));
+            }
+        }
+    }
+
+    fn sip_told(&mut self, event: SipEvent) {
+        match event {
+            SipEvent::Arrived(arrived) => self.arrived(*arrived),
+            SipEvent::Rang { at, early_media } => self.tell(at, Input::LegRang { leg: at.leg, early_media }),
+            SipEvent::Answered(at) => self.tell(at, Input::LegAnswered { leg: at.leg }),
+            SipEvent::Failed { at, cause, code } => {
+                self.trace(at.call, "sip", || format!("{} failed: {code} {}", at.leg, cause.as_str()));
+                self.tell(at, Input::LegFailed { leg: at.leg, cause });
+            }
+            SipEvent::Ended { at, cause } => self.tell(at, Input::LegEnded { leg: at.leg, cause }),
+            SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
+            SipEvent::Digit { at, digit } => self.tell(at, Input::Digit { leg: at.leg, digit }),
+            SipEvent::Reachable { extension, reachable } => {
+                let agent = extension.as_str().into();
+                self.edges.floor.send(ToFloor::DeviceReachable { agent, reachable });
+            }
+            SipEvent::Keep(record) => self.edges.ledger.write(*record),
+        }
+    }
+
+    fn arrived(&mut self, arrived: Arrived) {
+        let now = self.edges.now.at;
+        let call = CallId(self.call_ids.next(now));
+        let at = LegRef { call, leg: tandem_switch::id::LegId::CALLER };
+        let Arrived { invite, origin, from, display, to } = arrived;
+        let generation = self.service.generation;
+        let started = CallStarted { call, origin: origin.clone(), from: from.clone(), to: to.clone(), generation, at: now };
+        if !self.taking || !self.edges.ledger.call_started(started) {
+            METRICS.calls_refused.inc();
+            self.edges.sip.refuse(invite);
+            return;
+        }
+        METRICS.calls_started.inc();
+        self.edges.sip.adopt(invite, at);
+        let arrival = Arrival { call, origin, from, to, generation };
+        let setup = Setup { arrival, display, plan: Arc::clone(&self.service.plan), settings: Arc::clone(&self.service.settings) };
+        self.calls.insert(call, LiveCall::new(now, setup));
+        self.work(call, LiveCall::begin);
+    }
+
+    fn answer(&mut self, ask: LineAsk) {
+        match ask {
+            LineAsk::Plan(service) => {
+                self.edges.sip.set_trunks(self.edges.now.instant, &service.plan);
+                self.service = service;
+            }
+            LineAsk::People(people) => self.edges.sip.set_people(self.edges.now.instant, &people),
+            LineAsk::Calls(answer) => {
+                let _asker_is_gone = answer.send(self.calls.values().map(|live| CallView::from(&live.view())).collect());
+            }
+            LineAsk::Hangup { call, done } => {
+                let _asker_is_gone = done.send(self.calls.contains_key(&call));
+                self.todo.push_back((call, Input::Hangup { cause: Cause::Normal }));
+            }
+            LineAsk::Drain(done) => {
+                self.taking = false;
+                self.edges.sip.drain(self.edges.now.instant);
+                if self.calls.is_empty() {
+                    let _asker_is_gone = done.send(());
+                } else {
+                    self.draining = Some(done);
+                }
+            }
+            LineAsk::EndAll(done) => {
+                self.taking = false;
+                for call in self.calls.keys() {
+                    self.todo.push_back((*call, Input::Hangup { cause: Cause::Restart }));
+                }
+                if self.calls.is_empty() {
+                    let _asker_is_gone = done.send(());
+                } else {
+                    self.ending = Some(done);
+                }
+            }
+        }
+    }
+
+    fn send_to_floor(&mut self, to_floor: &mpsc::Sender<ToFloor>) {
+        while let Some(message) = self.edges.floor.next() {
+            if let Err(mpsc::error::TrySendError::Full(message)) = to_floor.try_send(message) {
+                self.edges.floor.put_back(message);
+                return;
+            }
+        }
+    }
+}
+
+/// A record that signalling wants kept.
+pub type Kept = Box<Record>;

@@ -1,0 +1,191 @@
+//! Legs to streams, phrases to audio: the line loop's side of the media engine.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use tandem_media::{
+    codec::Audio as Pcm,
+    contract::{Command, CommandError, Configure, Event, OpenError, Opened, Quality, StreamId},
+    engine::Engine,
+};
+use tandem_switch::{id::RecordingId, step::Audio};
+
+use super::LegRef;
+use crate::{metrics::METRICS, prompts::Prompts};
+
+/// The media side of all legs of one line loop.
+#[derive(Debug)]
+pub struct MediaEdge {
+    engine: Engine,
+    prompts: Arc<Prompts>,
+    streams: HashMap<LegRef, Open>,
+    legs: HashMap<StreamId, LegRef>,
+    next: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    stream: StreamId,
+    opened: Opened,
+}
+
+/// What the engine told, in terms of legs. What concerns a stream that was closed meanwhile is not told,
+/// except its quality.
+#[derive(Debug)]
+pub enum MediaEvent {
+    /// A key was pressed.
+    Digit(LegRef, char),
+    /// A playing came to its end.
+    Played(LegRef, u32),
+    /// Audio of the leg stopped, or handling it failed.
+    Lost(LegRef),
+    /// Audio of the leg arrives, from where.
+    Started(LegRef, SocketAddr),
+    /// A recording is complete.
+    Recorded {
+        /// Which.
+        recording: RecordingId,
+        /// Its length, in ms.
+        duration_ms: u64,
+        /// Packets missing in it.
+        frames_lost: u64,
+    },
+    /// A recording ended early.
+    RecordFailed {
+        /// Which.
+        recording: RecordingId,
+        /// What the operating system said.
+        error: String,
+    },
+    /// What was measured on a leg that is gone.
+    Measured(LegRef, Quality),
+}
+
+impl MediaEdge {
+    /// The edge of one line loop over its engine.
+    #[must_use]
+    pub fn new(engine: Engine, prompts: Arc<Prompts>) -> Self {
+        Self { engine, prompts, streams: HashMap::new(), legs: HashMap::new(), next: 1 }
+    }
+
+    /// Where the leg receives; opened on `address` at the first call for the leg.
+    ///
+    /// # Errors
+    /// No port is free, or the media thread is overloaded.
+    pub fn open(&mut self, leg: LegRef, address: IpAddr) -> Result<Opened, OpenError> {
+        if let Some(open) = self.streams.get(&leg) {
+            return Ok(open.opened);
+        }
+        let stream = StreamId(self.next);
+        self.next += 1;
+        let opened = self.engine.open(stream, leg.call.0, address)?;
+        self.streams.insert(leg, Open { stream, opened });
+        self.legs.insert(stream, leg);
+        Ok(opened)
+    }
+
+    /// The leg was negotiated, or negotiated anew.
+    ///
+    /// # Errors
+    /// The leg is not open, or its address is none that media may be sent to.
+    pub fn configure(&mut self, leg: LegRef, to: Configure) -> Result<(), CommandError> {
+        let stream = self.stream(leg).ok_or(CommandError::NotOpen)?;
+        self.engine.command(Command::Configure { stream, to })
+    }
+
+    /// Whether the leg has a stream.
+    #[must_use]
+    pub fn is_open(&self, leg: LegRef) -> bool {
+        self.streams.contains_key(&leg)
+    }
+
+    fn stream(&self, leg: LegRef) -> Option<StreamId> {
+        self.streams.get(&leg).map(|open| open.stream)
+    }
+
+    fn with(&mut self, leg: LegRef, command: impl FnOnce(StreamId) -> Command) {
+        if let Some(stream) = self.stream(leg) {
+            self.tell(command(stream));
+        }
+    }
+
+    /// A command that is not taken leaves a leg without audio, which its silence watch will find; the
+    /// call itself goes on.
+    fn tell(&mut self, command: Command) {
+        if let Err(error) = self.engine.command(command) {
+            METRICS.media_commands_refused.add(1);
+            tracing::warn!(%error, "a media command was not taken");
+        }
+    }
+
+    /// Plays phrases to the leg. What has no recording in the language is left out and counted.
+    pub fn play(&mut self, leg: LegRef, play: u32, audio: &Audio, repeat: bool) {
+        let audio: Vec<Arc<Pcm>> = self.prompts.resolve(audio);
+        self.with(leg, |stream| Command::Play { stream, play, audio, repeat });
+    }
+
+    /// Plays ring-back tone to the leg.
+    pub fn ring_back(&mut self, leg: LegRef) {
+        self.with(leg, |stream| Command::RingBack { stream });
+    }
+
+    /// Stops what plays to the leg.
+    pub fn stop_play(&mut self, leg: LegRef) {
+        self.with(leg, |stream| Command::StopPlay { stream });
+    }
+
+    /// The leg hears itself.
+    pub fn echo(&mut self, leg: LegRef) {
+        self.with(leg, |stream| Command::Echo { stream });
+    }
+
+    /// Two legs hear each other.
+    pub fn join(&mut self, left: LegRef, right: LegRef) {
+        if let (Some(a), Some(b)) = (self.stream(left), self.stream(right)) {
+            self.tell(Command::Join { a, b });
+        }
+    }
+
+    /// The leg and its partner no longer hear each other.
+    pub fn part(&mut self, leg: LegRef) {
+        self.with(leg, |stream| Command::Part { stream });
+    }
+
+    /// Records two legs into a file.
+    pub fn record(&mut self, recording: RecordingId, path: PathBuf, left: LegRef, right: LegRef) {
+        let right = self.stream(right);
+        self.with(left, |left| Command::Record { recording: recording.0, path, left, right });
+    }
+
+    /// Closes a recording.
+    pub fn stop_record(&mut self, recording: RecordingId) {
+        self.tell(Command::StopRecord { recording: recording.0 });
+    }
+
+    /// The leg is gone. `true` when `Measured` will follow.
+    pub fn close(&mut self, leg: LegRef) -> bool {
+        let Some(open) = self.streams.remove(&leg) else { return false };
+        self.tell(Command::Close { stream: open.stream });
+        true
+    }
+
+    /// Puts an event of the engine in terms of legs.
+    pub fn translate(&mut self, event: Event) -> Option<MediaEvent> {
+        let leg = |stream| self.legs.get(&stream).copied();
+        Some(match event {
+            Event::Digit { stream, digit, .. } => MediaEvent::Digit(leg(stream)?, digit),
+            Event::Played { stream, play } => MediaEvent::Played(leg(stream)?, play),
+            Event::MediaStarted { stream, from } => MediaEvent::Started(leg(stream)?, from),
+            Event::MediaLost { stream } | Event::Fault { stream } => MediaEvent::Lost(leg(stream)?),
+            Event::Recorded { recording, duration_ms, frames_lost, .. } => {
+                MediaEvent::Recorded { recording: RecordingId(recording), duration_ms, frames_lost }
+            }
+            Event::RecordFailed { recording, error } => MediaEvent::RecordFailed { recording: RecordingId(recording), error },
+            Event::Closed { stream, quality } => MediaEvent::Measured(self.legs.remove(&stream)?, quality),
+        })
+    }
+}

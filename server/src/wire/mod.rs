@@ -1,0 +1,43 @@
+//! The wiring: whose output is whose input. Nothing is decided here.
+//!
+//! ```text
+//!   devices, trunks                                      admins, screens
+//!        │ SIP                                                │ HTTP
+//!   ┌────┴─────┐  arrived, answered   ┌───────────┐      ┌────┴────┐
+//!   │ sip edge ├─────────────────────►│ line loop │◄────►│ control │
+//!   │ Endpoint │◄─────────────────────┤  calls    │      └────┬────┘
+//!   └──────────┘  ring, invite, end   │ Call, Run │           │
+//!   ┌──────────┐  digits, played      │           │  ToFloor ┌┴──────────┐
+//!   │ media    ├─────────────────────►│           ├─────────►│floor loop │
+//!   │ threads  │◄─────────────────────┤           │◄─────────┤  Floor    │
+//!   └──────────┘  play, join, record  └─────┬─────┘  ToLine  └─────┬─────┘
+//!                                           │ records              │
+//!                                           └──────► writer ◄──────┘
+//! ```
+//!
+//! - [`line`]: the loop that owns calls; every input of every call passes through it.
+//! - [`calls`]: one live call: its core, its run of the plan, and what becomes of their outputs.
+//! - [`sip`]: the only place that knows SIP.
+//! - [`media`]: legs to streams, phrases to audio.
+//! - [`floor`]: the loop that owns agents and queues.
+//! - [`ledger`]: what of a call is written down.
+
+pub mod calls;
+pub mod edges;
+pub mod floor;
+pub mod ledger;
+pub mod line;
+pub mod media;
+pub mod sip;
+pub mod trace;
+
+use tandem_switch::id::{CallId, LegId};
+
+/// One leg of one call: the name that all edges share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LegRef {
+    /// The call.
+    pub call: CallId,
+    /// The leg in it.
+    pub leg: LegId,
+}

@@ -1,0 +1,54 @@
+//! The live trace of calls (`tandem follow`): a bus that costs nothing while nobody listens.
+
+use serde::Serialize;
+use tandem_switch::{id::CallId, name::PartyNumber, time::Timestamp};
+use tokio::sync::broadcast;
+
+/// Listeners that fall behind by so many lines miss some, and are told how many.
+const CAPACITY: usize = 4_096;
+
+/// One line of the trace of one call.
+#[derive(Clone, Debug, Serialize)]
+pub struct TraceLine {
+    /// When.
+    pub at: Timestamp,
+    /// Which call.
+    pub call: CallId,
+    /// Who calls: what a listener selects by.
+    pub from: PartyNumber,
+    /// What was dialled: a listener may select by it as well.
+    pub to: PartyNumber,
+    /// Where it comes from: `call`, `plan`, `sip`, `media`, `floor`.
+    pub part: &'static str,
+    /// What happened.
+    pub text: String,
+}
+
+/// Where lines are published.
+#[derive(Clone, Debug)]
+pub struct TraceBus(broadcast::Sender<TraceLine>);
+
+impl Default for TraceBus {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(CAPACITY))
+    }
+}
+
+impl TraceBus {
+    /// Whether anybody listens: who builds a line asks first.
+    #[must_use]
+    pub fn wanted(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    /// Publishes a line to whoever listens.
+    pub fn publish(&self, line: TraceLine) {
+        let _nobody_listens = self.0.send(line);
+    }
+
+    /// All lines from now on.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<TraceLine> {
+        self.0.subscribe()
+    }
+}

@@ -1,0 +1,92 @@
+//! One UDP socket.
+
+use std::{
+    io,
+    net::SocketAddr,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::UdpSocket;
+
+use crate::message::MAX_MESSAGE_BYTES;
+
+/// Datagrams wait here while the loop is busy: about 3,000 of them.
+const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+
+/// A bound UDP socket, used from the runtime that it was made on.
+#[derive(Debug)]
+pub struct UdpTransport {
+    socket: UdpSocket,
+    local: SocketAddr,
+    buffer: Box<[u8]>,
+}
+
+impl UdpTransport {
+    /// Binds the address; IPv6 sockets take IPv6 only, so that both families can share a port.
+    ///
+    /// # Errors
+    /// The address is in use, not ours, or a privilege is missing.
+    pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        Ok(socket.into())
+    }
+
+    /// Takes a bound socket into the current runtime.
+    ///
+    /// # Errors
+    /// The runtime refuses it.
+    pub fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        let wide = SockRef::from(&socket);
+        // The system may allow less than asked; a smaller buffer only makes bursts lossier.
+        let _smaller = wide.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+        let _smaller = wide.set_send_buffer_size(RECEIVE_BUFFER_BYTES);
+        let local = socket.local_addr()?;
+        Ok(Self { socket: UdpSocket::from_std(socket)?, local, buffer: vec![0; MAX_MESSAGE_BYTES + 1].into_boxed_slice() })
+    }
+
+    /// The bound address.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Ready when a datagram may be waiting.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_recv_ready(cx)
+    }
+
+    /// The next datagram, if one is waiting. One longer than any message is allowed to be comes cut, and
+    /// is then refused by its reader.
+    pub fn try_receive(&mut self) -> Option<(Bytes, SocketAddr)> {
+        loop {
+            match self.socket.try_recv_from(&mut self.buffer) {
+                Ok((0, _)) => {}
+                Ok((length, from)) => return Some((Bytes::copy_from_slice(&self.buffer[..length]), from)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // An ICMP error of an earlier datagram: it says nothing of the next one.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Sends a datagram. When the system's buffer is full it is dropped: UDP's own way, and the
+    /// transaction sends it again.
+    ///
+    /// # Errors
+    /// There is no way to the address.
+    pub fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        // Past tokio's readiness: a send buffer that is full is rare, and then dropping is right.
+        match SockRef::from(&self.socket).send_to(bytes, &to.into()) {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
