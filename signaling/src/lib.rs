@@ -3,6 +3,7 @@
 //! - [`endpoint`]: the user-agent core: transactions, dialogs, registrations of one loop.
 //! - [`registrar`], [`digest`]: who is registered where, and how a password is proved.
 //! - [`message`]: the lexer, the typed views of headers, the printer, the framer of byte streams.
+//! - [`sdp`]: offer and answer for audio.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
@@ -13,4 +14,5 @@ pub mod flow;
 mod hashing;
 pub mod message;
 pub mod registrar;
+pub mod sdp;
 pub mod transport;

@@ -1,0 +1,173 @@
+//! Offer and answer for one audio stream (RFC 3264 sections 6 and 7).
+
+use std::net::SocketAddr;
+
+use super::description::{Connection, Media, SessionDescription};
+use super::payload_types::PayloadTypes;
+use super::session::{LocalAudio, own_address};
+use super::{AudioCodec, Direction};
+
+/// The packet length when nobody asks for another, in ms.
+pub(super) const DEFAULT_PTIME_MS: u16 = 20;
+
+/// Packet lengths we send, in ms.
+const PTIMES_MS: [u16; 5] = [10, 20, 30, 40, 60];
+
+/// What both sides agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The codec, both ways.
+    pub codec: AudioCodec,
+    /// The payload type we send it with.
+    pub send_payload_type: u8,
+    /// The payload type we receive it with.
+    pub receive_payload_type: u8,
+    /// The payload type of RFC 4733 events we send, with the codec's clock.
+    pub dtmf_send: Option<u8>,
+    /// The payload type of RFC 4733 events we receive.
+    pub dtmf_receive: Option<u8>,
+    /// The length of packets we send, in ms: 10, 20, 30, 40 or 60.
+    pub ptime_ms: u16,
+    /// Where RTP goes. `None` when the peer holds by the address 0.0.0.0 or `::`.
+    pub remote_rtp: Option<SocketAddr>,
+    /// Where RTCP goes.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// What we do: the peer holds us when we do not send.
+    pub direction: Direction,
+    /// RTP and RTCP share a port.
+    pub rtcp_mux: bool,
+}
+
+/// Why an offer or answer gives no audio. A SIP offer is then answered with 488.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Incompatible {
+    /// No audio over plain RTP, or refused with port 0.
+    #[error("no usable audio")]
+    NoAudio,
+    /// No codec in common.
+    #[error("no common codec")]
+    NoCommonCodec,
+    /// No `c=` line for the audio.
+    #[error("no address for the audio")]
+    NoAddress,
+    /// Multicast, a host name, or our own address.
+    #[error("address that media is not sent to")]
+    UnusableAddress,
+    /// Sections vanished, or an answer has another number of them than its offer.
+    #[error("number of media sections changed")]
+    SectionsChanged,
+}
+
+/// Answers an offer's first usable audio section; gives its place as well.
+pub(super) fn from_offer(offer: &SessionDescription, local: &LocalAudio) -> Result<(usize, Negotiated), Incompatible> {
+    let mut failure = Incompatible::NoAudio;
+    for (at, media) in offer.media.iter().enumerate().filter(|(_, media)| media.is_plain_audio()) {
+        match answer_section(offer, media, local) {
+            Ok(negotiated) => return Ok((at, negotiated)),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn answer_section(offer: &SessionDescription, media: &Media, local: &LocalAudio) -> Result<Negotiated, Incompatible> {
+    let format_of = |codec: &AudioCodec| media.audio_formats().find(|format| format.codec == *codec);
+    let format = local.codecs.iter().find_map(format_of).ok_or(Incompatible::NoCommonCodec)?;
+    let dtmf = media.dtmf(format.codec.clock_hz());
+    let rtcp_mux = media.rtcp_mux && local.rtcp_mux;
+    let remote = remote_of(offer, media, local, rtcp_mux)?;
+    Ok(Negotiated {
+        codec: format.codec,
+        // The answer repeats the offer's numbers (RFC 3264 section 6.1), so both ways are one.
+        send_payload_type: format.payload_type,
+        receive_payload_type: format.payload_type,
+        dtmf_send: dtmf,
+        dtmf_receive: dtmf,
+        ptime_ms: choose_ptime(media),
+        remote_rtp: remote.rtp,
+        remote_rtcp: remote.rtcp,
+        direction: local.direction.and(remote.direction.reversed()),
+        rtcp_mux,
+    })
+}
+
+/// Reads the audio section of an answer to what we offered.
+pub(super) fn from_answer(
+    local: &LocalAudio,
+    offered: &PayloadTypes,
+    answer: &SessionDescription,
+    media: &Media,
+) -> Result<Negotiated, Incompatible> {
+    if !media.is_plain_audio() {
+        return Err(Incompatible::NoAudio);
+    }
+    let (codec, send_payload_type) = answered_codec(local, offered, media).ok_or(Incompatible::NoCommonCodec)?;
+    let dtmf_send = answered_dtmf(offered, media, codec);
+    let rtcp_mux = media.rtcp_mux && local.rtcp_mux;
+    let remote = remote_of(answer, media, local, rtcp_mux)?;
+    Ok(Negotiated {
+        codec,
+        send_payload_type,
+        receive_payload_type: offered.codec(codec),
+        dtmf_send,
+        dtmf_receive: dtmf_send.map(|_| offered.dtmf(codec.clock_hz())),
+        ptime_ms: choose_ptime(media),
+        remote_rtp: remote.rtp,
+        remote_rtcp: remote.rtcp,
+        direction: local.direction.and(remote.direction.reversed()),
+        rtcp_mux,
+    })
+}
+
+/// The first codec of the answer that we offered. Some gateways leave out `a=rtpmap` for the numbers we gave.
+fn answered_codec(local: &LocalAudio, offered: &PayloadTypes, media: &Media) -> Option<(AudioCodec, u8)> {
+    media.payload_types().find_map(|payload_type| {
+        let named = media.audio_formats().find(|format| format.payload_type == payload_type);
+        let ours = || {
+            let is_bare = media.encoding(payload_type).is_none();
+            local.codecs.iter().copied().find(|codec| is_bare && offered.codec(*codec) == payload_type)
+        };
+        let codec = named.map(|format| format.codec).or_else(ours)?;
+        local.codecs.contains(&codec).then_some((codec, payload_type))
+    })
+}
+
+fn answered_dtmf(offered: &PayloadTypes, media: &Media, codec: AudioCodec) -> Option<u8> {
+    let ours = offered.dtmf(codec.clock_hz());
+    let is_bare = || media.payload_types().any(|number| number == ours) && media.encoding(ours).is_none();
+    media.dtmf(codec.clock_hz()).or_else(|| is_bare().then_some(ours))
+}
+
+/// The other end of the stream.
+struct Remote {
+    rtp: Option<SocketAddr>,
+    rtcp: Option<SocketAddr>,
+    direction: Direction,
+}
+
+/// Where the peer wants its media. The address 0.0.0.0 is the hold of RFC 2543: nothing is sent to it
+/// (RFC 3264 section 8.4).
+fn remote_of(theirs: &SessionDescription, media: &Media, local: &LocalAudio, rtcp_mux: bool) -> Result<Remote, Incompatible> {
+    let address = match theirs.connection_of(media).ok_or(Incompatible::NoAddress)? {
+        Connection::Address(address) => *address,
+        Connection::HostName => return Err(Incompatible::UnusableAddress),
+    };
+    if address.is_unspecified() {
+        let direction = media.direction.and(Direction::SendOnly);
+        return Ok(Remote { rtp: None, rtcp: None, direction });
+    }
+    let rtp = SocketAddr::new(address, media.port);
+    let is_broadcast = address == std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+    if address.is_multicast() || is_broadcast || rtp == own_address(local) {
+        return Err(Incompatible::UnusableAddress);
+    }
+    let rtcp = if rtcp_mux { Some(rtp) } else { SessionDescription::rtcp_address(media, rtp) };
+    Ok(Remote { rtp: Some(rtp), rtcp, direction: media.direction })
+}
+
+/// The longest of our packet lengths that is not over what the peer asks for, nor over its `a=maxptime`.
+fn choose_ptime(media: &Media) -> u16 {
+    let wanted = media.ptime_ms.filter(|ptime| PTIMES_MS.contains(ptime)).unwrap_or(DEFAULT_PTIME_MS);
+    let limit = media.max_ptime_ms.unwrap_or(u16::MAX);
+    PTIMES_MS.into_iter().rev().find(|ptime| *ptime <= wanted && *ptime <= limit).unwrap_or(PTIMES_MS[0])
+}

@@ -1,0 +1,208 @@
+//! Our side of a session over its life: offers we make and answers we give, with one id, a growing version, a stable
+//! order of `m=` sections and stable payload types (RFC 3264 section 8).
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::{IpAddr, SocketAddr};
+
+use super::description::{Media, SessionDescription};
+use super::negotiate::{self, Incompatible, Negotiated};
+use super::payload_types::PayloadTypes;
+use super::{AudioCodec, Direction};
+
+/// What we have to offer for a call's audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAudio {
+    /// The address that media is sent to us.
+    pub address: IpAddr,
+    /// Its RTP port; RTCP is one above unless multiplexed.
+    pub port: u16,
+    /// The codecs we accept, best first.
+    pub codecs: Vec<AudioCodec>,
+    /// What we want: sendonly or inactive to hold.
+    pub direction: Direction,
+    /// Whether RTP and RTCP may share the port (RFC 5761).
+    pub rtcp_mux: bool,
+}
+
+/// An offer that we made: its text, and what is needed to read the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SdpOffer {
+    /// The body to send, `application/sdp`.
+    pub text: String,
+    /// What we offered.
+    pub local: LocalAudio,
+}
+
+/// The state of our side. One per call leg.
+#[derive(Clone, Debug)]
+pub struct LocalSession {
+    id: u64,
+    version: u64,
+    /// Hash of the last description without its version: an unchanged one keeps its version.
+    last: Option<u64>,
+    /// Every `m=` section ever used, in order: later offers must keep them.
+    sections: Vec<Section>,
+    payload_types: PayloadTypes,
+}
+
+#[derive(Clone, Debug)]
+enum Section {
+    Audio {
+        protocol: String,
+    },
+    /// Not wanted: answered and offered with port 0.
+    Refused {
+        kind: String,
+        protocol: String,
+        format: String,
+    },
+}
+
+impl LocalSession {
+    /// A new session. `id` must not repeat on this machine; a number under 2⁶³ so that every peer can read it.
+    #[must_use]
+    pub fn new(id: u64) -> Self {
+        let id = id & (u64::MAX >> 1);
+        Self { id, version: id, last: None, sections: Vec::new(), payload_types: PayloadTypes::default() }
+    }
+
+    /// Makes an offer: the first of the session or a later one (hold, resume, another address).
+    pub fn offer(&mut self, local: &LocalAudio) -> SdpOffer {
+        if !self.sections.iter().any(|section| matches!(section, Section::Audio { .. })) {
+            self.sections.push(Section::Audio { protocol: "RTP/AVP".to_owned() });
+        }
+        let audio = AudioText {
+            local,
+            formats: &self.payload_types.offer(&local.codecs),
+            direction: local.direction,
+            rtcp_mux: local.rtcp_mux,
+            ptime_ms: negotiate::DEFAULT_PTIME_MS,
+        };
+        SdpOffer { text: self.describe((0, 0), &audio), local: local.clone() }
+    }
+
+    /// Answers an offer with one codec: the first of ours that the offer has.
+    ///
+    /// # Errors
+    /// Why nothing fits; the SIP answer is then 488.
+    pub fn answer(&mut self, offer: &SessionDescription, local: &LocalAudio) -> Result<(String, Negotiated), Incompatible> {
+        if offer.media.len() < self.sections.len() {
+            return Err(Incompatible::SectionsChanged);
+        }
+        let (at, negotiated) = negotiate::from_offer(offer, local)?;
+        let sections = offer.media.iter().enumerate();
+        self.sections = sections.map(|(other, media)| Section::of(media, at == other)).collect();
+        self.payload_types.learn(&negotiated);
+        let audio = AudioText {
+            local,
+            formats: &PayloadTypes::answer(&negotiated),
+            direction: negotiated.direction,
+            rtcp_mux: negotiated.rtcp_mux,
+            ptime_ms: negotiated.ptime_ms,
+        };
+        Ok((self.describe(offer.time, &audio), negotiated))
+    }
+
+    /// Reads the answer to our offer.
+    ///
+    /// # Errors
+    /// Why there is no audio now.
+    pub fn read_answer(&self, offer: &SdpOffer, answer: &SessionDescription) -> Result<Negotiated, Incompatible> {
+        if answer.media.len() != self.sections.len() {
+            return Err(Incompatible::SectionsChanged);
+        }
+        let mut pairs = self.sections.iter().zip(&answer.media);
+        let audio = pairs.find(|(section, _)| matches!(section, Section::Audio { .. }));
+        let (_, media) = audio.ok_or(Incompatible::NoAudio)?;
+        negotiate::from_answer(&offer.local, &self.payload_types, answer, media)
+    }
+
+    /// Prints the whole description, with a new version if anything changed.
+    fn describe(&mut self, time: (u64, u64), audio: &AudioText<'_>) -> String {
+        let mut rest = String::with_capacity(512);
+        let (family, address) = family_and_address(audio.local.address);
+        let (start, stop) = time;
+        let _ = write!(rest, "s=-\r\nc=IN {family} {address}\r\nt={start} {stop}\r\n");
+        for section in &self.sections {
+            match section {
+                Section::Audio { protocol } => audio.print(protocol, &mut rest),
+                Section::Refused { kind, protocol, format } => {
+                    let _ = write!(rest, "m={kind} 0 {protocol} {format}\r\n");
+                }
+            }
+        }
+        let mut hasher = DefaultHasher::new();
+        rest.hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.last.is_some_and(|last| last != hash) {
+            self.version += 1;
+        }
+        self.last = Some(hash);
+        format!("v=0\r\no=- {} {} IN {family} {address}\r\n{rest}", self.id, self.version)
+    }
+}
+
+impl Section {
+    fn of(media: &Media, is_chosen: bool) -> Self {
+        let protocol = media.protocol.clone();
+        if is_chosen {
+            return Self::Audio { protocol };
+        }
+        Self::Refused { kind: media.kind.clone(), protocol, format: media.formats.first().cloned().unwrap_or_default() }
+    }
+}
+
+fn family_and_address(address: IpAddr) -> (&'static str, IpAddr) {
+    (if address.is_ipv4() { "IP4" } else { "IP6" }, address)
+}
+
+/// One format of our `m=` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Codec(u8, AudioCodec),
+    /// Payload type and clock in Hz.
+    Dtmf(u8, u32),
+}
+
+/// What our audio section says.
+struct AudioText<'a> {
+    local: &'a LocalAudio,
+    formats: &'a [Format],
+    direction: Direction,
+    rtcp_mux: bool,
+    ptime_ms: u16,
+}
+
+impl AudioText<'_> {
+    fn print(&self, protocol: &str, out: &mut String) {
+        let _ = write!(out, "m=audio {} {protocol}", self.local.port);
+        for format in self.formats {
+            let (Format::Codec(payload_type, _) | Format::Dtmf(payload_type, _)) = format;
+            let _ = write!(out, " {payload_type}");
+        }
+        out.push_str("\r\n");
+        for format in self.formats {
+            let _ = match format {
+                Format::Codec(payload_type, AudioCodec::Opus) => {
+                    write!(out, "a=rtpmap:{payload_type} opus/48000/2\r\na=fmtp:{payload_type} minptime=10;useinbandfec=1\r\n")
+                }
+                Format::Codec(payload_type, codec) => {
+                    write!(out, "a=rtpmap:{payload_type} {}/{}\r\n", codec.encoding_name(), codec.clock_hz())
+                }
+                Format::Dtmf(payload_type, clock_hz) => {
+                    write!(out, "a=rtpmap:{payload_type} telephone-event/{clock_hz}\r\na=fmtp:{payload_type} 0-15\r\n")
+                }
+            };
+        }
+        let _ = write!(out, "a=ptime:{}\r\na={}\r\n", self.ptime_ms, self.direction.as_str());
+        if self.rtcp_mux {
+            out.push_str("a=rtcp-mux\r\n");
+        }
+    }
+}
+
+/// Our own RTP address, to tell a peer that names it as his.
+pub(super) const fn own_address(local: &LocalAudio) -> SocketAddr {
+    SocketAddr::new(local.address, local.port)
+}
