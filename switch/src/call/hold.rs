@@ -31,9 +31,13 @@ impl Call {
     fn hold(&mut self, holder: LegId, listener: Option<LegId>) -> SegmentState {
         self.legs.part(holder);
         self.legs.hush(holder);
-        if let (Some(listener), Some(music)) = (listener, self.settings.hold_music.clone()) {
-            let audio = self.music(music);
-            self.legs.play(listener, audio, true);
+        match (listener, self.settings.hold_music.clone()) {
+            (Some(listener), Some(music)) => {
+                let audio = self.music(music);
+                self.legs.play(listener, audio, true);
+            }
+            (Some(listener), None) => self.legs.hush(listener),
+            (None, _) => {}
         }
         SegmentState::Hold
     }

@@ -42,7 +42,6 @@ impl Call {
     pub(super) fn connect(&mut self, at: &mut Moment<'_>, peer: LegId, with: With, record: bool) -> Doing {
         self.answer_caller(at.now);
         self.ledger.connected_at.get_or_insert(at.now);
-        self.legs.hush(LegId::CALLER);
         let recording = record.then(|| RecordingId(at.ids.next(at.now)));
         let talk = Talk { peer, with, recording };
         self.settle_hold(at.now, &talk);

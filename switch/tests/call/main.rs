@@ -54,6 +54,7 @@ ladders! {
     dial_with_music,
     digits_in_a_conversation_do_not_leak,
     echo,
+    hold_before_connect_stops_the_queue_music,
     hold_by_both,
     hold_by_the_called_party,
     hold_then_hang_up,

@@ -240,7 +240,10 @@ impl World {
         let waiting = self.items.iter().filter(|item| self.item_states[item] == Item::Waiting).count();
         let open: Vec<_> = self.offers.values().filter(|offer| matches!(offer, Offer::Open(_) | Offer::Accepted(_))).collect();
         assert!(open.len() <= waiting, "an offer without a reply, or two at a time: {open:?}");
+        let called = self.alive_legs().len().saturating_sub(1);
+        assert!(waiting == 0 || called <= open.len(), "a leg that no offer accounts for");
         if self.awaits_step {
+            assert_eq!(called, 0, "a leg outlives its step");
             assert!(self.item_states.values().all(|state| *state == Item::Over), "an item outlives its step");
         }
     }
