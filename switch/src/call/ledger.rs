@@ -148,3 +148,23 @@ pub(super) const fn blame(cause: Cause, party: Blame, by_trunk: bool) -> Blame {
         _ => party,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cdr::Origin, id::CallId};
+
+    #[test]
+    fn a_party_who_toggles_hold_for_hours_fills_no_memory_and_bends_no_sum() {
+        let arrival =
+            Arrival { call: CallId(1), origin: Origin::Trunk("carrier".into()), from: "1".into(), to: "2".into(), generation: 1 };
+        let mut ledger = Ledger::new(Timestamp::from_ms(0));
+        for i in 0..5_000 {
+            let state = if i % 2 == 0 { SegmentState::Talking } else { SegmentState::Hold };
+            ledger.turn(Timestamp::from_ms(100 * i), state, Some("1001".into()));
+        }
+        let cdr = ledger.close(Timestamp::from_ms(500_000), &arrival, Cause::Normal, Blame::Caller);
+        let wall: i64 = cdr.segments.iter().map(|s| s.to_at.0 - s.from_at.0).sum();
+        assert_eq!((cdr.segments.len(), wall, cdr.talked_ms), (SEGMENTS, 500_000_000, 250_000));
+    }
+}

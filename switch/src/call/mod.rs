@@ -15,6 +15,7 @@ mod dial;
 mod hold;
 mod ledger;
 mod legs;
+mod owed;
 mod play;
 mod queue;
 mod short;
@@ -39,6 +40,7 @@ use collect::Collecting;
 use dial::Dialling;
 use ledger::Ledger;
 use legs::Legs;
+use owed::Owed;
 use play::Playing;
 use queue::Queueing;
 use talk::Talk;
@@ -56,6 +58,7 @@ pub struct Call {
     settings: Arc<CallSettings>,
     doing: Doing,
     legs: Legs,
+    owed: Owed,
     typed: VecDeque<char>,
     ledger: Ledger,
 }
@@ -96,11 +99,22 @@ impl Call {
     /// A call that has just arrived and waits for its first step.
     #[must_use]
     pub fn new(now: Timestamp, arrival: Arrival, settings: Arc<CallSettings>) -> Self {
-        Self { arrival, settings, doing: Doing::AwaitStep, legs: Legs::new(), typed: VecDeque::new(), ledger: Ledger::new(now) }
+        Self {
+            arrival,
+            settings,
+            doing: Doing::AwaitStep,
+            legs: Legs::new(),
+            owed: Owed::default(),
+            typed: VecDeque::new(),
+            ledger: Ledger::new(now),
+        }
     }
 
     /// Tells the call one thing. Items and recordings that come of it are named from `ids`. All
     /// outputs are to be polled before the next input. After the end, every input means nothing.
+    ///
+    /// After a panic in here, poll what is left and give `Hangup` with [`Cause::Fault`]: legs, items and
+    /// recordings are accounted for apart from the step that failed.
     pub fn handle(&mut self, now: Timestamp, input: Input, ids: &mut IdSource) {
         debug_assert!(self.legs.is_drained(), "outputs of the last input were not polled");
         let mut at = Moment { now: self.ledger.clamp(now), ids };
@@ -152,7 +166,7 @@ impl Call {
             }
             // A step on top of another is the wiring's mistake; the step that runs stays the owner.
             Input::Step(step) => self.trace("unexpected step", short::name_of(&step)),
-            Input::Floor(FloorSays::Offer { offer, item, .. }) if !self.waits_as(item) => {
+            Input::Floor(FloorSays::Offer { offer, item, .. }) if self.owed.waiting() != Some(item) => {
                 self.floor(ToFloor::Decline { offer, cause: Cause::Cancelled });
             }
             Input::Digit { digit, .. } => {
@@ -188,14 +202,8 @@ impl Call {
 
     /// Ends whatever is going on, then every leg, then the call.
     fn finish(&mut self, now: Timestamp, cause: Cause, blame: Blame) {
-        match std::mem::replace(&mut self.doing, Doing::Over) {
-            Doing::Queue(queueing) => {
-                let reason = if blame == Blame::Us { LeaveReason::Fault } else { LeaveReason::Abandoned };
-                self.floor(ToFloor::Leave { item: queueing.item(), reason });
-            }
-            Doing::Talk(talk) => self.close_talk(&talk, cause),
-            _ => {}
-        }
+        self.doing = Doing::Over;
+        self.pay(if blame == Blame::Us { LeaveReason::Fault } else { LeaveReason::Abandoned }, cause);
         self.trace("ended", format!("{} by {}", cause.as_str(), blame.as_str()));
         self.legs.end_all(cause);
         let cdr = self.ledger.close(now, &self.arrival, cause, blame);

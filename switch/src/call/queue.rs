@@ -22,7 +22,6 @@ const ANNOUNCE_AT_LEAST_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(super) struct Queueing {
     step: QueueStep,
-    item: ItemId,
     arrived_at: Timestamp,
     /// The floor's silence about the new item is a fault from then on; `None` once it spoke.
     confirm_by: Option<Timestamp>,
@@ -82,10 +81,6 @@ impl Asked {
 }
 
 impl Queueing {
-    pub(super) const fn item(&self) -> ItemId {
-        self.item
-    }
-
     /// The agent whose device is called or has answered.
     pub(super) const fn agent(&self) -> Option<&AgentName> {
         match &self.asked {
@@ -127,31 +122,29 @@ fn minutes_up(ms: u64) -> u32 {
 }
 
 impl Call {
-    /// Whether the call waits as this item.
-    pub(super) fn waits_as(&self, item: ItemId) -> bool {
-        matches!(&self.doing, Doing::Queue(queueing) if queueing.item == item)
-    }
-
     pub(super) fn begin_queue(&mut self, at: &mut Moment<'_>, step: QueueStep) -> Doing {
         self.typed.clear();
         self.answer_caller(at.now);
         self.ledger.blame = Blame::Us;
         self.ledger.queue = Some(step.queue.clone());
         self.ledger.turn(at.now, SegmentState::Queued, None);
-        let (item, asked) = (ItemId(at.ids.next(at.now)), Asked::Nobody);
+        let asked = Asked::Nobody;
         let mut queueing =
-            Box::new(Queueing { step, item, arrived_at: at.now, confirm_by: None, place: None, announce_at: None, asked });
+            Box::new(Queueing { step, arrived_at: at.now, confirm_by: None, place: None, announce_at: None, asked });
         queueing.announce_at = queueing.next_announcement(at.now);
-        self.enqueue(at.now, &mut queueing);
+        self.enqueue(at, &mut queueing);
         self.waiting_music(&queueing);
         Doing::Queue(queueing)
     }
 
-    fn enqueue(&mut self, now: Timestamp, queueing: &mut Queueing) {
-        queueing.confirm_by = Some(now.plus_ms(self.settings.floor_reply_ms));
+    /// Joins the queue as a new item.
+    fn enqueue(&mut self, at: &mut Moment<'_>, queueing: &mut Queueing) {
+        let item = ItemId(at.ids.next(at.now));
+        self.owed.enqueued(item);
+        queueing.confirm_by = Some(at.now.plus_ms(self.settings.floor_reply_ms));
         let step = &queueing.step;
         self.floor(ToFloor::Enqueue(Enqueue {
-            item: queueing.item,
+            item,
             call: self.arrival.call,
             queue: step.queue.clone(),
             caller: self.arrival.from.clone(),
@@ -229,18 +222,19 @@ impl Call {
 
     fn floor_said(&mut self, at: &mut Moment<'_>, mut queueing: Box<Queueing>, says: FloorSays) -> Doing {
         match says {
-            FloorSays::Queued { item, place } | FloorSays::Place { item, place } if item == queueing.item => {
+            FloorSays::Queued { item, place } | FloorSays::Place { item, place } if self.owed.waiting() == Some(item) => {
                 if queueing.confirm_by.take().is_some() {
                     self.trace("queued", format!("{} as number {}", queueing.step.queue, place.position));
                 }
                 queueing.place = Some(place);
             }
-            FloorSays::Refused { item, reason } if item == queueing.item => {
+            FloorSays::Refused { item, reason } if self.owed.waiting() == Some(item) => {
                 let outcome = match reason {
                     RefuseReason::NoAgents => StepOutcome::NoAgents,
                     RefuseReason::Full => StepOutcome::Full,
                     RefuseReason::NoSuchQueue => StepOutcome::Error,
                 };
+                self.owed.dropped();
                 return self.queue_ended(at.now, &queueing, outcome);
             }
             FloorSays::Offer { offer, agent, device, .. } => self.offered(&mut queueing, offer, agent, device),
@@ -272,19 +266,19 @@ impl Call {
     }
 
     fn connect_agent(&mut self, at: &mut Moment<'_>, mut queueing: Box<Queueing>) -> Doing {
-        let item = queueing.item;
         match std::mem::replace(&mut queueing.asked, Asked::Nobody) {
             Asked::Accepted { agent, leg, .. } => {
+                self.owed.connected();
                 self.ledger.agent = Some(agent.clone());
-                self.connect(at, leg, With::Agent { item, agent }, queueing.step.record)
+                self.connect(at, leg, With::Agent { agent }, queueing.step.record)
             }
             // The accept counted, but the agent is gone and the caller noticed nothing. They wait on
             // as a new item that has waited since the old one did.
             Asked::Lost { cause, .. } => {
-                self.floor(ToFloor::Finished { item, cause });
-                queueing.item = ItemId(at.ids.next(at.now));
+                self.owed.connected();
+                self.pay(LeaveReason::Fault, cause);
                 queueing.place = None;
-                self.enqueue(at.now, &mut queueing);
+                self.enqueue(at, &mut queueing);
                 Doing::Queue(queueing)
             }
             // Nothing was accepted: the floor speaks of something else.
@@ -296,7 +290,7 @@ impl Call {
     }
 
     fn leave_queue(&mut self, now: Timestamp, queueing: &Queueing, reason: LeaveReason, outcome: StepOutcome) -> Doing {
-        self.floor(ToFloor::Leave { item: queueing.item, reason });
+        self.pay(reason, Cause::Normal);
         self.queue_ended(now, queueing, outcome)
     }
 

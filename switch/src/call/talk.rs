@@ -3,9 +3,9 @@
 
 use super::{Call, Doing, Input, Moment, Output, ledger};
 use crate::{
-    cause::{Blame, Cause},
-    id::{ItemId, LegId, RecordingId},
-    link::ToFloor,
+    cause::Blame,
+    id::{LegId, RecordingId},
+    link::LeaveReason,
     name::AgentName,
     step::StepOutcome,
     time::Timestamp,
@@ -16,14 +16,13 @@ use crate::{
 pub(super) struct Talk {
     pub(super) peer: LegId,
     pub(super) with: With,
-    recording: Option<RecordingId>,
 }
 
 /// Whom the caller talks to.
 #[derive(Debug)]
 pub(super) enum With {
-    /// An agent, about an item of a queue.
-    Agent { item: ItemId, agent: AgentName },
+    /// An agent, about the item that the call waited as.
+    Agent { agent: AgentName },
     /// Somebody who was dialled.
     Party { by_trunk: bool },
 }
@@ -31,7 +30,7 @@ pub(super) enum With {
 impl With {
     pub(super) fn agent(&self) -> Option<&AgentName> {
         match self {
-            Self::Agent { agent, .. } => Some(agent),
+            Self::Agent { agent } => Some(agent),
             Self::Party { .. } => None,
         }
     }
@@ -42,10 +41,11 @@ impl Call {
     pub(super) fn connect(&mut self, at: &mut Moment<'_>, peer: LegId, with: With, record: bool) -> Doing {
         self.answer_caller(at.now);
         self.ledger.connected_at.get_or_insert(at.now);
-        let recording = record.then(|| RecordingId(at.ids.next(at.now)));
-        let talk = Talk { peer, with, recording };
+        let talk = Talk { peer, with };
         self.settle_hold(at.now, &talk);
-        if let Some(recording) = recording {
+        if record {
+            let recording = RecordingId(at.ids.next(at.now));
+            self.owed.records(recording);
             self.ledger.recording = Some(recording);
             self.legs.say(Output::Record { recording, left: LegId::CALLER, right: peer });
         }
@@ -65,22 +65,11 @@ impl Call {
                 let by_trunk = matches!(talk.with, With::Party { by_trunk: true });
                 self.ledger.blame = ledger::blame(cause, Blame::Callee, by_trunk);
                 self.trace("hung up", talk.peer.to_string());
-                self.close_talk(&talk, cause);
+                self.pay(LeaveReason::Fault, cause);
+                self.legs.hush(LegId::CALLER);
                 self.step_ended(now, StepOutcome::Done)
             }
             _ => Doing::Talk(talk),
         }
-    }
-
-    /// What is to be told when a conversation is over; whoever is still there hears nothing.
-    pub(super) fn close_talk(&mut self, talk: &Talk, cause: Cause) {
-        if let With::Agent { item, .. } = talk.with {
-            self.floor(ToFloor::Finished { item, cause });
-        }
-        if let Some(recording) = talk.recording {
-            self.legs.say(Output::StopRecord { recording });
-        }
-        self.legs.hush(LegId::CALLER);
-        self.legs.part(LegId::CALLER);
     }
 }
