@@ -4,6 +4,7 @@
 //! - [`registrar`], [`digest`]: who is registered where, and how a password is proved.
 //! - [`message`]: the lexer, the typed views of headers, the printer, the framer of byte streams.
 //! - [`sdp`]: offer and answer for audio.
+//! - [`vocabulary`]: our messages as those of the `rsip` crate, and back, for programs that embed us.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
@@ -16,3 +17,4 @@ pub mod message;
 pub mod registrar;
 pub mod sdp;
 pub mod transport;
+pub mod vocabulary;

@@ -51,6 +51,9 @@ pub struct Framer {
     half_ping: bool,
 }
 
+/// Room for one read.
+const READ_BYTES: usize = 2048;
+
 /// Lines of a head beyond the headers themselves: folds.
 const MAX_LINES: usize = MAX_HEADERS * 4;
 
@@ -67,8 +70,9 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The buffer to read a socket into.
+    /// The buffer to read a socket into, with room for an ordinary message.
     pub fn buffer(&mut self) -> &mut BytesMut {
+        self.buffer.reserve(READ_BYTES);
         &mut self.buffer
     }
 

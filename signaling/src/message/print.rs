@@ -108,12 +108,8 @@ impl Printer {
         self.literal("\r\n");
     }
 
-    /// Ends the head with Content-Type (if there is a body) and Content-Length, and appends the body.
-    pub(super) fn finish(mut self, body: Option<(&str, &[u8])>) -> Result<Bytes, BuildError> {
-        if let Some((content_type, _)) = body {
-            self.header(Name::ContentType, content_type);
-        }
-        let body = body.map_or(&[][..], |(_, body)| body);
+    /// Ends the head with Content-Length and appends the body.
+    pub(super) fn finish(mut self, body: &[u8]) -> Result<Bytes, BuildError> {
         self.header(Name::ContentLength, body.len());
         self.literal("\r\n");
         self.received(body);

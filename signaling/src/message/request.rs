@@ -130,7 +130,7 @@ impl RequestBuilder {
     /// # Errors
     /// What was wrong with the first bad value.
     pub fn build(self) -> Result<Bytes, BuildError> {
-        self.printer.finish(None)
+        self.printer.finish(&[])
     }
 
     /// The request with a body.
@@ -138,6 +138,11 @@ impl RequestBuilder {
     /// # Errors
     /// What was wrong with the first bad value.
     pub fn build_with_body(self, content_type: &str, body: &[u8]) -> Result<Bytes, BuildError> {
-        self.printer.finish(Some((content_type, body)))
+        self.header(Name::ContentType, content_type).printer.finish(body)
+    }
+
+    /// The request with a body whose Content-Type is among the headers already.
+    pub(crate) fn build_with_bare_body(self, body: &[u8]) -> Result<Bytes, BuildError> {
+        self.printer.finish(body)
     }
 }

@@ -24,12 +24,7 @@ impl ResponseBuilder {
     /// `source` is where the request came from: the top Via gets `received` and, if it asked, `rport` (RFC 3261
     /// section 18.2.1, RFC 3581 section 4). `to_tag` is added to a To that has no tag (none for 100).
     pub fn from_request(request: &Message, code: u16, reason: &str, source: SocketAddr, to_tag: Option<&str>) -> Self {
-        let mut printer = Printer::new();
-        printer.literal("SIP/2.0 ");
-        printer.value(code);
-        printer.literal(" ");
-        printer.value(reason);
-        printer.literal("\r\n");
+        let Self { mut printer } = Self::new(code, reason);
         for (at, value) in request.header_lines(Name::Via).enumerate() {
             printer.literal("Via: ");
             if at == 0 {
@@ -51,6 +46,17 @@ impl ResponseBuilder {
             }
             printer.literal("\r\n");
         }
+        Self { printer }
+    }
+
+    /// Starts a response without anything of a request.
+    pub fn new(code: u16, reason: &str) -> Self {
+        let mut printer = Printer::new();
+        printer.literal("SIP/2.0 ");
+        printer.value(code);
+        printer.literal(" ");
+        printer.value(reason);
+        printer.literal("\r\n");
         Self { printer }
     }
 
@@ -90,7 +96,7 @@ impl ResponseBuilder {
     /// # Errors
     /// What was wrong with the first bad value.
     pub fn build(self) -> Result<Bytes, BuildError> {
-        self.printer.finish(None)
+        self.printer.finish(&[])
     }
 
     /// The response with a body.
@@ -98,7 +104,12 @@ impl ResponseBuilder {
     /// # Errors
     /// What was wrong with the first bad value.
     pub fn build_with_body(self, content_type: &str, body: &[u8]) -> Result<Bytes, BuildError> {
-        self.printer.finish(Some((content_type, body)))
+        self.header(Name::ContentType, content_type).printer.finish(body)
+    }
+
+    /// The response with a body whose Content-Type is among the headers already.
+    pub(crate) fn build_with_bare_body(self, body: &[u8]) -> Result<Bytes, BuildError> {
+        self.printer.finish(body)
     }
 }
 
