@@ -118,22 +118,30 @@ impl Iterator for Lines<'_> {
 /// Reads header lines up to the empty line; false when there is none.
 fn header_lines(lines: &mut Lines<'_>, headers: &mut SmallVec<[Entry; 24]>, fault: &mut Option<Fault>) -> bool {
     let bytes = lines.bytes;
+    // A fold belongs to the line before it, also when that line was refused.
+    let mut is_refused = false;
     while let Some((from, to)) = lines.next() {
         let line = bytes.get(from..to).unwrap_or(&[]);
         match line.first() {
             None => return true,
             Some(b' ' | b'\t') => match headers.last_mut() {
-                Some(entry) => extend(entry, trimmed(bytes, from, to)),
+                Some(entry) if !is_refused => extend(entry, trimmed(bytes, from, to)),
+                Some(_) => {}
                 None => {
                     fault.get_or_insert(Fault::bad("Folded line without a header"));
                 }
             },
             Some(_) if headers.len() >= MAX_HEADERS => {
+                is_refused = true;
                 fault.get_or_insert(Fault { code: 513, reason: "Too many headers" });
             }
             Some(_) => match header_line(bytes, from, to) {
-                Some(entry) => headers.push(entry),
+                Some(entry) => {
+                    is_refused = false;
+                    headers.push(entry);
+                }
                 None => {
+                    is_refused = true;
                     fault.get_or_insert(Fault::bad("Malformed header line"));
                 }
             },
