@@ -1,0 +1,200 @@
+//! The HTTP API's only way to the loops: questions over one bounded channel, each with its own way back.
+//!
+//! Who holds the receiving end answers each request exactly once; an answer that is not given in time, or a
+//! channel that is full, becomes `503` for the client and costs a loop nothing.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tandem_switch::{
+    floor::{AgentView, Explanation, ItemView, QueueView},
+    id::{CallId, ItemId},
+    name::AgentName,
+    step::AgentRequest,
+    time::Timestamp,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::view::{CallView, PlanProblem, PlanView, RouteExplanation};
+use crate::{
+    store::{Store, Writer},
+    wire::trace::TraceBus,
+};
+
+/// Requests that may wait for the loops.
+pub const CONTROL_CAPACITY: usize = 256;
+/// How long a request may take before its client is told that the switch is too busy.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A reload reads and checks every file, prompts included.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(25);
+
+/// What the API asks of the loops.
+#[derive(Debug)]
+pub enum ControlRequest {
+    /// A look at the whole floor.
+    Floor(oneshot::Sender<FloorView>),
+    /// Why an item still waits; `None` when the floor does not know it (any more).
+    WhyWaiting {
+        /// Which.
+        item: ItemId,
+        /// The answer.
+        reply: oneshot::Sender<Option<Explanation>>,
+    },
+    /// Change an agent's state. `None`: no such agent.
+    Agent {
+        /// Whose.
+        agent: AgentName,
+        /// To what.
+        request: AgentRequest,
+        /// What the agent does afterwards.
+        reply: oneshot::Sender<Option<AgentView>>,
+    },
+    /// All calls that are up.
+    Calls(oneshot::Sender<Vec<CallView>>),
+    /// End a call, as by its caller's hang-up. `false`: no such call is up.
+    Hangup {
+        /// Which.
+        call: CallId,
+        /// Whether it was there.
+        reply: oneshot::Sender<bool>,
+    },
+    /// The plan in service.
+    Plan(oneshot::Sender<PlanView>),
+    /// Read the plan's files again and take them into service if they hold no error.
+    Reload {
+        /// Who asks: a token's name.
+        by: String,
+        /// The plan now in service, or why the old one stays.
+        reply: oneshot::Sender<Result<PlanView, Vec<PlanProblem>>>,
+    },
+    /// Which route a call would take, and why.
+    Explain {
+        /// The dialled number.
+        to: String,
+        /// The caller's.
+        from: String,
+        /// When; `None` is now.
+        at: Option<Timestamp>,
+        /// The answer, or a sentence on what cannot be read in the question.
+        reply: oneshot::Sender<Result<RouteExplanation, String>>,
+    },
+    /// People were added, changed or removed: read them again. No answer.
+    PeopleChanged,
+}
+
+/// What the floor looks like at one moment.
+#[derive(Clone, Debug)]
+pub struct FloorView {
+    /// Every queue.
+    pub queues: Vec<QueueView>,
+    /// Every agent.
+    pub agents: Vec<AgentView>,
+    /// Every item that waits, is offered or is served; those of a queue in their order.
+    pub items: Vec<ItemView>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why the loops gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// Too many requests wait.
+    #[error("too many requests wait for the switch")]
+    Full,
+    /// It took too long.
+    #[error("the switch did not answer in time")]
+    Late,
+    /// The loops are gone or dropped the request.
+    #[error("the switch is stopping")]
+    Gone,
+}
+
+/// Whether the process can do its work, part by part. Set by who starts the parts.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    /// All SIP sockets are bound.
+    pub sip_bound: AtomicBool,
+    /// A plan without errors is in service.
+    pub plan_loaded: AtomicBool,
+    /// No new calls are taken: the process is about to end.
+    pub draining: AtomicBool,
+}
+
+impl Readiness {
+    /// What is missing, in sentences; empty when ready. `writer` speaks for the database.
+    #[must_use]
+    pub fn missing(&self, writer: &Writer) -> Vec<String> {
+        let mut missing = Vec::new();
+        let mut check = |good: bool, sentence: &str| {
+            if !good {
+                missing.push(sentence.to_owned());
+            }
+        };
+        check(self.sip_bound.load(Relaxed), "the SIP sockets are not bound yet");
+        check(self.plan_loaded.load(Relaxed), "no plan is in service: run `tandem check` on the configuration");
+        check(!self.draining.load(Relaxed), "the process is draining and takes no new calls");
+        // The cause may name hosts and files; it is in the log, not here.
+        check(writer.trouble().is_none(), "the database does not take records: see the log");
+        check(!writer.is_pressed(), "the queue of the database writer is nearly full");
+        missing
+    }
+}
+
+/// All that the HTTP layer knows of the rest of the program. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// To the loops.
+    pub requests_tx: mpsc::Sender<ControlRequest>,
+    /// What outlives the process.
+    pub store: Store,
+    /// For its state of health, and for the audit.
+    pub writer: Writer,
+    /// The live trace.
+    pub traces: TraceBus,
+    /// Whether the parts are up.
+    pub ready: Arc<Readiness>,
+    /// Where recordings lie.
+    pub recordings: PathBuf,
+    /// Realm of devices' passwords.
+    pub realm: String,
+}
+
+impl Control {
+    /// Asks the loops something and waits for the answer, but not for long.
+    pub(super) async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> ControlRequest) -> Result<T, NoAnswer> {
+        self.ask_within(PATIENCE, request).await
+    }
+
+    /// The same for what reads files.
+    pub(super) async fn ask_slow<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> ControlRequest) -> Result<T, NoAnswer> {
+        self.ask_within(RELOAD_PATIENCE, request).await
+    }
+
+    async fn ask_within<T>(
+        &self,
+        patience: Duration,
+        request: impl FnOnce(oneshot::Sender<T>) -> ControlRequest,
+    ) -> Result<T, NoAnswer> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(request(reply))?;
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(NoAnswer::Gone),
+            Err(_) => Err(NoAnswer::Late),
+        }
+    }
+
+    /// Tells the loops something that has no answer.
+    pub(super) fn tell(&self, request: ControlRequest) -> Result<(), NoAnswer> {
+        self.requests_tx.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NoAnswer::Full,
+            mpsc::error::TrySendError::Closed(_) => NoAnswer::Gone,
+        })
+    }
+}

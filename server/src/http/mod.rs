@@ -1,0 +1,3 @@
+//! The HTTP API under `/api/v1`.
+pub mod control;
+pub mod view;

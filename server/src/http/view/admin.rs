@@ -1,0 +1,125 @@
+//! Plans and people.
+
+use serde::{Deserialize, Serialize};
+use tandem_switch::step::Target;
+use utoipa::ToSchema;
+
+use super::{
+    At,
+    floor::{SkillView, skills},
+    text,
+};
+use crate::store::{Generation, Person};
+
+/// One file of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanFileView {
+    /// Its path below the configuration folder.
+    pub file: String,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+/// The plan in service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanView {
+    /// Counts up by one with each plan taken into service.
+    pub generation: u64,
+    /// Who asked for it.
+    pub by: String,
+    /// When it was checked and taken into service.
+    pub checked_at: At,
+    /// Its files.
+    pub files: Vec<PlanFileView>,
+    /// What `check` warns of.
+    pub warnings: Vec<PlanProblem>,
+}
+
+/// Something wrong in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanProblem {
+    /// `error` or `warning`.
+    pub severity: String,
+    /// Where: a path below the configuration folder.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// Which route a call would take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RouteExplanation {
+    /// The route; absent when none takes the call.
+    pub route: Option<String>,
+    /// What would happen, in sentences.
+    pub because: Vec<String>,
+    /// Every route that was weighed, in file order.
+    pub considered: Vec<RouteConsidered>,
+}
+
+/// One route that was weighed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RouteConsidered {
+    /// Which.
+    pub route: String,
+    /// Whether it takes the call.
+    pub taken: bool,
+    /// Why, or why not.
+    pub why: String,
+}
+
+/// Somebody with an extension. Passwords and their hashes are never shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PersonView {
+    /// Their internal number.
+    pub extension: String,
+    /// Shown to others.
+    pub display_name: String,
+    /// Whether they have a password; without one no device can register.
+    pub has_password: bool,
+    /// Queues they serve.
+    pub queues: Vec<String>,
+    /// What they can do.
+    pub skills: Vec<SkillView>,
+    /// The fixed address they are rung at; absent when their registered devices are.
+    pub device: Option<String>,
+    /// Signed in from the start, and taken as reachable.
+    pub always_on: bool,
+}
+
+impl PlanView {
+    /// What was written down of a plan, and what `check` warned of.
+    #[must_use]
+    pub fn new(generation: &Generation, warnings: Vec<PlanProblem>) -> Self {
+        Self {
+            generation: generation.generation,
+            by: generation.by.clone(),
+            checked_at: At(generation.at),
+            files: generation.files.iter().map(|f| PlanFileView { file: f.file.clone(), sha256: f.sha256.clone() }).collect(),
+            warnings,
+        }
+    }
+}
+
+impl From<&Person> for PersonView {
+    fn from(person: &Person) -> Self {
+        Self {
+            extension: text(&person.extension),
+            display_name: person.display_name.clone(),
+            has_password: person.ha1_md5.is_some(),
+            queues: person.queues.iter().map(text).collect(),
+            skills: skills(&person.skills),
+            device: match &person.device {
+                Target::Fixed(address) => Some(address.to_string()),
+                _ => None,
+            },
+            always_on: person.always_on,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Calls that are up, calls that are over, and their recordings.
+
+use serde::{Deserialize, Serialize};
+use tandem_switch::{
+    call,
+    cdr::{Origin, Segment},
+};
+use utoipa::ToSchema;
+
+use super::{At, text, word};
+use crate::store::{CallRecord, RecordingRow};
+
+/// A call that is up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CallView {
+    /// Which.
+    pub call: String,
+    /// `extension:1001` or `trunk:acme`.
+    pub origin: String,
+    /// Who calls.
+    pub from: String,
+    /// What was dialled.
+    pub to: String,
+    /// The route that has it now.
+    pub route: Option<String>,
+    /// `plan`, `queued`, `ringing`, `talking` or `hold`.
+    pub state: String,
+    /// Since when.
+    pub since: At,
+    /// What it is doing: the step's word.
+    pub step: String,
+    /// When it arrived.
+    pub started_at: At,
+    /// When the caller was answered.
+    pub answered_at: Option<At>,
+    /// The queue it waits in or was served from.
+    pub queue: Option<String>,
+    /// The agent who is rung or talks.
+    pub agent: Option<String>,
+    /// Legs that are up or on their way.
+    pub legs: u32,
+}
+
+/// One spell of one state of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SegmentView {
+    /// `plan`, `queued`, `ringing`, `talking` or `hold`.
+    pub state: String,
+    /// The agent, when one was there.
+    pub agent: Option<String>,
+    /// Its begin.
+    pub from_at: At,
+    /// Its end.
+    pub to_at: At,
+}
+
+/// A call that is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CdrView {
+    /// Which.
+    pub call: String,
+    /// `extension:1001` or `trunk:acme`.
+    pub origin: String,
+    /// Who called.
+    pub from: String,
+    /// What was dialled.
+    pub to: String,
+    /// The route that took the call.
+    pub route: Option<String>,
+    /// The last queue it waited in.
+    pub queue: Option<String>,
+    /// The last agent who talked.
+    pub agent: Option<String>,
+    /// Who answered, when not an agent of a queue.
+    pub answered_by: Option<String>,
+    /// The first message arrived.
+    pub started_at: At,
+    /// We answered the caller.
+    pub answered_at: Option<At>,
+    /// First two-way conversation.
+    pub connected_at: Option<At>,
+    /// It was over.
+    pub ended_at: At,
+    /// Time in queues.
+    pub waited_ms: u64,
+    /// Time of conversation.
+    pub talked_ms: u64,
+    /// Why it ended (`normal`, `busy`, `no-answer` …).
+    pub cause: String,
+    /// Whose doing that was: `caller`, `callee`, `carrier` or `us`.
+    pub blame: String,
+    /// Its recording.
+    pub recording: Option<String>,
+    /// Generation of the plan it ran on.
+    pub generation: u64,
+    /// What it spent its time on; only where one call is asked for.
+    pub segments: Vec<SegmentView>,
+    /// Audio quality by leg; absent means unknown.
+    pub quality: Option<serde_json::Value>,
+}
+
+/// A call, up or over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", tag = "stage")]
+pub enum CallDetail {
+    /// It is up.
+    Live(CallView),
+    /// It is over.
+    Ended(CdrView),
+}
+
+/// A page of CDRs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CdrPage {
+    /// Newest first, without segments.
+    pub cdrs: Vec<CdrView>,
+    /// Give it as `before` to get the next page; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// A recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RecordingView {
+    /// Which.
+    pub recording: String,
+    /// Of which call.
+    pub call: String,
+    /// `recording`, `finished`, `failed`, or `interrupted` (the switch stopped meanwhile).
+    pub state: String,
+    /// Its begin.
+    pub started_at: At,
+    /// Its end.
+    pub ended_at: Option<At>,
+    /// Its length.
+    pub duration_ms: Option<u64>,
+    /// Size of the file.
+    pub size_bytes: Option<u64>,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// A page of recordings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RecordingPage {
+    /// Newest first.
+    pub recordings: Vec<RecordingView>,
+    /// Give it as `before` to get the next page; absent on the last one.
+    pub next: Option<String>,
+}
+
+fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Extension(extension) => format!("extension:{extension}"),
+        Origin::Trunk(trunk) => format!("trunk:{trunk}"),
+    }
+}
+
+impl From<&call::View<'_>> for CallView {
+    fn from(call: &call::View<'_>) -> Self {
+        Self {
+            call: text(&call.call),
+            origin: origin(call.origin),
+            from: call.from.as_str().into(),
+            to: call.to.as_str().into(),
+            route: call.route.map(text),
+            state: word(&call.state),
+            since: At(call.since),
+            step: call.step.into(),
+            started_at: At(call.started_at),
+            answered_at: call.answered_at.map(At),
+            queue: call.queue.map(text),
+            agent: call.agent.map(text),
+            legs: u32::try_from(call.legs.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl From<&Segment> for SegmentView {
+    fn from(segment: &Segment) -> Self {
+        Self {
+            state: word(&segment.state),
+            agent: segment.agent.as_ref().map(text),
+            from_at: At(segment.from_at),
+            to_at: At(segment.to_at),
+        }
+    }
+}
+
+impl From<CallRecord> for CdrView {
+    fn from(CallRecord { cdr, quality }: CallRecord) -> Self {
+        Self {
+            call: text(&cdr.call),
+            origin: origin(&cdr.origin),
+            from: cdr.from.as_str().into(),
+            to: cdr.to.as_str().into(),
+            route: cdr.route.as_ref().map(text),
+            queue: cdr.queue.as_ref().map(text),
+            agent: cdr.agent.as_ref().map(text),
+            answered_by: cdr.answered_by.as_ref().map(|number| number.as_str().into()),
+            started_at: At(cdr.started_at),
+            answered_at: cdr.answered_at.map(At),
+            connected_at: cdr.connected_at.map(At),
+            ended_at: At(cdr.ended_at),
+            waited_ms: cdr.waited_ms,
+            talked_ms: cdr.talked_ms,
+            cause: cdr.cause.as_str().into(),
+            blame: cdr.blame.as_str().into(),
+            recording: cdr.recording.as_ref().map(text),
+            generation: cdr.generation,
+            segments: cdr.segments.iter().map(SegmentView::from).collect(),
+            quality,
+        }
+    }
+}
+
+impl From<RecordingRow> for RecordingView {
+    fn from(row: RecordingRow) -> Self {
+        Self {
+            recording: text(&row.recording),
+            call: text(&row.call),
+            state: word(&row.state),
+            started_at: At(row.started_at),
+            ended_at: row.ended_at.map(At),
+            duration_ms: row.duration_ms,
+            size_bytes: row.size_bytes,
+            reason: row.reason,
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! Every metric of the program: one table gives the counters, the Prometheus text and `docs/metrics.md`.
+//!
+//! Loops and media threads count with relaxed atomics: no locks, no allocation, no look-up by name.
+
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// The metrics of this process.
+pub static METRICS: Metrics = Metrics::new();
+
+/// Grows only.
+#[derive(Debug)]
+pub struct Counter(AtomicU64);
+
+/// Goes up and down.
+#[derive(Debug)]
+pub struct Gauge(AtomicU64);
+
+/// Durations by how long they were: kept in µs, shown in seconds.
+#[derive(Debug)]
+pub struct Histogram {
+    bounds_us: &'static [u64],
+    /// One more than the bounds; the rest of the array is not used.
+    counts: [AtomicU64; MOST_CELLS],
+    sum_us: AtomicU64,
+}
+
+/// Counters that differ by one label with a closed list of values; anything else counts as `other`.
+#[derive(Debug)]
+pub struct Family {
+    label: &'static str,
+    values: &'static [&'static str],
+    counts: [AtomicU64; MOST_CELLS],
+}
+
+const MOST_CELLS: usize = 24;
+/// Upper bounds of work within the program, in µs.
+const SHORT_US: &[u64] = &[50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
+/// Upper bounds of what people wait for, in µs.
+const LONG_US: &[u64] = &[
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
+    1_800_000_000,
+];
+const CAUSES: &[&str] = &[
+    "normal",
+    "cancelled",
+    "busy",
+    "no-answer",
+    "rejected",
+    "not-registered",
+    "not-found",
+    "forbidden",
+    "incompatible",
+    "unavailable",
+    "congestion",
+    "timeout",
+    "media-timeout",
+    "network-failure",
+    "restart",
+    "fault",
+];
+const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];
+
+impl Counter {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// One more.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// `count` more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Gauge {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// It is `value` now.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// One more.
+    pub fn inc(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// One less; below zero it stays at zero.
+    pub fn dec(&self) {
+        // An update that always gives a value cannot fail.
+        let _ = self.0.fetch_update(Relaxed, Relaxed, |value| Some(value.saturating_sub(1)));
+    }
+
+    /// What it is now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Histogram {
+    const fn new(bounds_us: &'static [u64]) -> Self {
+        assert!(bounds_us.len() < MOST_CELLS);
+        Self { bounds_us, counts: [const { AtomicU64::new(0) }; MOST_CELLS], sum_us: AtomicU64::new(0) }
+    }
+
+    /// Something took so many µs.
+    pub fn observe_us(&self, us: u64) {
+        let cell = self.bounds_us.partition_point(|&bound| bound < us);
+        self.counts[cell].fetch_add(1, Relaxed);
+        self.sum_us.fetch_add(us, Relaxed);
+    }
+
+    /// Something took so many ms.
+    pub fn observe_ms(&self, ms: u64) {
+        self.observe_us(ms.saturating_mul(1_000));
+    }
+}
+
+impl Family {
+    const fn new(label: &'static str, values: &'static [&'static str]) -> Self {
+        assert!(values.len() < MOST_CELLS);
+        Self { label, values, counts: [const { AtomicU64::new(0) }; MOST_CELLS] }
+    }
+
+    /// One more of `value`.
+    pub fn inc(&self, value: &str) {
+        let cell = self.values.iter().position(|known| *known == value).unwrap_or(self.values.len());
+        self.counts[cell].fetch_add(1, Relaxed);
+    }
+
+    /// How many of `value`.
+    #[must_use]
+    pub fn get(&self, value: &str) -> u64 {
+        let cell = self.values.iter().position(|known| *known == value).unwrap_or(self.values.len());
+        self.counts[cell].load(Relaxed)
+    }
+}
+
+/// What the table says of one metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// As Prometheus sees it.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// What it is measured in.
+    pub unit: &'static str,
+    /// The label that tells its parts apart, if any.
+    pub label: Option<&'static str>,
+    /// What it tells.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($kind:ident $field:ident = $name:literal, $unit:literal, $help:literal $(, $extra:expr)*;)*) => {
+        /// One field for each row of the table.
+        #[derive(Debug)]
+        pub struct Metrics { $(#[doc = $help] pub $field: metrics!(@type $kind),)* }
+
+        impl Metrics {
+            /// All at zero.
+            #[must_use]
+            pub const fn new() -> Self {
+                Self { $($field: <metrics!(@type $kind)>::new($($extra),*),)* }
+            }
+
+            /// The table.
+            #[must_use]
+            pub fn table(&self) -> Vec<Description> {
+                vec![$(Description {
+                    name: $name, kind: metrics!(@word $kind), unit: $unit, label: self.$field.label(), help: $help,
+                }),*]
+            }
+
+            /// All values in the text format of Prometheus.
+            #[must_use]
+            pub fn render(&self) -> String {
+                let mut text = String::with_capacity(16 * 1024);
+                $(head(&mut text, $name, metrics!(@word $kind), $help); self.$field.render($name, &mut text);)*
+                text
+            }
+        }
+    };
+    (@type counter) => { Counter };
+    (@type gauge) => { Gauge };
+    (@type histogram) => { Histogram };
+    (@type family) => { Family };
+    (@word family) => { "counter" };
+    (@word $kind:ident) => { stringify!($kind) };
+}
+
+metrics! {
+    family sip_received = "tandem_sip_received_total", "messages", "SIP messages received, by transport.", "transport", TRANSPORTS;
+    family sip_sent = "tandem_sip_sent_total", "messages", "SIP messages sent, by transport.", "transport", TRANSPORTS;
+    counter sip_malformed = "tandem_sip_malformed_total", "messages", "SIP messages that could not be read.";
+    counter sip_limited = "tandem_sip_limited_total", "messages", "SIP messages dropped or refused by a rate or size limit.";
+    counter sip_auth_failed = "tandem_sip_auth_failed_total", "requests", "SIP requests with wrong credentials.";
+    gauge sip_transactions = "tandem_sip_transactions", "transactions", "SIP transactions in memory.";
+    gauge sip_connections = "tandem_sip_connections", "connections", "Open TCP, TLS and WebSocket connections of SIP.";
+    gauge registrations = "tandem_registrations", "bindings", "Devices registered now.";
+
+    counter calls_started = "tandem_calls_started_total", "calls", "Calls that arrived.";
+    counter calls_shed = "tandem_calls_shed_total", "calls", "Calls refused because the switch was overloaded or draining.";
+    family calls_ended = "tandem_calls_ended_total", "calls", "Calls that ended, by cause.", "cause", CAUSES;
+    family calls_blamed = "tandem_calls_blamed_total", "calls", "Calls that ended, by whose doing it was.", "blame",
+        &["caller", "callee", "carrier", "us"];
+    gauge calls = "tandem_calls", "calls", "Calls in memory now.";
+    gauge legs = "tandem_legs", "legs", "Legs of these calls.";
+    counter call_faults = "tandem_call_faults_total", "calls", "Calls ended by a fault of ours, a caught panic included.";
+    histogram call_setup = "tandem_call_setup_seconds", "seconds", "From a call's first message to our answer of it.", LONG_US;
+
+    gauge items_waiting = "tandem_items_waiting", "items", "Items waiting in all queues.";
+    gauge agents_signed_in = "tandem_agents_signed_in", "agents", "Agents on duty.";
+    family offers_ended = "tandem_offers_ended_total", "offers", "Offers to agents, by how they ended.", "outcome",
+        &["accepted", "declined", "expired", "withdrawn"];
+    counter items_refused = "tandem_items_refused_total", "items", "Calls that a queue did not take in.";
+    counter items_abandoned = "tandem_items_abandoned_total", "items", "Callers who hung up while waiting.";
+    histogram answer_wait = "tandem_answer_wait_seconds", "seconds", "Time in the queue of those whom an agent answered.", LONG_US;
+    histogram floor_decision = "tandem_floor_decision_seconds", "seconds", "One input of the floor, outputs included.", SHORT_US;
+
+    gauge media_streams = "tandem_media_streams", "streams", "RTP ports in use by legs.";
+    gauge media_ports_free = "tandem_media_ports_free", "ports", "RTP ports that a new leg could have.";
+    counter media_packets_in = "tandem_media_packets_in_total", "packets", "RTP packets received.";
+    counter media_packets_out = "tandem_media_packets_out_total", "packets", "RTP packets sent.";
+    counter media_packets_refused = "tandem_media_packets_refused_total", "packets",
+        "RTP packets from an address that is not the leg's, or that could not be read.";
+    counter media_packets_lost = "tandem_media_packets_lost_total", "packets", "RTP packets that the other side sent and we did not get.";
+    gauge recordings = "tandem_recordings", "recordings", "Recordings under way.";
+    counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";
+
+    histogram line_loop_turn = "tandem_line_loop_turn_seconds", "seconds", "One turn of a line loop.", SHORT_US;
+    counter loop_messages_refused = "tandem_loop_messages_refused_total", "messages",
+        "Messages between loops that found a full channel.";
+
+    counter store_records = "tandem_store_records_total", "records", "Records committed.";
+    counter store_batches = "tandem_store_batches_total", "transactions", "Transactions they were committed in.";
+    counter store_retries = "tandem_store_retries_total", "attempts", "Commits tried again because the database was away or busy.";
+    counter store_records_refused = "tandem_store_records_refused_total", "records",
+        "Records lost: the queue was full, or the database refused a value.";
+    gauge store_queue_records = "tandem_store_queue_records", "records", "Records that wait to be committed.";
+
+    family http_responses = "tandem_http_responses_total", "responses", "Responses of the HTTP API, by class of status.", "class",
+        &["1xx", "2xx", "3xx", "4xx", "5xx"];
+    counter http_refused = "tandem_http_refused_total", "connections", "HTTP connections refused because there were too many.";
+    gauge http_subscribers = "tandem_http_subscribers", "connections", "WebSocket subscribers of events and traces.";
+    counter http_gaps = "tandem_http_gaps_total", "gaps", "Times that a subscriber was too slow and was told of a gap.";
+
+    gauge plan_generation = "tandem_plan_generation", "generation", "Generation of the plan in service.";
+    counter plan_reloads_refused = "tandem_plan_reloads_refused_total", "reloads", "Plans that were not taken because check found errors.";
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The head of one metric in the text format.
+pub(crate) fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+}
+
+/// How each kind shows itself.
+trait Render {
+    fn render(&self, name: &str, text: &mut String);
+    fn label(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Render for Counter {
+    fn render(&self, name: &str, text: &mut String) {
+        let _ = writeln!(text, "{name} {}", self.get());
+    }
+}
+
+impl Render for Gauge {
+    fn render(&self, name: &str, text: &mut String) {
+        let _ = writeln!(text, "{name} {}", self.get());
+    }
+}
+
+impl Render for Histogram {
+    fn render(&self, name: &str, text: &mut String) {
+        let mut total = 0;
+        for (bound, count) in self.bounds_us.iter().zip(&self.counts) {
+            total += count.load(Relaxed);
+            let _ = writeln!(text, "{name}_bucket{{le=\"{}\"}} {total}", Seconds(*bound));
+        }
+        total += self.counts[self.bounds_us.len()].load(Relaxed);
+        let _ = writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {total}");
+        let _ = writeln!(text, "{name}_sum {}\n{name}_count {total}", Seconds(self.sum_us.load(Relaxed)));
+    }
+}
+
+impl Render for Family {
+    fn render(&self, name: &str, text: &mut String) {
+        for (value, count) in self.values.iter().chain(&["other"]).zip(&self.counts) {
+            let _ = writeln!(text, "{name}{{{}=\"{value}\"}} {}", self.label, count.load(Relaxed));
+        }
+    }
+
+    fn label(&self) -> Option<&'static str> {
+        Some(self.label)
+    }
+}
+
+/// µs as seconds, exactly.
+struct Seconds(u64);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fraction = format!("{:06}", self.0 % 1_000_000);
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{}", self.0 / 1_000_000),
+            fraction => write!(f, "{}.{fraction}", self.0 / 1_000_000),
+        }
+    }
+}
+
+/// `docs/metrics.md`, made from the table and from what `/metrics` adds for each queue.
+#[must_use]
+pub fn document() -> String {
+    let mut text = String::from(
+        "# Metrics\n\n`GET /metrics` gives these in the text format of Prometheus; it asks for a token of scope `read`.\n\
+         This page is made from the table in `server/src/metrics.rs`; a test keeps them the same.\n\n\
+         | metric | kind | unit | label | what it tells |\n|---|---|---|---|---|\n",
+    );
+    for row in METRICS.table().iter().chain(QUEUE_METRICS) {
+        let label = row.label.map_or_else(|| "–".to_owned(), |label| format!("`{label}`"));
+        let _ = writeln!(text, "| `{}` | {} | {} | {label} | {} |", row.name, row.kind, row.unit, row.help);
+    }
+    text
+}
+
+/// Asked of the floor at each scrape, one line a queue.
+pub const QUEUE_METRICS: &[Description] = &[
+    queue_metric("tandem_queue_waiting", "items", "Items waiting in a queue."),
+    queue_metric("tandem_queue_longest_wait_seconds", "seconds", "How long the first of them has waited."),
+    queue_metric("tandem_queue_agents_signed_in", "agents", "Agents of a queue on duty."),
+    queue_metric("tandem_queue_agents_ready", "agents", "Agents of a queue who could take an offer now."),
+];
+
+const fn queue_metric(name: &'static str, unit: &'static str, help: &'static str) -> Description {
+    Description { name, kind: "gauge", unit, label: Some("queue"), help }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_well_formed_and_end_as_their_kind_asks() {
+        let mut seen = std::collections::HashSet::new();
+        for row in METRICS.table().iter().chain(QUEUE_METRICS) {
+            assert!(seen.insert(row.name), "{} stands twice", row.name);
+            assert!(
+                row.name.starts_with("tandem_") && row.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{}",
+                row.name
+            );
+            assert_eq!(row.name.ends_with("_total"), row.kind == "counter", "{}", row.name);
+            assert_eq!(row.name.ends_with("_seconds"), row.unit == "seconds", "{}", row.name);
+            assert!(row.help.ends_with('.'), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn the_page_in_docs_is_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+        if std::env::var_os("TANDEM_WRITE_DOCS").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(page == document(), "docs/metrics.md is not the table: run the test again with TANDEM_WRITE_DOCS=1");
+    }
+
+    #[test]
+    fn a_histogram_counts_each_value_once_and_shows_seconds() {
+        let histogram = Histogram::new(SHORT_US);
+        for us in [50, 51, 2_000_000] {
+            histogram.observe_us(us);
+        }
+        let mut text = String::new();
+        histogram.render("t", &mut text);
+        assert!(text.starts_with("t_bucket{le=\"0.00005\"} 1\nt_bucket{le=\"0.0001\"} 2\n"), "{text}");
+        assert!(text.ends_with("t_bucket{le=\"1\"} 2\nt_bucket{le=\"+Inf\"} 3\nt_sum 2.000101\nt_count 3\n"), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_label_value_counts_as_other() {
+        let family = Family::new("cause", CAUSES);
+        family.inc("busy");
+        family.inc("from the outside \"\n");
+        let mut text = String::new();
+        family.render("t", &mut text);
+        assert!(text.contains("t{cause=\"busy\"} 1\n") && text.ends_with("t{cause=\"other\"} 1\n"));
+    }
+}

@@ -1,0 +1,184 @@
+//! Calls that are over, and their recordings.
+
+use serde::{Deserialize, Serialize};
+use tandem_switch::{
+    cdr::{Cdr, Segment},
+    id::{CallId, RecordingId},
+    name::{AgentName, PartyNumber, QueueName, RouteName},
+    time::Timestamp,
+};
+
+use super::{
+    Store, StoreError,
+    db::{Row, args},
+    sql,
+};
+
+/// Sorts after every identifier: the cursor of a first page.
+const AFTER_ALL: &str = "~";
+
+/// A CDR and the audio quality that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The record; its segments are filled in only where one call is asked for.
+    #[serde(flatten)]
+    pub cdr: Cdr,
+    /// As the media side wrote it; `None` is "unknown".
+    pub quality: Option<serde_json::Value>,
+}
+
+/// Which CDRs are wanted. What is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct CdrFilter {
+    /// Started then or later.
+    pub from_at: Option<Timestamp>,
+    /// Started before.
+    pub to_at: Option<Timestamp>,
+    /// Caller's or dialled number, whole.
+    pub number: Option<String>,
+    /// Waited in this queue.
+    pub queue: Option<QueueName>,
+    /// This agent talked.
+    pub agent: Option<AgentName>,
+    /// Ended with this cause.
+    pub cause: Option<String>,
+    /// Older than this call: the last one of the page before.
+    pub before: Option<CallId>,
+}
+
+/// What became of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordingState {
+    /// It goes on.
+    Recording,
+    /// The file is complete.
+    Finished,
+    /// It could not be written.
+    Failed,
+    /// The switch stopped meanwhile; what was written until then is there.
+    Interrupted,
+}
+
+/// One recording.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RecordingRow {
+    /// Which.
+    pub recording: RecordingId,
+    /// Of which call.
+    pub call: CallId,
+    /// The file, relative to the recordings folder; not for the outside.
+    #[serde(skip)]
+    pub path: String,
+    /// What became of it.
+    pub state: RecordingState,
+    /// Its begin.
+    pub started_at: Timestamp,
+    /// Its end.
+    pub ended_at: Option<Timestamp>,
+    /// Its length, in ms.
+    pub duration_ms: Option<u64>,
+    /// Size of the file.
+    pub size_bytes: Option<u64>,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+impl Store {
+    /// A page of CDRs, newest first, without segments.
+    pub async fn cdrs(&self, filter: &CdrFilter, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
+        let before = filter.before.map_or_else(|| AFTER_ALL.to_owned(), |call| call.to_string());
+        let args = args![
+            before,
+            filter.from_at.unwrap_or(Timestamp(0)),
+            filter.to_at.unwrap_or(Timestamp(i64::MAX)),
+            filter.number.as_deref().unwrap_or_default(),
+            filter.queue.as_ref().map_or("", |queue| queue.as_str()),
+            filter.agent.as_ref().map_or("", |agent| agent.as_str()),
+            filter.cause.as_deref().unwrap_or_default(),
+            limit,
+        ];
+        self.db.fetch(sql::CDRS, &args).await?.iter().map(|row| call_record(row, Vec::new())).collect()
+    }
+
+    /// One CDR with its segments; `None` when there is no such call or it goes on.
+    pub async fn cdr(&self, call: CallId) -> Result<Option<CallRecord>, StoreError> {
+        let id = call.to_string();
+        let Some(row) = self.db.fetch_one(sql::CDR, &args![id.as_str()]).await? else { return Ok(None) };
+        let segments = self.db.fetch(sql::SEGMENTS, &args![id.as_str()]).await?;
+        let segments = segments.iter().map(segment).collect::<Result<_, _>>()?;
+        call_record(&row, segments).map(Some)
+    }
+
+    /// A page of recordings, newest first; `before` is the last one of the page before.
+    pub async fn recordings(
+        &self,
+        call: Option<CallId>,
+        before: Option<RecordingId>,
+        limit: u32,
+    ) -> Result<Vec<RecordingRow>, StoreError> {
+        let before = before.map_or_else(|| AFTER_ALL.to_owned(), |recording| recording.to_string());
+        let call = call.map(|call| call.to_string()).unwrap_or_default();
+        self.db.fetch(sql::RECORDINGS, &args![before, call, limit]).await?.iter().map(recording_row).collect()
+    }
+
+    /// One recording.
+    pub async fn recording(&self, recording: RecordingId) -> Result<Option<RecordingRow>, StoreError> {
+        self.db.fetch_one(sql::RECORDING, &args![recording.to_string()]).await?.as_ref().map(recording_row).transpose()
+    }
+}
+
+fn call_record(row: &Row, segments: Vec<Segment>) -> Result<CallRecord, StoreError> {
+    let cdr = Cdr {
+        call: row.parsed("call_id")?,
+        origin: row.json("origin")?,
+        from: PartyNumber::from(row.get::<&str>("from_number")?),
+        to: PartyNumber::from(row.get::<&str>("to_number")?),
+        route: row.get::<Option<&str>>("route")?.map(RouteName::from),
+        queue: row.get::<Option<&str>>("queue")?.map(QueueName::from),
+        agent: row.get::<Option<&str>>("agent")?.map(AgentName::from),
+        answered_by: row.get::<Option<&str>>("answered_by")?.map(PartyNumber::from),
+        started_at: row.at("started_us")?,
+        answered_at: row.maybe_at("answered_us")?,
+        connected_at: row.maybe_at("connected_us")?,
+        ended_at: row.at("ended_us")?,
+        waited_ms: row.count("waited_ms")?,
+        talked_ms: row.count("talked_ms")?,
+        cause: row.word("cause")?.ok_or(StoreError::Unreadable { column: "cause" })?,
+        blame: row.word("blame")?.ok_or(StoreError::Unreadable { column: "blame" })?,
+        recording: match row.get::<Option<&str>>("recording_id")? {
+            Some(_) => Some(row.parsed("recording_id")?),
+            None => None,
+        },
+        generation: row.count("generation")?,
+        segments,
+    };
+    let quality = match row.get::<Option<&str>>("quality")? {
+        Some(_) => Some(row.json("quality")?),
+        None => None,
+    };
+    Ok(CallRecord { cdr, quality })
+}
+
+fn segment(row: &Row) -> Result<Segment, StoreError> {
+    Ok(Segment {
+        state: row.word("state")?.ok_or(StoreError::Unreadable { column: "state" })?,
+        agent: row.get::<Option<&str>>("agent")?.map(AgentName::from),
+        from_at: row.at("from_us")?,
+        to_at: row.at("to_us")?,
+    })
+}
+
+fn recording_row(row: &Row) -> Result<RecordingRow, StoreError> {
+    Ok(RecordingRow {
+        recording: row.parsed("recording_id")?,
+        call: row.parsed("call_id")?,
+        path: row.get("path")?,
+        state: row.word("state")?.ok_or(StoreError::Unreadable { column: "state" })?,
+        started_at: row.at("started_us")?,
+        ended_at: row.maybe_at("ended_us")?,
+        duration_ms: row.maybe_count("duration_ms")?,
+        size_bytes: row.maybe_count("size_bytes")?,
+        reason: row.get("reason")?,
+    })
+}

@@ -1,0 +1,223 @@
+//! What each record does to the tables, in the transaction that appends it to the journal.
+
+use tandem_switch::{
+    cdr::Cdr,
+    floor::{AgentState, FloorEvent, OfferOutcome, WaitingItem},
+    id::ItemId,
+    name::AgentName,
+    step::AgentRequest,
+    time::Timestamp,
+};
+
+use super::{
+    Record, StoreError,
+    db::{Arg, Rows, Tx, args, json},
+    events::JournalRow,
+    record::{Binding, CallStarted, Entry, Generation, RecordingStarted},
+    sql,
+};
+
+/// Records turned into statements, ready to run in one transaction.
+#[derive(Debug)]
+pub(super) struct Batch {
+    entries: Vec<Entry>,
+    calls: Rows,
+    cdrs: Rows,
+    segments: Rows,
+    /// What is not worth a multi-row insert, in the order of the records.
+    others: Vec<(&'static str, Vec<Arg>)>,
+}
+
+impl Batch {
+    pub(super) fn new<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut batch = Self {
+            entries: Vec::new(),
+            calls: Rows::new(&sql::INSERT_CALL),
+            cdrs: Rows::new(&sql::INSERT_CDR),
+            segments: Rows::new(&sql::INSERT_SEGMENT),
+            others: Vec::new(),
+        };
+        for record in records {
+            batch.entries.extend(record.entry());
+            batch.project(record);
+        }
+        batch
+    }
+
+    /// Runs everything; the journal rows come back with their numbers.
+    pub(super) async fn write(&self, tx: &mut Tx) -> Result<Vec<JournalRow>, StoreError> {
+        let rows = append(tx, &self.entries).await?;
+        tx.insert(&self.calls).await?;
+        tx.insert(&self.cdrs).await?;
+        tx.insert(&self.segments).await?;
+        for (statement, args) in &self.others {
+            tx.execute(statement, args).await?;
+        }
+        Ok(rows)
+    }
+
+    fn run(&mut self, statement: &'static str, args: impl Into<Vec<Arg>>) {
+        self.others.push((statement, args.into()));
+    }
+
+    fn project(&mut self, record: &Record) {
+        match record {
+            Record::CallStarted(started) => self.call_started(started),
+            Record::CallEnded { cdr, quality } => self.call_ended(cdr, quality.as_ref()),
+            Record::Floor(event) => self.floor(event),
+            Record::RecordingStarted(RecordingStarted { recording, call, path, at }) => {
+                self.run(sql::PUT_RECORDING, args![recording.to_string(), call.to_string(), path.as_str(), *at]);
+            }
+            Record::RecordingFinished { recording, duration_ms, size_bytes, at } => {
+                self.run(sql::RECORDING_FINISHED, args![recording.to_string(), *duration_ms, *size_bytes, *at]);
+            }
+            Record::RecordingFailed { recording, reason, at } => {
+                self.run(sql::RECORDING_FAILED, args![recording.to_string(), reason.as_str(), *at]);
+            }
+            Record::BindingPut { binding, .. } => self.binding_put(binding),
+            Record::BindingRemoved { extension, contact, .. } => {
+                self.run(sql::REMOVE_BINDING, args![extension.as_str(), contact.as_str()]);
+            }
+            Record::PlanLoaded(Generation { generation, by, files, at }) => {
+                self.run(sql::PUT_GENERATION, args![*generation, *at, by.as_str(), json(files)]);
+            }
+            Record::Restarted { stopped_at, at } => {
+                self.run(sql::CLOSE_SERVED_ITEMS, args![*stopped_at]);
+                self.run(sql::CLOSE_RECORDINGS, args![*stopped_at]);
+                self.run(sql::EXPIRE_BINDINGS, args![*at]);
+            }
+            Record::Audit(_) => {}
+        }
+    }
+
+    fn call_started(&mut self, started: &CallStarted) {
+        let CallStarted { call, origin, from, to, generation, at } = started;
+        self.calls.push(args![call.to_string(), json(origin), from.as_str(), to.as_str(), *at, *generation, 0u64, 0u64]);
+    }
+
+    fn call_ended(&mut self, cdr: &Cdr, quality: Option<&serde_json::Value>) {
+        let call = cdr.call.to_string();
+        for (position, segment) in (0u64..).zip(&cdr.segments) {
+            let agent = segment.agent.as_ref().map(|agent| agent.as_str());
+            self.segments.push(args![call.as_str(), position, word(&segment.state), agent, segment.from_at, segment.to_at]);
+        }
+        self.cdrs.push(args![
+            call,
+            json(&cdr.origin),
+            cdr.from.as_str(),
+            cdr.to.as_str(),
+            cdr.route.as_ref().map(|route| route.as_str()),
+            cdr.queue.as_ref().map(|queue| queue.as_str()),
+            cdr.agent.as_ref().map(|agent| agent.as_str()),
+            cdr.answered_by.as_ref().map(|number| number.as_str()),
+            cdr.started_at,
+            cdr.answered_at,
+            cdr.connected_at,
+            cdr.ended_at,
+            cdr.waited_ms,
+            cdr.talked_ms,
+            cdr.cause.as_str(),
+            cdr.blame.as_str(),
+            cdr.recording.map(|recording| recording.to_string()),
+            cdr.generation,
+            quality.map(ToString::to_string),
+        ]);
+    }
+
+    fn floor(&mut self, event: &FloorEvent) {
+        match event {
+            FloorEvent::AgentChanged { agent, state, at } => {
+                self.agent_changed(agent, state, *at);
+            }
+            FloorEvent::AgentAsked { agent, request, .. } => {
+                let wish = matches!(request, AgentRequest::SignOut | AgentRequest::NotReady { .. });
+                self.run(sql::AGENT_PENDING, args![agent.as_str(), wish.then(|| json(request))]);
+            }
+            FloorEvent::Queued { item, rejoined, at } => self.queued(item, *rejoined, *at),
+            FloorEvent::Refused { .. } => {}
+            FloorEvent::Offered { offer, item, agent, decision, at } => {
+                self.run(sql::PUT_OFFER, args![offer.to_string(), item.to_string(), agent.as_str(), json(decision), *at]);
+            }
+            FloorEvent::OfferEnded { offer, item, agent, outcome, at } => {
+                let (word, cause) = match outcome {
+                    OfferOutcome::Accepted => ("accepted", None),
+                    OfferOutcome::Declined(cause) => ("declined", Some(cause.as_str())),
+                    OfferOutcome::Expired => ("expired", None),
+                    OfferOutcome::Withdrawn => ("withdrawn", None),
+                };
+                self.run(sql::OFFER_ENDED, args![offer.to_string(), word, cause, *at]);
+                if *outcome == OfferOutcome::Accepted {
+                    self.run(sql::ITEM_SERVED, args![item.to_string(), agent.as_str(), *at]);
+                }
+            }
+            FloorEvent::Left { item, reason, at } => {
+                self.run(sql::ITEM_LEFT, args![item.to_string(), word(reason), *at]);
+            }
+            FloorEvent::Finished { item, agent, cause, at } => {
+                self.run(sql::AGENT_IDLE_SINCE, args![agent.as_str(), *at]);
+                self.run(sql::ITEM_FINISHED, args![item.to_string(), cause.as_str(), *at]);
+            }
+        }
+    }
+
+    /// As `Restored::apply` folds it, in SQL.
+    fn agent_changed(&mut self, agent: &AgentName, state: &AgentState, at: Timestamp) {
+        let idle_since = (*state != AgentState::Offline).then_some(at);
+        self.run(sql::PUT_AGENT_STATE, args![agent.as_str(), json(state), at, idle_since]);
+        if !matches!(state, AgentState::Engaged { item: Some(_) } | AgentState::WrapUp { .. }) {
+            self.run(sql::AGENT_PENDING, args![agent.as_str(), None::<&str>]);
+        }
+    }
+
+    fn queued(&mut self, item: &WaitingItem, rejoined: Option<ItemId>, at: Timestamp) {
+        if let Some(old) = rejoined {
+            self.run(sql::ITEM_REJOINED, args![old.to_string(), at]);
+        }
+        let WaitingItem { item, call, queue, caller, skills, priority_minutes, virtual_arrival_at } = item;
+        let (item, call) = (item.to_string(), call.to_string());
+        let row = args![item, call, queue.as_str(), caller.as_str(), json(skills), *priority_minutes, *virtual_arrival_at, at];
+        self.run(sql::PUT_ITEM, row);
+    }
+
+    fn binding_put(&mut self, binding: &Binding) {
+        let Binding { extension, contact, source, register_call_id, register_cseq, user_agent, registered_at, expires_at } =
+            binding;
+        self.run(
+            sql::PUT_BINDING,
+            args![
+                extension.as_str(),
+                contact.as_str(),
+                source.as_str(),
+                register_call_id.as_str(),
+                *register_cseq,
+                user_agent.as_deref(),
+                *registered_at,
+                *expires_at,
+            ],
+        );
+    }
+}
+
+/// Appends to the journal. Taking the numbers first also makes every writer wait its turn.
+pub(super) async fn append(tx: &mut Tx, entries: &[Entry]) -> Result<Vec<JournalRow>, StoreError> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let raised = tx.fetch(sql::RAISE_HEAD, &args![entries.len() as u64]).await?;
+    let last: i64 = raised.first().ok_or(StoreError::Unreadable { column: "journal_head.seq" })?.get("seq")?;
+    let first = last - i64::try_from(entries.len()).unwrap_or(i64::MAX) + 1;
+    let mut rows = Rows::new(&sql::INSERT_JOURNAL);
+    let mut numbered = Vec::with_capacity(entries.len());
+    for (seq, entry) in (first..).zip(entries) {
+        let Entry { at, kind, call, item, agent, body } = entry;
+        rows.push(args![seq, *at, *kind, call.clone(), item.clone(), agent.clone(), body.as_str()]);
+        numbered.push(JournalRow { seq, at: *at, kind: (*kind).into(), body: body.clone() });
+    }
+    tx.insert(&rows).await?;
+    Ok(numbered)
+}
+
+/// The word that serde spells for a unit variant.
+fn word<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

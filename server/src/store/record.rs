@@ -1,0 +1,257 @@
+//! What the loops write down, and the journal row that each becomes.
+
+use serde::{Deserialize, Serialize};
+use tandem_switch::{
+    cdr::{Cdr, Origin},
+    floor::FloorEvent,
+    id::{CallId, RecordingId},
+    name::{Extension, PartyNumber},
+    time::Timestamp,
+};
+
+/// One thing worth keeping. What it does to the tables stands in `project`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// A call arrived. Without a later `CallEnded` the next start closes it.
+    CallStarted(CallStarted),
+    /// A call is over.
+    CallEnded {
+        /// Its record.
+        cdr: Box<Cdr>,
+        /// Audio quality as the media side measured it, any JSON; `None` is "unknown".
+        quality: Option<serde_json::Value>,
+    },
+    /// Something happened on the floor.
+    Floor(FloorEvent),
+    /// A recording began.
+    RecordingStarted(RecordingStarted),
+    /// A recording is complete on disk.
+    RecordingFinished {
+        /// Which.
+        recording: RecordingId,
+        /// Its length, in ms.
+        duration_ms: u64,
+        /// Size of the file.
+        size_bytes: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// A recording could not be written or kept.
+    RecordingFailed {
+        /// Which.
+        recording: RecordingId,
+        /// Why, for the operator.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A device registered.
+    BindingPut {
+        /// All that a restart needs to reach it.
+        binding: Binding,
+        /// The same contact was there already: only the table changes, the journal is not told.
+        refreshed: bool,
+    },
+    /// A registration ended or expired.
+    BindingRemoved {
+        /// Whose.
+        extension: Extension,
+        /// Which device.
+        contact: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A plan went into service.
+    PlanLoaded(Generation),
+    /// The switch started: what was under way at its last end is over now.
+    Restarted {
+        /// The last sign of life before.
+        stopped_at: Timestamp,
+        /// The start.
+        at: Timestamp,
+    },
+    /// Somebody changed or looked at something that an auditor asks about.
+    Audit(Audit),
+}
+
+/// A call that arrived.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallStarted {
+    /// Which.
+    pub call: CallId,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Who calls.
+    pub from: PartyNumber,
+    /// What was dialled.
+    pub to: PartyNumber,
+    /// Generation of the plan it runs on.
+    pub generation: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A recording that began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordingStarted {
+    /// Which.
+    pub recording: RecordingId,
+    /// Of which call.
+    pub call: CallId,
+    /// The file, relative to the recordings folder, with `/` between its parts.
+    pub path: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A device that can be reached for an extension (RFC 3261 section 10.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Whose.
+    pub extension: Extension,
+    /// The contact URI as the device gave it.
+    pub contact: String,
+    /// Transport and address its REGISTER came from, for the way back (`udp:127.0.0.1:5062`).
+    pub source: String,
+    /// Call-ID of that REGISTER; older ones of the same Call-ID are refused.
+    pub register_call_id: String,
+    /// CSeq of that REGISTER.
+    pub register_cseq: u32,
+    /// What the device calls itself.
+    pub user_agent: Option<String>,
+    /// When it registered last.
+    pub registered_at: Timestamp,
+    /// Until when it holds.
+    pub expires_at: Timestamp,
+}
+
+/// A plan in service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Counts up by one with each plan taken into service.
+    pub generation: u64,
+    /// Who asked for it: a token's name, `start` or `signal`.
+    pub by: String,
+    /// Each file and the SHA-256 of its bytes, in hexadecimal.
+    pub files: Vec<PlanFile>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One file of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanFile {
+    /// Its path below the configuration folder.
+    pub file: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Who did what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// A token's name, or `command line`.
+    pub who: String,
+    /// What was done (`person-changed`, `recording-read`, `call-hung-up`).
+    pub what: String,
+    /// On whom or what: an extension, an identifier.
+    pub subject: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A row for the journal, before it has its number.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) at: Timestamp,
+    pub(super) kind: &'static str,
+    pub(super) call: Option<String>,
+    pub(super) item: Option<String>,
+    pub(super) agent: Option<String>,
+    pub(super) body: String,
+}
+
+impl Record {
+    /// Short name of what it records; also the journal's `kind`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CallStarted(_) => "call-started",
+            Self::CallEnded { .. } => "call-ended",
+            Self::Floor(event) => floor_kind(event),
+            Self::RecordingStarted(_) => "recording-started",
+            Self::RecordingFinished { .. } => "recording-finished",
+            Self::RecordingFailed { .. } => "recording-failed",
+            Self::BindingPut { .. } => "binding-put",
+            Self::BindingRemoved { .. } => "binding-removed",
+            Self::PlanLoaded(_) => "plan-loaded",
+            Self::Restarted { .. } => "restarted",
+            Self::Audit(_) => "audit",
+        }
+    }
+
+    /// Its journal row; `None` for what only refreshes a table.
+    pub(super) fn entry(&self) -> Option<Entry> {
+        let row = |at, call: Option<String>, body| Entry { at, kind: self.kind(), call, item: None, agent: None, body };
+        let json = |value| serde_json::Value::to_string(&value);
+        Some(match self {
+            Self::CallStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
+            Self::CallEnded { cdr, quality } => {
+                let body = json(serde_json::json!({ "cdr": cdr, "quality": quality }));
+                let agent = cdr.agent.as_ref().map(ToString::to_string);
+                Entry { agent, ..row(cdr.ended_at, Some(cdr.call.to_string()), body) }
+            }
+            Self::Floor(event) => floor_entry(event),
+            Self::RecordingStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
+            Self::RecordingFinished { recording, duration_ms, size_bytes, at } => row(
+                *at,
+                None,
+                json(serde_json::json!({ "recording": recording, "duration_ms": duration_ms, "size_bytes": size_bytes })),
+            ),
+            Self::RecordingFailed { recording, reason, at } => {
+                row(*at, None, json(serde_json::json!({ "recording": recording, "reason": reason })))
+            }
+            Self::BindingPut { refreshed: true, .. } => return None,
+            Self::BindingPut { binding, .. } => row(binding.registered_at, None, super::db::json(binding)),
+            Self::BindingRemoved { extension, contact, at } => {
+                row(*at, None, json(serde_json::json!({ "extension": extension, "contact": contact })))
+            }
+            Self::PlanLoaded(generation) => row(generation.at, None, super::db::json(generation)),
+            Self::Restarted { stopped_at, at } => row(*at, None, json(serde_json::json!({ "stopped_at": stopped_at }))),
+            Self::Audit(audit) => row(audit.at, None, super::db::json(audit)),
+        })
+    }
+}
+
+fn floor_kind(event: &FloorEvent) -> &'static str {
+    match event {
+        FloorEvent::AgentChanged { .. } => "agent-changed",
+        FloorEvent::AgentAsked { .. } => "agent-asked",
+        FloorEvent::Queued { .. } => "queued",
+        FloorEvent::Refused { .. } => "refused",
+        FloorEvent::Offered { .. } => "offered",
+        FloorEvent::OfferEnded { .. } => "offer-ended",
+        FloorEvent::Left { .. } => "left",
+        FloorEvent::Finished { .. } => "finished",
+    }
+}
+
+fn floor_entry(event: &FloorEvent) -> Entry {
+    let (call, item, agent, at) = match event {
+        FloorEvent::AgentChanged { agent, at, .. } | FloorEvent::AgentAsked { agent, at, .. } => (None, None, Some(agent), at),
+        FloorEvent::Queued { item, at, .. } => (Some(item.call), Some(item.item), None, at),
+        FloorEvent::Refused { call, at, .. } => (Some(*call), None, None, at),
+        FloorEvent::Offered { item, agent, at, .. }
+        | FloorEvent::OfferEnded { item, agent, at, .. }
+        | FloorEvent::Finished { item, agent, at, .. } => (None, Some(*item), Some(agent), at),
+        FloorEvent::Left { item, at, .. } => (None, Some(*item), None, at),
+    };
+    Entry {
+        at: *at,
+        kind: floor_kind(event),
+        call: call.map(|call| call.to_string()),
+        item: item.map(|item| item.to_string()),
+        agent: agent.map(ToString::to_string),
+        body: super::db::json(event),
+    }
+}

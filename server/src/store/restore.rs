@@ -1,0 +1,146 @@
+//! What a start finds: who waited, what agents did, which devices can be reached, which calls never ended.
+
+use tandem_switch::{
+    cause::{Blame, Cause},
+    cdr::Cdr,
+    floor::{Restored, RestoredAgent, RestoredOffer, WaitingItem},
+    name::{AgentName, Extension, PartyNumber, QueueName},
+    time::Timestamp,
+};
+
+use super::{
+    Binding, Generation, Record, Store, StoreError,
+    db::{Row, args},
+    sql,
+};
+
+/// Orphans closed in one transaction.
+const ORPHANS: u32 = 500;
+
+impl Store {
+    /// The floor as it was at the last stop.
+    pub async fn restore(&self) -> Result<Restored, StoreError> {
+        let waiting = self.db.fetch(sql::ITEMS_WAITING, &[]).await?;
+        let offers = self.db.fetch(sql::OFFERS_OPEN, &[]).await?;
+        let agents = self.db.fetch(sql::AGENT_STATES, &[]).await?;
+        Ok(Restored {
+            waiting: waiting.iter().map(waiting_item).collect::<Result<_, _>>()?,
+            agents: agents.iter().map(agent).collect::<Result<_, _>>()?,
+            offers: offers.iter().map(offer).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Registrations that still hold at `now`.
+    pub async fn bindings(&self, now: Timestamp) -> Result<Vec<Binding>, StoreError> {
+        self.db.fetch(sql::BINDINGS, &args![now]).await?.iter().map(binding).collect()
+    }
+
+    /// The last `limit` plans that were in service, newest first.
+    pub async fn generations(&self, limit: u32) -> Result<Vec<Generation>, StoreError> {
+        let rows = self.db.fetch(sql::GENERATIONS, &args![limit]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Generation {
+                    generation: row.count("generation")?,
+                    by: row.get("loaded_by")?,
+                    files: row.json("files")?,
+                    at: row.at("loaded_us")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Ends what the last process left open: calls get a CDR with cause restart and blame us, recordings become
+    /// interrupted, items in conversation are over, expired registrations go. Waiting items stay. How many calls.
+    ///
+    /// Call it once at start, before the first record: the last journal row then is the last sign of life, and
+    /// the calls end there, not now, so that an hour out of order is no hour of conversation.
+    pub async fn close_orphans(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let last = self.db.fetch_one(sql::LAST_EVENT_AT, &[]).await?.map_or(Ok(now), |row| row.at("at_us"))?;
+        let stopped_at = last.min(now);
+        let mut closed = 0;
+        loop {
+            let rows = self.db.fetch(sql::CALLS_OPEN, &args![ORPHANS]).await?;
+            if rows.is_empty() {
+                break;
+            }
+            let records: Vec<Record> = rows.iter().map(|row| orphan(row, stopped_at)).collect::<Result<_, _>>()?;
+            self.commit(&records).await?;
+            closed += records.len() as u64;
+        }
+        self.commit(&[Record::Restarted { stopped_at, at: now }]).await?;
+        Ok(closed)
+    }
+}
+
+fn orphan(row: &Row, stopped_at: Timestamp) -> Result<Record, StoreError> {
+    let started_at = row.at("started_us")?;
+    let cdr = Cdr {
+        call: row.parsed("call_id")?,
+        origin: row.json("origin")?,
+        from: PartyNumber::from(row.get::<&str>("from_number")?),
+        to: PartyNumber::from(row.get::<&str>("to_number")?),
+        route: None,
+        queue: None,
+        agent: None,
+        answered_by: None,
+        started_at,
+        answered_at: None,
+        connected_at: None,
+        ended_at: stopped_at.max(started_at),
+        waited_ms: 0,
+        talked_ms: 0,
+        cause: Cause::Restart,
+        blame: Blame::Us,
+        recording: None,
+        generation: row.count("generation")?,
+        segments: Vec::new(),
+    };
+    Ok(Record::CallEnded { cdr: Box::new(cdr), quality: None })
+}
+
+pub(super) fn waiting_item(row: &Row) -> Result<WaitingItem, StoreError> {
+    Ok(WaitingItem {
+        item: row.parsed("item_id")?,
+        call: row.parsed("call_id")?,
+        queue: QueueName::from(row.get::<&str>("queue")?),
+        caller: PartyNumber::from(row.get::<&str>("caller")?),
+        skills: row.json("skills")?,
+        priority_minutes: u32::try_from(row.count("priority_minutes")?).unwrap_or(u32::MAX),
+        virtual_arrival_at: row.at("virtual_arrival_us")?,
+    })
+}
+
+fn agent(row: &Row) -> Result<RestoredAgent, StoreError> {
+    Ok(RestoredAgent {
+        agent: AgentName::from(row.get::<&str>("agent")?),
+        state: row.json("state")?,
+        since_at: row.at("since_us")?,
+        idle_since_at: row.maybe_at("idle_since_us")?,
+        pending: match row.get::<Option<&str>>("pending")? {
+            Some(_) => Some(row.json("pending")?),
+            None => None,
+        },
+    })
+}
+
+fn offer(row: &Row) -> Result<RestoredOffer, StoreError> {
+    Ok(RestoredOffer {
+        offer: row.parsed("offer_id")?,
+        item: row.parsed("item_id")?,
+        agent: AgentName::from(row.get::<&str>("agent")?),
+    })
+}
+
+fn binding(row: &Row) -> Result<Binding, StoreError> {
+    Ok(Binding {
+        extension: Extension::from(row.get::<&str>("extension")?),
+        contact: row.get("contact")?,
+        source: row.get("source")?,
+        register_call_id: row.get("register_call_id")?,
+        register_cseq: u32::try_from(row.count("register_cseq")?).unwrap_or(u32::MAX),
+        user_agent: row.get("user_agent")?,
+        registered_at: row.at("registered_us")?,
+        expires_at: row.at("expires_us")?,
+    })
+}

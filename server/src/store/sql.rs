@@ -1,0 +1,142 @@
+//! Every statement of the store. A test prepares each one on both databases.
+
+use super::db::Insert;
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:literal;)*) => {
+        $($(#[$doc])* pub(super) const $name: &str = $sql;)*
+        /// All of them, by name.
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql)),*];
+    };
+}
+
+macro_rules! inserts {
+    ($($(#[$doc:meta])* $name:ident = $width:literal, $into:literal, $tail:literal;)*) => {
+        $($(#[$doc])* pub(super) static $name: Insert = Insert { into: $into, width: $width, tail: $tail };)*
+        /// All of them.
+        #[cfg(test)]
+        pub(super) static ALL_INSERTS: &[&Insert] = &[$(&$name),*];
+    };
+}
+
+inserts! {
+    INSERT_JOURNAL = 7, "INSERT INTO journal (seq, at_us, kind, call_id, item_id, agent, body)", "";
+    INSERT_CALL = 8,
+        "INSERT INTO calls (call_id, origin, from_number, to_number, started_us, generation, waited_ms, talked_ms)",
+        " ON CONFLICT DO NOTHING";
+    INSERT_CDR = 19,
+        "INSERT INTO calls (call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, \
+         answered_us, connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality)",
+        " ON CONFLICT (call_id) DO UPDATE SET origin = excluded.origin, from_number = excluded.from_number, \
+         to_number = excluded.to_number, route = excluded.route, queue = excluded.queue, agent = excluded.agent, \
+         answered_by = excluded.answered_by, started_us = excluded.started_us, answered_us = excluded.answered_us, \
+         connected_us = excluded.connected_us, ended_us = excluded.ended_us, waited_ms = excluded.waited_ms, \
+         talked_ms = excluded.talked_ms, cause = excluded.cause, blame = excluded.blame, \
+         recording_id = excluded.recording_id, generation = excluded.generation, quality = excluded.quality";
+    INSERT_SEGMENT = 6, "INSERT INTO segments (call_id, position, state, agent, from_us, to_us)", " ON CONFLICT DO NOTHING";
+}
+
+statements! {
+    // journal
+    RAISE_HEAD = "UPDATE journal_head SET seq = seq + $1 WHERE only_row = 1 RETURNING seq";
+    READ_HEAD = "SELECT seq FROM journal_head WHERE only_row = 1";
+    EVENTS_AFTER = "SELECT seq, at_us, kind, body FROM journal WHERE seq > $1 ORDER BY seq LIMIT $2";
+    EVENTS_OF_ITEM = "SELECT seq, at_us, kind, body FROM journal WHERE item_id = $1 ORDER BY seq LIMIT $2";
+    EVENTS_OF_CALL = "SELECT seq, at_us, kind, body FROM journal WHERE call_id = $1 ORDER BY seq LIMIT $2";
+    LAST_EVENT_AT = "SELECT at_us FROM journal ORDER BY seq DESC LIMIT 1";
+
+    // writers
+    PUT_WRITER = "INSERT INTO writers (writer, batch, seq, entries) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, seq = excluded.seq, entries = excluded.entries";
+    READ_WRITER = "SELECT batch, seq, entries FROM writers WHERE writer = $1";
+    DROP_WRITER = "DELETE FROM writers WHERE writer = $1";
+
+    // items and offers
+    PUT_ITEM = "INSERT INTO items (item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, state, queued_us) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8) \
+        ON CONFLICT (item_id) DO UPDATE SET state = 'waiting', virtual_arrival_us = excluded.virtual_arrival_us";
+    ITEM_REJOINED = "UPDATE items SET state = 'rejoined', ended_us = $2 WHERE item_id = $1";
+    ITEM_SERVED = "UPDATE items SET state = 'served', agent = $2, served_us = $3 WHERE item_id = $1";
+    ITEM_LEFT = "UPDATE items SET state = 'left', reason = $2, ended_us = $3 WHERE item_id = $1";
+    ITEM_FINISHED = "UPDATE items SET state = 'served', reason = $2, ended_us = $3 WHERE item_id = $1";
+    ITEMS_WAITING = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us FROM items \
+        WHERE state = 'waiting' ORDER BY virtual_arrival_us, item_id";
+    ITEM = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, state, agent, queued_us, \
+        served_us, ended_us, reason FROM items WHERE item_id = $1";
+    CLOSE_SERVED_ITEMS = "UPDATE items SET ended_us = $1, reason = 'restart' WHERE state = 'served' AND ended_us IS NULL";
+    PUT_OFFER = "INSERT INTO offers (offer_id, item_id, agent, decision, offered_us) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT DO NOTHING";
+    OFFER_ENDED = "UPDATE offers SET outcome = $2, cause = $3, ended_us = $4 WHERE offer_id = $1";
+    OFFERS_OF_ITEM = "SELECT offer_id, agent, decision, offered_us, ended_us, outcome, cause FROM offers WHERE item_id = $1 \
+        ORDER BY offered_us, offer_id LIMIT $2";
+
+    OFFERS_OPEN = "SELECT offer_id, item_id, agent FROM offers WHERE ended_us IS NULL ORDER BY offered_us, offer_id";
+
+    // agents: idle since the end of the last conversation, or since the sign-in
+    PUT_AGENT_STATE = "INSERT INTO agents_state (agent, state, since_us, idle_since_us) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (agent) DO UPDATE SET state = excluded.state, since_us = excluded.since_us, \
+        idle_since_us = COALESCE(agents_state.idle_since_us, excluded.idle_since_us)";
+    AGENT_IDLE_SINCE = "UPDATE agents_state SET idle_since_us = $2 WHERE agent = $1";
+    AGENT_PENDING = "UPDATE agents_state SET pending = $2 WHERE agent = $1";
+    AGENT_STATES = "SELECT agent, state, since_us, idle_since_us, pending FROM agents_state ORDER BY agent";
+
+    // calls
+    CALLS_OPEN = "SELECT call_id, origin, from_number, to_number, started_us, generation FROM calls WHERE ended_us IS NULL \
+        ORDER BY call_id LIMIT $1";
+    CDRS = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
+        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality FROM calls \
+        WHERE ended_us IS NOT NULL AND call_id < $1 AND started_us >= $2 AND started_us < $3 \
+        AND ($4 = '' OR from_number = $4 OR to_number = $4) AND ($5 = '' OR queue = $5) AND ($6 = '' OR agent = $6) \
+        AND ($7 = '' OR cause = $7) ORDER BY call_id DESC LIMIT $8";
+    CDR = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
+        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality FROM calls \
+        WHERE call_id = $1 AND ended_us IS NOT NULL";
+    SEGMENTS = "SELECT state, agent, from_us, to_us FROM segments WHERE call_id = $1 ORDER BY position";
+
+    // recordings
+    PUT_RECORDING = "INSERT INTO recordings (recording_id, call_id, path, state, started_us) VALUES ($1, $2, $3, 'recording', $4) \
+        ON CONFLICT DO NOTHING";
+    RECORDING_FINISHED = "UPDATE recordings SET state = 'finished', duration_ms = $2, size_bytes = $3, ended_us = $4 \
+        WHERE recording_id = $1";
+    RECORDING_FAILED = "UPDATE recordings SET state = 'failed', reason = $2, ended_us = $3 WHERE recording_id = $1";
+    CLOSE_RECORDINGS = "UPDATE recordings SET state = 'interrupted', ended_us = $1 WHERE state = 'recording'";
+    RECORDINGS = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason FROM recordings \
+        WHERE recording_id < $1 AND ($2 = '' OR call_id = $2) ORDER BY recording_id DESC LIMIT $3";
+    RECORDING = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason FROM recordings \
+        WHERE recording_id = $1";
+
+    // bindings
+    PUT_BINDING = "INSERT INTO bindings (extension, contact, source, register_call_id, register_cseq, user_agent, \
+        registered_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (extension, contact) DO UPDATE SET \
+        source = excluded.source, register_call_id = excluded.register_call_id, register_cseq = excluded.register_cseq, \
+        user_agent = excluded.user_agent, registered_us = excluded.registered_us, expires_us = excluded.expires_us";
+    REMOVE_BINDING = "DELETE FROM bindings WHERE extension = $1 AND contact = $2";
+    EXPIRE_BINDINGS = "DELETE FROM bindings WHERE expires_us <= $1";
+    BINDINGS = "SELECT extension, contact, source, register_call_id, register_cseq, user_agent, registered_us, expires_us \
+        FROM bindings WHERE expires_us > $1 ORDER BY extension, registered_us";
+
+    // people
+    PUT_PERSON = "INSERT INTO people (extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on, \
+        changed_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (extension) DO UPDATE SET \
+        display_name = excluded.display_name, realm = excluded.realm, ha1_md5 = excluded.ha1_md5, \
+        ha1_sha256 = excluded.ha1_sha256, queues = excluded.queues, skills = excluded.skills, device = excluded.device, \
+        always_on = excluded.always_on, changed_us = excluded.changed_us";
+    PEOPLE = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on FROM people \
+        ORDER BY extension";
+    PERSON = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on FROM people \
+        WHERE extension = $1";
+    REMOVE_PERSON = "DELETE FROM people WHERE extension = $1";
+
+    // tokens
+    PUT_TOKEN = "INSERT INTO tokens (token_id, token_sha256, name, scopes, created_us) VALUES ($1, $2, $3, $4, $5)";
+    TOKENS = "SELECT token_id, token_sha256, name, scopes, created_us, used_us, revoked_us FROM tokens ORDER BY created_us";
+    TOKEN = "SELECT token_id, token_sha256, name, scopes, created_us, used_us, revoked_us FROM tokens WHERE token_id = $1";
+    TOKEN_USED = "UPDATE tokens SET used_us = $2 WHERE token_id = $1";
+    REVOKE_TOKEN = "UPDATE tokens SET revoked_us = $2 WHERE token_id = $1 AND revoked_us IS NULL";
+
+    // plans
+    PUT_GENERATION = "INSERT INTO generations (generation, loaded_us, loaded_by, files) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (generation) DO UPDATE SET loaded_us = excluded.loaded_us, loaded_by = excluded.loaded_by, files = excluded.files";
+    GENERATIONS = "SELECT generation, loaded_us, loaded_by, files FROM generations ORDER BY generation DESC LIMIT $1";
+}

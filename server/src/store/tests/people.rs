@@ -1,0 +1,61 @@
+//! People and tokens.
+
+use tandem_switch::{name::Extension, step::Target};
+
+use super::at;
+use crate::store::{Person, Scope, Secret, TokenCheck, testing::both};
+
+#[tokio::test]
+async fn people_read_back_and_passwords_are_kept_as_hashes_only() {
+    for db in both().await {
+        let store = db.open().await;
+        let mut person = Person::new(Extension::from("1001"), "tandem");
+        person.set_password("correct horse");
+        person.queues = vec!["support".into()];
+        person.device = Target::Fixed("sip:agent7@127.0.0.3:5090".into());
+        person.always_on = true;
+        store.put_person(&person, "command line", at(0)).await.unwrap();
+        person.display_name = "Ada".into();
+        store.put_person(&person, "command line", at(1)).await.unwrap();
+        assert_eq!(store.people().await.unwrap(), [person.clone()]);
+        // md5 and sha256 of "1001:tandem:correct horse", from md5sum and sha256sum.
+        assert_eq!(person.ha1_md5.as_ref().map(Secret::expose), Some("93645b318995f394b55de3d2e2ba77fc"));
+        assert_eq!(
+            person.ha1_sha256.as_ref().map(Secret::expose),
+            Some("ce7ca9433c44387a304c7705f9b86472f40772d0d3e6d4ad78a5319bfc7aeb05")
+        );
+        let shown = format!("{person:?}");
+        assert!(!shown.contains("93645b318995f394b55de3d2e2ba77fc") && !shown.contains("correct"), "{shown}");
+        assert_eq!(person.profile().unwrap().queues.len(), 1);
+        let events = store.events_after(0, 10).await.unwrap();
+        assert!(events.iter().all(|row| &*row.kind == "audit" && !row.body.contains("correct")), "{events:?}");
+        assert!(store.remove_person(&person.extension, "command line", at(2)).await.unwrap());
+        assert!(!store.remove_person(&person.extension, "command line", at(2)).await.unwrap());
+        assert!(store.people().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_until_it_is_revoked_and_is_stored_as_a_hash() {
+    for db in both().await {
+        let store = db.open().await;
+        let (text, token) = store.add_token("wallboard", Scope::Read, "command line", at(0)).await.unwrap();
+        assert!(text.expose().starts_with("tdm_") && text.expose().len() == 68);
+        assert_eq!(store.check_token(text.expose(), at(5)).await.unwrap(), TokenCheck::Good(token.clone()));
+        assert_eq!(store.tokens().await.unwrap()[0].used_at, Some(at(5)));
+        store.check_token(text.expose(), at(6)).await.unwrap();
+        assert_eq!(store.tokens().await.unwrap()[0].used_at, Some(at(5)), "noted once a minute");
+        let mut other = text.expose().to_owned();
+        other.replace_range(60..61, if &other[60..61] == "0" { "1" } else { "0" });
+        for bad in [other.as_str(), "", "tdm_", &text.expose()[4..], "tdm_é", &token.id] {
+            assert_eq!(store.check_token(bad, at(7)).await.unwrap(), TokenCheck::Bad, "{bad}");
+        }
+        assert!(store.token_holds(&token.id).await.unwrap());
+        assert!(store.revoke_token(&token.id, "command line", at(8)).await.unwrap());
+        assert!(!store.revoke_token(&token.id, "command line", at(9)).await.unwrap());
+        assert!(!store.token_holds(&token.id).await.unwrap());
+        assert_eq!(store.check_token(text.expose(), at(9)).await.unwrap(), TokenCheck::Bad);
+        let journal = format!("{:?}", store.events_after(0, 10).await.unwrap());
+        assert!(!journal.contains(text.expose()));
+    }
+}

@@ -1,0 +1,190 @@
+//! What each record does to the tables.
+
+use tandem_switch::{
+    cause::Cause,
+    floor::{AgentState, FloorEvent, OfferOutcome, Restored},
+    id::{CallId, ItemId, OfferId, RecordingId},
+    link::LeaveReason,
+    name::Extension,
+    step::AgentRequest,
+};
+
+use super::{at, cdr, changed, ended, offered, queued, started, waiting};
+use crate::store::{
+    Binding, CallRecord, CdrFilter, Generation, PlanFile, Record, RecordingStarted, RecordingState, testing::both,
+};
+
+#[tokio::test]
+async fn a_cdr_reads_back_as_it_was_written() {
+    for db in both().await {
+        let store = db.open().await;
+        store.commit(&[started(1), started(2), ended(1)]).await.unwrap();
+        let expected = CallRecord { cdr: cdr(1), quality: Some(serde_json::json!({ "mos": 4.2 })) };
+        assert_eq!(store.cdr(CallId(1)).await.unwrap(), Some(expected));
+        assert_eq!(store.cdr(CallId(2)).await.unwrap(), None, "it goes on");
+        // Written again, as after a doubtful commit, it is still one call.
+        store.commit(&[ended(1)]).await.unwrap();
+        assert_eq!(store.cdrs(&CdrFilter::default(), 10).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn cdrs_come_in_pages_newest_first_and_filtered() {
+    for db in both().await {
+        let store = db.open().await;
+        let records: Vec<Record> = (1..=150).map(ended).collect();
+        store.commit(&records).await.unwrap();
+        let mut seen = Vec::new();
+        let mut filter = CdrFilter { number: Some("1800".into()), agent: Some("1002".into()), ..CdrFilter::default() };
+        loop {
+            let page = store.cdrs(&filter, 40).await.unwrap();
+            let Some(last) = page.last() else { break };
+            filter.before = Some(last.cdr.call);
+            seen.extend(page.iter().map(|record| record.cdr.call.0));
+        }
+        assert_eq!(seen, (1..=150).rev().collect::<Vec<u64>>());
+        for miss in [
+            CdrFilter { number: Some("999".into()), ..CdrFilter::default() },
+            CdrFilter { queue: Some("sales".into()), ..CdrFilter::default() },
+            CdrFilter { cause: Some("busy".into()), ..CdrFilter::default() },
+            CdrFilter { from_at: Some(at(1)), ..CdrFilter::default() },
+            CdrFilter { to_at: Some(at(0)), ..CdrFilter::default() },
+        ] {
+            assert!(store.cdrs(&miss, 10).await.unwrap().is_empty(), "{miss:?}");
+        }
+    }
+}
+
+/// The events of a floor that saw everything: the tables must say what folding them says.
+fn busy_floor() -> Vec<FloorEvent> {
+    let wrap_up = AgentState::WrapUp { until_at: at(40_000) };
+    let ask = |agent: &str, request, ms| FloorEvent::AgentAsked { agent: agent.into(), request, at: at(ms) };
+    let end = |offer, item, agent: &str, outcome, ms| FloorEvent::OfferEnded {
+        offer: OfferId(offer),
+        item: ItemId(item),
+        agent: agent.into(),
+        outcome,
+        at: at(ms),
+    };
+    vec![
+        changed("1001", AgentState::Ready, 1),
+        changed("1002", AgentState::Ready, 2),
+        changed("1003", AgentState::NotReady { reason: "lunch".into() }, 3),
+        changed("1004", AgentState::Offline, 4),
+        queued(1, 10),
+        queued(2, 20),
+        queued(3, 30),
+        queued(4, 40),
+        offered(1, 1, "1001", 100),
+        changed("1001", AgentState::Reserved { offer: OfferId(1) }, 100),
+        end(1, 1, "1001", OfferOutcome::Accepted, 200),
+        changed("1001", AgentState::Engaged { item: Some(ItemId(1)) }, 200),
+        ask("1001", AgentRequest::SignOut, 250),
+        offered(2, 2, "1002", 300),
+        end(2, 2, "1002", OfferOutcome::Declined(Cause::Rejected), 400),
+        FloorEvent::Left { item: ItemId(3), reason: LeaveReason::Abandoned, at: at(450) },
+        FloorEvent::Finished { item: ItemId(1), agent: "1001".into(), cause: Cause::Normal, at: at(500) },
+        changed("1001", wrap_up, 500),
+        offered(3, 4, "1002", 600),
+        changed("1002", AgentState::Reserved { offer: OfferId(3) }, 600),
+        FloorEvent::Queued { item: waiting(5, 20), rejoined: Some(ItemId(2)), at: at(700) },
+        ask("1003", AgentRequest::SignOut, 710),
+        ask("1003", AgentRequest::Ready, 720),
+    ]
+}
+
+#[tokio::test]
+async fn the_tables_say_what_folding_the_journal_says() {
+    for db in both().await {
+        let store = db.open().await;
+        let mut folded = Restored::default();
+        for (n, event) in busy_floor().into_iter().enumerate() {
+            folded.apply(&event);
+            store.commit(&[Record::Floor(event)]).await.unwrap();
+            let mut restored = store.restore().await.unwrap();
+            for list in [&mut folded.waiting, &mut restored.waiting] {
+                list.sort_by_key(|waiting| (waiting.virtual_arrival_at, waiting.item));
+            }
+            assert_eq!(restored, folded, "after event {n}");
+        }
+        let ids: Vec<u64> = folded.waiting.iter().map(|item| item.item.0).collect();
+        assert_eq!(ids, [5, 4]);
+    }
+}
+
+#[tokio::test]
+async fn why_tells_who_was_asked_and_how_it_ended() {
+    for db in both().await {
+        let store = db.open().await;
+        let events: Vec<Record> = busy_floor().into_iter().map(Record::Floor).collect();
+        store.commit(&events).await.unwrap();
+        let story = store.why(ItemId(1)).await.unwrap().unwrap();
+        assert_eq!((story.state.as_str(), story.agent, story.reason.as_deref()), ("served", Some("1001".into()), Some("normal")));
+        assert_eq!((story.served_at, story.ended_at), (Some(at(200)), Some(at(500))));
+        assert_eq!(story.offers[0].decision.considered[0].why, "idle longest: 312 s");
+        assert_eq!(story.offers[0].outcome.as_deref(), Some("accepted"));
+        assert_eq!(story.events.len(), 4);
+        let declined = store.why(ItemId(2)).await.unwrap().unwrap();
+        assert_eq!((declined.state.as_str(), declined.offers[0].cause.as_deref()), ("rejoined", Some("rejected")));
+        assert_eq!(store.why(ItemId(3)).await.unwrap().unwrap().reason.as_deref(), Some("abandoned"));
+        assert_eq!(store.why(ItemId(999)).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn recordings_bindings_and_plans_read_back() {
+    for db in both().await {
+        let store = db.open().await;
+        let recording = |id| {
+            Record::RecordingStarted(RecordingStarted {
+                recording: RecordingId(id),
+                call: CallId(9),
+                path: format!("2026/11/{id}.wav"),
+                at: at(0),
+            })
+        };
+        let binding = Binding {
+            extension: Extension::from("1001"),
+            contact: "sip:1001@127.0.0.1:5062".into(),
+            source: "udp:127.0.0.1:5062".into(),
+            register_call_id: "a@b".into(),
+            register_cseq: 7,
+            user_agent: Some("phone\0with a NUL".into()),
+            registered_at: at(0),
+            expires_at: at(60_000),
+        };
+        let plan = Generation {
+            generation: 4,
+            by: "start".into(),
+            files: vec![PlanFile { file: "routes.kdl".into(), sha256: "00".into() }],
+            at: at(0),
+        };
+        let refreshed = Binding { expires_at: at(120_000), register_cseq: 8, ..binding.clone() };
+        let before = store.head().await.unwrap();
+        store
+            .commit(&[
+                recording(1),
+                recording(2),
+                Record::RecordingFinished { recording: RecordingId(1), duration_ms: 4_000, size_bytes: 64_044, at: at(4_000) },
+                Record::RecordingFailed { recording: RecordingId(2), reason: "disk full".into(), at: at(10) },
+                Record::BindingPut { binding, refreshed: false },
+                Record::BindingPut { binding: refreshed, refreshed: true },
+                Record::PlanLoaded(plan.clone()),
+            ])
+            .await
+            .unwrap();
+        assert_eq!(store.head().await.unwrap() - before, 6, "a refresh is no news");
+        let rows = store.recordings(Some(CallId(9)), None, 10).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.state).collect::<Vec<_>>(), [RecordingState::Failed, RecordingState::Finished]);
+        assert_eq!(store.recording(RecordingId(1)).await.unwrap().unwrap().size_bytes, Some(64_044));
+        assert_eq!(store.recordings(None, Some(RecordingId(2)), 10).await.unwrap().len(), 1);
+        let bindings = store.bindings(at(90_000)).await.unwrap();
+        assert_eq!((bindings.len(), bindings[0].register_cseq), (1, 8));
+        assert_eq!(bindings[0].user_agent.as_deref(), Some("phone\u{fffd}with a NUL"));
+        assert!(store.bindings(at(120_000)).await.unwrap().is_empty(), "expired");
+        assert_eq!(store.generations(5).await.unwrap(), [plan]);
+        let contact = "sip:1001@127.0.0.1:5062".to_owned();
+        store.commit(&[Record::BindingRemoved { extension: "1001".into(), contact, at: at(1) }]).await.unwrap();
+        assert!(store.bindings(at(0)).await.unwrap().is_empty());
+    }
+}

@@ -1,0 +1,214 @@
+//! The one task that writes what the loops record: bounded, batching, in order, each record once.
+//!
+//! While the database is away the queue absorbs; when the queue is full, records are refused and counted,
+//! new calls first, so that those in progress still get their CDR.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use super::{JournalRow, Record, Store, StoreError, db::args, project::Batch, sql};
+use crate::metrics::METRICS;
+
+/// Records that may wait.
+const QUEUE_RECORDS: usize = 32_768;
+/// Of these, how many are kept for records of calls that are already up.
+const RESERVED_RECORDS: usize = QUEUE_RECORDS / 8;
+/// Records in one transaction.
+const BATCH_RECORDS: usize = 512;
+/// How long a lone record waits for others: a commit costs more than it delays.
+const LINGER: Duration = Duration::from_millis(4);
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(2);
+
+/// A record that was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The queue is full: the database has been away or too slow for long. Take no new calls.
+    #[error("the queue of the database writer is full")]
+    Full,
+    /// The writer has ended.
+    #[error("the database writer has ended")]
+    Ended,
+}
+
+/// Hands records to the writer's task. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    messages_tx: mpsc::Sender<Message>,
+    trouble: watch::Receiver<Option<Arc<str>>>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Record(Record),
+    Flush(oneshot::Sender<()>),
+}
+
+impl Writer {
+    /// Starts the task on the current runtime. It ends, everything written, when the last `Writer` is dropped.
+    #[must_use]
+    pub fn start(store: Store) -> (Self, JoinHandle<()>) {
+        let (messages_tx, messages_rx) = mpsc::channel(QUEUE_RECORDS);
+        let (trouble_tx, trouble) = watch::channel(None);
+        let mut name = [0u8; 8];
+        // A name that meets another one is worse than none: without randomness the process is of no use.
+        getrandom::fill(&mut name).expect("the operating system gives random bytes");
+        let name = u64::from_le_bytes(name);
+        let task = Task { store, messages_rx, trouble_tx, name: format!("{name:016x}"), batch: 0 };
+        (Self { messages_tx, trouble }, tokio::spawn(task.run()))
+    }
+
+    /// Takes a record, never waiting. What is refused is counted and lost.
+    pub fn try_write(&self, record: Record) -> Result<(), Refused> {
+        let free = self.messages_tx.capacity();
+        let refused = if matches!(record, Record::CallStarted(_)) && free < RESERVED_RECORDS {
+            Refused::Full
+        } else {
+            match self.messages_tx.try_send(Message::Record(record)) {
+                Ok(()) => {
+                    METRICS.store_queue_records.set((QUEUE_RECORDS - free) as u64);
+                    return Ok(());
+                }
+                Err(mpsc::error::TrySendError::Full(_)) => Refused::Full,
+                Err(mpsc::error::TrySendError::Closed(_)) => Refused::Ended,
+            }
+        };
+        METRICS.store_records_refused.inc();
+        Err(refused)
+    }
+
+    /// Whether new calls should be refused: their records would be.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        self.messages_tx.capacity() < RESERVED_RECORDS
+    }
+
+    /// Returns when everything taken before is committed (or was refused by the database itself).
+    pub async fn flush(&self) -> Result<(), Refused> {
+        let (done_tx, done) = oneshot::channel();
+        self.messages_tx.send(Message::Flush(done_tx)).await.map_err(|_| Refused::Ended)?;
+        done.await.map_err(|_| Refused::Ended)
+    }
+
+    /// Why nothing can be written at the moment; `None` when all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        self.trouble.borrow().clone()
+    }
+
+    /// The same, as it changes.
+    #[must_use]
+    pub fn watch_trouble(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.trouble.clone()
+    }
+}
+
+struct Task {
+    store: Store,
+    messages_rx: mpsc::Receiver<Message>,
+    trouble_tx: watch::Sender<Option<Arc<str>>>,
+    name: String,
+    batch: i64,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut messages = Vec::with_capacity(BATCH_RECORDS);
+        while self.messages_rx.recv_many(&mut messages, BATCH_RECORDS).await > 0 {
+            let hurried = messages.iter().any(|message| matches!(message, Message::Flush(_)));
+            if !hurried && messages.len() < BATCH_RECORDS {
+                tokio::time::sleep(LINGER).await;
+                while let Some(message) = (messages.len() < BATCH_RECORDS).then(|| self.messages_rx.try_recv().ok()).flatten() {
+                    messages.push(message);
+                }
+            }
+            let (mut records, mut flushes) = (Vec::with_capacity(messages.len()), Vec::new());
+            for message in messages.drain(..) {
+                match message {
+                    Message::Record(record) => records.push(record),
+                    Message::Flush(done) => flushes.push(done),
+                }
+            }
+            self.write(&records).await;
+            METRICS.store_queue_records.set(self.messages_rx.len() as u64);
+            for done in flushes {
+                // Who asked may have stopped waiting.
+                let _ = done.send(());
+            }
+        }
+        // The name will not be used again. Left behind it does no harm.
+        let _ = self.store.db.execute(sql::DROP_WRITER, &args![self.name.as_str()]).await;
+    }
+
+    /// Commits records, however long that takes. When the database refuses a value, the records go one by
+    /// one, so that only the bad one is lost.
+    async fn write(&mut self, records: &[Record]) {
+        if records.is_empty() || self.commit(records).await.is_ok() {
+            return;
+        }
+        for record in records {
+            if self.commit(std::slice::from_ref(record)).await.is_err() {
+                METRICS.store_records_refused.inc();
+                tracing::error!(kind = record.kind(), "the database refused a record; it is lost");
+            }
+        }
+    }
+
+    /// `Err` only when the database refused a value.
+    async fn commit(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let batch = Batch::new(records);
+        self.batch += 1;
+        let mut pause = FIRST_RETRY;
+        let mut again = false;
+        loop {
+            match self.try_commit(&batch, again).await {
+                Ok(rows) => {
+                    METRICS.store_batches.inc();
+                    METRICS.store_records.add(records.len() as u64);
+                    self.trouble_tx.send_if_modified(|trouble| trouble.take().is_some());
+                    self.store.feed.publish(rows);
+                    return Ok(());
+                }
+                Err(error) if error.is_refusal() => return Err(error),
+                Err(error) => self.report(&error),
+            }
+            METRICS.store_retries.inc();
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_RETRY);
+            again = true;
+        }
+    }
+
+    /// `again`: the last attempt may have gone through although its answer was lost.
+    async fn try_commit(&self, batch: &Batch, again: bool) -> Result<Vec<JournalRow>, StoreError> {
+        if again && let Some(row) = self.store.db.fetch_one(sql::READ_WRITER, &args![self.name.as_str()]).await? {
+            let (batch, seq, rows): (i64, i64, i64) = (row.get("batch")?, row.get("seq")?, row.get("entries")?);
+            if batch == self.batch {
+                return self.store.events_after(seq - rows, u32::try_from(rows).unwrap_or(u32::MAX)).await;
+            }
+        }
+        let mut tx = self.store.db.begin().await?;
+        let rows = batch.write(&mut tx).await?;
+        let seq = rows.last().map_or(0, |row| row.seq);
+        tx.execute(sql::PUT_WRITER, &args![self.name.as_str(), self.batch, seq, rows.len() as u64]).await?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    fn report(&self, error: &StoreError) {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        let first = self.trouble_tx.send_replace(Some(text.as_str().into())).is_none();
+        if first {
+            tracing::error!(error = %text, "the database does not take records; they wait in memory");
+        }
+    }
+}
