@@ -109,6 +109,9 @@ pub enum LeaveReason {
     Fault,
     /// The switch restarted and the caller did not call back in time. Said only by the floor.
     Restart,
+    /// The last agent of the queue signed out, and the plan does not let the caller wait for one. Said
+    /// only by the floor, which tells the call `Refused`.
+    NoAgents,
 }
 
 /// From the floor to the loop that owns the call.

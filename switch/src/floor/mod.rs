@@ -2,266 +2,168 @@
 //!
 //! One owner decides who is asked, in which order and when; everything it decides leaves as a
 //! [`Journal`](FloorEvent) event before it is acted on, so that a restart finds every place again.
+//! It knows no legs and no phones: a call that waits is an item, a ringing device is an offer.
+//!
+//! - `contract`: the types that others see.
+//! - `agents`, `profiles`: states, requests, reachability; what the plan and the database say.
+//! - `queues`, `items`, `order`, `skills`: who waits where, in which order, for whom.
+//! - `matching`, `offers`: who is asked next, and how an offer ends.
+//! - `places`: position and estimated wait. `restore`: what a restart finds again.
+//! - `reasons`, `view`: decisions and the present state, for people.
+//! - `invariants`: what must hold after every input.
 
-use serde::{Deserialize, Serialize};
+mod agents;
+mod contract;
+mod invariants;
+mod items;
+mod matching;
+mod offers;
+mod order;
+mod places;
+mod profiles;
+mod queues;
+mod reasons;
+mod restore;
+mod skills;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use agents::Agent;
+pub use contract::{
+    AgentProfile, AgentState, Considered, Decision, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Relaxation, Restored,
+    RestoredAgent, RestoredOffer, WaitingItem,
+};
+use items::Item;
+use offers::{EndedOffers, Offer};
+use queues::Queue;
+pub use reasons::Explanation;
+use timers::{Timer, Timers};
+pub use view::{AgentView, ItemStage, ItemView, QueueView};
 
 use crate::{
-    cause::Cause,
-    id::{CallId, ItemId, OfferId},
-    link::{LeaveReason, ToFloor, ToLine},
-    name::{AgentName, PartyNumber, QueueName, SkillLevel, SkillName},
-    step::{AgentRequest, Target},
+    id::{CallId, IdSource, ItemId, OfferId},
+    link::{FloorSays, ToFloor, ToLine},
+    name::{AgentName, QueueName},
     time::Timestamp,
 };
 
-/// What the floor is told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// The queues as the plan has them now. Queues that are gone keep their waiting items until these
-    /// are served; field by field, nothing else is reset.
-    Queues(Vec<QueueProfile>),
-    /// The agents as the database has them now. An agent who is gone is signed out after their call.
-    Agents(Vec<AgentProfile>),
-    /// What was known at the last stop. Given once, before anything else but `Queues` and `Agents`.
-    Restore(Restored),
-    /// A message from a line loop.
-    Line(ToFloor),
-    /// An agent's state is changed by the HTTP API or the command line.
-    Agent {
-        /// Whose.
-        agent: AgentName,
-        /// To what.
-        request: AgentRequest,
-    },
-    /// A deadline may have passed.
-    Tick,
+/// The core that owns agents, queues, items and offers. See the module.
+#[derive(Debug)]
+pub struct Floor {
+    ids: IdSource,
+    queues: BTreeMap<QueueName, Queue>,
+    agents: BTreeMap<AgentName, Agent>,
+    items: BTreeMap<ItemId, Item>,
+    offers: BTreeMap<OfferId, Offer>,
+    /// Offers that ended unaccepted, so that a late accept still finds the call to be told.
+    ended: EndedOffers,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    /// Agents who became free, and items that began to wait, since the last matching.
+    freed: BTreeSet<AgentName>,
+    fresh: BTreeSet<ItemId>,
+    /// Queues that may have lost their last agent since the last matching.
+    emptied: BTreeSet<QueueName>,
+    /// When `Restore` was given.
+    restored_at: Option<Timestamp>,
+    /// Agents that `Restore` named and no profile has named yet.
+    remembered: BTreeMap<AgentName, RestoredAgent>,
 }
 
-/// What the floor wants done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Append to the journal and update its projections.
-    Journal(FloorEvent),
-    /// Tell the line loop.
-    Line(ToLine),
-}
+impl Floor {
+    /// An empty floor: no queues, no agents. `ids` gives the offers their identifiers.
+    #[must_use]
+    pub fn new(ids: IdSource) -> Self {
+        Self {
+            ids,
+            queues: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            items: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            ended: EndedOffers::default(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            freed: BTreeSet::new(),
+            fresh: BTreeSet::new(),
+            emptied: BTreeSet::new(),
+            restored_at: None,
+            remembered: BTreeMap::new(),
+        }
+    }
 
-/// A queue, as the plan describes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct QueueProfile {
-    /// Its name.
-    pub queue: QueueName,
-    /// Wanted answer time, in ms; ranks are measured against it.
-    pub answer_target_ms: u64,
-    /// How long one agent's device rings, in ms.
-    pub ring_ms: u64,
-    /// Wrap-up after a conversation, in ms; 0 is none.
-    pub wrap_up_ms: u64,
-    /// Skill requirements that soften with waiting time.
-    pub relax: Vec<Relaxation>,
-    /// Callers at most; more are refused.
-    pub max_waiting: u32,
-    /// After a restart a caller who calls back within this time has the old place again, in ms.
-    pub rejoin_grace_ms: u64,
-    /// An agent who lets so many offers in a row expire becomes NotReady("missed").
-    pub max_missed: u32,
-}
+    /// Takes one input. A message that no longer fits (late, twice, unknown identifier) changes nothing.
+    /// Poll until `None` before the next one.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::Queues(profiles) => self.reload_queues(now, profiles),
+            Input::Agents(profiles) => self.reload_agents(now, profiles),
+            Input::Restore(restored) => self.restore(now, restored),
+            Input::Line(message) => self.hear(now, message),
+            Input::Agent { agent, request } => {
+                self.request(now, &agent, request);
+            }
+            Input::Tick => {}
+        }
+        // What came in goes first: an accept at the very last instant still counts.
+        loop {
+            self.run_timers(now);
+            self.settle(now);
+            if self.deadline().is_none_or(|at| at > now) {
+                return;
+            }
+        }
+    }
 
-/// After some wait, a skill is asked for at a lower level.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Relaxation {
-    /// Waiting time from which it holds, in ms.
-    pub after_ms: u64,
-    /// Which skill.
-    pub skill: SkillName,
-    /// The level asked for from then on; 0 drops the requirement.
-    pub to_level: u8,
-}
+    /// The next thing to do, in order; `None` when there is nothing more.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
 
-/// An agent, as the database describes them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AgentProfile {
-    /// Their name: the extension of their device.
-    pub agent: AgentName,
-    /// Queues they serve.
-    pub queues: Vec<QueueName>,
-    /// What they can do.
-    pub skills: Vec<SkillLevel>,
-    /// Where they are rung.
-    pub device: Target,
-    /// A fixed device is taken as reachable and its agent as signed in from the start.
-    pub always_on: bool,
-}
+    /// When it wants to be woken by `Tick`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.timers.next_at()
+    }
 
-/// What an agent is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "state")]
-pub enum AgentState {
-    /// Not on duty.
-    Offline,
-    /// May be offered something.
-    Ready,
-    /// An offer rings at their device.
-    Reserved {
-        /// Which.
-        offer: OfferId,
-    },
-    /// In conversation.
-    Engaged {
-        /// The item; `None` for a call outside any queue.
-        item: Option<ItemId>,
-    },
-    /// Finishing the paperwork of the last conversation.
-    WrapUp {
-        /// Ends by itself then.
-        until_at: Timestamp,
-    },
-    /// On duty, but takes no offers.
-    NotReady {
-        /// Why, in the admin's words; `missed` when offers expired.
-        reason: String,
-    },
-}
+    fn hear(&mut self, now: Timestamp, message: ToFloor) {
+        match message {
+            ToFloor::Enqueue(enqueue) => self.enqueue(now, enqueue),
+            ToFloor::Leave { item, reason } => self.leave(now, item, reason),
+            ToFloor::Ringing { offer } => self.ringing(offer),
+            ToFloor::Accept { offer } => self.accept(now, offer),
+            ToFloor::Decline { offer, cause } => self.decline(now, offer, cause),
+            ToFloor::Finished { item, cause } => self.finished(now, item, cause),
+            ToFloor::DeviceBusy { agent, legs } => self.device_busy(now, &agent, legs),
+            ToFloor::DeviceReachable { agent, reachable } => self.device_reachable(now, &agent, reachable),
+            ToFloor::Agent { call, agent, request } => {
+                let done = self.request(now, &agent, request);
+                self.say(call, FloorSays::AgentReply { done });
+            }
+        }
+    }
 
-/// What happened on the floor: appended to the journal in this order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
-pub enum FloorEvent {
-    /// An agent changed state.
-    AgentChanged {
-        /// Who.
-        agent: AgentName,
-        /// To what.
-        state: AgentState,
-        /// Since when.
-        at: Timestamp,
-    },
-    /// An item joined a queue, or came back to its old place (`rejoined`).
-    Queued {
-        /// All that a restart needs.
-        item: WaitingItem,
-        /// The item whose place it took over.
-        rejoined: Option<ItemId>,
-        /// When.
-        at: Timestamp,
-    },
-    /// An item was not taken in.
-    Refused {
-        /// Which call.
-        call: CallId,
-        /// Which queue.
-        queue: QueueName,
-        /// Why.
-        reason: crate::link::RefuseReason,
-        /// When.
-        at: Timestamp,
-    },
-    /// An agent was asked.
-    Offered {
-        /// The offer.
-        offer: OfferId,
-        /// What.
-        item: ItemId,
-        /// Whom.
-        agent: AgentName,
-        /// Why this one and not the others; shown by `tandem why`.
-        decision: Decision,
-        /// When.
-        at: Timestamp,
-    },
-    /// An offer ended.
-    OfferEnded {
-        /// Which.
-        offer: OfferId,
-        /// What of.
-        item: ItemId,
-        /// Who was asked.
-        agent: AgentName,
-        /// How.
-        outcome: OfferOutcome,
-        /// When.
-        at: Timestamp,
-    },
-    /// An item left its queue unserved.
-    Left {
-        /// Which.
-        item: ItemId,
-        /// Why.
-        reason: LeaveReason,
-        /// When.
-        at: Timestamp,
-    },
-    /// The conversation about an item is over.
-    Finished {
-        /// Which.
-        item: ItemId,
-        /// With whom.
-        agent: AgentName,
-        /// Why it ended.
-        cause: Cause,
-        /// When.
-        at: Timestamp,
-    },
-}
+    fn run_timers(&mut self, now: Timestamp) {
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Ring(offer) => self.expire(now, offer),
+                Timer::WrapUp(agent) => self.rest(now, &agent),
+                Timer::Aside(agent) => self.end_aside(&agent),
+                Timer::Relax(item) => self.relax(now, item),
+                Timer::Grace(queue) => self.end_grace(now, &queue),
+                Timer::Places(queue) => self.tell_places(now, &queue),
+            }
+        }
+    }
 
-/// How an offer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "outcome", content = "cause")]
-pub enum OfferOutcome {
-    /// The agent answered and has the item.
-    Accepted,
-    /// The device refused or failed.
-    Declined(Cause),
-    /// It rang its time.
-    Expired,
-    /// The caller left, or the floor changed its mind.
-    Withdrawn,
-}
+    fn journal(&mut self, event: FloorEvent) {
+        self.outputs.push_back(Output::Journal(event));
+    }
 
-/// An item that waits, with all that is needed to give it its place again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WaitingItem {
-    /// Which.
-    pub item: ItemId,
-    /// The call behind it.
-    pub call: CallId,
-    /// Where it waits.
-    pub queue: QueueName,
-    /// Who waits.
-    pub caller: PartyNumber,
-    /// What an agent must be able to do.
-    pub skills: Vec<SkillLevel>,
-    /// Minutes of virtual waiting ahead.
-    pub priority_minutes: u32,
-    /// The waiting time counts from here; survives rejoining.
-    pub virtual_arrival_at: Timestamp,
-}
-
-/// The inputs of one routing decision, in the order they were weighed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Decision {
-    /// How long the item had waited, in ms.
-    pub waited_ms: u64,
-    /// Skills asked for at that moment, after relaxation.
-    pub skills: Vec<SkillLevel>,
-    /// Every agent of the queue and why chosen or not; at most 64, the chosen one first.
-    pub considered: Vec<Considered>,
-}
-
-/// One agent in a decision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Considered {
-    /// Who.
-    pub agent: AgentName,
-    /// Why chosen or not, a sentence for a person ("idle longest: 312 s", "on a call", "skill billing 2 < 3").
-    pub why: String,
-}
-
-/// What a restart knows: read from the projections of the journal.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Restored {
-    /// Items that waited, with the call that is gone now.
-    pub waiting: Vec<WaitingItem>,
-    /// Each agent's last state and since when.
-    pub agents: Vec<(AgentName, AgentState, Timestamp)>,
+    fn say(&mut self, call: CallId, say: FloorSays) {
+        self.outputs.push_back(Output::Line(ToLine { call, say }));
+    }
 }

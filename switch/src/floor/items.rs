@@ -1,0 +1,276 @@
+//! Work items: how they join a queue, wait, and leave it.
+//!
+//! Only voice exists for now: an item takes its agent whole.
+
+use super::{
+    Floor, Timer,
+    contract::{FloorEvent, OfferOutcome, WaitingItem},
+    order::{Key, Rank},
+    queues::Queue,
+    skills::{self, Skills},
+};
+use crate::{
+    cause::Cause,
+    id::{CallId, ItemId, OfferId},
+    link::{Enqueue, FloorSays, LeaveReason, Place, RefuseReason},
+    name::{AgentName, PartyNumber, QueueName},
+    time::Timestamp,
+};
+
+/// So many agents who let an item ring out are remembered with it; older ones are forgotten.
+const REMEMBERED_MISSES: usize = 8;
+
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) item: ItemId,
+    pub(super) call: CallId,
+    pub(super) queue: QueueName,
+    pub(super) caller: PartyNumber,
+    /// What was asked for at first.
+    pub(super) asked: Skills,
+    /// What is asked for now, after relaxation; kept up to date while it waits.
+    pub(super) needs: Skills,
+    pub(super) priority_minutes: u32,
+    pub(super) virtual_arrival_at: Timestamp,
+    pub(super) wait_without_agents: bool,
+    pub(super) stage: Stage,
+    /// Agents who did not take it, the latest last.
+    pub(super) passed_by: Vec<AgentName>,
+    /// What the caller was told last, and when.
+    pub(super) told: Option<(Place, Timestamp)>,
+}
+
+/// Where an item is on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Could be offered at any moment.
+    Waiting,
+    /// An agent rings for it.
+    Offered(OfferId),
+    /// In conversation; it has no place in the queue any more.
+    Engaged {
+        /// With whom.
+        agent: AgentName,
+        /// Since when.
+        since_at: Timestamp,
+    },
+    /// Its call ended with the last run; it keeps the place for a caller who comes back.
+    Detached,
+}
+
+impl Item {
+    pub(super) fn new(from: &Enqueue) -> Self {
+        let asked = skills::sorted(&from.skills);
+        Self {
+            item: from.item,
+            call: from.call,
+            queue: from.queue.clone(),
+            caller: from.caller.clone(),
+            needs: asked.clone(),
+            asked,
+            priority_minutes: from.priority_minutes,
+            virtual_arrival_at: from.arrived_at,
+            wait_without_agents: from.wait_without_agents,
+            stage: Stage::Waiting,
+            passed_by: Vec::new(),
+            told: None,
+        }
+    }
+
+    /// An item of before the restart.
+    pub(super) fn detached(from: WaitingItem) -> Self {
+        let asked = skills::sorted(&from.skills);
+        Self {
+            item: from.item,
+            call: from.call,
+            queue: from.queue,
+            caller: from.caller,
+            needs: asked.clone(),
+            asked,
+            priority_minutes: from.priority_minutes,
+            virtual_arrival_at: from.virtual_arrival_at,
+            wait_without_agents: true,
+            stage: Stage::Detached,
+            passed_by: Vec::new(),
+            told: None,
+        }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        Key::new(self.item, self.virtual_arrival_at, self.priority_minutes)
+    }
+
+    pub(super) fn rank(&self, now: Timestamp, queue: &Queue) -> Rank {
+        self.key().rank(now, queue.profile.answer_target_ms)
+    }
+
+    /// All that a restart needs.
+    pub(super) fn record(&self) -> WaitingItem {
+        WaitingItem {
+            item: self.item,
+            call: self.call,
+            queue: self.queue.clone(),
+            caller: self.caller.clone(),
+            skills: skills::listed(&self.asked),
+            priority_minutes: self.priority_minutes,
+            virtual_arrival_at: self.virtual_arrival_at,
+        }
+    }
+
+    /// Others go first the next time.
+    pub(super) fn was_passed_by(&mut self, agent: &AgentName) {
+        self.passed_by.retain(|name| name != agent);
+        if self.passed_by.len() == REMEMBERED_MISSES {
+            self.passed_by.remove(0);
+        }
+        self.passed_by.push(agent.clone());
+    }
+}
+
+impl Floor {
+    /// A call joins a queue, at its old place if it had one before the restart.
+    pub(super) fn enqueue(&mut self, now: Timestamp, mut enqueue: Enqueue) {
+        if self.items.contains_key(&enqueue.item) {
+            return;
+        }
+        // A clock of another machine may be ahead; nobody has waited a negative time.
+        enqueue.arrived_at = enqueue.arrived_at.min(now);
+        let old_place = self.old_place(now, &enqueue.queue, &enqueue.caller);
+        if let Err(reason) = self.admit(&enqueue, old_place.is_some()) {
+            let Enqueue { item, call, queue, .. } = enqueue;
+            self.journal(FloorEvent::Refused { call, queue, reason, at: now });
+            self.say(call, FloorSays::Refused { item, reason });
+            return;
+        }
+        let mut item = Item::new(&enqueue);
+        if let Some(old) = old_place.and_then(|old| self.take_over(old)) {
+            item.virtual_arrival_at = old.virtual_arrival_at;
+            item.priority_minutes = old.priority_minutes;
+        }
+        self.journal(FloorEvent::Queued { item: item.record(), rejoined: old_place, at: now });
+        self.join(now, item);
+    }
+
+    fn admit(&self, enqueue: &Enqueue, has_place: bool) -> Result<(), RefuseReason> {
+        let queue = self.queues.get(&enqueue.queue).filter(|queue| queue.in_plan).ok_or(RefuseReason::NoSuchQueue)?;
+        if queue.signed_in == 0 && !enqueue.wait_without_agents {
+            return Err(RefuseReason::NoAgents);
+        }
+        let full = queue.order.len() >= usize::try_from(queue.profile.max_waiting).unwrap_or(usize::MAX);
+        if full && !has_place { Err(RefuseReason::Full) } else { Ok(()) }
+    }
+
+    fn join(&mut self, now: Timestamp, item: Item) {
+        let (id, call, name, key) = (item.item, item.call, item.queue.clone(), item.key());
+        let queue = self.queue_entry(&name);
+        queue.order.insert(key);
+        queue.arrivals.insert((item.virtual_arrival_at, id));
+        self.items.insert(id, item);
+        self.places_changed(now, &name);
+        if let Some(place) = self.place_of(id) {
+            self.say(call, FloorSays::Queued { item: id, place });
+            if let Some(item) = self.items.get_mut(&id) {
+                item.told = Some((place, now));
+            }
+        }
+        self.wait(now, id);
+    }
+
+    /// The item may be offered from now on.
+    pub(super) fn wait(&mut self, now: Timestamp, id: ItemId) {
+        let Some(item) = self.items.get_mut(&id) else { return };
+        item.stage = Stage::Waiting;
+        let Some(queue) = self.queues.get_mut(&item.queue) else { return };
+        let waited_ms = now.ms_since(item.virtual_arrival_at);
+        item.needs = skills::relaxed(&item.asked, &queue.profile.relax, waited_ms);
+        queue.list_waiting(&item.needs, item.key());
+        if let Some(after_ms) = skills::next_relaxation_ms(&item.asked, &queue.profile.relax, waited_ms) {
+            self.timers.set(Timer::Relax(id), item.virtual_arrival_at.plus_ms(after_ms));
+        }
+        self.fresh.insert(id);
+        if queue.signed_in == 0 && !item.wait_without_agents {
+            self.emptied.insert(item.queue.clone());
+        }
+    }
+
+    /// The item is not to be offered any more; its place stays.
+    pub(super) fn unwait(&mut self, id: ItemId) {
+        let Some(item) = self.items.get(&id) else { return };
+        if let Some(queue) = self.queues.get_mut(&item.queue) {
+            queue.unlist_waiting(&item.needs, item.key());
+        }
+        self.timers.clear(&Timer::Relax(id));
+        self.fresh.remove(&id);
+    }
+
+    /// What the item needs is worked out anew.
+    pub(super) fn relax(&mut self, now: Timestamp, id: ItemId) {
+        if self.items.get(&id).is_some_and(|item| item.stage == Stage::Waiting) {
+            self.unwait(id);
+            self.wait(now, id);
+        }
+    }
+
+    /// The item gives up its place in the queue.
+    pub(super) fn give_up_place(&mut self, now: Timestamp, id: ItemId) {
+        let Some(item) = self.items.get(&id) else { return };
+        let (name, key) = (item.queue.clone(), item.key());
+        if let Some(queue) = self.queues.get_mut(&name) {
+            queue.order.remove(key);
+            queue.arrivals.remove(&(item.virtual_arrival_at, id));
+            self.places_changed(now, &name);
+        }
+    }
+
+    /// A waiting call goes.
+    pub(super) fn leave(&mut self, now: Timestamp, id: ItemId, reason: LeaveReason) {
+        let Some(stage) = self.items.get(&id).map(|item| item.stage.clone()) else { return };
+        match stage {
+            Stage::Waiting => self.leave_queue(now, id, reason),
+            Stage::Offered(offer) => {
+                let agent = self.withdraw(now, offer, OfferOutcome::Withdrawn);
+                self.leave_queue(now, id, reason);
+                if let Some(agent) = agent {
+                    self.rest(now, &agent);
+                }
+            }
+            // It crossed our `Connect`: the call is gone, so nobody else would free the agent.
+            Stage::Engaged { .. } => self.end_conversation(now, id, cause_of(reason), false),
+            Stage::Detached => {}
+        }
+    }
+
+    /// Takes a waiting or detached item out for good.
+    pub(super) fn leave_queue(&mut self, now: Timestamp, id: ItemId, reason: LeaveReason) {
+        self.unwait(id);
+        self.give_up_place(now, id);
+        self.items.remove(&id);
+        self.journal(FloorEvent::Left { item: id, reason, at: now });
+    }
+
+    /// Callers whose plan does not let them wait for an agent to sign in leave a queue that has none.
+    pub(super) fn refuse_unattended(&mut self, now: Timestamp) {
+        while let Some(name) = self.emptied.pop_first() {
+            let Some(queue) = self.queues.get(&name).filter(|queue| queue.signed_in == 0) else { continue };
+            let waiting: Vec<ItemId> = queue.order.iter().map(|key| key.item).collect();
+            for id in waiting {
+                let Some(item) = self.items.get(&id) else { continue };
+                if item.stage == Stage::Waiting && !item.wait_without_agents {
+                    let call = item.call;
+                    self.leave_queue(now, id, LeaveReason::NoAgents);
+                    self.say(call, FloorSays::Refused { item: id, reason: RefuseReason::NoAgents });
+                }
+            }
+        }
+    }
+}
+
+const fn cause_of(reason: LeaveReason) -> Cause {
+    match reason {
+        LeaveReason::Abandoned => Cause::Cancelled,
+        LeaveReason::TimedOut => Cause::Timeout,
+        LeaveReason::Fault => Cause::Fault,
+        LeaveReason::Restart => Cause::Restart,
+        LeaveReason::NoAgents => Cause::Unavailable,
+    }
+}

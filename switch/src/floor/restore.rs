@@ -1,0 +1,221 @@
+//! What survives a restart: the fold of the journal, and how the floor takes it up again.
+
+use super::{
+    Floor, Timer,
+    contract::{AgentState, FloorEvent, OfferOutcome, Restored, RestoredAgent, RestoredOffer},
+    items::{Item, Stage},
+};
+use crate::{
+    cause::Cause,
+    id::ItemId,
+    link::LeaveReason,
+    name::{AgentName, PartyNumber, QueueName},
+    step::AgentRequest,
+    time::Timestamp,
+};
+
+impl Restored {
+    /// Takes in the next event of the journal. From an empty start, or from a stored state, this gives
+    /// what the floor has to be given after a stop at that point.
+    pub fn apply(&mut self, event: &FloorEvent) {
+        match event {
+            FloorEvent::AgentChanged { agent, state, at } => self.agent(agent, *at).change(state, *at),
+            FloorEvent::AgentAsked { agent, request, at } => {
+                let wish = matches!(request, AgentRequest::SignOut | AgentRequest::NotReady { .. });
+                self.agent(agent, *at).pending = wish.then(|| request.clone());
+            }
+            FloorEvent::Queued { item, rejoined, .. } => {
+                if let Some(old) = rejoined {
+                    self.remove_waiting(*old);
+                }
+                self.waiting.push(item.clone());
+            }
+            FloorEvent::Offered { offer, item, agent, .. } => {
+                self.offers.push(RestoredOffer { offer: *offer, item: *item, agent: agent.clone() });
+            }
+            FloorEvent::OfferEnded { offer, item, outcome, .. } => {
+                self.offers.retain(|live| live.offer != *offer);
+                if *outcome == OfferOutcome::Accepted {
+                    self.remove_waiting(*item);
+                }
+            }
+            FloorEvent::Left { item, .. } => self.remove_waiting(*item),
+            FloorEvent::Finished { agent, at, .. } => self.agent(agent, *at).idle_since_at = Some(*at),
+            FloorEvent::Refused { .. } => {}
+        }
+    }
+
+    fn agent(&mut self, name: &AgentName, at: Timestamp) -> &mut RestoredAgent {
+        let found = match self.agents.binary_search_by(|known| known.agent.cmp(name)) {
+            Ok(index) => index,
+            // A list that was not built here may be in another order.
+            Err(gap) => self.agents.iter().position(|known| known.agent == *name).unwrap_or_else(|| {
+                let state = AgentState::Offline;
+                let new = RestoredAgent { agent: name.clone(), state, since_at: at, idle_since_at: None, pending: None };
+                self.agents.insert(gap, new);
+                gap
+            }),
+        };
+        &mut self.agents[found]
+    }
+
+    fn remove_waiting(&mut self, item: ItemId) {
+        // The oldest go first, so the search is short.
+        if let Some(index) = self.waiting.iter().position(|waiting| waiting.item == item) {
+            self.waiting.remove(index);
+        }
+    }
+}
+
+impl RestoredAgent {
+    fn change(&mut self, state: &AgentState, at: Timestamp) {
+        if *state != AgentState::Offline {
+            self.idle_since_at.get_or_insert(at);
+        }
+        if !matches!(state, AgentState::Engaged { item: Some(_) } | AgentState::WrapUp { .. }) {
+            self.pending = None;
+        }
+        self.state = state.clone();
+        self.since_at = at;
+    }
+}
+
+impl Floor {
+    /// Takes up what was known at the last stop. Only the first time, and only while nobody waits.
+    pub(super) fn restore(&mut self, now: Timestamp, restored: Restored) {
+        if self.restored_at.is_some() || !self.items.is_empty() {
+            return;
+        }
+        self.restored_at = Some(now);
+        for RestoredOffer { offer, item, agent } in restored.offers {
+            self.journal(FloorEvent::OfferEnded { offer, item, agent, outcome: OfferOutcome::Withdrawn, at: now });
+        }
+        for record in restored.agents {
+            if self.agents.contains_key(&record.agent) {
+                self.bring_back(now, record);
+            } else {
+                self.remembered.insert(record.agent.clone(), record);
+            }
+        }
+        for waiting in restored.waiting {
+            let item = Item::detached(waiting);
+            let (id, name, key) = (item.item, item.queue.clone(), item.key());
+            let caller = item.caller.as_str().to_owned();
+            if self.items.insert(id, item).is_none() {
+                let queue = self.queue_entry(&name);
+                queue.order.insert(key);
+                queue.detached.entry(caller).or_default().insert(key);
+                self.arm_grace(&name);
+            }
+        }
+    }
+
+    /// Puts an agent back to what they were, then ends what means nothing any more: no leg, no
+    /// conversation; no ringing device, no offer. A wrap-up that is over ends by its timer.
+    pub(super) fn bring_back(&mut self, now: Timestamp, record: RestoredAgent) {
+        let RestoredAgent { agent: name, state, since_at, idle_since_at, pending } = record;
+        let Some(agent) = self.agents.get_mut(&name) else { return };
+        agent.idle_since_at = idle_since_at.or(agent.idle_since_at);
+        if agent.state == AgentState::Offline {
+            self.adopt_state(since_at, &name, &state);
+        } else {
+            // A fixed device was signed in a moment ago, and the journal says so: it has to be told.
+            self.set_state(now, &name, state.clone());
+        }
+        let Some(agent) = self.agents.get_mut(&name) else { return };
+        agent.pending = pending;
+        if let AgentState::Engaged { item: Some(item) } = state {
+            agent.idle_since_at = Some(now);
+            self.journal(FloorEvent::Finished { item, agent: name.clone(), cause: Cause::Restart, at: now });
+        }
+        if matches!(state, AgentState::Ready | AgentState::Reserved { .. } | AgentState::Engaged { .. }) {
+            self.rest(now, &name);
+        }
+    }
+
+    /// Agents of before the restart whom the database has no more are off duty.
+    pub(super) fn forget_remembered(&mut self, now: Timestamp) {
+        while let Some((agent, record)) = self.remembered.pop_first() {
+            if let AgentState::Engaged { item: Some(item) } = record.state {
+                self.journal(FloorEvent::Finished { item, agent: agent.clone(), cause: Cause::Restart, at: now });
+            }
+            if record.state != AgentState::Offline {
+                self.journal(FloorEvent::AgentChanged { agent, state: AgentState::Offline, at: now });
+            }
+        }
+    }
+
+    /// The place that this caller had before the restart, while they are still expected back.
+    pub(super) fn old_place(&self, now: Timestamp, queue: &QueueName, caller: &PartyNumber) -> Option<ItemId> {
+        let queue = self.queues.get(queue).filter(|_| !is_withheld(caller))?;
+        let until_at = self.restored_at?.plus_ms(queue.profile.rejoin_grace_ms);
+        let oldest = queue.detached.get(caller.as_str())?.first()?;
+        (now <= until_at).then_some(oldest.item)
+    }
+
+    /// Removes the item of before the restart; its place goes to the one who takes over.
+    pub(super) fn take_over(&mut self, old: ItemId) -> Option<Item> {
+        let item = self.items.remove(&old)?;
+        if let Some(queue) = self.queues.get_mut(&item.queue) {
+            queue.order.remove(item.key());
+            if let Some(places) = queue.detached.get_mut(item.caller.as_str()) {
+                places.remove(&item.key());
+                if places.is_empty() {
+                    queue.detached.remove(item.caller.as_str());
+                }
+            }
+        }
+        Some(item)
+    }
+
+    /// Sets the end of the queue's grace time, as long as somebody is expected back.
+    pub(super) fn arm_grace(&mut self, name: &QueueName) {
+        let Some(queue) = self.queues.get(name).filter(|queue| !queue.detached.is_empty()) else { return };
+        if let Some(restored_at) = self.restored_at {
+            self.timers.set(Timer::Grace(name.clone()), restored_at.plus_ms(queue.profile.rejoin_grace_ms));
+        }
+    }
+
+    /// Who did not call back loses the place.
+    pub(super) fn end_grace(&mut self, now: Timestamp, name: &QueueName) {
+        let Some(queue) = self.queues.get_mut(name) else { return };
+        let detached = std::mem::take(&mut queue.detached);
+        for key in detached.into_values().flatten() {
+            self.leave_queue(now, key.item, LeaveReason::Restart);
+        }
+    }
+
+    /// The state that a restart from here would be given; the same as the journal folded with
+    /// [`Restored::apply`], without reading the journal.
+    #[must_use]
+    pub fn snapshot(&self) -> Restored {
+        let mut restored = Restored::default();
+        for item in self.items.values() {
+            if !matches!(item.stage, Stage::Engaged { .. }) {
+                restored.waiting.push(item.record());
+            }
+        }
+        for (name, agent) in &self.agents {
+            restored.agents.push(RestoredAgent {
+                agent: name.clone(),
+                state: agent.state.clone(),
+                since_at: agent.since_at,
+                idle_since_at: agent.idle_since_at,
+                pending: agent.pending.clone(),
+            });
+        }
+        restored.agents.extend(self.remembered.values().cloned());
+        restored.agents.sort_by(|a, b| a.agent.cmp(&b.agent));
+        for (offer, live) in &self.offers {
+            restored.offers.push(RestoredOffer { offer: *offer, item: live.item, agent: live.agent.clone() });
+        }
+        restored
+    }
+}
+
+/// A number that does not tell who calls: such callers cannot be known again.
+fn is_withheld(caller: &PartyNumber) -> bool {
+    let number = caller.as_str();
+    number.is_empty()
+        || ["anonymous", "unknown", "unavailable", "restricted"].iter().any(|word| number.eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,6 @@
+//! Ladders by subject.
+
+mod agents;
+mod offers;
+mod order;
+mod restart;

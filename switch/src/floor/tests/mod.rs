@@ -1,0 +1,7 @@
+//! Behaviour of the floor, text in and text out, and its simulation.
+
+mod ladders;
+mod messages;
+mod script;
+mod simulation;
+mod world;

@@ -1,0 +1,303 @@
+//! Runs a ladder: lines that begin with `>` are inputs, the lines below each are what the floor did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    cause::Cause,
+    floor::{
+        AgentProfile, AgentState, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Relaxation, Restored, WaitingItem,
+    },
+    id::{CallId, IdSource, ItemId, OfferId},
+    link::{Enqueue, FloorSays, LeaveReason, Place, ToFloor, ToLine},
+    name::{AgentName, PartyNumber, SkillLevel},
+    step::{AgentRequest, Target},
+    time::Timestamp,
+};
+
+/// The day every ladder begins.
+const START_MS: i64 = 1_790_000_000_000;
+
+pub(super) struct Script {
+    pub(super) floor: Floor,
+    pub(super) now: Timestamp,
+    queues: Vec<QueueProfile>,
+    agents: Vec<AgentProfile>,
+    journal: Restored,
+    offers: BTreeMap<OfferId, usize>,
+    lines: Vec<String>,
+    /// Times that the floor died; each life has identifiers of its own.
+    lives: u8,
+}
+
+/// Runs the inputs of `ladder` and compares all that came out.
+#[track_caller]
+pub(super) fn check(ladder: &str) {
+    let expected: Vec<&str> = ladder.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut script = Script::new();
+    for line in expected.iter().filter_map(|line| line.strip_prefix("> ")) {
+        script.run(line);
+    }
+    assert!(script.lines == expected, "the floor did otherwise:\n=== actual\n{}\n=== end", script.lines.join("\n"));
+}
+
+impl Script {
+    pub(super) fn new() -> Self {
+        Self {
+            floor: Floor::new(IdSource::new(0)),
+            now: Timestamp::from_ms(START_MS),
+            queues: Vec::new(),
+            agents: Vec::new(),
+            journal: Restored::default(),
+            offers: BTreeMap::new(),
+            lines: Vec::new(),
+            lives: 0,
+        }
+    }
+
+    pub(super) fn run(&mut self, line: &str) {
+        self.lines.push(format!("> {line}"));
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[0] {
+            "queue" => self.queue(&words[1..]),
+            "drop-queue" => self.queues.retain(|queue| queue.queue.as_str() != words[1]),
+            "agent" => self.agent(&words[1..]),
+            "drop-agent" => self.agents.retain(|agent| agent.agent.as_str() != words[1]),
+            "wait" => return self.wait(words[1].parse::<u64>().unwrap() * 1000),
+            "restart" => return self.restart(),
+            _ => {}
+        }
+        let input = match words[0] {
+            "queue" | "drop-queue" => Input::Queues(self.queues.clone()),
+            "agent" | "drop-agent" => Input::Agents(self.agents.clone()),
+            "sign-in" | "sign-out" | "ready" | "not-ready" => Input::Agent { agent: words[1].into(), request: request(&words) },
+            _ => Input::Line(self.message(&words)),
+        };
+        self.give(input);
+    }
+
+    fn queue(&mut self, words: &[&str]) {
+        let mut profile = QueueProfile {
+            queue: words[0].into(),
+            answer_target_ms: 20_000,
+            ring_ms: 10_000,
+            wrap_up_ms: 0,
+            relax: Vec::new(),
+            max_waiting: 100,
+            rejoin_grace_ms: 60_000,
+            max_missed: 3,
+        };
+        for word in &words[1..] {
+            let (key, value) = word.split_once('=').unwrap();
+            let seconds = || value.parse::<u64>().unwrap() * 1000;
+            match key {
+                "target" => profile.answer_target_ms = seconds(),
+                "ring" => profile.ring_ms = seconds(),
+                "wrap" => profile.wrap_up_ms = seconds(),
+                "grace" => profile.rejoin_grace_ms = seconds(),
+                "max" => profile.max_waiting = value.parse().unwrap(),
+                "missed" => profile.max_missed = value.parse().unwrap(),
+                "relax" => {
+                    let (skill, after) = value.split_once('@').unwrap();
+                    let SkillLevel { skill, level } = skill_level(skill);
+                    profile.relax.push(Relaxation { after_ms: after.parse::<u64>().unwrap() * 1000, skill, to_level: level });
+                }
+                _ => panic!("{word}"),
+            }
+        }
+        self.queues.retain(|queue| queue.queue != profile.queue);
+        self.queues.push(profile);
+    }
+
+    fn agent(&mut self, words: &[&str]) {
+        let agent = AgentName::from(words[0]);
+        self.agents.retain(|known| known.agent != agent);
+        self.agents.push(AgentProfile {
+            queues: words[1].split(',').filter(|name| *name != "-").map(Into::into).collect(),
+            skills: words[2..].iter().filter(|word| word.contains(':')).map(|word| skill_level(word)).collect(),
+            device: Target::Extension(words[0].into()),
+            always_on: words.contains(&"always-on"),
+            agent,
+        });
+    }
+
+    fn message(&self, words: &[&str]) -> ToFloor {
+        let number = || words[1].parse::<u64>().unwrap();
+        let offer = || {
+            let wanted: usize = words[1].parse().unwrap();
+            *self.offers.iter().find(|(_, number)| **number == wanted).unwrap().0
+        };
+        match words[0] {
+            "call" => ToFloor::Enqueue(self.enqueue(&words[1..])),
+            "leave" => ToFloor::Leave { item: ItemId(number()), reason: LeaveReason::Abandoned },
+            "ringing" => ToFloor::Ringing { offer: offer() },
+            "accept" => ToFloor::Accept { offer: offer() },
+            "decline" => ToFloor::Decline { offer: offer(), cause: cause(words[2]) },
+            "finish" => ToFloor::Finished { item: ItemId(number()), cause: Cause::Normal },
+            "legs" => ToFloor::DeviceBusy { agent: words[1].into(), legs: words[2].parse().unwrap() },
+            "reachable" => ToFloor::DeviceReachable { agent: words[1].into(), reachable: true },
+            "unreachable" => ToFloor::DeviceReachable { agent: words[1].into(), reachable: false },
+            "code" => ToFloor::Agent { call: CallId(99), agent: words[2].into(), request: request(&words[1..]) },
+            _ => panic!("{words:?}"),
+        }
+    }
+
+    fn enqueue(&self, words: &[&str]) -> Enqueue {
+        let item: u64 = words[0].parse().unwrap();
+        let option = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
+        let caller = option("from=").map_or_else(|| format!("+39{item:08}"), str::to_owned);
+        Enqueue {
+            item: ItemId(item),
+            call: CallId(item),
+            queue: words[1].into(),
+            caller: PartyNumber::from(&*caller),
+            skills: words[2..].iter().filter(|word| word.contains(':')).map(|word| skill_level(word)).collect(),
+            priority_minutes: option("priority=").map_or(0, |minutes| minutes.parse().unwrap()),
+            wait_without_agents: !words.contains(&"no-wait"),
+            arrived_at: self.now,
+        }
+    }
+
+    /// Lets time pass, waking the floor exactly when it wants.
+    fn wait(&mut self, ms: u64) {
+        let end = self.now.plus_ms(ms);
+        let mut wakes = 0;
+        while let Some(at) = self.floor.deadline().filter(|at| *at <= end) {
+            wakes += 1;
+            assert!(wakes < 10_000, "the floor never sleeps");
+            self.now = self.now.max(at);
+            self.give(Input::Tick);
+        }
+        self.now = end;
+    }
+
+    /// Kills the floor; a new one is given what the journal knows.
+    fn restart(&mut self) {
+        self.lives += 1;
+        self.floor = Floor::new(IdSource::new(self.lives));
+        self.give(Input::Restore(self.journal.clone()));
+        self.give(Input::Queues(self.queues.clone()));
+        self.give(Input::Agents(self.agents.clone()));
+    }
+
+    fn give(&mut self, input: Input) {
+        self.floor.handle(self.now, input);
+        while let Some(output) = self.floor.poll() {
+            match output {
+                Output::Journal(event) => {
+                    self.journal.apply(&event);
+                    let line = self.event(&event);
+                    self.lines.extend(line);
+                }
+                Output::Line(ToLine { call, say }) => {
+                    let said = self.said(say);
+                    self.lines.push(format!("{}: {said}", call.0));
+                }
+            }
+        }
+        if let Err(broken) = self.floor.check_invariants(self.now) {
+            panic!("{broken}\nafter\n{}", self.lines.join("\n"));
+        }
+        assert_same(&self.journal, &self.floor.snapshot(), &BTreeSet::new());
+    }
+
+    fn number_of(&mut self, offer: OfferId) -> usize {
+        let next = self.offers.len() + 1;
+        *self.offers.entry(offer).or_insert(next)
+    }
+
+    /// What the line is not told anyway.
+    fn event(&mut self, event: &FloorEvent) -> Option<String> {
+        Some(match event {
+            FloorEvent::AgentChanged { agent, state, at } => format!("{agent} {}", state_word(state, *at)),
+            FloorEvent::AgentAsked { agent, request, .. } => format!("{agent} asked for {request:?}"),
+            FloorEvent::Queued { item, rejoined: Some(old), .. } => format!("{} takes the place of {}", item.item.0, old.0),
+            FloorEvent::Queued { .. } | FloorEvent::Refused { .. } => return None,
+            FloorEvent::Offered { offer, decision, .. } => {
+                let number = self.number_of(*offer);
+                format!("offer {number}: {} {}", decision.considered[0].agent, decision.considered[0].why)
+            }
+            FloorEvent::OfferEnded { offer, outcome, .. } => {
+                let number = self.number_of(*offer);
+                match outcome {
+                    OfferOutcome::Declined(cause) => format!("offer {number} declined, {}", cause.as_str()),
+                    outcome => format!("offer {number} {outcome:?}").to_lowercase(),
+                }
+            }
+            FloorEvent::Left { item, reason, .. } => format!("{} left, {reason:?}", item.0),
+            FloorEvent::Finished { item, agent, cause, .. } => format!("{} finished with {agent}, {}", item.0, cause.as_str()),
+        })
+    }
+
+    fn said(&mut self, say: FloorSays) -> String {
+        match say {
+            FloorSays::Queued { place, .. } => format!("queued, {}", place_words(place)),
+            FloorSays::Place { place, .. } => place_words(place),
+            FloorSays::Refused { reason, .. } => format!("refused, {reason:?}"),
+            FloorSays::Offer { offer, agent, ring_ms, .. } => {
+                format!("ring {agent} for {} s (offer {})", ring_ms / 1000, self.number_of(offer))
+            }
+            FloorSays::Withdraw { offer } => format!("withdraw offer {}", self.number_of(offer)),
+            FloorSays::Connect { offer } => format!("connect offer {}", self.number_of(offer)),
+            FloorSays::AgentReply { done } => format!("reply {done}"),
+        }
+    }
+}
+
+/// The journal folded knows what the floor knows. Agents who are off duty may have left the floor; of
+/// those who left and came again the journal also knows when they worked before.
+pub(super) fn assert_same(folded: &Restored, live: &Restored, came_again: &BTreeSet<AgentName>) {
+    let waiting = |restored: &Restored| -> BTreeMap<ItemId, WaitingItem> {
+        restored.waiting.iter().map(|item| (item.item, item.clone())).collect()
+    };
+    assert_eq!(waiting(folded), waiting(live));
+    let on_duty = |restored: &Restored| -> Vec<_> {
+        let mut agents = restored.agents.clone();
+        agents.retain(|agent| agent.state != AgentState::Offline);
+        for agent in agents.iter_mut().filter(|agent| came_again.contains(&agent.agent)) {
+            agent.idle_since_at = None;
+        }
+        agents
+    };
+    assert_eq!(on_duty(folded), on_duty(live));
+    let mut offers = folded.offers.clone();
+    offers.sort_by_key(|offer| offer.offer);
+    assert_eq!(offers, live.offers);
+}
+
+fn request(words: &[&str]) -> AgentRequest {
+    match words[0] {
+        "sign-in" => AgentRequest::SignIn,
+        "sign-out" => AgentRequest::SignOut,
+        "ready" => AgentRequest::Ready,
+        "not-ready" => AgentRequest::NotReady { reason: words.get(2).copied().unwrap_or("break").to_owned() },
+        _ => panic!("{words:?}"),
+    }
+}
+
+fn skill_level(word: &str) -> SkillLevel {
+    let (skill, level) = word.split_once(':').unwrap();
+    SkillLevel { skill: skill.into(), level: level.parse().unwrap() }
+}
+
+fn cause(word: &str) -> Cause {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).unwrap()
+}
+
+fn state_word(state: &AgentState, at: Timestamp) -> String {
+    match state {
+        AgentState::Engaged { item: None } => "on a direct call".to_owned(),
+        AgentState::Engaged { item: Some(item) } => format!("engaged with {}", item.0),
+        AgentState::WrapUp { until_at } => format!("wrap-up for {} s", until_at.ms_since(at) / 1000),
+        AgentState::NotReady { reason } => format!("not ready: {reason}"),
+        AgentState::Reserved { .. } => "reserved".to_owned(),
+        AgentState::Ready => "ready".to_owned(),
+        AgentState::Offline => "offline".to_owned(),
+    }
+}
+
+fn place_words(place: Place) -> String {
+    match place.estimated_wait_ms {
+        Some(ms) => format!("place {}, about {} s", place.position, ms / 1000),
+        None => format!("place {}", place.position),
+    }
+}

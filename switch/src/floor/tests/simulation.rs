@@ -1,0 +1,261 @@
+//! Many seeded worlds: everything that can happen happens, in any order, and the rules hold.
+
+use super::world::{Dice, World};
+use crate::{
+    cause::Cause,
+    floor::{AgentProfile, Input, QueueProfile, Relaxation},
+    id::{CallId, ItemId, OfferId},
+    link::{Enqueue, LeaveReason, ToFloor},
+    name::{AgentName, PartyNumber, QueueName, SkillLevel},
+    step::{AgentRequest, Target},
+};
+
+const QUEUES: [&str; 3] = ["support", "sales", "night"];
+const SKILLS: [&str; 2] = ["billing", "italian"];
+const AGENTS: u64 = 6;
+
+#[test]
+fn whatever_happens_nobody_is_lost_and_no_agent_is_idle_while_somebody_waits() {
+    let (mut served, mut rejoined) = (0, 0);
+    for seed in 0..48 {
+        let shout = Shout(seed);
+        let (more, back) = run(seed, 700);
+        served += more;
+        rejoined += back;
+        std::mem::forget(shout);
+    }
+    // The worlds are no ghost towns.
+    assert!(served > 1_000 && rejoined > 50, "served {served}, rejoined {rejoined}");
+}
+
+/// Says which seed failed.
+struct Shout(u64);
+
+impl Drop for Shout {
+    fn drop(&mut self) {
+        eprintln!("failed with seed {}", self.0);
+    }
+}
+
+fn run(seed: u64, steps: u64) -> (usize, usize) {
+    let mut world = World::new(seed);
+    world.queues = QUEUES.iter().map(|name| queue(&mut world.dice, name)).collect();
+    world.agents = (0..AGENTS).map(|number| agent(&mut world.dice, number)).collect();
+    world.give(Input::Queues(world.queues.clone()));
+    world.give(Input::Agents(world.agents.clone()));
+    let mut next = 1;
+    for _ in 0..steps {
+        step(&mut world, &mut next);
+        let ms = world.dice.below(3_000);
+        world.pass(ms);
+    }
+    drain(&mut world);
+    (world.served, world.rejoined)
+}
+
+/// Everybody works and answers: then everybody is served.
+fn drain(world: &mut World) {
+    world.eager = true;
+    for queue in &mut world.queues {
+        queue.max_missed = 0;
+    }
+    world.agents = (0..AGENTS).map(|number| agent(&mut Dice::new(number), number)).collect();
+    for agent in &mut world.agents {
+        agent.queues = QUEUES.iter().map(|name| QueueName::from(*name)).collect();
+        agent.skills = SKILLS.iter().map(|name| skill(name, 9)).collect();
+        agent.always_on = true;
+    }
+    world.give(Input::Queues(world.queues.clone()));
+    world.give(Input::Agents(world.agents.clone()));
+    for number in 0..AGENTS {
+        world.give(Input::Line(ToFloor::DeviceBusy { agent: name(number), legs: 0 }));
+        for request in [AgentRequest::SignIn, AgentRequest::Ready] {
+            world.give(Input::Agent { agent: name(number), request });
+        }
+    }
+    for _ in 0..3_600 {
+        world.pass(5_000);
+        if !world.anybody_waits() && world.everybody_is_free() {
+            assert!(world.callers.is_empty(), "callers whom the floor forgot");
+            return;
+        }
+    }
+    panic!("somebody still waits after five hours: {:?}", world.floor.items(world.now));
+}
+
+fn step(world: &mut World, next: &mut u64) {
+    match world.dice.below(100) {
+        0..=34 => call(world, next),
+        35..=46 => hang_up(world),
+        47..=66 => ask(world),
+        67..=74 => device(world),
+        75..=82 => nonsense(world),
+        83..=90 => reload_agents(world),
+        91..=95 => reload_queues(world),
+        96..=97 => restart(world, next),
+        _ => world.pass(20_000),
+    }
+}
+
+fn call(world: &mut World, next: &mut u64) {
+    let caller = PartyNumber::from(&*format!("+3900{}", world.dice.below(40)));
+    let queue = QueueName::from(*world.dice.pick(&QUEUES));
+    enqueue(world, next, caller, queue);
+}
+
+fn enqueue(world: &mut World, next: &mut u64, caller: PartyNumber, queue: QueueName) {
+    *next += 1;
+    let (item, call) = (ItemId(*next), CallId(*next));
+    let skills = SKILLS.iter().filter(|_| world.dice.chance(30)).map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let skills = skills.iter().map(|name| skill(name, u8::try_from(1 + world.dice.below(6)).unwrap())).collect();
+    let enqueue = Enqueue {
+        item,
+        call,
+        queue,
+        caller: caller.clone(),
+        skills,
+        priority_minutes: if world.dice.chance(20) { u32::try_from(world.dice.below(10)).unwrap() } else { 0 },
+        wait_without_agents: world.dice.chance(70),
+        arrived_at: world.now,
+    };
+    world.admit(item, call, caller);
+    // A call says nothing to the floor before it said that it comes: no delay, but maybe twice.
+    world.give(Input::Line(ToFloor::Enqueue(enqueue.clone())));
+    if world.dice.chance(5) && world.callers.contains_key(&item) {
+        world.give(Input::Line(ToFloor::Enqueue(enqueue)));
+    }
+}
+
+fn hang_up(world: &mut World) {
+    let items: Vec<ItemId> = world.callers.keys().copied().collect();
+    if items.is_empty() {
+        return;
+    }
+    let item = *world.dice.pick(&items);
+    let caller = world.callers.remove(&item).unwrap();
+    let message = if caller.talking {
+        ToFloor::Finished { item, cause: Cause::Normal }
+    } else {
+        ToFloor::Leave { item, reason: *world.dice.pick(&[LeaveReason::Abandoned, LeaveReason::TimedOut]) }
+    };
+    world.send(0, &message);
+}
+
+fn ask(world: &mut World) {
+    let agent = name(world.dice.below(AGENTS + 1));
+    let requests = [
+        AgentRequest::SignIn,
+        AgentRequest::SignIn,
+        AgentRequest::Ready,
+        AgentRequest::Ready,
+        AgentRequest::SignOut,
+        AgentRequest::NotReady { reason: "lunch".to_owned() },
+    ];
+    let request = world.dice.pick(&requests).clone();
+    if world.dice.chance(50) {
+        world.give(Input::Agent { agent, request });
+    } else {
+        world.send(0, &ToFloor::Agent { call: CallId(1), agent, request });
+    }
+}
+
+fn device(world: &mut World) {
+    let agent = name(world.dice.below(AGENTS));
+    let message = if world.dice.chance(70) {
+        ToFloor::DeviceReachable { agent, reachable: world.dice.chance(75) }
+    } else {
+        ToFloor::DeviceBusy { agent, legs: u32::try_from(world.dice.below(5).saturating_sub(2)).unwrap() }
+    };
+    world.send(0, &message);
+}
+
+/// Old, unknown and misplaced messages. Some of them are true: a decline of a live offer is a decline.
+fn nonsense(world: &mut World) {
+    let known: Vec<ItemId> = world.floor.items(world.now).iter().map(|item| item.item).collect();
+    let waiting: Vec<ItemId> = known.iter().copied().filter(|item| world.callers.get(item).is_some_and(|c| !c.talking)).collect();
+    let old = world.offers_made.iter().rev().nth(7).copied().unwrap_or(OfferId(5));
+    let message = match world.dice.below(6) {
+        0 => ToFloor::Accept { offer: old },
+        1 => ToFloor::Decline { offer: old, cause: Cause::Fault },
+        2 => ToFloor::Leave { item: ItemId(1_000_000), reason: LeaveReason::Fault },
+        3 if !waiting.is_empty() => ToFloor::Finished { item: *world.dice.pick(&waiting), cause: Cause::Normal },
+        4 => ToFloor::Accept { offer: OfferId(1) },
+        _ => ToFloor::DeviceBusy { agent: "9999".into(), legs: 3 },
+    };
+    world.give(Input::Line(message));
+}
+
+fn reload_agents(world: &mut World) {
+    let number = world.dice.below(AGENTS);
+    world.agents.retain(|agent| agent.agent != name(number));
+    if world.dice.chance(75) {
+        let changed = agent(&mut world.dice, number);
+        world.agents.push(changed);
+    } else {
+        world.came_again.insert(name(number));
+    }
+    world.give(Input::Agents(world.agents.clone()));
+}
+
+fn reload_queues(world: &mut World) {
+    let name = *world.dice.pick(&QUEUES);
+    world.queues.retain(|queue| queue.queue.as_str() != name);
+    if world.dice.chance(80) {
+        let changed = queue(&mut world.dice, name);
+        world.queues.push(changed);
+    }
+    world.give(Input::Queues(world.queues.clone()));
+}
+
+/// After the restart some callers call back, some to another queue.
+fn restart(world: &mut World, next: &mut u64) {
+    let numbers = world.restart();
+    for number in 0..AGENTS {
+        if world.dice.chance(80) {
+            world.give(Input::Line(ToFloor::DeviceReachable { agent: name(number), reachable: true }));
+        }
+    }
+    for caller in numbers {
+        let ms = world.dice.below(2_000);
+        world.pass(ms);
+        let queue = QueueName::from(*world.dice.pick(&QUEUES));
+        let same = world.journal.waiting.iter().find(|item| item.caller == caller).map(|item| item.queue.clone());
+        enqueue(world, next, caller, same.unwrap_or(queue));
+    }
+}
+
+fn name(number: u64) -> AgentName {
+    AgentName::from(format!("{}", 1001 + number))
+}
+
+fn skill(name: &str, level: u8) -> SkillLevel {
+    SkillLevel { skill: name.into(), level }
+}
+
+fn agent(dice: &mut Dice, number: u64) -> AgentProfile {
+    AgentProfile {
+        agent: name(number),
+        queues: QUEUES.iter().filter(|_| dice.chance(60)).map(|name| QueueName::from(*name)).collect(),
+        skills: SKILLS.iter().map(|name| skill(name, u8::try_from(dice.below(8)).unwrap())).collect(),
+        device: Target::Extension("1".into()),
+        always_on: dice.chance(30),
+    }
+}
+
+fn queue(dice: &mut Dice, name: &str) -> QueueProfile {
+    let relax = |dice: &mut Dice| Relaxation {
+        after_ms: dice.below(60_000),
+        skill: (*dice.pick(&SKILLS)).into(),
+        to_level: u8::try_from(dice.below(4)).unwrap(),
+    };
+    QueueProfile {
+        queue: name.into(),
+        answer_target_ms: 1_000 + dice.below(60_000),
+        ring_ms: dice.below(15_000),
+        wrap_up_ms: dice.below(3) * 4_000,
+        relax: (0..dice.below(3)).map(|_| relax(dice)).collect(),
+        max_waiting: u32::try_from(5 + dice.below(30)).unwrap(),
+        rejoin_grace_ms: dice.below(90_000),
+        max_missed: u32::try_from(dice.below(4)).unwrap(),
+    }
+}
