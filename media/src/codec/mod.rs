@@ -30,7 +30,7 @@ pub enum Codec {
     Pcma,
     /// G.722 at 64 kbit/s (mode 1).
     G722,
-    /// Opus, mono, 24 kbit/s with in-band forward error correction.
+    /// Opus, mono, 24 kbit/s, with in-band forward error correction where loss is expected.
     Opus,
 }
 
@@ -187,6 +187,15 @@ impl Encoder {
     /// Rate in Hz of the PCM it takes.
     pub const fn rate_hz(&self) -> u32 {
         self.rate_hz
+    }
+
+    /// Prepare for so many percent of packets getting lost on the way, as the far side's RTCP reports say
+    /// (RFC 3550 section 6.4.1). From 1 on Opus packets carry a coarse copy of their predecessor; a new
+    /// encoder expects none. Other codecs have no use for it.
+    pub fn expect_loss(&mut self, percent: u8) {
+        if let EncoderState::Opus(encoder) = &mut self.state {
+            encoder.expect_loss(percent);
+        }
     }
 
     /// Encode one frame into `out` and give the payload's length in bytes. G.711 takes any number of

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::path::Path;
 
 #[test]
 fn facts_of_the_codecs() {
@@ -98,7 +99,9 @@ fn a_voice_is_concealed_without_clicks() {
         let sent = vowel(rate_hz, 1000);
         let steepest = |pcm: &[i16]| pcm.windows(2).map(|pair| i32::from(pair[0]).abs_diff(i32::from(pair[1]))).max().unwrap();
         let heard = transmit(codec, rate_hz, &sent, |number| number % 7 == 5);
-        assert!(steepest(&heard) < steepest(&sent) * 13 / 10, "{} {}", steepest(&heard), steepest(&sent));
+        // G.722's predictor needs some samples to catch up with the sender's.
+        let limit = if codec == Codec::G722 { 15 } else { 11 };
+        assert!(steepest(&heard) * 10 < steepest(&sent) * limit, "{codec:?}: {}", steepest(&heard));
         let snr = snr_db(&sent, &heard, rate_hz);
         assert!(snr > 12.0, "{codec:?}: {snr} dB");
     }
@@ -109,6 +112,7 @@ fn opus_restores_a_frame_from_the_next_packet_better_than_it_guesses() {
     let speech = Audio::from_wav_bytes(include_bytes!("testdata/speech-en.wav")).unwrap();
     let frame = 320;
     let mut encoder = Encoder::new(Codec::Opus).unwrap();
+    encoder.expect_loss(10);
     let packets: Vec<Vec<u8>> = speech
         .pcm_16k
         .chunks_exact(frame)
@@ -166,6 +170,27 @@ fn an_empty_payload_is_lost_not_decoded() {
         let refused = Decoder::with_rate(codec, rate_hz).unwrap().decode(&[], &mut [0; 960]);
         assert_eq!(refused, Err(CodecError::Payload { codec, bytes: 0 }));
     }
+}
+
+/// The prompts that ship are made by a script: this catches one that went missing or came out silent.
+#[test]
+fn shipped_prompts_can_be_played() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dialplans/prompts");
+    let mut played = 0;
+    for language in ["en", "it"] {
+        let texts = std::fs::read_to_string(folder.join(format!("{language}.txt"))).unwrap();
+        for line in texts.lines().filter(|line| !line.starts_with('#')) {
+            let (name, _text) = line.split_once('\t').unwrap();
+            let prompt = Audio::load(&folder.join(language).join(format!("{name}.wav"))).unwrap();
+            let level_dbfs = 10.0 * (power(&prompt.pcm_16k) / f64::from(i16::MAX).powi(2)).log10();
+            assert!((200..15_000).contains(&prompt.duration_ms), "{language}/{name}: {} ms", prompt.duration_ms);
+            assert!((-24.0..-16.0).contains(&level_dbfs), "{language}/{name}: {level_dbfs} dBFS");
+            played += 1;
+        }
+    }
+    assert!(played > 300, "{played}");
+    let music = Audio::load(&folder.join("music/hold.wav")).unwrap();
+    assert_eq!(music.duration_ms, 24_000);
 }
 
 #[test]
