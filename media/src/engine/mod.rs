@@ -1,0 +1,297 @@
+//! The media engine: the only part of this crate with sockets, files and threads.
+//!
+//! [`Engine`] is the handle that a line loop owns. It binds the sockets of a new stream itself, so that
+//! the SDP can name the port at once, and gives them to the media thread of the stream's group. A
+//! media thread is one epoll loop (`worker`) that owns all its streams: no locks, no hand-over. One
+//! more thread writes recordings (`writer`).
+
+mod context;
+mod events;
+mod paced;
+mod receive;
+mod socket;
+mod stream;
+mod tape;
+mod wake;
+mod worker;
+mod writer;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    contract::{Command, CommandError, EngineConfig, Event, OpenError, Opened, StreamId},
+    ports::PortPool,
+    random::Random,
+};
+use context::OwnAddresses;
+use events::EventQueue;
+use wake::Wake;
+use worker::{NewStream, Order, Worker};
+
+/// Commands that may wait for one media thread.
+const ORDERS: usize = 4_096;
+/// Ports tried before `open` gives up on a range that other programs use.
+const BIND_TRIES: usize = 64;
+
+/// A media thread as its owner sees it.
+struct Thread {
+    orders: SyncSender<Order>,
+    wake: Arc<Wake>,
+    join: Option<JoinHandle<()>>,
+}
+
+/// An open stream as its owner sees it.
+struct OpenStream {
+    thread: usize,
+    group: u64,
+    address: IpAddr,
+    port: u16,
+}
+
+/// The handle of the media engine. Dropping it closes all streams, completes all recordings and waits
+/// for the threads.
+pub struct Engine {
+    config: EngineConfig,
+    threads: Vec<Thread>,
+    writer: Option<JoinHandle<()>>,
+    pools: Vec<(IpAddr, PortPool)>,
+    streams: HashMap<StreamId, OpenStream>,
+    recordings: HashMap<u64, usize>,
+    /// Streams whose thread had no room for their `Close`; at most one entry a stream.
+    closing: VecDeque<(usize, StreamId)>,
+    dropped_events: Arc<AtomicU64>,
+    random: Random,
+}
+
+impl Engine {
+    /// Starts the threads. Events come out of the receiver; when it is dropped they are discarded.
+    ///
+    /// # Errors
+    /// The operating system gave no thread or epoll instance.
+    pub fn start(config: EngineConfig) -> io::Result<(Self, mpsc::Receiver<Event>)> {
+        let capacity = config.event_capacity.max(16);
+        let (events_tx, events_rx) = mpsc::channel(capacity);
+        let dropped_events = Arc::new(AtomicU64::new(0));
+        let queue = || EventQueue::new(events_tx.clone(), capacity, Arc::clone(&dropped_events));
+        let count = config.threads.max(1);
+        let (tapes, writer) = writer::start(config.clock, count, queue())?;
+        let mut random = Random::new(config.seed);
+        let mut threads = Vec::with_capacity(count);
+        for (index, tape) in tapes.into_iter().enumerate() {
+            let (orders_tx, orders_rx) = sync_channel(ORDERS);
+            let wake = Arc::new(Wake::new()?);
+            let worker = Worker::new(&config, Arc::clone(&wake), orders_rx, queue(), tape)?;
+            let join = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+            threads.push(Thread { orders: orders_tx, wake, join: Some(join) });
+        }
+        let pools = config
+            .addresses
+            .iter()
+            .map(|&address| (address, PortPool::new(config.first_port, config.last_port, config.drain, random.u64())))
+            .collect();
+        let engine = Self {
+            config,
+            threads,
+            writer: Some(writer),
+            pools,
+            streams: HashMap::new(),
+            recordings: HashMap::new(),
+            closing: VecDeque::new(),
+            dropped_events,
+            random,
+        };
+        Ok((engine, events_rx))
+    }
+
+    /// Opens the sockets of a new stream on `local`, one of the configured addresses. Streams of one
+    /// `group` (a call) can be joined and recorded together.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing is left open then.
+    pub fn open(&mut self, stream: StreamId, group: u64, local: IpAddr) -> Result<Opened, OpenError> {
+        self.flush();
+        if self.streams.contains_key(&stream) {
+            return Err(OpenError::AlreadyOpen(stream));
+        }
+        let now = (self.config.clock)();
+        let (_, pool) = self.pools.iter_mut().find(|(address, _)| *address == local).ok_or(OpenError::UnknownAddress(local))?;
+        let mut bound = None;
+        for _ in 0..BIND_TRIES {
+            let port = pool.take(now).ok_or(OpenError::PortsExhausted(local))?;
+            match socket::bind_pair(local, port) {
+                Ok(sockets) => {
+                    bound = Some((port, sockets));
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => pool.release(port, now),
+                Err(error) => {
+                    pool.release(port, now);
+                    return Err(OpenError::Socket(error));
+                }
+            }
+        }
+        let (port, (rtp, rtcp)) = bound.ok_or(OpenError::PortsExhausted(local))?;
+        let thread = usize::try_from(group % self.threads.len() as u64).unwrap_or(0);
+        let order = Order::Open(Box::new(NewStream { id: stream, rtp, rtcp, seed: self.random.u64() }));
+        if self.order(thread, order).is_err() {
+            self.release(local, port);
+            return Err(OpenError::Busy);
+        }
+        self.streams.insert(stream, OpenStream { thread, group, address: local, port });
+        Ok(Opened { rtp: SocketAddr::new(local, port), rtcp: SocketAddr::new(local, port + 1) })
+    }
+
+    /// Gives a command to the thread that owns the stream. Returns at once.
+    ///
+    /// # Errors
+    /// See [`CommandError`]; the command had no effect then.
+    pub fn command(&mut self, command: Command) -> Result<(), CommandError> {
+        self.flush();
+        let thread = self.check(&command)?;
+        match command {
+            Command::Close { stream } => {
+                self.close(stream);
+                Ok(())
+            }
+            Command::Record { recording, .. } => {
+                self.order(thread, Order::Command(command))?;
+                self.recordings.insert(recording, thread);
+                Ok(())
+            }
+            Command::StopRecord { recording } => {
+                self.order(thread, Order::Command(command))?;
+                self.recordings.remove(&recording);
+                Ok(())
+            }
+            _ => self.order(thread, Order::Command(command)),
+        }
+    }
+
+    /// Streams that are open.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// RTP ports that could still be opened on `local`, those at rest included.
+    #[must_use]
+    pub fn free_ports(&self, local: IpAddr) -> usize {
+        self.pools.iter().find(|(address, _)| *address == local).map_or(0, |(_, pool)| pool.len())
+    }
+
+    /// Events dropped because nobody took them in time.
+    #[must_use]
+    pub fn dropped_events(&self) -> u64 {
+        self.dropped_events.load(Ordering::Relaxed)
+    }
+
+    /// The thread for a command, when everything in it is open, together and allowed.
+    fn check(&self, command: &Command) -> Result<usize, CommandError> {
+        let of = |id: &StreamId| self.streams.get(id).ok_or(CommandError::NotOpen);
+        match command {
+            Command::Configure { stream, to } => {
+                let rtcp = to.remote_rtcp.unwrap_or(to.remote);
+                if is_forbidden(&self.config, to.remote) || is_forbidden(&self.config, rtcp) {
+                    return Err(CommandError::ForbiddenRemote);
+                }
+                Ok(of(stream)?.thread)
+            }
+            Command::Join { a, b } => self.together(a, b),
+            Command::Record { recording, left, right, .. } => {
+                let thread = right.as_ref().map_or_else(|| Ok(of(left)?.thread), |right| self.together(left, right))?;
+                let running = self.recordings.get(recording);
+                if running.is_some_and(|&at| at != thread) { Err(CommandError::DifferentGroups) } else { Ok(thread) }
+            }
+            Command::PauseRecord { recording, .. } | Command::StopRecord { recording } => {
+                self.recordings.get(recording).copied().ok_or(CommandError::NotOpen)
+            }
+            Command::Part { stream }
+            | Command::Play { stream, .. }
+            | Command::RingBack { stream }
+            | Command::StopPlay { stream }
+            | Command::Echo { stream }
+            | Command::SendDigit { stream, .. }
+            | Command::Close { stream } => Ok(of(stream)?.thread),
+        }
+    }
+
+    fn together(&self, a: &StreamId, b: &StreamId) -> Result<usize, CommandError> {
+        let (a, b) = (self.streams.get(a), self.streams.get(b));
+        let (a, b) = (a.ok_or(CommandError::NotOpen)?, b.ok_or(CommandError::NotOpen)?);
+        if a.group == b.group { Ok(a.thread) } else { Err(CommandError::DifferentGroups) }
+    }
+
+    fn close(&mut self, stream: StreamId) {
+        let Some(open) = self.streams.remove(&stream) else { return };
+        self.release(open.address, open.port);
+        if self.order(open.thread, Order::Command(Command::Close { stream })).is_err() {
+            self.closing.push_back((open.thread, stream));
+        }
+    }
+
+    fn release(&mut self, local: IpAddr, port: u16) {
+        let now = (self.config.clock)();
+        if let Some((_, pool)) = self.pools.iter_mut().find(|(address, _)| *address == local) {
+            pool.release(port, now);
+        }
+    }
+
+    /// Sends the closes that found no room before. They go before anything new.
+    fn flush(&mut self) {
+        while let Some(&(thread, stream)) = self.closing.front() {
+            if self.order(thread, Order::Command(Command::Close { stream })).is_err() {
+                return;
+            }
+            self.closing.pop_front();
+        }
+    }
+
+    fn order(&self, thread: usize, order: Order) -> Result<(), CommandError> {
+        let thread = &self.threads[thread];
+        match thread.orders.try_send(order) {
+            Ok(()) => {
+                thread.wake.wake();
+                Ok(())
+            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(CommandError::Busy),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for thread in &mut self.threads {
+            // The thread ends when its channel is gone.
+            let (gone, _) = sync_channel(1);
+            thread.orders = gone;
+            thread.wake.wake();
+        }
+        for thread in &mut self.threads {
+            if let Some(join) = thread.join.take() {
+                let _ = join.join();
+            }
+        }
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Addresses that media is never sent to: groups, nowhere, and ourselves, which would be a loop.
+fn is_forbidden(config: &EngineConfig, remote: SocketAddr) -> bool {
+    let ip = remote.ip();
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    remote.port() == 0 || ip.is_multicast() || ip.is_unspecified() || broadcast || OwnAddresses::of(config).contains(remote)
+}

@@ -1,0 +1,84 @@
+//! What a stream sends by the clock: prompts, tones and key presses.
+
+use std::time::Duration;
+
+use super::{
+    context::Context,
+    stream::{Outbound, Speaker, Stream},
+};
+use crate::{
+    contract::Event,
+    dtmf::{EVENT_STEP_MS, EventPacket},
+    player::Pacer,
+    rtp::HEADER_BYTES,
+};
+
+impl Stream {
+    /// Sends what is due. `false` when nothing is left to send by the clock.
+    pub(super) fn pace(&mut self, cx: &mut Context) -> bool {
+        let outbound = &mut self.outbound;
+        if outbound.format.is_none() {
+            return outbound.player.is_some();
+        }
+        if outbound.digits.is_busy() {
+            outbound.pace_digits(cx);
+            // The prompt waits and goes on where it was.
+            outbound.player_pacer = None;
+            return true;
+        }
+        outbound.digit_pacer = None;
+        if outbound.pace_player(cx)
+            && let Some(play) = outbound.player.take().and_then(|player| player.play)
+        {
+            cx.events.push_back(Event::Played { stream: self.id, play });
+        }
+        self.outbound.player.is_some()
+    }
+}
+
+impl Outbound {
+    /// Sends the prompt's packets that are due. `true` when the prompt came to its end.
+    fn pace_player(&mut self, cx: &mut Context) -> bool {
+        let Some(format) = self.format.filter(|_| self.player.is_some()) else { return false };
+        let interval = Duration::from_millis(u64::from(format.ptime_ms));
+        let rate = format.codec.sample_rate_hz();
+        let samples = rate as usize / 1_000 * usize::from(format.ptime_ms);
+        let due = self.player_pacer.get_or_insert_with(|| Pacer::new(cx.now, interval)).due(cx.now);
+        for _ in 0..due {
+            let Some(player) = self.player.as_mut() else { return false };
+            if !player.fill(rate == 16_000, &mut cx.frame[..samples]) {
+                return true;
+            }
+            if self.allowed {
+                self.send_frame(Speaker::Player, rate, samples, 0, cx);
+            }
+        }
+        false
+    }
+
+    fn pace_digits(&mut self, cx: &mut Context) {
+        let Some(format) = self.format else { return };
+        let interval = Duration::from_millis(u64::from(EVENT_STEP_MS));
+        let due = self.digit_pacer.get_or_insert_with(|| Pacer::new(cx.now, interval)).due(cx.now);
+        let clock = format.codec.rtp_clock_hz();
+        for _ in 0..due {
+            let Some(event) = self.digits.tick(clock) else { continue };
+            if let Some(payload_type) = format.dtmf_payload_type.filter(|_| self.allowed) {
+                self.send_event(&event, payload_type, clock, cx);
+            }
+        }
+    }
+
+    fn send_event(&mut self, event: &EventPacket, payload_type: u8, clock: u32, cx: &mut Context) {
+        let Some(target) = self.target else { return };
+        let step = clock / 1_000 * EVENT_STEP_MS;
+        if event.first {
+            self.change_speaker();
+        }
+        let timestamp = if event.first { self.identity.timestamp_at(cx.now, clock, step) } else { self.identity.timestamp() };
+        let stamp = self.identity.stamp(cx.now, payload_type, timestamp, event.first, event.payload.len());
+        cx.packet[..HEADER_BYTES].copy_from_slice(&stamp.bytes());
+        cx.packet[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&event.payload);
+        let _ = self.rtp.send_to(&cx.packet[..HEADER_BYTES + 4], target);
+    }
+}

@@ -1,0 +1,269 @@
+//! What happens to a datagram: checked, judged, counted, recorded, and at once carried over to the
+//! partner. Between two legs of one codec nothing is decoded, copied or allocated.
+
+use std::net::SocketAddr;
+
+use super::{
+    context::Context,
+    stream::{CarriedEvent, Inbound, Outbound, Speaker, Stream},
+};
+use crate::{
+    contract::{Event, Format, StreamId},
+    learn::Verdict,
+    reception::Arrival,
+    rtp::{self, HEADER_BYTES, Header},
+    transcode::{Transcoder, common_rate_hz},
+};
+
+/// Payload type of comfort noise (RFC 3389): part of G.711 silence suppression, never negotiated by us.
+const COMFORT_NOISE: u8 = 13;
+
+/// A thread's streams by slot.
+pub(super) type Streams = [Option<Box<Stream>>];
+
+/// A datagram from the RTP socket of the stream in `slot`.
+pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from: SocketAddr, cx: &mut Context) {
+    let Some(stream) = streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
+    if stream.outbound.rtcp_mux && rtp::is_rtcp(packet) {
+        return on_rtcp(stream, packet, from, cx);
+    }
+    let Some((header, format)) = accept(stream, packet, from, cx) else { return };
+    let is_audio = header.payload_type == format.payload_type;
+    let arrival = stream.inbound.reception.handle(cx.now, &header, is_audio);
+    if !stream.inbound.expected || matches!(arrival, Arrival::Duplicate | Arrival::Wild) {
+        return;
+    }
+    let is_event = Some(header.payload_type) == format.dtmf_payload_type;
+    if is_audio {
+        stream.inbound.record(&header, &packet[header.payload()], format, cx);
+    } else if is_event {
+        stream.inbound.detect(stream.id, &header, &packet[header.payload()], format, cx);
+    }
+    match stream.partner {
+        Some(partner) if partner == slot => {
+            let Stream { inbound, outbound, .. } = stream;
+            if is_audio {
+                forward_audio(inbound, outbound, packet, &header, format, arrival, cx);
+            } else {
+                outbound.relay.hold_back(&header, arrival);
+            }
+        }
+        Some(partner) => {
+            let Ok([Some(source), Some(sink)]) = streams.get_disjoint_mut([slot, partner]) else { return };
+            let (inbound, outbound) = (&mut source.inbound, &mut sink.outbound);
+            if is_audio {
+                forward_audio(inbound, outbound, packet, &header, format, arrival, cx);
+            } else if is_event {
+                forward_event(outbound, packet, &header, format, arrival, cx);
+            } else {
+                outbound.relay.hold_back(&header, arrival);
+            }
+        }
+        None => {}
+    }
+}
+
+/// A datagram that is RTCP by its port or its type.
+pub(super) fn on_rtcp(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &Context) {
+    if !stream.is_rtcp_peer(from.ip()) {
+        stream.inbound.foreign += 1;
+    } else if !stream.outbound.reports.handle(cx.now, &stream.outbound.identity, packet) {
+        stream.inbound.malformed += 1;
+    }
+}
+
+/// The header and the format of a packet that is valid, negotiated and from the peer.
+fn accept(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &mut Context) -> Option<(Header, Format)> {
+    let inbound = &mut stream.inbound;
+    let (Some(format), Some(learner)) = (inbound.format, inbound.learner.as_mut()) else {
+        inbound.foreign += 1;
+        return None;
+    };
+    let negotiated = |header: &Header| {
+        let kind = header.payload_type;
+        kind == format.payload_type || Some(kind) == format.dtmf_payload_type || kind == COMFORT_NOISE
+    };
+    let Some(header) = Header::parse(packet).filter(negotiated) else {
+        inbound.malformed += 1;
+        return None;
+    };
+    let ours = Some(from) != stream.outbound.target && cx.own.contains(from);
+    let verdict = if ours { Verdict::Foreign } else { learner.handle(cx.now, from, &header) };
+    match verdict {
+        Verdict::Foreign => {
+            inbound.foreign += 1;
+            return None;
+        }
+        Verdict::AcceptNew => {
+            cx.events.push_back(Event::MediaStarted { stream: stream.id, from });
+            stream.retarget();
+        }
+        Verdict::Accept => {}
+    }
+    let inbound = &mut stream.inbound;
+    (inbound.silent_since, inbound.lost_told) = (cx.now, false);
+    Some((header, format))
+}
+
+impl Inbound {
+    /// Copies audio to the recording, if there is one.
+    fn record(&mut self, header: &Header, payload: &[u8], format: Format, cx: &mut Context) {
+        if let Some(tap) = &mut self.tap
+            && !cx.tape.record(tap.recording, tap.side, format.codec, header, payload, cx.now)
+        {
+            tap.dropped += 1;
+        }
+    }
+
+    /// Listens to a telephone event.
+    fn detect(&mut self, stream: StreamId, header: &Header, payload: &[u8], format: Format, cx: &mut Context) {
+        let clock = format.codec.rtp_clock_hz();
+        for digit in self.detector.handle(cx.now, header.timestamp, payload, clock).into_iter().flatten() {
+            cx.events.push_back(Event::Digit { stream, digit: digit.key, duration_ms: digit.duration_ms });
+        }
+    }
+}
+
+/// Carries audio from one stream's inbound half to another's outbound half.
+fn forward_audio(
+    inbound: &mut Inbound,
+    outbound: &mut Outbound,
+    packet: &mut [u8],
+    header: &Header,
+    from: Format,
+    arrival: Arrival,
+    cx: &mut Context,
+) {
+    let (Some(to), Some(target)) = (outbound.format, outbound.target) else { return };
+    if !outbound.takes_partner() {
+        return;
+    }
+    if from.codec != to.codec {
+        return transcode(inbound, outbound, &packet[header.payload()], header, from, arrival, cx);
+    }
+    if outbound.speaker != Speaker::Relayed {
+        outbound.change_speaker();
+        outbound.speaker = Speaker::Relayed;
+    }
+    let clock = to.codec.rtp_clock_hz();
+    let step = clock / 1_000 * u32::from(to.ptime_ms);
+    let stamp = outbound.relay.forward(cx.now, header, arrival, to.payload_type, clock, step, &mut outbound.identity);
+    if let Some(stamp) = stamp {
+        // A datagram that the kernel does not take now is lost like any other on the way.
+        let _ = outbound.rtp.send_to(stamp.write_before(packet, &header.payload()), target);
+    }
+}
+
+/// Decodes for a partner with another codec and sends what became complete.
+fn transcode(
+    inbound: &mut Inbound,
+    outbound: &mut Outbound,
+    payload: &[u8],
+    header: &Header,
+    from: Format,
+    arrival: Arrival,
+    cx: &mut Context,
+) {
+    let Some(to) = outbound.format else { return };
+    let rate = common_rate_hz(from.codec, to.codec);
+    let frame = rate as usize / 1_000 * usize::from(to.ptime_ms);
+    let fits = |t: &Transcoder| t.codec() == from.codec && t.rate_hz() == rate && t.frame_samples() == frame;
+    if !inbound.transcoder.as_ref().is_some_and(fits) {
+        match Transcoder::new(from.codec, rate, to.ptime_ms) {
+            Ok(fresh) => inbound.transcoder = Some(fresh),
+            Err(error) => return tracing::error!(%error, "no decoder for a joined stream"),
+        }
+    }
+    let Some(transcoder) = &mut inbound.transcoder else { return };
+    if outbound.speaker != Speaker::Transcoded || arrival == Arrival::First {
+        outbound.change_speaker();
+    }
+    transcoder.receive(header.timestamp, payload, arrival);
+    while let Some(skipped_ms) = transcoder.next_frame(&mut cx.frame[..]) {
+        outbound.send_frame(Speaker::Transcoded, rate, frame, skipped_ms, cx);
+    }
+}
+
+/// Carries a telephone event over, or holds it back when the partner has none.
+fn forward_event(outbound: &mut Outbound, packet: &mut [u8], header: &Header, from: Format, arrival: Arrival, cx: &Context) {
+    let (Some(to), Some(target)) = (outbound.format, outbound.target) else { return };
+    let Some(payload_type) = to.dtmf_payload_type.filter(|_| outbound.takes_partner()) else {
+        return outbound.relay.hold_back(header, arrival);
+    };
+    let (theirs, ours) = (from.codec.rtp_clock_hz(), to.codec.rtp_clock_hz());
+    let step = ours / 1_000 * u32::from(to.ptime_ms);
+    let payload = header.payload();
+    let stamp = if from.codec == to.codec {
+        if outbound.speaker != Speaker::Relayed {
+            outbound.change_speaker();
+            outbound.speaker = Speaker::Relayed;
+        }
+        outbound.relay.forward(cx.now, header, arrival, payload_type, ours, step, &mut outbound.identity)
+    } else {
+        if arrival == Arrival::Late || payload.len() < 4 {
+            return;
+        }
+        scale_duration(&mut packet[payload.clone()], theirs, ours);
+        Some(outbound.carry_event(header.timestamp, payload_type, step, payload.len(), cx))
+    };
+    if let Some(stamp) = stamp {
+        let _ = outbound.rtp.send_to(stamp.write_before(packet, &payload), target);
+    }
+}
+
+/// Brings the duration of an event to another clock; a longer one than fits stays at the most.
+fn scale_duration(payload: &mut [u8], theirs: u32, ours: u32) {
+    if let [_, _, high, low, ..] = payload {
+        let duration = u32::from(u16::from_be_bytes([*high, *low]));
+        let scaled = u64::from(duration) * u64::from(ours) / u64::from(theirs.max(1));
+        [*high, *low] = u16::try_from(scaled).unwrap_or(u16::MAX).to_be_bytes();
+    }
+}
+
+impl Outbound {
+    /// The header for an event packet of a partner whose timestamps mean nothing here.
+    fn carry_event(&mut self, theirs: u32, payload_type: u8, step: u32, bytes: usize, cx: &Context) -> rtp::Stamp {
+        let clock = self.format.map_or(8_000, |f| f.codec.rtp_clock_hz());
+        let begun = self.carried_event.filter(|event| event.theirs == theirs);
+        let ours = begun.map_or_else(|| self.identity.timestamp_at(cx.now, clock, step), |event| event.ours);
+        if begun.is_none() {
+            self.change_speaker();
+            self.carried_event = Some(CarriedEvent { theirs, ours });
+        }
+        self.identity.stamp(cx.now, payload_type, ours, begun.is_none(), bytes)
+    }
+
+    /// Encodes and sends the first `samples` of the context's frame as one packet that follows the
+    /// last one of the same speaker directly, or after `skipped_ms` of silence.
+    pub(super) fn send_frame(&mut self, speaker: Speaker, rate_hz: u32, samples: usize, skipped_ms: u32, cx: &mut Context) {
+        let (Some(format), Some(target)) = (self.format, self.target) else { return };
+        let clock = format.codec.rtp_clock_hz();
+        let step = clock / 1_000 * u32::from(format.ptime_ms);
+        let fresh = self.speaker != speaker;
+        if fresh {
+            self.change_speaker();
+            self.speaker = speaker;
+        }
+        let timestamp = if fresh {
+            self.identity.timestamp_at(cx.now, clock, step)
+        } else {
+            self.identity.timestamp().wrapping_add(step).wrapping_add(clock / 1_000 * skipped_ms)
+        };
+        let Some(encoder) = self.encoder_at(rate_hz) else { return };
+        let (head, body) = cx.packet.split_at_mut(HEADER_BYTES);
+        let Ok(bytes) = encoder.encode(&cx.frame[..samples], body) else { return };
+        let marker = fresh || skipped_ms > 0;
+        let stamp = self.identity.stamp(cx.now, format.payload_type, timestamp, marker, bytes);
+        head.copy_from_slice(&stamp.bytes());
+        let _ = self.rtp.send_to(&cx.packet[..HEADER_BYTES + bytes], target);
+    }
+
+    fn encoder_at(&mut self, rate_hz: u32) -> Option<&mut crate::codec::Encoder> {
+        let codec = self.format?.codec;
+        let fits = |e: &crate::codec::Encoder| e.codec() == codec && e.rate_hz() == rate_hz;
+        if !self.encoder.as_ref().is_some_and(fits) {
+            self.encoder = crate::codec::Encoder::with_rate(codec, rate_hz).ok();
+        }
+        self.encoder.as_mut()
+    }
+}

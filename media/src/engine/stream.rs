@@ -1,0 +1,268 @@
+//! One stream of a media thread: what it receives (`Inbound`) and what it sends (`Outbound`). The two
+//! halves are apart because a relay uses the inbound half of one stream and the outbound half of another.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Instant;
+
+use super::{context::Context, worker::NewStream};
+use crate::{
+    codec::{Codec, Encoder},
+    contract::{Configure, Format, Quality, StreamId},
+    dtmf::{DigitDetector, DigitGenerator},
+    learn::Learner,
+    outgoing::Outgoing,
+    player::{Pacer, Player},
+    random::Random,
+    reception::Reception,
+    record::Side,
+    relay::Relay,
+    reports::Reports,
+    transcode::Transcoder,
+};
+
+/// A stream and its partner.
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    pub(super) inbound: Inbound,
+    pub(super) outbound: Outbound,
+    /// Slot of the stream that hears this one and is heard by it; its own for echo.
+    pub(super) partner: Option<usize>,
+    /// Handling it panicked: it does nothing more.
+    pub(super) faulty: bool,
+    /// Whether the thread's list of paced streams holds it.
+    pub(super) paced: bool,
+}
+
+/// The receiving half.
+pub(super) struct Inbound {
+    /// `None` until configured; nothing is accepted before.
+    pub(super) learner: Option<Learner>,
+    pub(super) format: Option<Format>,
+    /// Whether the peer is expected to send.
+    pub(super) expected: bool,
+    pub(super) reception: Reception,
+    pub(super) detector: DigitDetector,
+    pub(super) transcoder: Option<Transcoder>,
+    pub(super) tap: Option<Tap>,
+    /// Since when silence counts as lost media.
+    pub(super) silent_since: Instant,
+    pub(super) lost_told: bool,
+    pub(super) foreign: u64,
+    pub(super) malformed: u64,
+}
+
+/// A recording that takes what is received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tap {
+    pub(super) recording: u64,
+    pub(super) side: Side,
+    pub(super) dropped: u64,
+}
+
+/// Whose audio left last. A change starts a new mapping with the marker set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    Nobody,
+    Relayed,
+    Transcoded,
+    Player,
+}
+
+/// An event of the partner that is carried over to another codec's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CarriedEvent {
+    pub(super) theirs: u32,
+    pub(super) ours: u32,
+}
+
+/// The sending half.
+pub(super) struct Outbound {
+    pub(super) rtp: UdpSocket,
+    pub(super) rtcp: UdpSocket,
+    pub(super) format: Option<Format>,
+    /// Whether we may send media (hold).
+    pub(super) allowed: bool,
+    pub(super) target: Option<SocketAddr>,
+    pub(super) rtcp_target: Option<SocketAddr>,
+    /// Where the SDP wants RTCP, when it says.
+    pub(super) negotiated_rtcp: Option<SocketAddr>,
+    pub(super) rtcp_mux: bool,
+    pub(super) identity: Outgoing,
+    pub(super) relay: Relay,
+    pub(super) reports: Reports,
+    pub(super) speaker: Speaker,
+    pub(super) encoder: Option<Encoder>,
+    pub(super) player: Option<Player>,
+    pub(super) player_pacer: Option<Pacer>,
+    pub(super) digits: DigitGenerator,
+    pub(super) digit_pacer: Option<Pacer>,
+    pub(super) carried_event: Option<CarriedEvent>,
+}
+
+impl Stream {
+    pub(super) fn new(new: NewStream, cx: &Context) -> Self {
+        let mut random = Random::new(new.seed);
+        let identity = Outgoing::new(random.u32(), random.u16(), random.u32());
+        Self {
+            id: new.id,
+            inbound: Inbound {
+                learner: None,
+                format: None,
+                expected: false,
+                reception: Reception::new(cx.now),
+                detector: DigitDetector::new(),
+                transcoder: None,
+                tap: None,
+                silent_since: cx.now,
+                lost_told: false,
+                foreign: 0,
+                malformed: 0,
+            },
+            outbound: Outbound {
+                rtp: new.rtp,
+                rtcp: new.rtcp,
+                format: None,
+                allowed: false,
+                target: None,
+                rtcp_target: None,
+                negotiated_rtcp: None,
+                rtcp_mux: false,
+                identity,
+                relay: Relay::new(),
+                reports: Reports::new(cx.now, cx.ntp, random.u64()),
+                speaker: Speaker::Nobody,
+                encoder: None,
+                player: None,
+                player_pacer: None,
+                digits: DigitGenerator::new(),
+                digit_pacer: None,
+                carried_event: None,
+            },
+            partner: None,
+            faulty: false,
+            paced: false,
+        }
+    }
+
+    /// Takes over what was negotiated.
+    pub(super) fn configure(&mut self, to: &Configure, now: Instant) {
+        let format = Format { ptime_ms: usable_ptime(&to.format), ..to.format };
+        let inbound = &mut self.inbound;
+        match &mut inbound.learner {
+            Some(learner) => learner.renegotiate(to.remote, to.signalling, to.learn),
+            none => *none = Some(Learner::new(to.remote, to.signalling, to.learn)),
+        }
+        if inbound.format.is_none_or(|old| old.codec != format.codec) {
+            inbound.transcoder = None;
+            inbound.reception.set_clock_rate(format.codec.rtp_clock_hz());
+        }
+        if to.receive && !inbound.expected {
+            (inbound.silent_since, inbound.lost_told) = (now, false);
+        }
+        inbound.format = Some(format);
+        inbound.expected = to.receive;
+        let outbound = &mut self.outbound;
+        if outbound.format.is_none_or(|old| old != format) {
+            outbound.encoder = None;
+            outbound.change_speaker();
+            outbound.player_pacer = None;
+        }
+        outbound.format = Some(format);
+        outbound.allowed = to.send;
+        outbound.rtcp_mux = to.rtcp_mux;
+        outbound.negotiated_rtcp = to.remote_rtcp;
+        self.retarget();
+    }
+
+    /// Sends to where the peer is now. RTCP goes where it was negotiated unless the peer was learned
+    /// elsewhere: then to the port beside its RTP.
+    pub(super) fn retarget(&mut self) {
+        let Some(learner) = &self.inbound.learner else { return };
+        let target = learner.target();
+        self.outbound.target = Some(target);
+        let beside = target.port().checked_add(1).map(|port| SocketAddr::new(target.ip(), port));
+        self.outbound.rtcp_target = if self.outbound.rtcp_mux {
+            Some(target)
+        } else if learner.learned() {
+            beside
+        } else {
+            self.outbound.negotiated_rtcp.or(beside)
+        };
+    }
+
+    /// What was measured over the whole life.
+    pub(super) fn quality(&self) -> Quality {
+        let (inbound, reports) = (&self.inbound, &self.outbound.reports);
+        let narrow = inbound.format.is_some_and(|f| matches!(f.codec, Codec::Pcmu | Codec::Pcma));
+        Quality {
+            packets_received: inbound.reception.received(),
+            packets_sent: self.outbound.identity.packets(),
+            lost: inbound.reception.lost(),
+            late: inbound.reception.late(),
+            duplicated: inbound.reception.duplicated(),
+            foreign: inbound.foreign,
+            malformed: inbound.malformed,
+            jitter_ms: inbound.reception.jitter_ms(),
+            rtt_ms: reports.rtt_ms(),
+            remote_loss: reports.remote_loss(),
+            mos: if narrow { inbound.reception.mos(reports.rtt_ms()) } else { None },
+        }
+    }
+
+    /// Sends the report that is due.
+    pub(super) fn report(&mut self, now: Instant) {
+        let Some(format) = self.outbound.format else { return };
+        let outbound = &mut self.outbound;
+        let clock = format.codec.rtp_clock_hz();
+        if let Some(packet) = outbound.reports.due(now, clock, &outbound.identity, &mut self.inbound.reception) {
+            outbound.send_rtcp(&packet);
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) fn bye(&mut self, now: Instant) {
+        let Some(format) = self.outbound.format else { return };
+        let outbound = &mut self.outbound;
+        let clock = format.codec.rtp_clock_hz();
+        if let Some(packet) = outbound.reports.bye(now, clock, &outbound.identity, &mut self.inbound.reception) {
+            outbound.send_rtcp(&packet);
+        }
+    }
+
+    /// Whether RTCP from there is the peer's: from the host that media goes to, or negotiated.
+    pub(super) fn is_rtcp_peer(&self, from: IpAddr) -> bool {
+        let is = |target: Option<SocketAddr>| target.is_some_and(|target| target.ip() == from);
+        is(self.outbound.target) || is(self.outbound.rtcp_target)
+    }
+}
+
+/// The packet length that we make: what was negotiated if the codec has it, else 20 ms.
+fn usable_ptime(format: &Format) -> u8 {
+    match (format.codec, format.ptime_ms) {
+        (_, 10 | 20 | 40 | 60) => format.ptime_ms,
+        (Codec::Pcmu | Codec::Pcma | Codec::G722, 30) => 30,
+        _ => 20,
+    }
+}
+
+impl Outbound {
+    /// What is sent next comes from somebody else.
+    pub(super) fn change_speaker(&mut self) {
+        self.speaker = Speaker::Nobody;
+        self.relay.forget();
+        self.carried_event = None;
+    }
+
+    /// Whether audio of a partner may pass: the stream is negotiated and nothing of ours is playing.
+    pub(super) fn takes_partner(&self) -> bool {
+        self.allowed && self.player.is_none() && !self.digits.is_busy()
+    }
+
+    fn send_rtcp(&self, packet: &[u8]) {
+        if let Some(target) = self.rtcp_target {
+            let socket = if self.rtcp_mux { &self.rtp } else { &self.rtcp };
+            // A peer without an RTCP port is common, and a full buffer only delays a report.
+            let _ = socket.send_to(packet, target);
+        }
+    }
+}

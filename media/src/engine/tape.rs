@@ -1,0 +1,156 @@
+//! The way of recorded packets from a media thread to the writer: pages of a bounded pool. The media
+//! thread copies payloads into a page and never waits; when the writer is behind and no page is left,
+//! packets are dropped and counted.
+
+use std::{
+    ops::Range,
+    path::PathBuf,
+    sync::mpsc::{Receiver, SyncSender},
+    time::Instant,
+};
+
+use crate::{codec::Codec, record::Side, rtp::Header};
+
+/// Payload bytes of a page.
+const PAGE_BYTES: usize = 64 * 1024;
+/// Packets of a page.
+const PAGE_ENTRIES: usize = 512;
+/// Pages of one media thread: about a second and a half of 400 recorded G.711 legs.
+pub(super) const PAGES: usize = 64;
+/// Orders that may wait for the writer besides the pages.
+pub(super) const SPARE_ORDERS: usize = 1_024;
+
+/// One recorded packet: whose it is, and where its payload lies in the page.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) recording: u64,
+    pub(super) side: Side,
+    pub(super) codec: Codec,
+    pub(super) ssrc: u32,
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+    pub(super) at: Instant,
+    pub(super) payload: Range<usize>,
+}
+
+/// Packets of many recordings in the order of their arrival.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) home: usize,
+    pub(super) bytes: Vec<u8>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// What the writer is told, in order.
+#[derive(Debug)]
+pub(super) enum WriterOrder {
+    /// Packets.
+    Page(Page),
+    /// A file begins.
+    Start { recording: u64, path: PathBuf, rate_hz: u32, at: Instant },
+    /// Another stream takes one side.
+    ChangeSide { recording: u64, side: Side },
+    /// Silence from now on, or audio again.
+    Pause { recording: u64, paused: bool },
+    /// A file ends; so many packets never reached the writer.
+    Stop { recording: u64, at: Instant, dropped: u64 },
+}
+
+/// A media thread's end.
+#[derive(Debug)]
+pub(super) struct Tape {
+    home: usize,
+    writer: SyncSender<WriterOrder>,
+    returned: Receiver<Page>,
+    /// Pages that may still be made.
+    unmade: usize,
+    page: Option<Page>,
+    /// Orders that found the writer's channel full; at most a few for each recording.
+    waiting: Vec<WriterOrder>,
+}
+
+impl Tape {
+    pub(super) const fn new(home: usize, writer: SyncSender<WriterOrder>, returned: Receiver<Page>) -> Self {
+        Self { home, writer, returned, unmade: PAGES, page: None, waiting: Vec::new() }
+    }
+
+    /// Copies a packet. `false` when there was no room for it.
+    pub(super) fn record(
+        &mut self,
+        recording: u64,
+        side: Side,
+        codec: Codec,
+        header: &Header,
+        payload: &[u8],
+        at: Instant,
+    ) -> bool {
+        if self.page.as_ref().is_some_and(|p| p.entries.len() >= PAGE_ENTRIES || p.bytes.len() + payload.len() > PAGE_BYTES) {
+            self.flush();
+        }
+        if self.page.is_none() {
+            self.page = self.fresh_page();
+        }
+        let Some(page) = &mut self.page else { return false };
+        let start = page.bytes.len();
+        page.bytes.extend_from_slice(payload);
+        page.entries.push(Entry {
+            recording,
+            side,
+            codec,
+            ssrc: header.ssrc,
+            sequence: header.sequence,
+            timestamp: header.timestamp,
+            at,
+            payload: start..page.bytes.len(),
+        });
+        true
+    }
+
+    fn fresh_page(&mut self) -> Option<Page> {
+        if let Ok(page) = self.returned.try_recv() {
+            return Some(page);
+        }
+        self.unmade = self.unmade.checked_sub(1)?;
+        Some(Page { home: self.home, bytes: Vec::with_capacity(PAGE_BYTES), entries: Vec::with_capacity(PAGE_ENTRIES) })
+    }
+
+    /// Tells the writer something, after all packets that were recorded before it.
+    pub(super) fn order(&mut self, order: WriterOrder) {
+        self.flush();
+        self.waiting.push(order);
+        self.send_waiting();
+    }
+
+    /// Hands the page in progress to the writer.
+    pub(super) fn flush(&mut self) {
+        if let Some(page) = self.page.take() {
+            self.waiting.push(WriterOrder::Page(page));
+        }
+        self.send_waiting();
+    }
+
+    fn send_waiting(&mut self) {
+        while !self.waiting.is_empty() {
+            let order = self.waiting.remove(0);
+            if let Err(refused) = self.writer.try_send(order) {
+                use std::sync::mpsc::TrySendError::{Disconnected, Full};
+                if let Full(order) = refused {
+                    self.waiting.insert(0, order);
+                } else if let Disconnected(_) = refused {
+                    self.waiting.clear();
+                }
+                return;
+            }
+        }
+    }
+
+    /// The last orders must not be lost: waits for the writer, which never waits for a media thread.
+    pub(super) fn finish(mut self) {
+        self.flush();
+        for order in self.waiting.drain(..) {
+            if self.writer.send(order).is_err() {
+                return;
+            }
+        }
+    }
+}

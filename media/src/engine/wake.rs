@@ -1,0 +1,42 @@
+//! Wakes a thread out of its `epoll_wait`.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// An eventfd that is written only when the thread has not been woken already.
+#[derive(Debug)]
+pub(super) struct Wake {
+    fd: OwnedFd,
+    raised: AtomicBool,
+}
+
+impl Wake {
+    pub(super) fn new() -> io::Result<Self> {
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { fd, raised: AtomicBool::new(false) })
+    }
+
+    pub(super) const fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    /// Called after something was put where the thread will look.
+    pub(super) fn wake(&self) {
+        if !self.raised.swap(true, Ordering::AcqRel) {
+            // Only a counter that is full already could refuse, and then the thread wakes anyway.
+            let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
+        }
+    }
+
+    /// Called by the thread before it looks.
+    pub(super) fn clear(&self) {
+        let _ = rustix::io::read(&self.fd, &mut [0u8; 8]);
+        // A swap, not a store: whoever saw the flag still raised has put its order where it is now seen.
+        self.raised.swap(false, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,509 @@
+//! A media thread: one epoll loop over the sockets of its streams, one tick for what is sent by the
+//! clock, and a slower one for reports and time limits. The clock is read once per wake-up. A panic
+//! while a stream is handled ends that stream only.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    net::UdpSocket,
+    os::fd::OwnedFd,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{Receiver, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    buffer::spare_capacity,
+    event::{Timespec, epoll},
+};
+
+use super::{
+    context::{Context, FRAME_SAMPLES, OwnAddresses, PACKET_BYTES},
+    events::EventQueue,
+    receive,
+    stream::{Stream, Tap},
+    tape::{Tape, WriterOrder},
+    wake::Wake,
+};
+use crate::{
+    codec::Audio,
+    contract::{Command, EngineConfig, Event, StreamId},
+    player::Player,
+    record::Side,
+    reports::NtpClock,
+};
+
+/// Sockets looked at per wake-up; the others are still ready at the next.
+const READY: usize = 512;
+/// Commands taken per wake-up, so that media is not held up by them.
+const ORDERS_AT_ONCE: usize = 256;
+/// Tick of prompts and key presses.
+const FAST: Duration = Duration::from_millis(10);
+/// Tick of reports, silence, lost ends of key presses and recordings.
+const SLOW: Duration = Duration::from_millis(200);
+/// Longest datagram that is read; longer ones are no voice.
+const DATAGRAM_BYTES: usize = 2_048;
+/// Epoll's name for the wake-up of the thread itself.
+const WAKE: u64 = u64::MAX;
+
+/// A stream as it comes from the handle.
+#[derive(Debug)]
+pub(super) struct NewStream {
+    pub(super) id: StreamId,
+    pub(super) rtp: UdpSocket,
+    pub(super) rtcp: UdpSocket,
+    pub(super) seed: u64,
+}
+
+/// What the handle says.
+#[derive(Debug)]
+pub(super) enum Order {
+    Open(Box<NewStream>),
+    Command(Command),
+}
+
+/// The state of a media thread.
+pub(super) struct Worker {
+    clock: fn() -> Instant,
+    lost_after: Duration,
+    epoll: OwnedFd,
+    wake: Arc<Wake>,
+    orders: Receiver<Order>,
+    events: EventQueue,
+    streams: Vec<Option<Box<Stream>>>,
+    /// Counts the streams that a slot has had, so that an event for an old one is not taken for the new.
+    generations: Vec<u32>,
+    free: Vec<usize>,
+    slots: HashMap<StreamId, usize>,
+    paced: Vec<usize>,
+    recordings: HashMap<u64, u64>,
+    ring_back: Arc<Audio>,
+    fast_at: Instant,
+    slow_at: Instant,
+    datagram: Box<[u8; DATAGRAM_BYTES]>,
+    cx: Context,
+}
+
+impl Worker {
+    pub(super) fn new(
+        config: &EngineConfig,
+        wake: Arc<Wake>,
+        orders: Receiver<Order>,
+        events: EventQueue,
+        tape: Tape,
+    ) -> io::Result<Self> {
+        let now = (config.clock)();
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, wake.fd(), epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+        Ok(Self {
+            clock: config.clock,
+            lost_after: config.lost_after,
+            epoll,
+            wake,
+            orders,
+            events,
+            streams: Vec::new(),
+            generations: Vec::new(),
+            free: Vec::new(),
+            slots: HashMap::new(),
+            paced: Vec::new(),
+            recordings: HashMap::new(),
+            ring_back: Arc::new(Audio::ringback()),
+            fast_at: now,
+            slow_at: now,
+            datagram: Box::new([0; DATAGRAM_BYTES]),
+            cx: Context {
+                now,
+                events: VecDeque::new(),
+                tape,
+                ntp: NtpClock::new(now, config.unix_us),
+                own: OwnAddresses::of(config),
+                frame: Box::new([0; FRAME_SAMPLES]),
+                packet: Box::new([0; PACKET_BYTES]),
+            },
+        })
+    }
+
+    /// Runs until the handle is gone.
+    pub(super) fn run(mut self) {
+        let mut ready = Vec::with_capacity(READY);
+        let mut more_orders = false;
+        loop {
+            let timeout = if more_orders { Some(Duration::ZERO) } else { self.timeout() };
+            if let Err(error) = self.wait(&mut ready, timeout) {
+                tracing::error!(%error, "a media thread cannot wait for its sockets");
+                break;
+            }
+            self.cx.now = (self.clock)();
+            let mut woken = more_orders;
+            for event in ready.drain(..) {
+                match event.data.u64() {
+                    WAKE => woken = true,
+                    key => self.on_ready(key),
+                }
+            }
+            if woken {
+                self.wake.clear();
+                match self.take_orders() {
+                    Ok(more) => more_orders = more,
+                    Err(Gone) => break,
+                }
+            }
+            self.tick();
+            self.tell();
+        }
+        self.close_all();
+    }
+
+    fn wait(&self, ready: &mut Vec<epoll::Event>, timeout: Option<Duration>) -> rustix::io::Result<()> {
+        // Whole milliseconds, rounded up: less would come back early and wait again.
+        let timeout = timeout.map(|t| {
+            let ms = i64::try_from(t.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX);
+            Timespec { tv_sec: ms / 1_000, tv_nsec: ms % 1_000 * 1_000_000 }
+        });
+        match epoll::wait(&self.epoll, spare_capacity(ready), timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let until = |at: Instant| at.saturating_duration_since(self.cx.now);
+        if !self.paced.is_empty() || self.events.is_behind() {
+            Some(until(self.fast_at.min(self.slow_at)))
+        } else if !self.slots.is_empty() || !self.recordings.is_empty() {
+            Some(until(self.slow_at))
+        } else {
+            None
+        }
+    }
+
+    fn on_ready(&mut self, key: u64) {
+        let Some((slot, is_rtcp)) = self.slot_of(key) else { return };
+        self.guarded(slot, |worker| {
+            let Some(stream) = worker.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
+            let socket = if is_rtcp { &stream.outbound.rtcp } else { &stream.outbound.rtp };
+            // One datagram per wake-up: level-triggered epoll comes back for more after the others.
+            let Ok((bytes, from)) = socket.recv_from(&mut worker.datagram[..]) else { return };
+            let packet = &mut worker.datagram[..bytes];
+            if is_rtcp {
+                receive::on_rtcp(stream, packet, from, &worker.cx);
+            } else {
+                receive::on_rtp(&mut worker.streams, slot, packet, from, &mut worker.cx);
+            }
+        });
+    }
+
+    /// Runs `work` on behalf of a stream; a panic in it ends the stream.
+    fn guarded(&mut self, slot: usize, work: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            self.fail(slot);
+        }
+    }
+
+    fn fail(&mut self, slot: usize) {
+        let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
+        stream.faulty = true;
+        let _ = epoll::delete(&self.epoll, &stream.outbound.rtp);
+        let _ = epoll::delete(&self.epoll, &stream.outbound.rtcp);
+        (stream.outbound.player, stream.inbound.tap) = (None, None);
+        let id = stream.id;
+        tracing::error!(stream = %id, "handling a stream panicked; it is silent from now on");
+        self.cx.events.push_back(Event::Fault { stream: id });
+        self.part(slot);
+    }
+
+    fn take_orders(&mut self) -> Result<bool, Gone> {
+        for _ in 0..ORDERS_AT_ONCE {
+            match self.orders.try_recv() {
+                Ok(Order::Open(new)) => self.open(*new),
+                Ok(Order::Command(command)) => {
+                    let slot = self.slot_for(&command);
+                    self.guarded(slot, |worker| worker.command(slot, command));
+                }
+                Err(TryRecvError::Empty) => return Ok(false),
+                Err(TryRecvError::Disconnected) => return Err(Gone),
+            }
+        }
+        Ok(true)
+    }
+
+    fn tick(&mut self) {
+        let now = self.cx.now;
+        if now >= self.fast_at {
+            self.fast_at = now + FAST;
+            self.pace();
+            self.events.flush();
+        }
+        if now >= self.slow_at {
+            self.slow_at = now + SLOW;
+            self.cx.tape.flush();
+            for slot in 0..self.streams.len() {
+                if self.streams[slot].as_ref().is_some_and(|stream| !stream.faulty) {
+                    self.guarded(slot, |worker| worker.watch(slot));
+                }
+            }
+        }
+    }
+
+    fn pace(&mut self) {
+        let mut index = 0;
+        while let Some(&slot) = self.paced.get(index) {
+            let mut busy = false;
+            self.guarded(slot, |worker| {
+                if let Some(stream) = worker.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) {
+                    busy = stream.pace(&mut worker.cx);
+                }
+            });
+            if busy {
+                index += 1;
+            } else {
+                self.paced.swap_remove(index);
+                if let Some(stream) = self.streams[slot].as_deref_mut() {
+                    stream.paced = false;
+                }
+            }
+        }
+    }
+
+    /// Reports, silence and lost ends of key presses of one stream.
+    fn watch(&mut self, slot: usize) {
+        let Some(stream) = self.streams[slot].as_deref_mut() else { return };
+        let now = self.cx.now;
+        stream.report(now);
+        let (id, inbound) = (stream.id, &mut stream.inbound);
+        let Some(format) = inbound.format else { return };
+        if let Some(digit) = inbound.detector.timeout(now, format.codec.rtp_clock_hz()) {
+            self.cx.events.push_back(Event::Digit { stream: id, digit: digit.key, duration_ms: digit.duration_ms });
+        }
+        let silent = now.saturating_duration_since(inbound.silent_since) >= self.lost_after;
+        if silent && inbound.expected && !inbound.lost_told {
+            inbound.lost_told = true;
+            self.cx.events.push_back(Event::MediaLost { stream: id });
+        }
+    }
+
+    fn tell(&mut self) {
+        while let Some(event) = self.cx.events.pop_front() {
+            self.events.push(event);
+        }
+    }
+}
+
+/// The handle was dropped.
+struct Gone;
+
+/// Streams and slots.
+impl Worker {
+    fn key(&self, slot: usize, is_rtcp: bool) -> u64 {
+        u64::from(self.generations[slot]) << 32 | (slot as u64) << 1 | u64::from(is_rtcp)
+    }
+
+    fn slot_of(&self, key: u64) -> Option<(usize, bool)> {
+        let slot = usize::try_from((key & 0xffff_ffff) >> 1).ok()?;
+        (self.generations.get(slot).copied().map(u64::from) == Some(key >> 32)).then_some((slot, key & 1 == 1))
+    }
+
+    fn open(&mut self, new: NewStream) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.streams.push(None);
+            self.generations.push(0);
+            self.streams.len() - 1
+        });
+        // The upper bit stays clear, so that no key equals `WAKE`.
+        self.generations[slot] = self.generations[slot].wrapping_add(1) & 0x7fff_ffff;
+        let id = new.id;
+        let (rtp_key, rtcp_key) = (self.key(slot, false), self.key(slot, true));
+        let added = epoll::add(&self.epoll, &new.rtp, epoll::EventData::new_u64(rtp_key), epoll::EventFlags::IN)
+            .and_then(|()| epoll::add(&self.epoll, &new.rtcp, epoll::EventData::new_u64(rtcp_key), epoll::EventFlags::IN));
+        self.slots.insert(id, slot);
+        self.streams[slot] = Some(Box::new(Stream::new(new, &self.cx)));
+        if let Err(error) = added {
+            tracing::error!(%error, "a media thread cannot watch a socket");
+            self.fail(slot);
+        }
+    }
+
+    /// The slot of the stream a command is for; no stream's slot when it is gone or for a recording.
+    fn slot_for(&self, command: &Command) -> usize {
+        let id = match command {
+            Command::Configure { stream, .. }
+            | Command::Part { stream }
+            | Command::Play { stream, .. }
+            | Command::RingBack { stream }
+            | Command::StopPlay { stream }
+            | Command::Echo { stream }
+            | Command::SendDigit { stream, .. }
+            | Command::Close { stream } => stream,
+            Command::Join { a, .. } => a,
+            Command::Record { left, .. } => left,
+            Command::PauseRecord { .. } | Command::StopRecord { .. } => return usize::MAX,
+        };
+        self.slots.get(id).copied().unwrap_or(usize::MAX)
+    }
+
+    fn command(&mut self, slot: usize, command: Command) {
+        match command {
+            Command::Record { recording, path, left, right } => self.record(recording, path, left, right),
+            Command::PauseRecord { recording, paused } => self.cx.tape.order(WriterOrder::Pause { recording, paused }),
+            Command::StopRecord { recording } => self.stop_record(recording),
+            Command::Close { .. } => self.close(slot),
+            command => self.stream_command(slot, command),
+        }
+    }
+
+    fn stream_command(&mut self, slot: usize, command: Command) {
+        let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
+        if stream.faulty {
+            return;
+        }
+        match command {
+            Command::Configure { to, .. } => stream.configure(&to, self.cx.now),
+            Command::Join { b, .. } => self.join(slot, b),
+            Command::Part { .. } => self.part(slot),
+            Command::Echo { .. } => {
+                self.part(slot);
+                self.partner(slot, Some(slot));
+            }
+            Command::Play { play, audio, repeat, .. } => self.play(slot, Some(Player::new(audio, repeat, Some(play)))),
+            Command::RingBack { .. } => {
+                let tone = vec![Arc::clone(&self.ring_back)];
+                self.play(slot, Some(Player::new(tone, true, None)));
+            }
+            Command::StopPlay { .. } => self.play(slot, None),
+            Command::SendDigit { digit, duration_ms, .. } => {
+                let negotiated = stream.outbound.format.is_some_and(|f| f.dtmf_payload_type.is_some());
+                if negotiated && stream.outbound.digits.push(digit, duration_ms) {
+                    self.start_pacing(slot);
+                }
+            }
+            Command::Record { .. } | Command::PauseRecord { .. } | Command::StopRecord { .. } | Command::Close { .. } => {}
+        }
+    }
+
+    fn play(&mut self, slot: usize, player: Option<Player>) {
+        let Some(stream) = self.streams[slot].as_deref_mut() else { return };
+        stream.outbound.player_pacer = None;
+        stream.outbound.player = player;
+        if stream.outbound.player.is_some() {
+            self.start_pacing(slot);
+        }
+    }
+
+    fn start_pacing(&mut self, slot: usize) {
+        let Some(stream) = self.streams[slot].as_deref_mut() else { return };
+        if !stream.paced {
+            stream.paced = true;
+            if self.paced.is_empty() {
+                self.fast_at = self.cx.now;
+            }
+            self.paced.push(slot);
+        }
+    }
+
+    fn join(&mut self, a: usize, b: StreamId) {
+        let Some(&b) = self.slots.get(&b) else { return };
+        if a != b && self.streams[b].as_ref().is_some_and(|stream| !stream.faulty) {
+            self.part(a);
+            self.part(b);
+            self.partner(a, Some(b));
+            self.partner(b, Some(a));
+        }
+    }
+
+    fn part(&mut self, slot: usize) {
+        let partner = self.streams[slot].as_ref().and_then(|stream| stream.partner);
+        for slot in [Some(slot), partner].into_iter().flatten() {
+            self.partner(slot, None);
+        }
+    }
+
+    fn partner(&mut self, slot: usize, partner: Option<usize>) {
+        if let Some(stream) = self.streams[slot].as_deref_mut() {
+            stream.partner = partner;
+            stream.inbound.transcoder = None;
+            stream.outbound.change_speaker();
+        }
+    }
+
+    fn close(&mut self, slot: usize) {
+        self.part_if_open(slot);
+        let Some(mut stream) = self.streams.get_mut(slot).and_then(Option::take) else { return };
+        if !stream.faulty {
+            stream.bye(self.cx.now);
+        }
+        if let Some(tap) = stream.inbound.tap {
+            *self.recordings.entry(tap.recording).or_default() += tap.dropped;
+        }
+        self.slots.remove(&stream.id);
+        self.paced.retain(|&paced| paced != slot);
+        self.free.push(slot);
+        self.cx.events.push_back(Event::Closed { stream: stream.id, quality: stream.quality() });
+    }
+
+    fn part_if_open(&mut self, slot: usize) {
+        if self.streams.get(slot).is_some_and(Option::is_some) {
+            self.part(slot);
+        }
+    }
+
+    fn close_all(mut self) {
+        for slot in 0..self.streams.len() {
+            self.close(slot);
+        }
+        let recordings: Vec<u64> = self.recordings.keys().copied().collect();
+        for recording in recordings {
+            self.stop_record(recording);
+        }
+        self.tell();
+        self.cx.tape.finish();
+    }
+}
+
+/// Recordings.
+impl Worker {
+    fn record(&mut self, recording: u64, path: std::path::PathBuf, left: StreamId, right: Option<StreamId>) {
+        let left = self.slots.get(&left).copied();
+        let right = right.and_then(|right| self.slots.get(&right).copied());
+        let sides = [(Side::Left, left), (Side::Right, right)];
+        if self.recordings.contains_key(&recording) {
+            self.untap(recording, &sides);
+        } else {
+            self.recordings.insert(recording, 0);
+            let wide = sides.iter().filter_map(|(_, slot)| self.streams[(*slot)?].as_ref()?.inbound.format);
+            let rate_hz = wide.map(|format| format.codec.sample_rate_hz()).max().unwrap_or(8_000);
+            self.cx.tape.order(WriterOrder::Start { recording, path, rate_hz, at: self.cx.now });
+        }
+        for (side, slot) in sides {
+            let Some(inbound) = slot.and_then(|slot| self.streams[slot].as_deref_mut()).map(|s| &mut s.inbound) else {
+                continue;
+            };
+            if inbound.tap.is_none_or(|tap| (tap.recording, tap.side) != (recording, side)) {
+                inbound.tap = Some(Tap { recording, side, dropped: 0 });
+                self.cx.tape.order(WriterOrder::ChangeSide { recording, side });
+            }
+        }
+    }
+
+    /// Takes a recording away from the streams that are not one of its sides any more.
+    fn untap(&mut self, recording: u64, keep: &[(Side, Option<usize>)]) {
+        for slot in 0..self.streams.len() {
+            let Some(inbound) = self.streams[slot].as_deref_mut().map(|s| &mut s.inbound) else { continue };
+            let Some(tap) = inbound.tap.filter(|tap| tap.recording == recording) else { continue };
+            if !keep.contains(&(tap.side, Some(slot))) {
+                inbound.tap = None;
+                *self.recordings.entry(recording).or_default() += tap.dropped;
+            }
+        }
+    }
+
+    fn stop_record(&mut self, recording: u64) {
+        self.untap(recording, &[]);
+        if let Some(dropped) = self.recordings.remove(&recording) {
+            self.cx.tape.order(WriterOrder::Stop { recording, at: self.cx.now, dropped });
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The thread that writes recordings: stereo WAV, 16 bits, 8 or 16 kHz. The header is made valid again
+//! at least every second, so a file is readable whatever happens to the process.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufWriter},
+    path::PathBuf,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use hound::{SampleFormat, WavSpec, WavWriter};
+
+use super::{
+    events::EventQueue,
+    tape::{PAGES, Page, SPARE_ORDERS, Tape, WriterOrder},
+};
+use crate::{
+    contract::Event,
+    record::{Frame, Timeline},
+};
+
+/// How often all files are brought up to date.
+const WRITE_EVERY: Duration = Duration::from_millis(500);
+
+/// One open file.
+struct Recording {
+    path: PathBuf,
+    started_at: Instant,
+    timeline: Timeline,
+    file: WavWriter<BufWriter<File>>,
+}
+
+struct Writer {
+    clock: fn() -> Instant,
+    orders: Receiver<WriterOrder>,
+    homes: Vec<SyncSender<Page>>,
+    events: EventQueue,
+    recordings: HashMap<u64, Recording>,
+}
+
+/// Starts the writer; gives one tape for each media thread. It ends when all tapes are gone, after
+/// completing all files.
+pub(super) fn start(clock: fn() -> Instant, threads: usize, events: EventQueue) -> io::Result<(Vec<Tape>, JoinHandle<()>)> {
+    let (orders_tx, orders_rx) = sync_channel(threads * PAGES + SPARE_ORDERS);
+    let (mut tapes, mut homes) = (Vec::new(), Vec::new());
+    for home in 0..threads {
+        let (pages_tx, pages_rx) = sync_channel(PAGES);
+        homes.push(pages_tx);
+        tapes.push(Tape::new(home, orders_tx.clone(), pages_rx));
+    }
+    let mut writer = Writer { clock, orders: orders_rx, homes, events, recordings: HashMap::new() };
+    let join = std::thread::Builder::new().name("media-writer".into()).spawn(move || writer.run())?;
+    Ok((tapes, join))
+}
+
+impl Writer {
+    fn run(&mut self) {
+        let mut write_at = (self.clock)();
+        loop {
+            let order = self.orders.recv_timeout(WRITE_EVERY / 2);
+            match order {
+                Ok(order) => self.handle(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.complete_all(),
+            }
+            self.events.flush();
+            let now = (self.clock)();
+            if now >= write_at {
+                write_at = now + WRITE_EVERY;
+                self.write_all(now);
+            }
+        }
+    }
+
+    fn handle(&mut self, order: WriterOrder) {
+        match order {
+            WriterOrder::Page(page) => self.place(page),
+            WriterOrder::Start { recording, path, rate_hz, at } => match Recording::create(path, rate_hz, at) {
+                Ok(file) => drop(self.recordings.insert(recording, file)),
+                Err(error) => self.events.push(Event::RecordFailed { recording, error: error.to_string() }),
+            },
+            WriterOrder::ChangeSide { recording, side } => {
+                if let Some(r) = self.recordings.get_mut(&recording) {
+                    r.timeline.change_source(side);
+                }
+            }
+            WriterOrder::Pause { recording, paused } => {
+                if let Some(r) = self.recordings.get_mut(&recording) {
+                    r.timeline.pause(paused);
+                }
+            }
+            WriterOrder::Stop { recording, at, dropped } => {
+                if let Some(r) = self.recordings.remove(&recording) {
+                    self.events.push(r.complete(recording, at, dropped));
+                }
+            }
+        }
+    }
+
+    fn place(&mut self, mut page: Page) {
+        for entry in page.entries.drain(..) {
+            if let Some(r) = self.recordings.get_mut(&entry.recording) {
+                let frame = Frame {
+                    codec: entry.codec,
+                    ssrc: entry.ssrc,
+                    sequence: entry.sequence,
+                    timestamp: entry.timestamp,
+                    arrived: entry.at.saturating_duration_since(r.started_at),
+                    payload: page.bytes[entry.payload].to_vec(),
+                };
+                r.timeline.receive(entry.side, frame);
+            }
+        }
+        page.bytes.clear();
+        if let Some(home) = self.homes.get(page.home) {
+            let _ = home.try_send(page);
+        }
+    }
+
+    fn write_all(&mut self, now: Instant) {
+        let mut failed = Vec::new();
+        for (&recording, r) in &mut self.recordings {
+            if let Err(error) = r.write(now) {
+                failed.push((recording, error.to_string()));
+            }
+        }
+        for (recording, error) in failed {
+            self.recordings.remove(&recording);
+            self.events.push(Event::RecordFailed { recording, error });
+        }
+    }
+
+    /// The engine is gone: whatever was not stopped ends now.
+    fn complete_all(&mut self) {
+        let now = (self.clock)();
+        for (recording, r) in self.recordings.drain() {
+            self.events.push(r.complete(recording, now, 0));
+        }
+        self.events.flush();
+    }
+}
+
+impl Recording {
+    fn create(path: PathBuf, rate_hz: u32, started_at: Instant) -> Result<Self, hound::Error> {
+        let timeline = Timeline::new(rate_hz);
+        let spec =
+            WavSpec { channels: 2, sample_rate: timeline.rate_hz(), bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let file = BufWriter::with_capacity(64 * 1024, File::create_new(&path)?);
+        let mut file = WavWriter::new(file, spec)?;
+        file.flush()?;
+        Ok(Self { path, started_at, timeline, file })
+    }
+
+    fn write(&mut self, now: Instant) -> Result<(), hound::Error> {
+        let mut result = Ok(());
+        let file = &mut self.file;
+        self.timeline.advance(now.saturating_duration_since(self.started_at), |pair| append(file, pair, &mut result));
+        result?;
+        self.file.flush()
+    }
+
+    fn complete(mut self, recording: u64, at: Instant, dropped: u64) -> Event {
+        let mut result = Ok(());
+        let file = &mut self.file;
+        self.timeline.finish(at.saturating_duration_since(self.started_at), |pair| append(file, pair, &mut result));
+        match result.and_then(|()| self.file.finalize()) {
+            Ok(()) => Event::Recorded {
+                recording,
+                path: self.path,
+                duration_ms: self.timeline.written_ms(),
+                frames_lost: self.timeline.lost() + dropped,
+            },
+            Err(error) => Event::RecordFailed { recording, error: error.to_string() },
+        }
+    }
+}
+
+fn append(file: &mut WavWriter<BufWriter<File>>, pair: [i16; 2], result: &mut Result<(), hound::Error>) {
+    for sample in pair {
+        if result.is_ok() {
+            *result = file.write_sample(sample);
+        }
+    }
+}
