@@ -1,1 +1,50 @@
-//! tandem-dialplan
+//! The dialplan language: parse, check, run, explain.
+//!
+//! A plan is a folder of KDL 2 files. [`check`] reads them without any I/O and either gives a [`Plan`]
+//! in which every name exists and every way a step can end has an answer, or says what is wrong with
+//! file, line, column and a suggestion. [`Run`] takes one caller through a plan; [`explain`] tells
+//! beforehand which route a call takes. [`load()`] is the thin layer that reads a folder.
+//!
+//! The language itself is one table (`grammar`), from which reading, checking and the reference in
+//! `docs/dialplan.md` are made. Nothing here knows how calls are signalled: a trunk's peer is a
+//! transport word and an address.
+
+mod build;
+mod describe;
+mod diagnostic;
+mod explain;
+mod grammar;
+mod ical;
+mod load;
+mod pattern;
+mod plan;
+mod proofs;
+mod read;
+mod reference;
+mod routing;
+mod run;
+mod say;
+mod schedule;
+mod settings;
+mod source;
+mod template;
+mod world;
+
+pub use build::{Needs, check, needs};
+pub use describe::describe;
+pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
+pub use explain::{Explanation, RouteVerdict, explain};
+pub use load::{LoadError, Loaded, load, read_sources};
+pub use pattern::{NumberMatch, Pattern};
+pub use plan::{OriginGuard, Plan, Route, parse_number};
+pub use reference::reference;
+pub use run::{CallFacts, Input, MAX_STEPS, Output, Run};
+pub use say::{say, vocabulary};
+pub use schedule::{Override, Overrides, Schedule, Standing, Transition};
+pub use settings::{
+    Codec, Credentials, ExtensionRange, Host, HostPort, Listen, Network, Peer, Queue, Secret, StarterAgents, TlsFiles, Transport,
+    Trunk,
+};
+pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES, Source};
+pub use template::Template;
+pub use world::World;

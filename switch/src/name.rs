@@ -76,6 +76,10 @@ name! {
     RouteName
 }
 name! {
+    /// Opening hours.
+    ScheduleName
+}
+name! {
     /// A recorded prompt, without language and file ending (`welcome`, `digits/3`).
     PromptName
 }

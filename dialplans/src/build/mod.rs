@@ -1,0 +1,169 @@
+//! From items that fit the table to a plan whose every name exists.
+
+mod names;
+mod places;
+mod routes;
+mod schedules;
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::tz::TimeZone;
+use tandem_switch::name::{Language, SkillName};
+
+use self::names::Names;
+use crate::{
+    diagnostic::{Findings, Report},
+    grammar::Noun,
+    plan::{Block, BlockId, Ending, Plan},
+    proofs,
+    read::{Data, Item, read},
+    settings::ExtensionRange,
+    source::{Location, MAX_FILES, MAX_PLAN_BYTES, Source},
+    world::World,
+};
+
+/// Where steps stand that no text was written for.
+pub(crate) const BUILT_IN: Location = Location { file: u16::MAX, offset: 0, length: 0 };
+
+/// Reads and checks a plan. The plan is there exactly when the report holds no error.
+///
+/// Files named `*.kdl` are the plan, in the order given, and form one namespace; files named `*.ics`
+/// are calendars that schedules may name.
+#[must_use]
+pub fn check(sources: &[Source], world: &World) -> (Option<Plan>, Report) {
+    let mut findings = Findings::new(sources);
+    let bytes: usize = sources.iter().map(|source| source.text.len()).sum();
+    if sources.len() > MAX_FILES || bytes > MAX_PLAN_BYTES {
+        let message = format!("a plan has at most {MAX_FILES} files and {} MiB", MAX_PLAN_BYTES >> 20);
+        findings.error("too-large", Location::default(), message);
+        return (None, findings.into_report());
+    }
+    let items = read(sources, &mut findings);
+    if items.is_empty() && !findings.has_errors() {
+        findings.error("empty", Location::default(), "the plan is empty: there is no file *.kdl, or nothing in it");
+    }
+    let names = Names::collect(&items, &mut findings);
+    names.resolve(&items, world, &mut findings);
+    let plan = Builder::new(&items, sources, world, names, &mut findings).build(&items);
+    proofs::all(&plan, &items, &mut findings);
+    let taken = !findings.has_errors();
+    (taken.then_some(plan), findings.into_report())
+}
+
+/// What a plan wants to know of its surroundings before it is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Folder of the recordings, relative to that of the plan.
+    pub prompts: String,
+    /// Files that it names.
+    pub files: BTreeSet<String>,
+}
+
+/// Looks only for the names of outside things in a plan; errors are left to [`check`].
+#[must_use]
+pub fn needs(sources: &[Source]) -> Needs {
+    let items = read(sources, &mut Findings::new(sources));
+    let mut files = BTreeSet::new();
+    for item in &items {
+        item.walk(&mut |item| {
+            for value in item.values() {
+                if let Some(crate::settings::Secret::File(path)) = value.secret() {
+                    files.insert(path.clone());
+                }
+            }
+            if item.spec.name == "tls" {
+                files.extend(["certificate", "key"].iter().filter_map(|name| item.prop_text(name)).map(str::to_owned));
+            }
+        });
+    }
+    Needs { prompts: top_text(&items, "prompts").unwrap_or("prompts").to_owned(), files }
+}
+
+/// What the builders of all kinds share.
+pub(crate) struct Builder<'a> {
+    pub(crate) findings: &'a mut Findings,
+    world: &'a World,
+    sources: &'a [Source],
+    names: Names,
+    languages: BTreeSet<Language>,
+    zone: TimeZone,
+    extensions: Vec<ExtensionRange>,
+    blocks: Vec<Block>,
+    /// Answers to endings that a step leaves open.
+    defaults: [BlockId; Ending::ALL.len()],
+    agent_error: BlockId,
+    routes: BTreeMap<String, usize>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(items: &[Item], sources: &'a [Source], world: &'a World, names: Names, findings: &'a mut Findings) -> Self {
+        let zone = items.iter().find(|item| item.spec.name == "time-zone").and_then(|item| match &item.args.first()?.data {
+            Data::Zone(zone) => Some(zone.clone()),
+            _ => None,
+        });
+        let routes = tops(items, "route").enumerate().filter_map(|(index, item)| Some((item.text()?.to_owned(), index)));
+        let mut index = BTreeMap::new();
+        for (name, at) in routes {
+            index.entry(name).or_insert(at);
+        }
+        Self {
+            findings,
+            world,
+            sources,
+            languages: names::languages(items),
+            names,
+            zone: zone.unwrap_or(TimeZone::UTC),
+            extensions: Vec::new(),
+            blocks: Vec::new(),
+            defaults: [BlockId(0); Ending::ALL.len()],
+            agent_error: BlockId(0),
+            routes: index,
+        }
+    }
+
+    fn build(mut self, items: &[Item]) -> Plan {
+        self.extensions = self.extension_ranges(items);
+        self.built_in_defaults();
+        self.plan_defaults(items);
+        let listen = self.listen(items);
+        let trunks = self.trunks(items);
+        let queues = self.queues(items);
+        let schedules = self.schedules(items);
+        let starter_agents = self.starter_agents(items);
+        let routes = self.routes(items);
+        Plan {
+            generation: 0,
+            realm: top_text(items, "realm").unwrap_or("tandem").to_owned(),
+            country: top_text(items, "country").map(str::to_owned),
+            language: names::default_language(items),
+            languages: self.languages,
+            time_zone: self.zone,
+            prompts: top_text(items, "prompts").unwrap_or("prompts").to_owned(),
+            listen,
+            extensions: self.extensions,
+            skills: self.names.all(Noun::Skill).map(SkillName::from).collect(),
+            trunks,
+            queues,
+            schedules,
+            starter_agents,
+            routes,
+            blocks: self.blocks,
+            files: self.sources.iter().map(|source| source.path.clone()).collect(),
+        }
+    }
+
+    /// Whether every language of the plan has a recording.
+    fn recorded(&self, prompt: &str) -> bool {
+        self.languages.iter().all(|language| self.world.has(language, prompt))
+    }
+}
+
+/// Top items of one name.
+fn tops<'a>(items: &'a [Item], name: &'static str) -> impl Iterator<Item = &'a Item> {
+    items.iter().filter(move |item| item.spec.name == name)
+}
+
+fn top_text<'a>(items: &'a [Item], name: &'static str) -> Option<&'a str> {
+    tops(items, name).next().and_then(Item::text)
+}

@@ -1,0 +1,182 @@
+//! Who declares which name, who refers to it, and what nobody refers to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tandem_switch::name::Language;
+
+use super::{top_text, tops};
+use crate::{
+    diagnostic::{Findings, did_you_mean},
+    grammar::{Kind, Noun},
+    plan::Ending,
+    read::{Item, Value},
+    say,
+    settings::Secret,
+    source::Location,
+    world::World,
+};
+
+/// All declared names, by noun.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    declared: BTreeMap<Noun, BTreeMap<String, Location>>,
+}
+
+impl Names {
+    /// Gathers the declarations; a name given twice is an error.
+    pub(super) fn collect(items: &[Item], findings: &mut Findings) -> Self {
+        let mut names = Self::default();
+        for value in items.iter().flat_map(Item::values) {
+            let (Kind::Declares(noun), Some(name)) = (value.kind, value.text()) else { continue };
+            let known = names.declared.entry(noun).or_default();
+            if let Some(first) = known.get(name) {
+                let message = format!("{} `{name}` is declared twice, first at {}", noun.word(), findings.place(*first));
+                findings.error("twice", value.at, message);
+            } else {
+                known.insert(name.to_owned(), value.at);
+            }
+        }
+        names
+    }
+
+    pub(super) fn all(&self, noun: Noun) -> impl Iterator<Item = &str> {
+        self.declared.get(&noun).into_iter().flat_map(|known| known.keys().map(String::as_str))
+    }
+
+    /// Holds every reference against what is declared, recorded, set and there.
+    pub(super) fn resolve(&self, items: &[Item], world: &World, findings: &mut Findings) {
+        let languages = languages(items);
+        let spoken: Vec<&Language> = languages.iter().filter(|language| world.prompts.contains_key(*language)).collect();
+        let mut used: BTreeSet<(Noun, String)> = BTreeSet::new();
+        for item in items {
+            item.walk(&mut |item| {
+                for value in item.values() {
+                    self.reference(value, &spoken, world, findings);
+                    if let (Kind::Refers(noun), Some(name)) = (value.kind, value.text())
+                        && !(noun == Noun::Queue && item.spec.name == "queues")
+                    {
+                        used.insert((noun, name.to_owned()));
+                    }
+                }
+            });
+        }
+        self.unused(&used, findings);
+        recordings(items, &languages, world, findings);
+    }
+
+    fn reference(&self, value: &Value, spoken: &[&Language], world: &World, findings: &mut Findings) {
+        match (value.kind, value.text()) {
+            (Kind::Refers(Noun::Prompt), Some(name)) => {
+                let missing: Vec<_> =
+                    spoken.iter().filter(|language| !world.has(language, name)).map(|l| format!("`{l}`")).collect();
+                if spoken.is_empty() && !world.shared_prompts.contains(name) {
+                    findings.error("unknown-prompt", value.at, format!("there is no recording `{name}`"));
+                } else if !missing.is_empty() {
+                    let known: BTreeSet<_> =
+                        spoken.iter().flat_map(|language| world.names(language)).filter(|known| *known != name).collect();
+                    let message = format!("there is no recording `{name}` in {}", missing.join(" and "));
+                    findings.error_with("unknown-prompt", value.at, message, did_you_mean(name, known));
+                }
+            }
+            (Kind::Refers(noun), Some(name)) if self.declared.get(&noun).is_none_or(|known| !known.contains_key(name)) => {
+                let message = format!("there is no {} `{name}`", noun.word());
+                findings.error_with("unknown-name", value.at, message, did_you_mean(name, self.all(noun)));
+            }
+            (Kind::Secret, _) => match value.secret() {
+                Some(Secret::Env(name)) if !world.environment.contains(name) => {
+                    findings.error("missing-secret", value.at, format!("the environment variable `{name}` is not set"));
+                }
+                Some(Secret::File(path)) if !world.files.contains(path) => {
+                    findings.error("missing-secret", value.at, format!("there is no file `{path}`"));
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn unused(&self, used: &BTreeSet<(Noun, String)>, findings: &mut Findings) {
+        for (noun, known) in &self.declared {
+            if *noun == Noun::Route {
+                continue;
+            }
+            for (name, at) in known.iter().filter(|(name, _)| !used.contains(&(*noun, (*name).clone()))) {
+                let message = format!("{} `{name}` is used nowhere", noun.word());
+                match noun {
+                    Noun::Skill => findings.advice("unused", *at, message),
+                    // A trunk may be there to be reached by later plans, but nothing can come or go now.
+                    _ => findings.warning("unused", *at, message),
+                }
+            }
+        }
+    }
+}
+
+/// Languages must have recordings, and a grammar where values are spoken.
+fn recordings(items: &[Item], languages: &BTreeSet<Language>, world: &World, findings: &mut Findings) {
+    let (mut plays, mut speaks, mut sets) = (None, None, Vec::new());
+    for item in items {
+        item.walk(&mut |item| {
+            if item.nouns(Noun::Prompt).any(|name| !world.shared_prompts.contains(name)) {
+                plays = plays.or(Some(item.at));
+            }
+            if matches!(item.spec.name, "say" | "announce") {
+                speaks = speaks.or(Some(item.at));
+            }
+            if let ("set" | "language", Some(value)) = (item.spec.name, item.prop("language").or(item.args.first())) {
+                sets.push(value.clone());
+            }
+        });
+    }
+    if let Some(at) = plays.or(speaks) {
+        for language in languages.iter().filter(|language| !world.prompts.contains_key(*language)) {
+            let at = sets.iter().find(|value| value.text() == Some(language.as_str())).map_or(at, |value| value.at);
+            let known = world.prompts.keys().map(Language::as_str);
+            findings.error_with(
+                "unknown-language",
+                at,
+                format!("there are no recordings in `{language}`"),
+                did_you_mean(language.as_str(), known),
+            );
+        }
+    }
+    let Some(at) = speaks else { return };
+    for language in languages.iter().filter(|language| world.prompts.contains_key(*language)) {
+        let Some(vocabulary) = say::vocabulary(language) else {
+            findings.error("no-grammar", at, format!("numbers cannot be spoken in `{language}`: only in en and it"));
+            continue;
+        };
+        let missing: Vec<_> = vocabulary.iter().filter(|prompt| !world.has(language, prompt.as_str())).collect();
+        if let Some(first) = missing.first() {
+            let message = format!(
+                "speaking numbers in `{language}` needs {} recordings that are not there, `{first}` the first",
+                missing.len()
+            );
+            findings.error("unknown-prompt", at, message);
+        }
+    }
+}
+
+/// Every language that a caller can come to hear.
+pub(super) fn languages(items: &[Item]) -> BTreeSet<Language> {
+    let mut languages = BTreeSet::from([default_language(items)]);
+    for item in tops(items, "route").chain(tops(items, "defaults")) {
+        item.walk(&mut |item| {
+            if item.spec.name == "set" {
+                languages.extend(item.prop_text("language").map(Language::from));
+            }
+        });
+    }
+    languages
+}
+
+pub(super) fn default_language(items: &[Item]) -> Language {
+    Language::from(top_text(items, "language").unwrap_or("en"))
+}
+
+impl Ending {
+    /// The ending of that word.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ending| ending.word() == word)
+    }
+}

@@ -1,0 +1,230 @@
+//! Settings, trunks, queues and first agents.
+
+use std::collections::BTreeMap;
+
+use tandem_switch::{
+    floor::{QueueProfile, Relaxation},
+    name::{PromptName, QueueName, SkillLevel, SkillName, TrunkName},
+};
+
+use super::{Builder, tops};
+use crate::{
+    read::{Data, Item, is_extension},
+    settings::{Codec, Credentials, ExtensionRange, Listen, Peer, Queue, StarterAgents, TlsFiles, Transport, Trunk},
+};
+
+/// Agents that one node makes at most.
+const MAX_STARTER_AGENTS: u32 = 10_000;
+
+impl Builder<'_> {
+    pub(super) fn extension_ranges(&mut self, items: &[Item]) -> Vec<ExtensionRange> {
+        let mut ranges: Vec<ExtensionRange> = Vec::new();
+        for item in tops(items, "extensions") {
+            let (Some(from), Some(to)) = (item.prop_count("from"), item.prop_count("to")) else { continue };
+            if from > to {
+                self.findings.error("bad-range", item.at, format!("{from} is above {to}"));
+            } else if from.to_string().len() != to.to_string().len() {
+                self.findings.error("bad-range", item.at, format!("{from} and {to} have not the same number of digits"));
+            } else if let Some(other) = ranges.iter().find(|other| other.from <= to && from <= other.to) {
+                self.findings.error(
+                    "twice",
+                    item.at,
+                    format!("some of these are extensions already: {}–{}", other.from, other.to),
+                );
+            } else {
+                ranges.push(ExtensionRange { from, to });
+            }
+        }
+        ranges
+    }
+
+    pub(super) fn listen(&mut self, items: &[Item]) -> Listen {
+        let mut listen = Listen::default();
+        let Some(item) = tops(items, "listen").next() else { return listen };
+        let binds = |name: &'static str| {
+            item.named(name)
+                .filter_map(|bind| {
+                    if let Some(Data::Bind(address)) = bind.args.first().map(|v| &v.data) { Some(*address) } else { None }
+                })
+                .collect()
+        };
+        listen.sip_udp = binds("sip-udp");
+        listen.sip_tcp = binds("sip-tcp");
+        listen.sip_tls = binds("sip-tls");
+        listen.http = binds("http");
+        let first_sip = listen.sip_udp.iter().chain(&listen.sip_tcp).chain(&listen.sip_tls).next();
+        if let Some(address) = first_sip {
+            listen.rtp_address = address.ip();
+        } else {
+            self.findings.warning("no-listen", item.at, "no address for SIP: the switch can take no call");
+        }
+        if let Some(rtp) = item.child("rtp") {
+            if let Some(Data::Ports(from, to)) = rtp.args.first().map(|v| &v.data) {
+                listen.rtp_ports = (*from, *to);
+            }
+            if let Some(Data::Ip(address)) = rtp.prop("address").map(|v| &v.data) {
+                listen.rtp_address = *address;
+            }
+        }
+        if let Some(Data::Ip(address)) = item.child("advertise").and_then(|a| a.args.first()).map(|v| &v.data) {
+            listen.advertise = Some(*address);
+        }
+        if let Some(tls) = item.child("tls") {
+            let file = |name| tls.prop_text(name).unwrap_or_default().to_owned();
+            let files = TlsFiles { certificate: file("certificate"), key: file("key") };
+            for path in [&files.certificate, &files.key] {
+                if !path.is_empty() && !self.world.files.contains(path) {
+                    self.findings.error("missing-file", tls.at, format!("there is no file `{path}`"));
+                }
+            }
+            listen.tls = Some(files);
+        }
+        listen
+    }
+
+    pub(super) fn trunks(&mut self, items: &[Item]) -> BTreeMap<TrunkName, Trunk> {
+        let mut trunks: BTreeMap<TrunkName, Trunk> = BTreeMap::new();
+        for item in tops(items, "trunk") {
+            let Some(name) = item.text() else { continue };
+            let trunk = self.trunk(name, item);
+            for network in &trunk.networks {
+                if let Some(other) = trunks.values().find(|other| other.networks.contains(network)) {
+                    let message = format!("trunk `{}` trusts the same address: its calls cannot be told apart", other.name);
+                    self.findings.error("overlap", item.at, message);
+                }
+            }
+            trunks.entry(trunk.name.clone()).or_insert(trunk);
+        }
+        trunks
+    }
+
+    fn trunk(&mut self, name: &str, item: &Item) -> Trunk {
+        let networks = item.named("match").flat_map(|m| &m.args);
+        let trunk = Trunk {
+            name: name.into(),
+            networks: networks.filter_map(|v| if let Data::Network(network) = v.data { Some(network) } else { None }).collect(),
+            peer: item.child("peer").and_then(|peer| {
+                match (peer.text().and_then(Transport::from_word), peer.args.get(1).map(|v| &v.data)) {
+                    (Some(transport), Some(Data::Peer(address))) => Some(Peer { transport, address: address.clone() }),
+                    _ => None,
+                }
+            }),
+            credentials: item.child("credentials").and_then(|c| {
+                Some(Credentials { user: c.prop_text("user")?.to_owned(), secret: c.prop("secret")?.secret()?.clone() })
+            }),
+            codecs: item.child("codecs").into_iter().flat_map(Item::texts).filter_map(Codec::from_word).collect(),
+            register: item.child("register").and_then(Item::flag).unwrap_or(false),
+            ping_ms: item.child("options-ping").and_then(Item::ms),
+            max_calls: item.child("max-calls").and_then(Item::count).unwrap_or(1_000),
+        };
+        if item.child("peer").is_none() {
+            for (needs, child) in [(trunk.register, "register"), (trunk.ping_ms.is_some(), "options-ping")] {
+                if needs {
+                    self.findings.error(
+                        "missing-peer",
+                        item.child(child).map_or(item.at, |c| c.at),
+                        format!("`{child}` needs a `peer`"),
+                    );
+                }
+            }
+        }
+        if trunk.register && item.child("credentials").is_none() {
+            self.findings.error("missing-credentials", item.at, "`register` needs `credentials`");
+        }
+        trunk
+    }
+
+    pub(super) fn queues(&mut self, items: &[Item]) -> BTreeMap<QueueName, Queue> {
+        let mut queues = BTreeMap::new();
+        for item in tops(items, "queue") {
+            let Some(name) = item.text() else { continue };
+            queues.entry(QueueName::from(name)).or_insert(queue(name, item));
+        }
+        queues
+    }
+
+    pub(super) fn starter_agents(&mut self, items: &[Item]) -> Vec<StarterAgents> {
+        let mut all = Vec::new();
+        for item in tops(items, "starter-agents") {
+            let (Some(from), Some(to)) = (item.prop_count("from"), item.prop_count("to")) else { continue };
+            let name = item.prop_text("name").unwrap_or("{n}").to_owned();
+            let contact = item.prop_text("contact").map(str::to_owned);
+            if from > to || to - from >= MAX_STARTER_AGENTS {
+                self.findings.error(
+                    "bad-range",
+                    item.at,
+                    format!("expected `from` below `to`, and at most {MAX_STARTER_AGENTS} agents"),
+                );
+                continue;
+            }
+            if from != to && !name.contains("{n}") {
+                self.findings.error(
+                    "bad-value",
+                    item.prop("name").map_or(item.at, |v| v.at),
+                    "without `{n}` all of them have the same name",
+                );
+            }
+            if contact.is_none() && [from, to].iter().any(|n| !self.is_extension(&name.replace("{n}", &n.to_string()))) {
+                self.findings.warning(
+                    "unknown-extension",
+                    item.at,
+                    "not all of these agents have an extension: nobody can register as them",
+                );
+            }
+            all.push(StarterAgents {
+                from,
+                to,
+                name,
+                contact,
+                always_on: item.prop_flag("always-on").unwrap_or(false),
+                queues: item.child("queues").into_iter().flat_map(Item::texts).map(QueueName::from).collect(),
+                skills: skill_levels(item),
+                password_file: item.child("password-file").and_then(Item::text).map(str::to_owned),
+            });
+        }
+        all
+    }
+
+    /// Whether a text is one of the declared internal numbers.
+    pub(super) fn is_extension(&self, text: &str) -> bool {
+        is_extension(text) && self.extensions.iter().any(|range| range.contains(text))
+    }
+}
+
+fn queue(name: &str, item: &Item) -> Queue {
+    let ms = |child| item.child(child).and_then(Item::ms);
+    let count = |child| item.child(child).and_then(Item::count);
+    let prompt = |child| item.child(child).and_then(Item::text).map(PromptName::from);
+    let relax = item.named("relax").filter_map(|relax| {
+        let to_level = u8::try_from(relax.prop_count("to-level").unwrap_or(0)).unwrap_or(0);
+        Some(Relaxation { after_ms: relax.prop_ms("after")?, skill: SkillName::from(relax.prop_text("skill")?), to_level })
+    });
+    Queue {
+        profile: QueueProfile {
+            queue: name.into(),
+            answer_target_ms: ms("answer-target").unwrap_or(20_000),
+            ring_ms: ms("ring").unwrap_or(15_000),
+            wrap_up_ms: ms("wrap-up").unwrap_or(0),
+            relax: relax.collect(),
+            max_waiting: count("max-waiting").unwrap_or(1_000),
+            rejoin_grace_ms: ms("rejoin-grace").unwrap_or(300_000),
+            max_missed: count("max-missed").unwrap_or(2),
+        },
+        music: prompt("music"),
+        announce_every_ms: item.child("announce").and_then(|a| a.prop_ms("every")),
+        comfort: prompt("comfort"),
+        record: item.child("record").and_then(Item::flag).unwrap_or(false),
+        max_wait_ms: ms("max-wait"),
+        wait_without_agents: item.child("when-empty").and_then(Item::text) == Some("wait"),
+    }
+}
+
+/// The `skill "…" level=…` lines of a node.
+pub(super) fn skill_levels(item: &Item) -> Vec<SkillLevel> {
+    let levels = item.named("skill").filter_map(|skill| {
+        let level =
+            u8::try_from(skill.prop_count("level").unwrap_or(if item.spec.name == "queue" { 1 } else { 5 })).unwrap_or(10);
+        Some(SkillLevel { skill: SkillName::from(skill.text()?), level })
+    });
+    levels.collect()
+}

@@ -1,0 +1,51 @@
+//! A step in a few words, for the live trace and for `explain`. No number of anybody outside.
+
+use tandem_switch::step::{AgentRequest, Audio, Phrase, RingStrategy, Step, Target};
+
+/// One line about a step.
+#[must_use]
+pub fn describe(step: &Step) -> String {
+    match step {
+        Step::Ring => "ring".into(),
+        Step::Answer => "answer".into(),
+        Step::Play { audio, .. } => format!("play {}", heard(audio)),
+        Step::Collect(collect) => format!("play {} and gather up to {} digits", heard(&collect.audio), collect.max_digits),
+        Step::Queue(queue) => {
+            let skills: Vec<_> = queue.skills.iter().map(|s| format!("{} {}", s.skill, s.level)).collect();
+            let skills = if skills.is_empty() { String::new() } else { format!(" for {}", skills.join(", ")) };
+            format!("wait in queue {}{skills}", queue.queue)
+        }
+        Step::Dial(dial) => {
+            let order = if dial.strategy == RingStrategy::All { " + " } else { ", then " };
+            let targets: Vec<_> = dial.targets.iter().map(target).collect();
+            format!("dial {} for {} s", targets.join(order), dial.ring_ms / 1_000)
+        }
+        Step::Echo => "echo".into(),
+        Step::Agent(AgentRequest::SignIn) => "agent signs in".into(),
+        Step::Agent(AgentRequest::SignOut) => "agent signs out".into(),
+        Step::Agent(AgentRequest::Ready) => "agent is ready".into(),
+        Step::Agent(AgentRequest::NotReady { reason }) => format!("agent is not ready: {reason}"),
+        Step::Hangup { cause } => format!("hang up: {}", cause.as_str()),
+    }
+}
+
+fn heard(audio: &Audio) -> String {
+    let phrases = audio.phrases.iter().map(|phrase| match phrase {
+        Phrase::Prompt(prompt) => prompt.to_string(),
+        Phrase::Number(_) => "a number".into(),
+        Phrase::Digits(_) => "digits".into(),
+        Phrase::Position(_) => "the position".into(),
+        Phrase::EstimatedWait(_) => "the estimated wait".into(),
+        Phrase::Time { .. } => "the time".into(),
+    });
+    let phrases: Vec<String> = phrases.collect();
+    if phrases.is_empty() { "nothing".into() } else { format!("{} ({})", phrases.join(", "), audio.language) }
+}
+
+fn target(target: &Target) -> String {
+    match target {
+        Target::Extension(extension) => extension.to_string(),
+        Target::Trunk { trunk, .. } => format!("a number through {trunk}"),
+        Target::Fixed(_) => "a fixed device".into(),
+    }
+}

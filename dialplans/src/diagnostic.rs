@@ -1,0 +1,301 @@
+//! What `check` has to say about a plan: where, what, and what was probably meant.
+
+use std::fmt;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+use serde::Serialize;
+
+use crate::source::{Location, Source};
+
+/// Diagnostics that are kept of one check; what comes after is only counted.
+pub const MAX_DIAGNOSTICS: usize = 200;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Works, but could be better.
+    Advice,
+    /// Works, but hardly as meant.
+    Warning,
+    /// The plan is not taken.
+    Error,
+}
+
+/// One thing that is wrong or odd, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable word for the kind of finding (`unknown-name`).
+    pub code: &'static str,
+    /// A sentence for a person.
+    pub message: String,
+    /// The file, as it was given.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// First byte in the file.
+    pub offset: u32,
+    /// Bytes that are meant.
+    pub length: u32,
+    /// What to write instead, when that can be told.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Advice => "advice",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{}:{}:{}: {severity}[{}]: {}", self.file, self.line, self.column, self.code, self.message)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, " ({suggestion})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// All findings about one plan, with the text that they are about.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Report {
+    /// In order of file and place, at most [`MAX_DIAGNOSTICS`].
+    pub diagnostics: Vec<Diagnostic>,
+    #[serde(skip)]
+    sources: Vec<Source>,
+}
+
+impl Report {
+    /// Whether the plan cannot be taken.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Findings of one severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == severity).count()
+    }
+
+    /// One line a finding: `file:line:column: error[code]: message (suggestion)`.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        self.diagnostics.iter().map(|d| format!("{d}\n")).collect()
+    }
+
+    /// Every finding drawn into its text, for a terminal.
+    #[must_use]
+    pub fn drawn(&self, color: bool) -> String {
+        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
+        let mut out = String::new();
+        for diagnostic in &self.diagnostics {
+            let source = self.sources.iter().find(|s| s.path == diagnostic.file);
+            let drawing = Drawing { diagnostic, source: source.map(|s| NamedSource::new(&s.path, s.text.to_string())) };
+            if handler.render_report(&mut out, &drawing).is_err() {
+                out.push_str(&diagnostic.to_string());
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// A finding beside its source, as miette wants it.
+#[derive(Debug)]
+struct Drawing<'a> {
+    diagnostic: &'a Diagnostic,
+    source: Option<NamedSource<String>>,
+}
+
+impl fmt::Display for Drawing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.diagnostic.message)
+    }
+}
+
+impl std::error::Error for Drawing<'_> {}
+
+impl miette::Diagnostic for Drawing<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.diagnostic.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.diagnostic.severity {
+            Severity::Advice => miette::Severity::Advice,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Error => miette::Severity::Error,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.diagnostic.suggestion.as_ref().map(|s| Box::new(s) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.source.as_ref().map(|s| s as &dyn miette::SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = (self.diagnostic.offset as usize, self.diagnostic.length as usize);
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(None, span))))
+    }
+}
+
+/// Gathers findings while a plan is read and checked.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    sources: Vec<Source>,
+    found: Vec<(Location, Diagnostic)>,
+    left_out: usize,
+}
+
+impl Findings {
+    pub(crate) fn new(sources: &[Source]) -> Self {
+        Self { sources: sources.to_vec(), found: Vec::new(), left_out: 0 }
+    }
+
+    pub(crate) fn error(&mut self, code: &'static str, at: Location, message: impl Into<String>) {
+        self.add(Severity::Error, code, at, message.into(), None);
+    }
+
+    pub(crate) fn error_with(
+        &mut self,
+        code: &'static str,
+        at: Location,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.add(Severity::Error, code, at, message.into(), suggestion);
+    }
+
+    pub(crate) fn warning(&mut self, code: &'static str, at: Location, message: impl Into<String>) {
+        self.add(Severity::Warning, code, at, message.into(), None);
+    }
+
+    pub(crate) fn advice(&mut self, code: &'static str, at: Location, message: impl Into<String>) {
+        self.add(Severity::Advice, code, at, message.into(), None);
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.left_out > 0 || self.found.iter().any(|(_, d)| d.severity == Severity::Error)
+    }
+
+    /// `file:line` of a place, for sentences.
+    pub(crate) fn place(&self, at: Location) -> String {
+        match self.sources.get(usize::from(at.file)) {
+            Some(source) => format!("{}:{}", source.path, source.line_column(at.offset as usize).0),
+            None => "built-in".into(),
+        }
+    }
+
+    /// Blots out a secret that stands in the text, so that no drawing of the text shows it.
+    pub(crate) fn blot_out(&mut self, at: Location) {
+        let Some(source) = self.sources.get_mut(usize::from(at.file)) else { return };
+        let (from, to) = (at.offset as usize, (at.offset + at.length) as usize);
+        if let (Some(before), Some(hidden), Some(after)) =
+            (source.text.get(..from), source.text.get(from..to), source.text.get(to..))
+        {
+            // As many bytes as before, so that every other place stays where it is.
+            let blots: String = hidden.bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect();
+            source.text = format!("{before}{blots}{after}").into();
+        }
+    }
+
+    fn add(&mut self, severity: Severity, code: &'static str, at: Location, message: String, suggestion: Option<String>) {
+        if self.found.len() >= MAX_DIAGNOSTICS {
+            self.left_out += 1;
+            return;
+        }
+        let (file, (line, column)) = match self.sources.get(usize::from(at.file)) {
+            Some(source) => (source.path.clone(), source.line_column(at.offset as usize)),
+            None => (String::new(), (1, 1)),
+        };
+        let diagnostic =
+            Diagnostic { severity, code, message, file, line, column, offset: at.offset, length: at.length, suggestion };
+        self.found.push((at, diagnostic));
+    }
+
+    pub(crate) fn into_report(mut self) -> Report {
+        self.found.sort_by_key(|(at, _)| *at);
+        let mut diagnostics: Vec<_> = self.found.into_iter().map(|(_, diagnostic)| diagnostic).collect();
+        diagnostics.dedup();
+        if self.left_out > 0
+            && let Some(last) = diagnostics.last().cloned()
+        {
+            let message = format!("{} more findings are not shown", self.left_out);
+            diagnostics.push(Diagnostic { severity: Severity::Error, code: "too-many", message, suggestion: None, ..last });
+        }
+        Report { diagnostics, sources: self.sources }
+    }
+}
+
+/// The candidate that was probably meant, as a sentence: close enough by edit distance.
+pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(written, candidates).map(|word| format!("did you mean `{word}`?"))
+}
+
+fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (written.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .filter(|c| c.len() <= 64 && written.len() <= 64)
+        .map(|candidate| (edit_distance(&written.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other
+/// (optimal string alignment).
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let width = b.len() + 1;
+    let mut before_last: Vec<usize> = vec![0; width];
+    let mut last: Vec<usize> = (0..width).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; width];
+        for j in 1..width {
+            let replace = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replace.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before_last[j - 2] + 1);
+            }
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_suggested_and_a_far_one_is_not() {
+        let words = ["support", "sales", "billing"];
+        assert_eq!(did_you_mean("suport", words).as_deref(), Some("did you mean `support`?"));
+        assert_eq!(did_you_mean("slaes", words).as_deref(), Some("did you mean `sales`?"));
+        assert_eq!(did_you_mean("Billing", words).as_deref(), Some("did you mean `billing`?"));
+        assert_eq!(did_you_mean("reception", words), None);
+        assert_eq!(edit_distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn a_blotted_secret_is_in_no_drawing() {
+        let source = Source::new("t.kdl", "credentials secret=\"hunter2\"\n");
+        let mut findings = Findings::new(&[source]);
+        let at = Location { file: 0, offset: 19, length: 9 };
+        findings.error("inline-secret", at, "a secret stands in the plan");
+        findings.blot_out(at);
+        let drawn = findings.into_report().drawn(false);
+        assert!(drawn.contains("credentials secret=*********") && !drawn.contains("hunter2"), "{drawn}");
+    }
+}

@@ -1,0 +1,284 @@
+//! The one table of the dialplan language: which nodes stand where, and what their values are.
+//!
+//! Reading, checking, "did you mean" and the reference in `docs/dialplan.md` all come from here.
+//! A new step is one row here and one arm in `build/steps.rs` and `run.rs`.
+
+mod places;
+mod steps;
+
+pub(crate) use places::TOP;
+pub(crate) use steps::{HANDLERS, STEPS};
+
+/// Where nodes may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Top,
+    Listen,
+    Trunk,
+    Queue,
+    Schedule,
+    StarterAgents,
+    Defaults,
+    Route,
+    Steps,
+    Menu,
+    Collect,
+    JoinQueue,
+    Dial,
+    Agent,
+}
+
+/// One kind of node.
+#[derive(Debug)]
+pub(crate) struct NodeSpec {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) args: &'static [Arg],
+    pub(crate) props: &'static [Prop],
+    pub(crate) body: Body,
+    /// May stand more than once in one place.
+    pub(crate) repeats: bool,
+}
+
+/// What stands in a node's braces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    None,
+    Optional(Place),
+    Required(Place),
+}
+
+/// Values that follow a node's name.
+#[derive(Debug)]
+pub(crate) struct Arg {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) times: Times,
+    pub(crate) about: &'static str,
+}
+
+/// How many values an [`Arg`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Times {
+    Once,
+    Optional,
+    OneOrMore,
+    Any,
+}
+
+/// A `name=value` of a node.
+#[derive(Debug)]
+pub(crate) struct Prop {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) required: bool,
+    /// As it would be written; empty when leaving it out means something that `about` tells.
+    pub(crate) default: &'static str,
+    pub(crate) about: &'static str,
+}
+
+/// Things with names. A reference is checked against the declarations of the same noun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Noun {
+    Queue,
+    Skill,
+    Schedule,
+    Trunk,
+    Route,
+    Prompt,
+}
+
+impl Noun {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Skill => "skill",
+            Self::Schedule => "schedule",
+            Self::Trunk => "trunk",
+            Self::Route => "route",
+            Self::Prompt => "prompt",
+        }
+    }
+}
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Gives something its name.
+    Declares(Noun),
+    /// Names something that is declared elsewhere.
+    Refers(Noun),
+    OneOf(&'static [&'static str]),
+    Text,
+    Flag,
+    Duration,
+    Count(u32, u32),
+    Bind,
+    Ip,
+    Ports,
+    Network,
+    Peer,
+    Secret,
+    FileName,
+    Folder,
+    Contact,
+    Pattern,
+    Regex,
+    Extension,
+    Template,
+    Variable,
+    Language,
+    Country,
+    TimeZone,
+    Key,
+    Keys,
+    Days,
+    Hours,
+    Dates,
+    Holidays,
+}
+
+impl Kind {
+    /// What the reference calls it.
+    pub(crate) fn title(self) -> String {
+        match self {
+            Self::Declares(noun) => format!("name of this {}", noun.word()),
+            Self::Refers(noun) => noun.word().to_owned(),
+            Self::OneOf(words) => words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(" or "),
+            Self::Count(low, high) => format!("number {low}–{high}"),
+            _ => self.word().to_owned(),
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Flag => "`#true` or `#false`",
+            Self::Duration => "duration",
+            Self::Bind => "address:port",
+            Self::Ip => "address",
+            Self::Ports => "port range",
+            Self::Network => "address or network",
+            Self::Peer => "host:port",
+            Self::Secret => "secret",
+            Self::FileName => "file name",
+            Self::Folder => "folder",
+            Self::Contact => "device address",
+            Self::Pattern => "pattern",
+            Self::Regex => "regular expression",
+            Self::Extension => "extension",
+            Self::Template => "template",
+            Self::Variable => "variable name",
+            Self::Language => "language",
+            Self::Country => "country",
+            Self::TimeZone => "time zone",
+            Self::Key => "key",
+            Self::Keys => "keys",
+            Self::Days => "days",
+            Self::Hours => "hours",
+            Self::Dates => "dates",
+            Self::Holidays => "dates or calendar file",
+            Self::Declares(_) | Self::Refers(_) | Self::OneOf(_) | Self::Count(..) => "",
+        }
+    }
+}
+
+impl Place {
+    /// The nodes that may stand here.
+    pub(crate) const fn nodes(self) -> &'static [NodeSpec] {
+        match self {
+            Self::Top => TOP,
+            Self::Listen => places::LISTEN,
+            Self::Trunk => places::TRUNK,
+            Self::Queue => places::QUEUE,
+            Self::Schedule => places::SCHEDULE,
+            Self::StarterAgents => places::STARTER_AGENTS,
+            Self::Defaults => HANDLERS,
+            Self::Route => places::ROUTE,
+            Self::Steps => STEPS,
+            Self::Menu => steps::MENU,
+            Self::Collect => steps::COLLECT,
+            Self::JoinQueue => steps::JOIN_QUEUE,
+            Self::Dial => steps::DIAL,
+            Self::Agent => steps::AGENT,
+        }
+    }
+
+    /// Whether steps may stand here beside the nodes of the place.
+    pub(crate) const fn takes_steps(self) -> bool {
+        matches!(self, Self::Route | Self::Steps)
+    }
+
+    /// The node of that name, if it may stand here.
+    pub(crate) fn find(self, name: &str) -> Option<&'static NodeSpec> {
+        let steps: &[NodeSpec] = if self.takes_steps() { STEPS } else { &[] };
+        self.nodes().iter().chain(steps).find(|spec| spec.name == name)
+    }
+
+    /// All names that may stand here.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        let steps: &[NodeSpec] = if self.takes_steps() { STEPS } else { &[] };
+        self.nodes().iter().chain(steps).map(|spec| spec.name)
+    }
+
+    /// Where these nodes stand, in words.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Top => "at the top of a file",
+            Self::Listen => "in `listen`",
+            Self::Trunk => "in `trunk`",
+            Self::Queue => "in `queue`",
+            Self::Schedule => "in `schedule`",
+            Self::StarterAgents => "in `starter-agents`",
+            Self::Defaults => "in `defaults`",
+            Self::Route => "in `route`",
+            Self::Steps => "among steps",
+            Self::Menu => "in `menu`",
+            Self::Collect => "in `collect`",
+            Self::JoinQueue => "in the step `queue`",
+            Self::Dial => "in `dial`",
+            Self::Agent => "in `agent`",
+        }
+    }
+
+    pub(crate) const ALL: &'static [Self] = &[
+        Self::Top,
+        Self::Listen,
+        Self::Trunk,
+        Self::Queue,
+        Self::Schedule,
+        Self::StarterAgents,
+        Self::Route,
+        Self::Steps,
+        Self::Menu,
+        Self::Collect,
+        Self::JoinQueue,
+        Self::Dial,
+        Self::Agent,
+        Self::Defaults,
+    ];
+}
+
+const fn node(name: &'static str, about: &'static str, args: &'static [Arg], props: &'static [Prop], body: Body) -> NodeSpec {
+    NodeSpec { name, about, args, props, body, repeats: false }
+}
+
+const fn many(spec: NodeSpec) -> NodeSpec {
+    NodeSpec { repeats: true, ..spec }
+}
+
+const fn one(name: &'static str, kind: Kind, about: &'static str) -> Arg {
+    Arg { name, kind, times: Times::Once, about }
+}
+
+const fn some(name: &'static str, kind: Kind, times: Times, about: &'static str) -> Arg {
+    Arg { name, kind, times, about }
+}
+
+const fn prop(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Prop {
+    Prop { name, kind, required: false, default, about }
+}
+
+const fn must(name: &'static str, kind: Kind, about: &'static str) -> Prop {
+    Prop { name, kind, required: true, default: "", about }
+}

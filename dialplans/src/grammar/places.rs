@@ -1,0 +1,319 @@
+//! The table's rows outside of routes: settings, trunks, queues, schedules, first agents.
+
+use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, prop, some};
+use crate::settings::Codec;
+
+pub(crate) const TOP: &[NodeSpec] = &[
+    node(
+        "realm",
+        "The realm in which devices prove their passwords.",
+        &[one("realm", Kind::Text, "`tandem` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "country",
+        "The country whose numbers are written without a prefix.",
+        &[one("country", Kind::Country, "two letters, `IT`")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "language",
+        "The language that callers hear until a step sets another.",
+        &[one("language", Kind::Language, "`en` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "time-zone",
+        "Used by `say time` and by schedules that name none.",
+        &[one("zone", Kind::TimeZone, "`UTC` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "prompts",
+        "The folder of recordings: `<language>/<prompt>.wav`, and `<prompt>.wav` for what has no language.",
+        &[one("folder", Kind::Folder, "relative to this folder; `prompts` when absent")],
+        &[],
+        Body::None,
+    ),
+    node("listen", "The addresses that the switch listens on.", &[], &[], Body::Required(Place::Listen)),
+    many(node(
+        "extensions",
+        "Internal numbers. `dial extension=…` reaches these and no others.",
+        &[],
+        &[
+            must("from", Kind::Count(0, 999_999_999), "the lowest"),
+            must("to", Kind::Count(0, 999_999_999), "the highest, with as many digits"),
+        ],
+        Body::None,
+    )),
+    many(node(
+        "skill",
+        "An ability that a queue step may ask of an agent.",
+        &[one("name", Kind::Declares(Noun::Skill), "")],
+        &[],
+        Body::None,
+    )),
+    many(node(
+        "trunk",
+        "A carrier link: where its calls come from and where ours go.",
+        &[one("name", Kind::Declares(Noun::Trunk), "")],
+        &[],
+        Body::Required(Place::Trunk),
+    )),
+    many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
+    many(node(
+        "schedule",
+        "Opening hours. For a day, `closed` wins over `special`, `special` over `holidays`, and `holidays` over `open`.",
+        &[one("name", Kind::Declares(Noun::Schedule), "")],
+        &[prop("tz", Kind::TimeZone, "", "time zone of all its hours; that of `time-zone` when absent")],
+        Body::Required(Place::Schedule),
+    )),
+    many(node(
+        "starter-agents",
+        "Agents that are put into the database at the first start. People live in the database, not in plans; this gives a new installation somebody to talk to.",
+        &[],
+        &[
+            must("from", Kind::Count(0, 999_999_999), "number of the first"),
+            must("to", Kind::Count(0, 999_999_999), "number of the last"),
+            prop("name", Kind::Text, "{n}", "their names; `{n}` is the number"),
+            prop(
+                "contact",
+                Kind::Contact,
+                "",
+                "a fixed address of each device, `{n}` being the number; without it, devices register",
+            ),
+            prop("always-on", Kind::Flag, "#false", "reachable and signed in from the start; for fixed devices"),
+        ],
+        Body::Optional(Place::StarterAgents),
+    )),
+    node(
+        "defaults",
+        "What happens when a step ends in a way that is not handled where it stands. What is not given here has a built-in default: the matching prompt, then a hang-up.",
+        &[],
+        &[],
+        Body::Required(Place::Defaults),
+    ),
+    many(node(
+        "route",
+        "One entry of the dialplan. Routes are tried in the order of the files (by name) and of the text; the first that fits takes the call. A route with neither `from` nor `to` is reached by `goto` only.",
+        &[one("name", Kind::Declares(Noun::Route), "")],
+        &[],
+        Body::Required(Place::Route),
+    )),
+];
+
+pub(super) const LISTEN: &[NodeSpec] = &[
+    many(node("sip-udp", "SIP over UDP.", &[one("address", Kind::Bind, "")], &[], Body::None)),
+    many(node("sip-tcp", "SIP over TCP.", &[one("address", Kind::Bind, "")], &[], Body::None)),
+    many(node("sip-tls", "SIP over TLS.", &[one("address", Kind::Bind, "")], &[], Body::None)),
+    many(node("http", "HTTP: API, health, metrics.", &[one("address", Kind::Bind, "")], &[], Body::None)),
+    node(
+        "rtp",
+        "Ports for audio.",
+        &[one("ports", Kind::Ports, "`20000-29999` when absent")],
+        &[prop("address", Kind::Ip, "", "that of the first SIP address when absent")],
+        Body::None,
+    ),
+    node(
+        "advertise",
+        "The address that other sides are told, when the switch stands behind NAT.",
+        &[one("address", Kind::Ip, "")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "tls",
+        "Certificate and key; made at the first start when absent.",
+        &[],
+        &[must("certificate", Kind::Folder, "PEM file"), must("key", Kind::Folder, "PEM file")],
+        Body::None,
+    ),
+];
+
+pub(super) const TRUNK: &[NodeSpec] = &[
+    many(node(
+        "match",
+        "Addresses that are trusted: what they send is a call of this trunk, without a password.",
+        &[some("network", Kind::Network, Times::OneOrMore, "`192.0.2.7` or `192.0.2.0/24`")],
+        &[],
+        Body::None,
+    )),
+    node(
+        "peer",
+        "Where our calls go.",
+        &[one("transport", Kind::OneOf(&["udp", "tcp", "tls"]), ""), one("address", Kind::Peer, "")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "credentials",
+        "User and password, when the carrier asks for them.",
+        &[],
+        &[must("user", Kind::Text, ""), must("secret", Kind::Secret, "`env:NAME` or `file:path`, never the password itself")],
+        Body::None,
+    ),
+    node(
+        "codecs",
+        "Audio formats that are offered and taken, best first; all when absent.",
+        &[some("codec", Kind::OneOf(Codec::WORDS), Times::OneOrMore, "")],
+        &[],
+        Body::None,
+    ),
+    node("register", "Register with the peer, so that it knows where we are.", &[one("on", Kind::Flag, "")], &[], Body::None),
+    node("options-ping", "Ask the peer so often whether it lives.", &[one("every", Kind::Duration, "")], &[], Body::None),
+    node(
+        "max-calls",
+        "Calls at most at one time, both ways.",
+        &[one("calls", Kind::Count(1, 100_000), "1000 when absent")],
+        &[],
+        Body::None,
+    ),
+];
+
+pub(super) const QUEUE: &[NodeSpec] = &[
+    node(
+        "answer-target",
+        "Wanted answer time; ranks are measured against it.",
+        &[one("time", Kind::Duration, "`20s` when absent")],
+        &[],
+        Body::None,
+    ),
+    node("ring", "How long one agent's device rings.", &[one("time", Kind::Duration, "`15s` when absent")], &[], Body::None),
+    node(
+        "wrap-up",
+        "Time for the agent after each conversation.",
+        &[one("time", Kind::Duration, "none when absent")],
+        &[],
+        Body::None,
+    ),
+    many(node(
+        "relax",
+        "After some waiting, a skill is asked for at a lower level.",
+        &[],
+        &[
+            must("after", Kind::Duration, "waiting time"),
+            must("skill", Kind::Refers(Noun::Skill), ""),
+            prop("to-level", Kind::Count(0, 9), "0", "level asked for from then on; 0 asks for nothing"),
+        ],
+        Body::None,
+    )),
+    node(
+        "max-waiting",
+        "Callers at most; more are refused as `full`.",
+        &[one("callers", Kind::Count(1, 1_000_000), "1000 when absent")],
+        &[],
+        Body::None,
+    ),
+    node("max-wait", "The longest wait; then `timed-out`.", &[one("time", Kind::Duration, "none when absent")], &[], Body::None),
+    node(
+        "rejoin-grace",
+        "After a restart, a caller who calls back within this time has the old place again.",
+        &[one("time", Kind::Duration, "`5m` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "max-missed",
+        "An agent who lets so many offers in a row ring out becomes not ready.",
+        &[one("offers", Kind::Count(1, 100), "2 when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "when-empty",
+        "While no agent is signed in: callers leave by `no-agents`, or wait.",
+        &[one("what", Kind::OneOf(&["leave", "wait"]), "`leave` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "music",
+        "Heard while waiting; ring-back when absent.",
+        &[one("prompt", Kind::Refers(Noun::Prompt), "")],
+        &[],
+        Body::None,
+    ),
+    node("announce", "Say position and estimated wait.", &[], &[must("every", Kind::Duration, "")], Body::None),
+    node("comfort", "Said with each announcement.", &[one("prompt", Kind::Refers(Noun::Prompt), "")], &[], Body::None),
+    node("record", "Record conversations.", &[one("on", Kind::Flag, "`#false` when absent")], &[], Body::None),
+];
+
+pub(super) const SCHEDULE: &[NodeSpec] = &[
+    many(node(
+        "open",
+        "Weekly hours.",
+        &[
+            one("days", Kind::Days, "`mon-fri`, `sat,sun` or `daily`"),
+            some("hours", Kind::Hours, Times::OneOrMore, "`08:30-18:00`; `22:00-06:00` ends on the next day"),
+        ],
+        &[],
+        Body::None,
+    )),
+    many(node(
+        "special",
+        "Other hours on some dates, instead of the weekly ones.",
+        &[one("dates", Kind::Dates, ""), some("hours", Kind::Hours, Times::OneOrMore, "")],
+        &[],
+        Body::None,
+    )),
+    many(node(
+        "closed",
+        "Dates on which nothing is open.",
+        &[some("dates", Kind::Dates, Times::OneOrMore, "`2026-12-24`, `12-25` (every year) or `2026-08-10..2026-08-21`")],
+        &[],
+        Body::None,
+    )),
+    many(node(
+        "holidays",
+        "Holidays: dates as in `closed`, or calendar files of this folder.",
+        &[some("dates", Kind::Holidays, Times::OneOrMore, "`12-25` or `holidays-it.ics`")],
+        &[],
+        Body::None,
+    )),
+];
+
+pub(super) const STARTER_AGENTS: &[NodeSpec] = &[
+    node("queues", "Queues they serve.", &[some("queue", Kind::Refers(Noun::Queue), Times::OneOrMore, "")], &[], Body::None),
+    many(node(
+        "skill",
+        "What they can do.",
+        &[one("skill", Kind::Refers(Noun::Skill), "")],
+        &[prop("level", Kind::Count(1, 10), "5", "1 (some) to 10 (the best)")],
+        Body::None,
+    )),
+    node(
+        "password-file",
+        "File in the data folder to which the passwords made for them are written.",
+        &[one("file", Kind::FileName, "")],
+        &[],
+        Body::None,
+    ),
+];
+
+pub(super) const ROUTE: &[NodeSpec] = &[
+    many(node(
+        "from",
+        "Who may use the route: `from extension`, `from any`, or `from trunk=\"carrier\"`. Several lines mean any of them.",
+        &[some("whom", Kind::OneOf(&["extension", "any"]), Times::Optional, "")],
+        &[prop("trunk", Kind::Refers(Noun::Trunk), "", "")],
+        Body::None,
+    )),
+    many(node(
+        "to",
+        "What was dialled. Several patterns mean any of them; a route without `to` fits every number.",
+        &[some("pattern", Kind::Pattern, Times::Any, "")],
+        &[prop("matches", Kind::Regex, "", "a regular expression over the whole number, instead of patterns")],
+        Body::None,
+    )),
+    many(node(
+        "caller",
+        "Who calls, by number.",
+        &[some("pattern", Kind::Pattern, Times::Any, "")],
+        &[prop("matches", Kind::Regex, "", "a regular expression over the whole number, instead of patterns")],
+        Body::None,
+    )),
+];

@@ -1,0 +1,399 @@
+//! A checked plan: every name in it exists, every way a step can end has an answer.
+//!
+//! Immutable; calls hold it in an `Arc` and keep the plan they began with when a newer one is taken.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use jiff::tz::TimeZone;
+use tandem_switch::{
+    cause::Cause,
+    cdr::Origin,
+    floor::{AgentProfile, QueueProfile},
+    name::{Extension, Language, PartyNumber, PromptName, QueueName, RouteName, ScheduleName, SkillLevel, SkillName, TrunkName},
+    step::{AgentRequest, RingStrategy, StepOutcome},
+};
+
+use crate::{
+    pattern::NumberMatch,
+    schedule::Schedule,
+    settings::{ExtensionRange, Listen, Queue, StarterAgents, Trunk},
+    source::Location,
+    template::Template,
+};
+
+/// Everything an admin wrote, resolved.
+#[derive(Debug)]
+pub struct Plan {
+    /// Counts the plans that were taken; set by the server, 0 before.
+    pub generation: u64,
+    /// The realm in which devices prove their passwords.
+    pub realm: String,
+    /// Two letters, as in `IT`.
+    pub country: Option<String>,
+    /// What callers hear first.
+    pub language: Language,
+    /// Every language that a caller can come to hear.
+    pub languages: BTreeSet<Language>,
+    /// Name of the zone in which `say time` speaks.
+    pub time_zone: TimeZone,
+    /// Folder of the recordings, relative to the folder of the plan.
+    pub prompts: String,
+    /// Where the switch listens.
+    pub listen: Listen,
+    /// Internal numbers.
+    pub extensions: Vec<ExtensionRange>,
+    /// Declared abilities.
+    pub skills: BTreeSet<SkillName>,
+    /// Carrier links by name.
+    pub trunks: BTreeMap<TrunkName, Trunk>,
+    /// Waiting lines by name.
+    pub queues: BTreeMap<QueueName, Queue>,
+    /// Opening hours by name.
+    pub schedules: BTreeMap<ScheduleName, Schedule>,
+    /// Agents of the first start.
+    pub starter_agents: Vec<StarterAgents>,
+    /// Routes in the order in which they are tried.
+    pub routes: Vec<Route>,
+    /// All blocks of steps; [`BlockId`] counts into it.
+    pub(crate) blocks: Vec<Block>,
+    /// Paths of the files, in the order in which [`Location::file`] counts them.
+    pub(crate) files: Vec<String>,
+}
+
+impl Plan {
+    /// The trunk that a call from this address belongs to: the one with the narrowest network around it.
+    #[must_use]
+    pub fn trunk_at(&self, address: IpAddr) -> Option<&Trunk> {
+        let fits = self.trunks.values().flat_map(|trunk| trunk.networks.iter().map(move |network| (network, trunk)));
+        fits.filter(|(network, _)| network.contains(address)).max_by_key(|(network, _)| network.prefix).map(|(_, trunk)| trunk)
+    }
+
+    /// The queues as the floor takes them.
+    #[must_use]
+    pub fn queue_profiles(&self) -> Vec<QueueProfile> {
+        self.queues.values().map(|queue| queue.profile.clone()).collect()
+    }
+
+    /// The agents of a first start, as the floor takes them.
+    #[must_use]
+    pub fn starter_profiles(&self) -> Vec<AgentProfile> {
+        self.starter_agents.iter().flat_map(StarterAgents::agents).collect()
+    }
+
+    /// The extension that a text names: one of the declared ranges, nothing else.
+    #[must_use]
+    pub fn extension(&self, text: &str) -> Option<Extension> {
+        self.extensions.iter().any(|range| range.contains(text)).then(|| Extension::from(text))
+    }
+
+    /// The route of that name.
+    #[must_use]
+    pub fn route(&self, name: &RouteName) -> Option<&Route> {
+        self.routes.iter().find(|route| route.name == *name)
+    }
+
+    /// `file:line` of a place in the plan, when the place has a text.
+    #[must_use]
+    pub fn file_of(&self, at: Location) -> Option<&str> {
+        self.files.get(usize::from(at.file)).map(String::as_str)
+    }
+
+    pub(crate) fn block(&self, id: BlockId) -> &Block {
+        &self.blocks[id.0]
+    }
+}
+
+/// One entry of the dialplan.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: RouteName,
+    /// Who may use it; nobody when empty: it is reached by `goto` only.
+    pub origins: Vec<OriginGuard>,
+    /// What must have been dialled; anything when empty.
+    pub to: Vec<NumberMatch>,
+    /// Who must call; anybody when empty.
+    pub caller: Vec<NumberMatch>,
+    /// Where it stands.
+    pub at: Location,
+    /// Line of that place, from 1.
+    pub line: u32,
+    pub(crate) block: BlockId,
+}
+
+/// Who may use a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OriginGuard {
+    /// Everybody.
+    Any,
+    /// Devices that proved their password.
+    Extension,
+    /// Calls of a trunk.
+    Trunk(TrunkName),
+}
+
+impl OriginGuard {
+    /// Whether a call from there may use it.
+    #[must_use]
+    pub fn admits(&self, origin: &Origin) -> bool {
+        match (self, origin) {
+            (Self::Any, _) | (Self::Extension, Origin::Extension(_)) => true,
+            (Self::Trunk(mine), Origin::Trunk(trunk)) => mine == trunk,
+            _ => false,
+        }
+    }
+}
+
+/// Counts into [`Plan::blocks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BlockId(pub(crate) usize);
+
+/// Steps one after another.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    pub(crate) steps: Vec<Placed>,
+}
+
+/// A step and where it stands.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) action: Action,
+    pub(crate) at: Location,
+}
+
+/// What one step of the text does.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Ring,
+    Answer,
+    Play { prompts: Vec<PromptName>, interrupt: bool },
+    Say { what: Say, interrupt: bool },
+    Menu(Menu),
+    Collect(CollectDigits),
+    Queue(JoinQueue),
+    Dial(DialOut),
+    SetLanguage(Language),
+    Echo,
+    Agent { request: AgentRequest, handlers: Handlers },
+    WhenOpen { schedule: ScheduleName, open: bool, block: BlockId },
+    Goto(usize),
+    Hangup(Cause),
+}
+
+#[derive(Debug)]
+pub(crate) enum Say {
+    Number(Template),
+    Digits(Template),
+    Time,
+}
+
+#[derive(Debug)]
+pub(crate) struct Menu {
+    pub(crate) prompts: Vec<PromptName>,
+    /// Said before asking again, when there is such a recording.
+    pub(crate) invalid_prompt: Option<PromptName>,
+    pub(crate) no_input_prompt: Option<PromptName>,
+    pub(crate) choices: Vec<(String, BlockId)>,
+    pub(crate) max_digits: u8,
+    pub(crate) timeout_ms: u64,
+    pub(crate) between_ms: u64,
+    pub(crate) tries: u32,
+    pub(crate) handlers: Handlers,
+}
+
+#[derive(Debug)]
+pub(crate) struct CollectDigits {
+    pub(crate) prompts: Vec<PromptName>,
+    pub(crate) invalid_prompt: Option<PromptName>,
+    pub(crate) no_input_prompt: Option<PromptName>,
+    pub(crate) variable: String,
+    pub(crate) shape: DigitShape,
+    pub(crate) min: usize,
+    pub(crate) max: u8,
+    pub(crate) end: Option<char>,
+    pub(crate) timeout_ms: u64,
+    pub(crate) between_ms: u64,
+    pub(crate) tries: u32,
+    pub(crate) handlers: Handlers,
+}
+
+/// What collected digits must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DigitShape {
+    Digits,
+    Extension,
+    Number,
+}
+
+#[derive(Debug)]
+pub(crate) struct JoinQueue {
+    pub(crate) queue: QueueName,
+    pub(crate) skills: Vec<SkillLevel>,
+    pub(crate) priority_minutes: u32,
+    pub(crate) max_wait_ms: Option<u64>,
+    pub(crate) record: Option<bool>,
+    pub(crate) handlers: Handlers,
+}
+
+#[derive(Debug)]
+pub(crate) struct DialOut {
+    pub(crate) targets: Vec<DialTarget>,
+    pub(crate) strategy: RingStrategy,
+    pub(crate) ring_ms: u64,
+    pub(crate) record: bool,
+    pub(crate) music: Option<PromptName>,
+    pub(crate) caller_id: Option<Template>,
+    pub(crate) handlers: Handlers,
+}
+
+#[derive(Debug)]
+pub(crate) enum DialTarget {
+    Extension(Template),
+    Trunk { trunk: TrunkName, number: Template },
+}
+
+/// A way in which a step can end that is not simply "done". The words of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Ending {
+    NoInput,
+    Invalid,
+    Busy,
+    NoAnswer,
+    Unreachable,
+    Rejected,
+    NoAgents,
+    TimedOut,
+    Full,
+    Error,
+}
+
+impl Ending {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::NoInput,
+        Self::Invalid,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Unreachable,
+        Self::Rejected,
+        Self::NoAgents,
+        Self::TimedOut,
+        Self::Full,
+        Self::Error,
+    ];
+
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::NoInput => "no-input",
+            Self::Invalid => "invalid",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no-answer",
+            Self::Unreachable => "unreachable",
+            Self::Rejected => "rejected",
+            Self::NoAgents => "no-agents",
+            Self::TimedOut => "timed-out",
+            Self::Full => "full",
+            Self::Error => "error",
+        }
+    }
+
+    /// How an outcome is called here; `None` when the step went well.
+    pub(crate) const fn of(outcome: &StepOutcome) -> Option<Self> {
+        match outcome {
+            StepOutcome::Done | StepOutcome::Digits(_) => None,
+            StepOutcome::NoInput => Some(Self::NoInput),
+            StepOutcome::Busy => Some(Self::Busy),
+            StepOutcome::NoAnswer => Some(Self::NoAnswer),
+            StepOutcome::Unreachable => Some(Self::Unreachable),
+            StepOutcome::Rejected => Some(Self::Rejected),
+            StepOutcome::NoAgents => Some(Self::NoAgents),
+            StepOutcome::TimedOut => Some(Self::TimedOut),
+            StepOutcome::Full => Some(Self::Full),
+            StepOutcome::Error => Some(Self::Error),
+        }
+    }
+}
+
+/// The answer of one step to each ending: its own, or the plan's default. Total.
+#[derive(Clone, Debug)]
+pub(crate) struct Handlers {
+    blocks: [BlockId; Ending::ALL.len()],
+    /// Bit by bit: the answer stands at the step itself.
+    own: u16,
+}
+
+impl Handlers {
+    pub(crate) const fn new(defaults: [BlockId; Ending::ALL.len()]) -> Self {
+        Self { blocks: defaults, own: 0 }
+    }
+
+    pub(crate) fn set(&mut self, ending: Ending, block: BlockId) {
+        self.blocks[ending as usize] = block;
+        self.own |= 1 << ending as usize;
+    }
+
+    pub(crate) fn default_to(&mut self, ending: Ending, block: BlockId) {
+        self.blocks[ending as usize] = block;
+    }
+
+    pub(crate) const fn get(&self, ending: Ending) -> BlockId {
+        self.blocks[ending as usize]
+    }
+
+    pub(crate) const fn is_own(&self, ending: Ending) -> bool {
+        self.own & 1 << ending as usize != 0
+    }
+}
+
+/// What a plan may say when it hangs up.
+pub(crate) const HANGUP_WORDS: &[&str] =
+    &["normal", "busy", "no-answer", "rejected", "not-found", "forbidden", "unavailable", "congestion"];
+
+/// The cause behind a word of [`HANGUP_WORDS`].
+pub(crate) fn hangup_cause(word: &str) -> Option<Cause> {
+    let causes = [
+        Cause::Normal,
+        Cause::Busy,
+        Cause::NoAnswer,
+        Cause::Rejected,
+        Cause::NotFound,
+        Cause::Forbidden,
+        Cause::Unavailable,
+        Cause::Congestion,
+    ];
+    causes.into_iter().find(|cause| cause.as_str() == word)
+}
+
+/// A telephone number as it may be sent to a trunk: an optional `+`, then 1 to 32 digits, `*` or `#`.
+/// Blanks, dots, dashes, slashes and brackets are left out; anything else makes it no number.
+#[must_use]
+pub fn parse_number(text: &str) -> Option<PartyNumber> {
+    if text.len() > 64 {
+        return None;
+    }
+    let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '.' | '-' | '/' | '(' | ')')).collect();
+    let digits = bare.strip_prefix('+').unwrap_or(&bare);
+    let fits = (1..=32).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
+    fits.then(|| PartyNumber::from(&*bare))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_a_number_and_nothing_that_could_be_an_address() {
+        assert_eq!(parse_number("+39 02 1234-5678").unwrap().as_str(), "+390212345678");
+        assert_eq!(parse_number("*11").unwrap().as_str(), "*11");
+        for bad in ["", "+", "alice", "1000@evil.example", "1&2", "12;x=y", "1\r\nX: y", "++1", "1+2"] {
+            assert!(parse_number(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_hangup_word_has_a_cause() {
+        assert!(HANGUP_WORDS.iter().all(|word| hangup_cause(word).is_some()));
+    }
+}

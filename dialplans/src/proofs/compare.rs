@@ -1,0 +1,220 @@
+//! Compares number patterns: is there a number that fits both, does one fit all that the other fits?
+//!
+//! Patterns are turned into small automata and walked side by side.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::{
+    pattern::{CharSet, DIGITS, NUMBER_DIGITS, Pattern, Piece, Shape},
+    settings::ExtensionRange,
+};
+
+/// Pairs of states that are looked at before the comparison is given up.
+const MAX_PAIRS: usize = 20_000;
+
+/// A union of sequences; each cell takes one character of its set, and may be left out when `optional`.
+#[derive(Clone, Debug)]
+pub(super) struct Automaton {
+    sequences: Vec<Vec<Cell>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    set: CharSet,
+    optional: bool,
+}
+
+/// Sequence and cell; the cell behind the last one is the end.
+type States = BTreeSet<(usize, usize)>;
+
+/// How two patterns stand to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Comparison {
+    /// Some number fits both.
+    pub(super) overlap: bool,
+    /// All numbers of the later fit the earlier.
+    pub(super) covered: bool,
+}
+
+impl Automaton {
+    /// Of all these patterns together.
+    pub(super) fn of<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, extensions: &[ExtensionRange]) -> Self {
+        Self { sequences: patterns.into_iter().flat_map(|pattern| sequences(pattern, extensions)).collect() }
+    }
+
+    /// Fits every number.
+    pub(super) fn anything() -> Self {
+        Self { sequences: vec![vec![Cell { set: CharSet::MAX, optional: true }; crate::pattern::MAX_NUMBER_BYTES]] }
+    }
+
+    fn start(&self) -> States {
+        self.closed((0..self.sequences.len()).map(|sequence| (sequence, 0)).collect())
+    }
+
+    /// Steps over cells that may be left out.
+    fn closed(&self, mut states: States) -> States {
+        let mut open: Vec<_> = states.iter().copied().collect();
+        while let Some((sequence, cell)) = open.pop() {
+            if self.sequences[sequence].get(cell).is_some_and(|c| c.optional) && states.insert((sequence, cell + 1)) {
+                open.push((sequence, cell + 1));
+            }
+        }
+        states
+    }
+
+    fn after(&self, states: &States, character: CharSet) -> States {
+        let next =
+            states.iter().filter(|(sequence, cell)| self.sequences[*sequence].get(*cell).is_some_and(|c| c.set & character != 0));
+        self.closed(next.map(|(sequence, cell)| (*sequence, cell + 1)).collect())
+    }
+
+    fn ended(&self, states: &States) -> bool {
+        states.iter().any(|(sequence, cell)| *cell == self.sequences[*sequence].len())
+    }
+}
+
+/// Walks both at once. Gives up with "nothing known" when that takes too long.
+pub(super) fn compare(earlier: &Automaton, later: &Automaton) -> Comparison {
+    let classes = classes(earlier, later);
+    let mut found = Comparison { overlap: false, covered: true };
+    let first = (later.start(), earlier.start());
+    let mut seen = BTreeSet::from([first.clone()]);
+    let mut open = VecDeque::from([first]);
+    while let Some((late, early)) = open.pop_front() {
+        if later.ended(&late) {
+            if earlier.ended(&early) {
+                found.overlap = true;
+            } else {
+                found.covered = false;
+            }
+        }
+        if found.overlap && !found.covered {
+            return found;
+        }
+        for class in &classes {
+            let next = (later.after(&late, *class), earlier.after(&early, *class));
+            if !next.0.is_empty() && !seen.contains(&next) {
+                if seen.len() >= MAX_PAIRS {
+                    return Comparison::default();
+                }
+                seen.insert(next.clone());
+                open.push_back(next);
+            }
+        }
+    }
+    found
+}
+
+/// One character for each way in which the sets of both tell characters apart.
+fn classes(a: &Automaton, b: &Automaton) -> Vec<CharSet> {
+    let sets: BTreeSet<CharSet> = a.sequences.iter().chain(&b.sequences).flatten().map(|cell| cell.set).collect();
+    let mut classes: Vec<CharSet> = vec![CharSet::MAX];
+    for set in sets {
+        classes = classes.iter().flat_map(|class| [class & set, class & !set]).filter(|class| *class != 0).collect();
+    }
+    classes.iter().map(|class| 1 << class.trailing_zeros()).collect()
+}
+
+fn sequences(pattern: &Pattern, extensions: &[ExtensionRange]) -> Vec<Vec<Cell>> {
+    let mut all: Vec<Vec<Cell>> = vec![Vec::new()];
+    for piece in pattern.pieces() {
+        let ways: Vec<Vec<Cell>> = match piece {
+            Piece::One(set) => vec![vec![Cell { set: *set, optional: false }]],
+            Piece::Capture { shape: Shape::Digits { min, max }, .. } => vec![digits(usize::from(*min), usize::from(*max))],
+            Piece::Capture { shape: Shape::Number, .. } => {
+                let mut cells = vec![Cell { set: 1 << b'+', optional: true }];
+                cells.extend(digits(NUMBER_DIGITS.0, NUMBER_DIGITS.1));
+                vec![cells]
+            }
+            Piece::Capture { shape: Shape::Extension, .. } => {
+                extensions.iter().flat_map(|range| span(range.from, range.to)).collect()
+            }
+        };
+        all = all.iter().flat_map(|before| ways.iter().map(move |way| [before.as_slice(), way].concat())).take(256).collect();
+    }
+    all
+}
+
+fn digits(min: usize, max: usize) -> Vec<Cell> {
+    (0..max).map(|n| Cell { set: DIGITS, optional: n >= min }).collect()
+}
+
+/// The numbers from one to another of the same length, as sequences of digit sets.
+fn span(from: u32, to: u32) -> Vec<Vec<Cell>> {
+    let mut out = Vec::new();
+    let (mut low, high) = (u64::from(from), u64::from(to));
+    while low <= high {
+        // The largest block of ten, hundred, … that begins here and still fits.
+        let mut size = 1;
+        while low % (size * 10) == 0 && low + size * 10 - 1 <= high {
+            size *= 10;
+        }
+        let places = size.ilog10() as usize;
+        let width = from.to_string().len();
+        let lead = format!("{:0width$}", low / size, width = width - places);
+        let fixed = lead.bytes().map(|digit| Cell { set: 1 << digit, optional: false });
+        out.push(fixed.chain(digits(places, places)).collect());
+        low += size;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compared(earlier: &str, later: &str) -> &'static str {
+        let ranges = [ExtensionRange { from: 1001, to: 1010 }];
+        let automaton = |text: &str| Automaton::of([&Pattern::parse(text).unwrap()], &ranges);
+        match compare(&automaton(earlier), &automaton(later)) {
+            Comparison { covered: true, .. } => "covers",
+            Comparison { overlap: true, .. } => "overlaps",
+            Comparison { .. } => "apart",
+        }
+    }
+
+    #[test]
+    fn patterns_are_compared_as_sets_of_numbers() {
+        for (earlier, later, expected) in [
+            ("1000", "1000", "covers"),
+            ("1000", "1001", "apart"),
+            ("10XX", "1000", "covers"),
+            ("1000", "10XX", "overlaps"),
+            ("1X00", "10XX", "overlaps"),
+            ("{n:3..5}", "XXXX", "covers"),
+            ("{n:3..5}", "{n:5..6}", "overlaps"),
+            ("ZX", "0X", "apart"),
+            ("{n:number}", "+39{r:6..9}", "covers"),
+            ("{e:extension}", "100Z", "covers"),
+            ("{e:extension}", "1010", "covers"),
+            ("{e:extension}", "1011", "apart"),
+            ("100Z", "{e:extension}", "overlaps"),
+            ("*1X", "*11", "covers"),
+        ] {
+            assert_eq!(compared(earlier, later), expected, "{earlier} before {later}");
+        }
+    }
+
+    #[test]
+    fn comparison_agrees_with_matching_on_all_short_numbers() {
+        let ranges = [ExtensionRange { from: 95, to: 99 }];
+        let patterns = ["XX", "9X", "{n:1..3}", "{e:extension}", "ZN", "99", "{a:1}{b:1..2}", "9{e:extension}"];
+        let numbers: Vec<String> = (0..1000)
+            .map(|n| n.to_string())
+            .chain((0..100).map(|n| format!("{n:02}")))
+            .chain((0..1000).map(|n| format!("{n:03}")))
+            .collect();
+        for earlier in patterns {
+            for later in patterns {
+                let fits = |text: &str| {
+                    let pattern = crate::pattern::NumberMatch::Pattern(Pattern::parse(text).unwrap());
+                    numbers.iter().filter(|n| pattern.captures(n, &ranges).is_some()).cloned().collect::<BTreeSet<_>>()
+                };
+                let (a, b) = (fits(earlier), fits(later));
+                let automaton = |text: &str| Automaton::of([&Pattern::parse(text).unwrap()], &ranges);
+                let expected = Comparison { overlap: !a.is_disjoint(&b), covered: b.is_subset(&a) };
+                assert_eq!(compare(&automaton(earlier), &automaton(later)), expected, "{earlier} before {later}");
+            }
+        }
+    }
+}

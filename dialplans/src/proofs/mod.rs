@@ -1,0 +1,26 @@
+//! What can be proved of a plan whose names all exist: paths, loops, coverage.
+
+mod compare;
+mod flow;
+mod overlap;
+
+use crate::{diagnostic::Findings, plan::Plan, read::Item};
+
+/// Runs every check.
+pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) {
+    let gotos = flow::check(plan, findings);
+    overlap::check(plan, findings);
+    unused_routes(plan, &gotos, findings);
+    if !items.is_empty() && plan.routes.is_empty() {
+        findings.warning("no-routes", items[0].at, "the plan has no route: every call is refused as not found");
+    }
+}
+
+/// A route without guards that no `goto` names.
+fn unused_routes(plan: &Plan, gotos: &[flow::Goto], findings: &mut Findings) {
+    for (index, route) in plan.routes.iter().enumerate() {
+        if route.origins.is_empty() && !gotos.iter().any(|goto| goto.to == index) {
+            findings.warning("unused", route.at, format!("route `{}` has no `from`, and no `goto` leads to it", route.name));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Whether a route takes a call, and if not, why.
+
+use std::fmt;
+
+use crate::{
+    pattern::{Captures, NumberMatch},
+    plan::{OriginGuard, Plan, Route},
+    run::CallFacts,
+};
+
+/// Why a route does not take a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    GotoOnly,
+    Origin(Vec<OriginGuard>),
+    Dialled(Vec<String>),
+    Caller(Vec<String>),
+}
+
+/// The captures, when the route takes the call.
+pub(crate) fn admits(plan: &Plan, route: &Route, facts: &CallFacts) -> Result<Captures, Refusal> {
+    if route.origins.is_empty() {
+        return Err(Refusal::GotoOnly);
+    }
+    if !route.origins.iter().any(|guard| guard.admits(&facts.origin)) {
+        return Err(Refusal::Origin(route.origins.clone()));
+    }
+    let number_fits = |matches: &[NumberMatch], number: &str| {
+        if matches.is_empty() { Some(Captures::new()) } else { matches.iter().find_map(|m| m.captures(number, &plan.extensions)) }
+    };
+    let texts = |matches: &[NumberMatch]| matches.iter().map(ToString::to_string).collect();
+    let mut captures = number_fits(&route.to, facts.to.as_str()).ok_or_else(|| Refusal::Dialled(texts(&route.to)))?;
+    captures.extend(number_fits(&route.caller, facts.from.as_str()).ok_or_else(|| Refusal::Caller(texts(&route.caller)))?);
+    Ok(captures)
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GotoOnly => f.write_str("has no `from`: reached by `goto` only"),
+            Self::Origin(guards) => {
+                let words: Vec<_> = guards.iter().map(ToString::to_string).collect();
+                write!(f, "takes calls from {} only", words.join(" or "))
+            }
+            Self::Dialled(patterns) => write!(f, "the dialled number does not fit `{}`", patterns.join("` or `")),
+            Self::Caller(patterns) => write!(f, "the caller's number does not fit `{}`", patterns.join("` or `")),
+        }
+    }
+}
+
+impl fmt::Display for OriginGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("anybody"),
+            Self::Extension => f.write_str("extensions"),
+            Self::Trunk(trunk) => write!(f, "trunk `{trunk}`"),
+        }
+    }
+}

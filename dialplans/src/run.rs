@@ -1,0 +1,444 @@
+//! One caller's way through a plan.
+//!
+//! A core: it is told how each step ended and gives the next one. Every way through it ends with a
+//! [`Step::Hangup`], after at most [`MAX_STEPS`] steps of the text, whatever it is told.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use tandem_switch::{
+    cause::Cause,
+    cdr::Origin,
+    name::{Language, PartyNumber, PromptName, RouteName},
+    step::{Audio, Collect, Dial, Phrase, QueueStep, Step, StepOutcome, Target},
+    time::Timestamp,
+};
+
+use crate::{
+    describe::describe,
+    plan::{
+        Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, Plan, Route, Say, parse_number,
+    },
+    routing::admits,
+    schedule::Overrides,
+    template::{CALLER, DIALLED, Template},
+};
+
+/// Steps of the text that one call may take; the next one ends the call as our fault.
+pub const MAX_STEPS: u32 = 1_000;
+
+/// What is known of a call before its first step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallFacts {
+    /// Where it came from.
+    pub origin: Origin,
+    /// Who calls.
+    pub from: PartyNumber,
+    /// What was dialled.
+    pub to: PartyNumber,
+    /// The caller's language, when it is known; else that of the plan.
+    pub language: Option<Language>,
+    /// Emergency switches of schedules.
+    pub overrides: Arc<Overrides>,
+}
+
+/// What a run is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Begin. Once.
+    Start,
+    /// The step that was given last ended so.
+    Outcome(StepOutcome),
+}
+
+/// What a run gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// The call goes by this route from now on.
+    Routed(RouteName),
+    /// The next step. After [`Step::Hangup`] nothing comes.
+    Step(Step),
+    /// A line for `tandem follow`: what kind, and what. No personal data.
+    Trace(&'static str, Arc<str>),
+}
+
+/// One caller's way through a plan.
+#[derive(Debug)]
+pub struct Run {
+    plan: Arc<Plan>,
+    facts: CallFacts,
+    language: Language,
+    variables: BTreeMap<String, String>,
+    /// Blocks that are not done, the innermost last, and the step of each that comes next.
+    open: Vec<(BlockId, usize)>,
+    state: State,
+    steps: u32,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    AwaitsStart,
+    /// The outcome of the step at this place; `tries` is how often it was asked.
+    AwaitsOutcome {
+        block: BlockId,
+        index: usize,
+        tries: u32,
+    },
+    /// Between an input and what it leads to.
+    Moving,
+    Over,
+}
+
+/// What follows a step of the text.
+enum Next {
+    /// Nothing is to be waited for.
+    GoOn,
+    /// The call is given this, and says how it ended.
+    Give(Step),
+    /// The step ended at once, so.
+    Ended(Ending),
+    Over(Cause),
+}
+
+impl Run {
+    /// A run that awaits its start.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, facts: CallFacts) -> Self {
+        let language =
+            facts.language.clone().filter(|language| plan.languages.contains(language)).unwrap_or_else(|| plan.language.clone());
+        Self {
+            plan,
+            facts,
+            language,
+            variables: BTreeMap::new(),
+            open: Vec::new(),
+            state: State::AwaitsStart,
+            steps: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// The plan that it runs on.
+    #[must_use]
+    pub const fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The language that the caller hears now.
+    #[must_use]
+    pub const fn language(&self) -> &Language {
+        &self.language
+    }
+
+    /// Takes one input. What comes when it is not awaited means nothing.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        let plan = Arc::clone(&self.plan);
+        match (self.state, input) {
+            (State::AwaitsStart, Input::Start) => {
+                self.state = State::Moving;
+                self.start(&plan);
+                self.advance(&plan, now);
+            }
+            (State::AwaitsOutcome { block, index, tries }, Input::Outcome(outcome)) => {
+                self.state = State::Moving;
+                self.outcome(&plan, block, index, tries, &outcome);
+                self.advance(&plan, now);
+            }
+            (State::AwaitsStart, Input::Outcome(_))
+            | (State::AwaitsOutcome { .. }, Input::Start)
+            | (State::Moving | State::Over, _) => {}
+        }
+    }
+
+    /// What it wants; `None` when all was given.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn start(&mut self, plan: &Plan) {
+        let found = plan.routes.iter().find_map(|route| Some((route, admits(plan, route, &self.facts).ok()?)));
+        match found {
+            Some((route, captures)) => {
+                self.enter(route);
+                self.variables.extend(captures);
+            }
+            None => {
+                self.trace("route", "none fits");
+                self.end(Cause::NotFound);
+            }
+        }
+    }
+
+    fn enter(&mut self, route: &Route) {
+        self.variables.clear();
+        self.open = vec![(route.block, 0)];
+        self.outputs.push_back(Output::Routed(route.name.clone()));
+    }
+
+    /// Takes steps of the text until one must be waited for.
+    fn advance(&mut self, plan: &Plan, now: Timestamp) {
+        while self.state == State::Moving {
+            let Some((block, index)) = self.open.last_mut() else { return self.end(Cause::Normal) };
+            let (block, at) = (*block, *index);
+            let Some(placed) = plan.block(block).steps.get(at) else {
+                self.open.pop();
+                continue;
+            };
+            *index += 1;
+            self.steps += 1;
+            if self.steps > MAX_STEPS {
+                self.trace("fault", "too many steps");
+                return self.end(Cause::Fault);
+            }
+            match self.next(plan, &placed.action, now) {
+                Next::GoOn => {}
+                Next::Give(step) => {
+                    self.trace("step", &describe(&step));
+                    self.outputs.push_back(Output::Step(step));
+                    self.state = State::AwaitsOutcome { block, index: at, tries: 1 };
+                    return;
+                }
+                Next::Ended(ending) => self.answer(&placed.action, ending),
+                Next::Over(cause) => return self.end(cause),
+            }
+        }
+    }
+
+    fn next(&mut self, plan: &Plan, action: &Action, now: Timestamp) -> Next {
+        match action {
+            Action::Ring => Next::Give(Step::Ring),
+            Action::Answer => Next::Give(Step::Answer),
+            Action::Echo => Next::Give(Step::Echo),
+            Action::Play { prompts, interrupt } => {
+                Next::Give(Step::Play { audio: self.audio([], prompts), interrupt: *interrupt })
+            }
+            Action::Say { what, interrupt } => match self.phrase(plan, what, now) {
+                Some(phrase) => {
+                    let audio = Audio { language: self.language.clone(), phrases: vec![phrase] };
+                    Next::Give(Step::Play { audio, interrupt: *interrupt })
+                }
+                None => Next::GoOn,
+            },
+            Action::Menu(menu) => Next::Give(self.ask_menu(menu, None)),
+            Action::Collect(collect) => Next::Give(self.ask_digits(collect, None)),
+            Action::Queue(queue) => self.queue(plan, queue),
+            Action::Dial(dial) => self.dial(plan, dial),
+            Action::Agent { request, .. } => Next::Give(Step::Agent(request.clone())),
+            Action::SetLanguage(language) => {
+                self.trace("language", language.as_str());
+                self.language = language.clone();
+                Next::GoOn
+            }
+            Action::WhenOpen { schedule, open, block } => {
+                let switch = self.facts.overrides.get(schedule).copied();
+                let is_open = plan.schedules.get(schedule).is_some_and(|s| s.standing(now, switch).open);
+                self.trace("schedule", &format!("{schedule} is {}", if is_open { "open" } else { "closed" }));
+                if is_open == *open {
+                    self.open.push((*block, 0));
+                }
+                Next::GoOn
+            }
+            Action::Goto(route) => {
+                self.enter(&plan.routes[*route]);
+                Next::GoOn
+            }
+            Action::Hangup(cause) => Next::Over(*cause),
+        }
+    }
+
+    fn outcome(&mut self, plan: &Plan, block: BlockId, index: usize, tries: u32, outcome: &StepOutcome) {
+        let action = &plan.block(block).steps[index].action;
+        match (action, outcome) {
+            (Action::Menu(menu), _) => match pressed(outcome) {
+                Some(keys) => match menu.choices.iter().find(|(choice, _)| choice == keys) {
+                    Some((choice, chosen)) => {
+                        self.trace("pressed", choice);
+                        self.open.push((*chosen, 0));
+                    }
+                    None => self.ask_again(action, (block, index, tries), Ending::Invalid),
+                },
+                None => self.ask_again(action, (block, index, tries), Ending::NoInput),
+            },
+            (Action::Collect(collect), _) => match pressed(outcome) {
+                Some(digits) if self.fits(collect, digits) => {
+                    self.trace("collected", &format!("{} digits", digits.len()));
+                    self.variables.insert(collect.variable.clone(), digits.to_owned());
+                }
+                Some(_) => self.ask_again(action, (block, index, tries), Ending::Invalid),
+                None => self.ask_again(action, (block, index, tries), Ending::NoInput),
+            },
+            (_, outcome) => {
+                if let Some(ending) = Ending::of(outcome) {
+                    self.answer(action, ending);
+                }
+            }
+        }
+    }
+
+    /// A wrong or missing answer of the caller: once more, or what the plan says of it.
+    fn ask_again(&mut self, action: &Action, (block, index, tries): (BlockId, usize, u32), ending: Ending) {
+        let (allowed, step) = match action {
+            Action::Menu(menu) => (menu.tries, self.ask_menu(menu, Some(ending))),
+            Action::Collect(collect) => (collect.tries, self.ask_digits(collect, Some(ending))),
+            _ => return,
+        };
+        self.steps += 1;
+        if tries < allowed && self.steps <= MAX_STEPS {
+            self.trace("again", ending.word());
+            self.outputs.push_back(Output::Step(step));
+            self.state = State::AwaitsOutcome { block, index, tries: tries + 1 };
+        } else {
+            self.answer(action, ending);
+        }
+    }
+
+    /// Goes on with the plan's answer to an ending. Every step has one for each of its own endings,
+    /// and the defaults answer the rest.
+    fn answer(&mut self, action: &Action, ending: Ending) {
+        let handlers = match action {
+            Action::Menu(menu) => &menu.handlers,
+            Action::Collect(collect) => &collect.handlers,
+            Action::Queue(queue) => &queue.handlers,
+            Action::Dial(dial) => &dial.handlers,
+            Action::Agent { handlers, .. } => handlers,
+            _ => {
+                self.trace("fault", ending.word());
+                return self.end(Cause::Fault);
+            }
+        };
+        self.trace(if handlers.is_own(ending) { "ended" } else { "ended, by default" }, ending.word());
+        self.open.push((handlers.get(ending), 0));
+    }
+
+    fn ask_menu(&self, menu: &Menu, complaint: Option<Ending>) -> Step {
+        let first = complaint_prompt(complaint, menu.invalid_prompt.as_ref(), menu.no_input_prompt.as_ref());
+        Step::Collect(Collect {
+            audio: self.audio(first, &menu.prompts),
+            max_digits: menu.max_digits,
+            first_digit_ms: menu.timeout_ms,
+            next_digit_ms: menu.between_ms,
+            terminator: None,
+        })
+    }
+
+    fn ask_digits(&self, collect: &CollectDigits, complaint: Option<Ending>) -> Step {
+        let first = complaint_prompt(complaint, collect.invalid_prompt.as_ref(), collect.no_input_prompt.as_ref());
+        Step::Collect(Collect {
+            audio: self.audio(first, &collect.prompts),
+            max_digits: collect.max,
+            first_digit_ms: collect.timeout_ms,
+            next_digit_ms: collect.between_ms,
+            terminator: collect.end,
+        })
+    }
+
+    fn fits(&self, collect: &CollectDigits, digits: &str) -> bool {
+        let length = (collect.min..=usize::from(collect.max)).contains(&digits.len());
+        length
+            && match collect.shape {
+                DigitShape::Digits => digits.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#'),
+                DigitShape::Extension => self.plan.extension(digits).is_some(),
+                DigitShape::Number => parse_number(digits).is_some(),
+            }
+    }
+
+    fn queue(&self, plan: &Plan, join: &JoinQueue) -> Next {
+        let Some(queue) = plan.queues.get(&join.queue) else { return Next::Ended(Ending::Error) };
+        Next::Give(Step::Queue(QueueStep {
+            queue: join.queue.clone(),
+            skills: join.skills.clone(),
+            priority_minutes: join.priority_minutes,
+            max_wait_ms: join.max_wait_ms.or(queue.max_wait_ms),
+            music: queue.music.clone(),
+            language: self.language.clone(),
+            announce_every_ms: queue.announce_every_ms,
+            comfort: queue.comfort.clone(),
+            record: join.record.unwrap_or(queue.record),
+            wait_without_agents: queue.wait_without_agents,
+        }))
+    }
+
+    /// What a caller sent becomes a target only here, and only by the parser of the target's type.
+    /// What does not parse is nobody; with nobody left, the step ends as unreachable.
+    fn dial(&self, plan: &Plan, dial: &DialOut) -> Next {
+        let targets: Vec<Target> = dial
+            .targets
+            .iter()
+            .filter_map(|target| match target {
+                DialTarget::Extension(template) => plan.extension(&self.fill(template)?).map(Target::Extension),
+                DialTarget::Trunk { trunk, number } => {
+                    Some(Target::Trunk { trunk: trunk.clone(), number: parse_number(&self.fill(number)?)? })
+                }
+            })
+            .collect();
+        if targets.is_empty() {
+            return Next::Ended(Ending::Unreachable);
+        }
+        Next::Give(Step::Dial(Dial {
+            targets,
+            strategy: dial.strategy,
+            ring_ms: dial.ring_ms,
+            record: dial.record,
+            music: dial.music.clone(),
+            caller_id: dial.caller_id.as_ref().and_then(|template| parse_number(&self.fill(template)?)),
+        }))
+    }
+
+    fn fill(&self, template: &Template) -> Option<String> {
+        template.fill(|name| match name {
+            DIALLED => Some(self.facts.to.as_str()),
+            CALLER => Some(self.facts.from.as_str()),
+            _ => self.variables.get(name).map(String::as_str),
+        })
+    }
+
+    fn phrase(&self, plan: &Plan, what: &Say, now: Timestamp) -> Option<Phrase> {
+        match what {
+            Say::Number(template) => self.fill(template)?.parse().ok().map(Phrase::Number),
+            Say::Digits(template) => self.fill(template).map(Phrase::Digits),
+            Say::Time => {
+                let instant = jiff::Timestamp::from_microsecond(now.0).ok()?;
+                let clock = plan.time_zone.to_datetime(instant);
+                Some(Phrase::Time { hour: clock.hour().unsigned_abs(), minute: clock.minute().unsigned_abs() })
+            }
+        }
+    }
+
+    fn audio(&self, first: impl IntoIterator<Item = PromptName>, prompts: &[PromptName]) -> Audio {
+        let phrases = first.into_iter().chain(prompts.iter().cloned()).map(Phrase::Prompt).collect();
+        Audio { language: self.language.clone(), phrases }
+    }
+
+    fn end(&mut self, cause: Cause) {
+        self.trace("step", &describe(&Step::Hangup { cause }));
+        self.outputs.push_back(Output::Step(Step::Hangup { cause }));
+        self.open.clear();
+        self.state = State::Over;
+    }
+
+    fn trace(&mut self, kind: &'static str, what: &str) {
+        self.outputs.push_back(Output::Trace(kind, what.into()));
+    }
+}
+
+/// The digits, if there are any.
+fn pressed(outcome: &StepOutcome) -> Option<&str> {
+    match outcome {
+        StepOutcome::Digits(digits) if !digits.is_empty() => Some(digits),
+        _ => None,
+    }
+}
+
+fn complaint_prompt(
+    complaint: Option<Ending>,
+    invalid: Option<&PromptName>,
+    no_input: Option<&PromptName>,
+) -> Option<PromptName> {
+    match complaint? {
+        Ending::NoInput => no_input.cloned(),
+        _ => invalid.cloned(),
+    }
+}

@@ -1,0 +1,417 @@
+//! Opening hours: weekly hours, special days, closed days and holidays, in one time zone.
+//!
+//! Hours are wall-clock times. Where daylight saving skips an hour, an opening in the gap moves
+//! behind it; where an hour comes twice, the first one counts.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::{
+    ToSpan,
+    civil::Date,
+    tz::{TimeZone, TimeZoneDatabase},
+};
+use serde::{Deserialize, Serialize};
+use tandem_switch::{name::ScheduleName, time::Timestamp};
+
+/// Days that are looked ahead for the next opening.
+const HORIZON_DAYS: u32 = 800;
+
+/// The emergency switch of a schedule: stronger than everything it says. The server keeps it, and
+/// writes down who turned it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Override {
+    /// Open until turned back.
+    ForceOpen,
+    /// Closed until turned back.
+    ForceClosed,
+}
+
+/// The emergency switches that are on.
+pub type Overrides = BTreeMap<ScheduleName, Override>;
+
+/// The opening hours of one thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// Its name.
+    pub name: ScheduleName,
+    /// The zone of all its hours.
+    pub zone: TimeZone,
+    pub(crate) weekly: Vec<(Days, Vec<Hours>)>,
+    pub(crate) special: Vec<(DateRule, Vec<Hours>)>,
+    pub(crate) closed: Vec<DateRule>,
+    pub(crate) holidays: Vec<DateRule>,
+}
+
+/// Days of the week; bit 0 is Monday.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Days(pub(crate) u8);
+
+/// Minutes since midnight; the end is after the begin, and past 1440 when it lies on the next day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hours {
+    pub(crate) from: u16,
+    pub(crate) to: u16,
+}
+
+/// Some dates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DateRule {
+    Span {
+        from: Date,
+        to: Date,
+    },
+    Yearly {
+        month: i8,
+        day: i8,
+    },
+    /// A spell of days that comes back, as calendars have it.
+    Recurring {
+        first: Date,
+        days: u16,
+        every_years: i16,
+        last: Option<Date>,
+    },
+}
+
+impl DateRule {
+    pub(crate) fn holds(&self, date: Date) -> bool {
+        match self {
+            Self::Span { from, to } => (*from..=*to).contains(&date),
+            Self::Yearly { month, day } => date.month() == *month && date.day() == *day,
+            Self::Recurring { first, days, every_years, last } => (0..*days).any(|back| {
+                let Ok(start) = date.checked_sub(i64::from(back).days()) else { return false };
+                (start.month(), start.day()) == (first.month(), first.day())
+                    && start >= *first
+                    && last.is_none_or(|last| start <= last)
+                    && (start.year() - first.year()) % every_years == 0
+            }),
+        }
+    }
+}
+
+/// Whether a schedule is open, and by which of its lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// Open or closed.
+    pub open: bool,
+    /// Why, for a person.
+    pub why: String,
+}
+
+/// A moment at which a schedule opens or closes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Transition {
+    /// When.
+    pub at: Timestamp,
+    /// Opens (`true`) or closes.
+    pub opens: bool,
+    /// The same moment on the wall clock of the schedule: `Fri 2026-12-25 08:30 CET`.
+    pub local: String,
+}
+
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.local, if self.opens { "opens" } else { "closes" })
+    }
+}
+
+impl Schedule {
+    /// Whether it is open at an instant.
+    #[must_use]
+    pub fn standing(&self, at: Timestamp, switch: Option<Override>) -> Standing {
+        match switch {
+            Some(Override::ForceOpen) => return Standing { open: true, why: "the emergency switch says open".into() },
+            Some(Override::ForceClosed) => return Standing { open: false, why: "the emergency switch says closed".into() },
+            None => {}
+        }
+        let Some(today) = self.local_date(at) else { return Standing { open: false, why: "no such date".into() } };
+        let yesterday = today.yesterday().unwrap_or(today);
+        for date in [today, yesterday] {
+            let (reason, hours) = self.hours_on(date);
+            if let Some(hours) =
+                hours.iter().find(|hours| self.instants(date, **hours).is_some_and(|(from, to)| (from..to).contains(&at.0)))
+            {
+                return Standing { open: true, why: format!("{reason} of {date}: {hours}") };
+            }
+        }
+        let (reason, hours) = self.hours_on(today);
+        let hours: Vec<_> = hours.iter().map(ToString::to_string).collect();
+        let why = if hours.is_empty() {
+            format!("{reason} of {today}")
+        } else {
+            format!("outside the {reason} of {today}: {}", hours.join(", "))
+        };
+        Standing { open: false, why }
+    }
+
+    /// The next `n` openings and closings after an instant, within about two years.
+    #[must_use]
+    pub fn next_transitions(&self, after: Timestamp, n: usize) -> Vec<Transition> {
+        let mut out = Vec::new();
+        let Some(mut date) = self.local_date(after).and_then(|today| today.yesterday().ok()) else { return out };
+        // The spell that may still grow: hours that touch, over midnight too, are one.
+        let mut spell: Option<(i64, i64)> = None;
+        for _ in 0..HORIZON_DAYS {
+            let mut today: Vec<_> = self.hours_on(date).1.iter().filter_map(|hours| self.instants(date, *hours)).collect();
+            today.sort_unstable();
+            for (from, to) in today {
+                match &mut spell {
+                    Some((_, end)) if from <= *end => *end = to.max(*end),
+                    _ => self.note(spell.replace((from, to)), after, &mut out),
+                }
+            }
+            if out.len() >= n {
+                break;
+            }
+            let Ok(next) = date.tomorrow() else { break };
+            date = next;
+        }
+        if let Some((from, to)) = spell {
+            let growing = self.hours_on(date).1.iter().filter_map(|hours| self.instants(date, *hours)).any(|(_, end)| end == to);
+            self.note(Some((from, if growing { i64::MAX } else { to })), after, &mut out);
+        }
+        out.truncate(n);
+        out
+    }
+
+    fn note(&self, spell: Option<(i64, i64)>, after: Timestamp, out: &mut Vec<Transition>) {
+        let Some((from, to)) = spell else { return };
+        for (at, opens) in [(from, true), (to, false)] {
+            if at > after.0 && at < i64::MAX {
+                out.push(Transition { at: Timestamp(at), opens, local: self.local(Timestamp(at)) });
+            }
+        }
+    }
+
+    fn local(&self, at: Timestamp) -> String {
+        match jiff::Timestamp::from_microsecond(at.0) {
+            Ok(instant) => instant.to_zoned(self.zone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string(),
+            Err(_) => "?".into(),
+        }
+    }
+
+    fn local_date(&self, at: Timestamp) -> Option<Date> {
+        let instant = jiff::Timestamp::from_microsecond(at.0).ok()?;
+        Some(self.zone.to_datetime(instant).date())
+    }
+
+    /// The hours of a date, and what they come from.
+    fn hours_on(&self, date: Date) -> (&'static str, Vec<Hours>) {
+        if self.closed.iter().any(|rule| rule.holds(date)) {
+            return ("closed day", Vec::new());
+        }
+        let special: Vec<_> =
+            self.special.iter().filter(|(rule, _)| rule.holds(date)).flat_map(|(_, hours)| hours.clone()).collect();
+        if !special.is_empty() {
+            return ("special hours", special);
+        }
+        if self.holidays.iter().any(|rule| rule.holds(date)) {
+            return ("holiday", Vec::new());
+        }
+        let bit = 1_u8 << date.weekday().to_monday_zero_offset();
+        let weekly = self.weekly.iter().filter(|(days, _)| days.0 & bit != 0).flat_map(|(_, hours)| hours.clone()).collect();
+        ("weekly hours", weekly)
+    }
+
+    /// Begin and end of some hours of a date, in microseconds since the epoch.
+    fn instants(&self, date: Date, hours: Hours) -> Option<(i64, i64)> {
+        let instant = |minutes: u16| {
+            let wall = date.at(0, 0, 0, 0).checked_add(i64::from(minutes).minutes()).ok()?;
+            self.zone.to_ambiguous_timestamp(wall).compatible().ok().map(|instant| instant.as_microsecond())
+        };
+        Some((instant(hours.from)?, instant(hours.to)?))
+    }
+}
+
+/// A time zone by its name, from the database that is built in: the same on every machine.
+pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
+    if name == "UTC" { Some(TimeZone::UTC) } else { TimeZoneDatabase::bundled().get(name).ok() }
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = if self.to > 1440 { self.to - 1440 } else { self.to };
+        write!(f, "{:02}:{:02}-{:02}:{:02}", self.from / 60, self.from % 60, to / 60, to % 60)
+    }
+}
+
+const DAY_WORDS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl Days {
+    /// `mon-fri`, `sat,sun`, `fri-mon`, `daily`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text == "daily" {
+            return Ok(Self(0x7f));
+        }
+        let day = |word: &str| {
+            DAY_WORDS
+                .iter()
+                .position(|d| *d == word.trim())
+                .ok_or_else(|| format!("`{word}` is no day: expected mon, tue, wed, thu, fri, sat or sun, or `daily`"))
+        };
+        let mut bits = 0;
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (day(first)?, day(last)?);
+            let mut at = first;
+            loop {
+                bits |= 1 << at;
+                if at == last {
+                    break;
+                }
+                at = (at + 1) % 7;
+            }
+        }
+        Ok(Self(bits))
+    }
+}
+
+impl Hours {
+    /// `08:30-18:00`; `22:00-06:00` ends on the next day; `00:00-24:00` is all day.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` are no hours: expected as in `08:30-18:00`");
+        let clock = |text: &str| -> Option<u16> {
+            let (hour, minute) = text.trim().split_once(':')?;
+            let two_digits =
+                |t: &str| (t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse::<u16>().ok()).flatten();
+            let (hour, minute) = (two_digits(hour)?, two_digits(minute)?);
+            (hour <= 24 && minute < 60 && hour * 60 + minute <= 1440).then_some(hour * 60 + minute)
+        };
+        let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+        let (from, to) = (clock(from).ok_or_else(wrong)?, clock(to).ok_or_else(wrong)?);
+        if from == to || from == 1440 {
+            return Err(format!("`{text}` is open at no time; all day is `00:00-24:00`"));
+        }
+        Ok(Self { from, to: if to < from { to + 1440 } else { to } })
+    }
+}
+
+impl DateRule {
+    /// `2026-12-24`, `12-25` or `2026-08-10..2026-08-21`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no date: expected `2026-12-24`, `12-25` or `2026-08-10..2026-08-21`");
+        let date = |text: &str| -> Result<Date, String> {
+            let shaped = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+            shaped.then(|| text.parse().ok()).flatten().ok_or_else(wrong)
+        };
+        if let Some((from, to)) = text.split_once("..") {
+            let (from, to) = (date(from)?, date(to)?);
+            return if from <= to { Ok(Self::Span { from, to }) } else { Err(format!("`{text}` ends before it begins")) };
+        }
+        if text.len() == 5 {
+            // 2024 had a 29 February.
+            let date = date(&format!("2024-{text}"))?;
+            return Ok(Self::Yearly { month: date.month(), day: date.day() });
+        }
+        let date = date(text)?;
+        Ok(Self::Span { from: date, to: date })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_microsecond())
+    }
+
+    fn hours(text: &str) -> Vec<Hours> {
+        text.split_whitespace().map(|t| Hours::parse(t).unwrap()).collect()
+    }
+
+    fn office() -> Schedule {
+        Schedule {
+            name: "office".into(),
+            zone: time_zone("Europe/Rome").unwrap(),
+            weekly: vec![(Days::parse("mon-fri").unwrap(), hours("08:30-12:30 14:00-18:00"))],
+            special: vec![(DateRule::parse("2026-12-24").unwrap(), hours("09:00-11:00"))],
+            closed: vec![DateRule::parse("2026-08-10..2026-08-21").unwrap()],
+            holidays: vec![DateRule::parse("12-24").unwrap(), DateRule::parse("12-25").unwrap()],
+        }
+    }
+
+    #[test]
+    fn a_day_has_the_hours_of_its_strongest_line() {
+        let office = office();
+        for (instant, open, why) in [
+            ("2026-11-23T07:29:00Z", false, "outside the weekly hours of 2026-11-23: 08:30-12:30, 14:00-18:00"),
+            ("2026-11-23T07:30:00Z", true, "weekly hours of 2026-11-23: 08:30-12:30"),
+            ("2026-11-23T11:30:00Z", false, "outside the weekly hours of 2026-11-23: 08:30-12:30, 14:00-18:00"),
+            ("2026-11-22T10:00:00Z", false, "weekly hours of 2026-11-22"),
+            ("2026-12-24T08:30:00Z", true, "special hours of 2026-12-24: 09:00-11:00"),
+            ("2026-12-25T10:00:00Z", false, "holiday of 2026-12-25"),
+            ("2026-08-12T10:00:00Z", false, "closed day of 2026-08-12"),
+        ] {
+            assert_eq!(office.standing(at(instant), None), Standing { open, why: why.into() }, "{instant}");
+        }
+        assert!(office.standing(at("2026-12-25T10:00:00Z"), Some(Override::ForceOpen)).open);
+        assert!(!office.standing(at("2026-11-23T08:00:00Z"), Some(Override::ForceClosed)).open);
+    }
+
+    #[test]
+    fn openings_follow_the_wall_clock_through_daylight_saving() {
+        let weekend = Schedule { weekly: vec![(Days::parse("sun").unwrap(), hours("02:30-04:00"))], ..office() };
+        // Clocks jump from 02:00 to 03:00 on 29 March 2026, and back from 03:00 to 02:00 on 25 October.
+        let spring: Vec<_> = weekend.next_transitions(at("2026-03-28T00:00:00Z"), 2).iter().map(ToString::to_string).collect();
+        assert_eq!(spring, ["Sun 2026-03-29 03:30 CEST opens", "Sun 2026-03-29 04:00 CEST closes"]);
+        let autumn: Vec<_> = weekend.next_transitions(at("2026-10-24T00:00:00Z"), 2).iter().map(ToString::to_string).collect();
+        assert_eq!(autumn, ["Sun 2026-10-25 02:30 CEST opens", "Sun 2026-10-25 04:00 CET closes"]);
+    }
+
+    #[test]
+    fn hours_over_midnight_belong_to_the_day_they_begin_on() {
+        let night = Schedule { weekly: vec![(Days::parse("fri").unwrap(), hours("22:00-06:00"))], ..office() };
+        assert!(night.standing(at("2026-11-28T04:59:00Z"), None).open, "Saturday 05:59");
+        assert!(!night.standing(at("2026-11-28T05:00:00Z"), None).open);
+        assert!(!night.standing(at("2026-11-27T04:00:00Z"), None).open, "Friday morning");
+    }
+
+    #[test]
+    fn transitions_agree_with_standing_at_every_minute() {
+        let schedule = office();
+        let mut now = at("2026-12-18T00:00:00Z");
+        let mut open = schedule.standing(now, None).open;
+        let mut coming = schedule.next_transitions(now, 40).into_iter();
+        let mut next = coming.next().unwrap();
+        for _ in 0..14 * 24 * 60 {
+            now = now.plus_ms(60_000);
+            if now == next.at {
+                assert_ne!(open, next.opens);
+                open = next.opens;
+                next = coming.next().unwrap();
+            }
+            assert_eq!(schedule.standing(now, None).open, open, "{}", schedule.local(now));
+        }
+    }
+
+    #[test]
+    fn what_is_always_open_or_never_has_no_transitions() {
+        let always = Schedule {
+            weekly: vec![(Days(0x7f), hours("00:00-24:00"))],
+            closed: vec![],
+            special: vec![],
+            holidays: vec![],
+            ..office()
+        };
+        assert_eq!(always.next_transitions(at("2026-11-22T12:00:00Z"), 10), []);
+        let never = Schedule { weekly: vec![], special: vec![], ..office() };
+        assert_eq!(never.next_transitions(at("2026-11-22T12:00:00Z"), 10), []);
+    }
+
+    #[test]
+    fn days_hours_and_dates_read_or_say_what_was_expected() {
+        assert_eq!(Days::parse("fri-mon"), Ok(Days(0b111_0001)));
+        assert_eq!(Days::parse("sat,sun"), Ok(Days(0b110_0000)));
+        assert!(Days::parse("monday").is_err() && Days::parse("").is_err() && Days::parse("mon--fri").is_err());
+        assert_eq!(Hours::parse("22:00-06:00"), Ok(Hours { from: 1320, to: 1800 }));
+        for bad in ["8:30-18:00", "08:30", "25:00-26:00", "08:00-08:00", "08:60-09:00", "24:00-01:00"] {
+            assert!(Hours::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(DateRule::parse("02-29"), Ok(DateRule::Yearly { month: 2, day: 29 }));
+        for bad in ["2026-02-29", "13-01", "2026-12-24..2026-12-01", "christmas", "2026-1-1", "2026-12-24T10:00"] {
+            assert!(DateRule::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! What a plan says about the switch around its routes: addresses, trunks, queues, first agents.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use tandem_switch::{
+    floor::{AgentProfile, QueueProfile},
+    name::{AgentName, Extension, PromptName, QueueName, SkillLevel, TrunkName},
+    step::Target,
+};
+
+/// Where the switch listens. A kind with no address is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// SIP over UDP.
+    pub sip_udp: Vec<SocketAddr>,
+    /// SIP over TCP.
+    pub sip_tcp: Vec<SocketAddr>,
+    /// SIP over TLS.
+    pub sip_tls: Vec<SocketAddr>,
+    /// HTTP: API, health and metrics.
+    pub http: Vec<SocketAddr>,
+    /// Address that audio is sent from and received on.
+    pub rtp_address: IpAddr,
+    /// First and last port for audio.
+    pub rtp_ports: (u16, u16),
+    /// The address that other sides are told instead of the one listened on (behind NAT).
+    pub advertise: Option<IpAddr>,
+    /// Certificate chain and private key for TLS, as PEM files; made at first start when `None`.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Names of PEM files, relative to the folder of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and its chain.
+    pub certificate: String,
+    /// The private key.
+    pub key: String,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            sip_udp: Vec::new(),
+            sip_tcp: Vec::new(),
+            sip_tls: Vec::new(),
+            http: Vec::new(),
+            rtp_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            rtp_ports: (20_000, 29_999),
+            advertise: None,
+            tls: None,
+        }
+    }
+}
+
+impl Listen {
+    /// The same ports on another address (`--bind ADDRESS`).
+    #[must_use]
+    pub fn on(mut self, address: IpAddr) -> Self {
+        for list in [&mut self.sip_udp, &mut self.sip_tcp, &mut self.sip_tls, &mut self.http] {
+            list.iter_mut().for_each(|bind| bind.set_ip(address));
+        }
+        self.rtp_address = address;
+        self
+    }
+}
+
+/// How messages to a peer travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+    /// An encrypted stream.
+    Tls,
+}
+
+impl Transport {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|t| t.as_str() == word)
+    }
+}
+
+/// An audio format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Codec {
+    /// G.711 μ-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+    /// G.722, wide band.
+    G722,
+    /// Opus.
+    Opus,
+}
+
+impl Codec {
+    pub(crate) const WORDS: &'static [&'static str] = &["pcmu", "pcma", "g722", "opus"];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pcmu => "pcmu",
+            Self::Pcma => "pcma",
+            Self::G722 => "g722",
+            Self::Opus => "opus",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus].into_iter().find(|c| c.as_str() == word)
+    }
+}
+
+/// The host that a trunk's calls go to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// An address.
+    Address(IpAddr),
+    /// A name to be looked up.
+    Name(String),
+}
+
+/// `host:port`, `host`, `address:port` or `[v6]:port`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostPort {
+    /// The host.
+    pub host: Host,
+    /// The port; the transport's usual one when `None`.
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Address(IpAddr::V6(v6)) => write!(f, "[{v6}]")?,
+            Host::Address(address) => write!(f, "{address}")?,
+            Host::Name(name) => f.write_str(name)?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return if address.port() == 0 {
+                Err(())
+            } else {
+                Ok(Self { host: Host::Address(address.ip()), port: Some(address.port()) })
+            };
+        }
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+        if let Ok(address) = bare.parse() {
+            return Ok(Self { host: Host::Address(address), port: None });
+        }
+        let (name, port) = match text.rsplit_once(':') {
+            Some((name, port)) => (name, Some(port.parse::<u16>().ok().filter(|p| *p > 0).ok_or(())?)),
+            None => (text, None),
+        };
+        let label = |l: &str| {
+            (1..=63).contains(&l.len())
+                && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !l.starts_with('-')
+                && !l.ends_with('-')
+        };
+        let last_is_word = name.rsplit('.').next().is_some_and(|l| l.bytes().any(|b| b.is_ascii_alphabetic()));
+        if name.len() <= 253 && name.split('.').all(label) && last_is_word {
+            Ok(Self { host: Host::Name(name.to_ascii_lowercase()), port })
+        } else {
+            Err(())
+        }
+    }
+}
+
+/// Where a trunk's calls go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// How.
+    pub transport: Transport,
+    /// Where to.
+    pub address: HostPort,
+}
+
+/// A range of addresses: `192.0.2.0/24`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network {
+    /// Its first address.
+    pub address: IpAddr,
+    /// Leading bits that count.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether the address lies in it. An IPv4 address in IPv6 clothes counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let bits = |ip: IpAddr| match ip {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let address = address.to_canonical();
+        let mask = if self.prefix == 0 { 0 } else { u128::MAX << (128 - u32::from(self.prefix)) };
+        address.is_ipv4() == self.address.is_ipv4() && (bits(address) ^ bits(self.address)) & mask == 0
+    }
+}
+
+impl FromStr for Network {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse::<u8>().map_err(|_| ())?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| ())?;
+        let widest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.unwrap_or(widest);
+        if prefix <= widest { Ok(Self { address, prefix }) } else { Err(()) }
+    }
+}
+
+/// Where a secret is kept. The plan itself never holds one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Secret {
+    /// In an environment variable.
+    Env(String),
+    /// In a file, relative to the folder of the plan; its first line is the secret.
+    File(String),
+}
+
+/// How we prove ourselves to a trunk, and it to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user name.
+    pub user: String,
+    /// Where the password is.
+    pub secret: Secret,
+}
+
+/// A carrier link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trunk {
+    /// Its name.
+    pub name: TrunkName,
+    /// Addresses whose calls belong to it without a password.
+    pub networks: Vec<Network>,
+    /// Where our calls go; `None` for a trunk that only brings calls.
+    pub peer: Option<Peer>,
+    /// User and password, when the other side asks for them.
+    pub credentials: Option<Credentials>,
+    /// Audio formats that are offered and taken, best first; all that the switch knows when empty.
+    pub codecs: Vec<Codec>,
+    /// Whether we register with the peer.
+    pub register: bool,
+    /// How often the peer is asked whether it lives, in ms.
+    pub ping_ms: Option<u64>,
+    /// Calls at most at one time, both ways.
+    pub max_calls: u32,
+}
+
+/// A waiting line: what the floor must know, and what a waiting caller hears.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    /// For the floor.
+    pub profile: QueueProfile,
+    /// Heard while waiting; ordinary ring-back when `None`.
+    pub music: Option<PromptName>,
+    /// Position and estimated wait are said so often, in ms.
+    pub announce_every_ms: Option<u64>,
+    /// Said with each announcement.
+    pub comfort: Option<PromptName>,
+    /// Conversations are recorded.
+    pub record: bool,
+    /// The longest wait, in ms.
+    pub max_wait_ms: Option<u64>,
+    /// Whether a caller may wait while no agent is signed in.
+    pub wait_without_agents: bool,
+}
+
+/// A span of internal numbers of one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExtensionRange {
+    /// The lowest.
+    pub from: u32,
+    /// The highest; as many digits as the lowest.
+    pub to: u32,
+}
+
+impl ExtensionRange {
+    /// Whether the text is a number of this range, written as a device would be named.
+    #[must_use]
+    pub fn contains(&self, text: &str) -> bool {
+        text.len() <= 10
+            && !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && (text == "0" || !text.starts_with('0'))
+            && text.parse().is_ok_and(|n| (self.from..=self.to).contains(&n))
+    }
+}
+
+/// Agents that are put into the database at the first start; later they live there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StarterAgents {
+    /// Number of the first.
+    pub from: u32,
+    /// Number of the last.
+    pub to: u32,
+    /// Their names, `{n}` being the number.
+    pub name: String,
+    /// A fixed address of each, `{n}` being the number; the devices registered for the name when `None`.
+    pub contact: Option<String>,
+    /// Taken as reachable and signed in from the start.
+    pub always_on: bool,
+    /// Queues they serve.
+    pub queues: Vec<QueueName>,
+    /// What they can do.
+    pub skills: Vec<SkillLevel>,
+    /// File in the data folder to which the passwords made for them are written.
+    pub password_file: Option<String>,
+}
+
+impl StarterAgents {
+    /// The agents one by one, as the floor takes them.
+    pub fn agents(&self) -> impl Iterator<Item = AgentProfile> + '_ {
+        (self.from..=self.to).map(|n| {
+            let filled = |template: &str| template.replace("{n}", &n.to_string());
+            let name = filled(&self.name);
+            let device = match &self.contact {
+                Some(contact) => Target::Fixed(Arc::from(filled(contact))),
+                None => Target::Extension(Extension::from(&*name)),
+            };
+            AgentProfile {
+                agent: AgentName::from(name),
+                queues: self.queues.clone(),
+                skills: self.skills.clone(),
+                device,
+                always_on: self.always_on,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_its_addresses_and_no_others() {
+        let net: Network = "192.0.2.0/24".parse().unwrap();
+        assert!(net.contains("192.0.2.77".parse().unwrap()) && net.contains("::ffff:192.0.2.1".parse().unwrap()));
+        assert!(!net.contains("192.0.3.1".parse().unwrap()) && !net.contains("::1".parse().unwrap()));
+        let one: Network = "2001:db8::7".parse().unwrap();
+        assert!(one.contains("2001:db8::7".parse().unwrap()) && !one.contains("2001:db8::8".parse().unwrap()));
+        assert!("0.0.0.0/0".parse::<Network>().unwrap().contains("203.0.113.9".parse().unwrap()));
+        assert!("192.0.2.0/33".parse::<Network>().is_err() && "here".parse::<Network>().is_err());
+    }
+
+    #[test]
+    fn a_peer_is_an_address_or_a_name_with_or_without_port() {
+        for (text, printed) in [
+            ("127.0.0.3:5090", "127.0.0.3:5090"),
+            ("[2001:db8::1]:5060", "[2001:db8::1]:5060"),
+            ("2001:db8::1", "[2001:db8::1]"),
+            ("SIP.Carrier.example", "sip.carrier.example"),
+            ("sip.carrier.example:5061", "sip.carrier.example:5061"),
+        ] {
+            assert_eq!(text.parse::<HostPort>().unwrap().to_string(), printed);
+        }
+        for bad in ["", ":5060", "a b", "host:0", "host:70000", "1.2.3", "-a.example", "user@host"] {
+            assert!(bad.parse::<HostPort>().is_err(), "{bad}");
+        }
+    }
+}
