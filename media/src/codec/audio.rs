@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use hound::{SampleFormat, WavReader};
 
-use super::{g711, resample::resample_offline, saturate_f32};
+use super::{g711, resample::resample_offline, round_to_sample};
 
 /// Longest recording accepted.
 const MAX_MINUTES: u64 = 30;
@@ -106,7 +106,7 @@ impl Audio {
         if mono.is_empty() {
             return Err(AudioError::Empty);
         }
-        let at_rate = |to_hz| resample_offline(&mono, rate_hz, to_hz).into_iter().map(saturate_f32).collect();
+        let at_rate = |to_hz| resample_offline(&mono, rate_hz, to_hz).into();
         Ok(Self::from_pcm(at_rate(8000), at_rate(16_000)))
     }
 
@@ -121,7 +121,7 @@ impl Audio {
             let sample = |n: usize| {
                 // A tone without a pause is looped without a seam, if its length is whole periods.
                 let edge = if off == 0 { 1.0 } else { (n.min(on - 1 - n) as f64 / ramp as f64).min(1.0) };
-                saturate_f32((amplitude * edge * (step * n as f64).sin()) as f32)
+                round_to_sample(amplitude * edge * (step * n as f64).sin())
             };
             (0..on).map(sample).chain(std::iter::repeat_n(0, off)).collect()
         };

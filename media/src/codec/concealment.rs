@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::saturate_f32;
+use super::round_to_sample;
 
 /// Longest history at the highest rate, 48 ms at 16 kHz: 20 ms compared at lags of up to 20 ms, and a seam.
 const HISTORY_MAX: usize = 768;
@@ -25,7 +25,7 @@ pub(super) struct Concealer {
     cycle: [i16; CYCLE_MAX],
     cycle_len: usize,
     /// Difference between the last real sample and what the cycle would have had there.
-    step: f32,
+    step: f64,
     /// Samples invented since the last real one.
     lost: usize,
 }
@@ -48,9 +48,9 @@ impl Concealer {
         if self.lost > 0 {
             let fade = (self.per_ms * 5).min(frame.len());
             for (index, sample) in frame[..fade].iter_mut().enumerate() {
-                let weight = (index + 1) as f32 / (fade + 1) as f32;
+                let weight = (index + 1) as f64 / (fade + 1) as f64;
                 let guess = self.guess();
-                *sample = saturate_f32(f32::from(*sample) * weight + guess * (1.0 - weight));
+                *sample = round_to_sample(f64::from(*sample) * weight + guess * (1.0 - weight));
             }
             self.lost = 0;
         }
@@ -63,23 +63,23 @@ impl Concealer {
             self.begin();
         }
         for sample in out.iter_mut() {
-            *sample = saturate_f32(self.guess());
+            *sample = round_to_sample(self.guess());
         }
         self.remember(out);
     }
 
     /// The next invented sample: full level for 10 ms, then down to silence at 60 ms.
-    fn guess(&mut self) -> f32 {
+    fn guess(&mut self) -> f64 {
         let played = self.lost;
         self.lost = self.lost.saturating_add(1);
         let (hold, end) = (10 * self.per_ms, 60 * self.per_ms);
         if played >= end {
             return 0.0;
         }
-        let gain = (end - played).min(end - hold) as f32 / (end - hold) as f32;
+        let gain = (end - played).min(end - hold) as f64 / (end - hold) as f64;
         let seam = 2 * self.per_ms;
-        let step = if played < seam { self.step * (seam - played) as f32 / seam as f32 } else { 0.0 };
-        (f32::from(self.cycle[played % self.cycle_len.max(1)]) + step) * gain
+        let step = if played < seam { self.step * (seam - played) as f64 / seam as f64 } else { 0.0 };
+        (f64::from(self.cycle[played % self.cycle_len.max(1)]) + step) * gain
     }
 
     /// Choose the piece to repeat, and blend its end into what came before its start.
@@ -94,13 +94,13 @@ impl Concealer {
         let seam = pitch / 4;
         self.cycle[..len].copy_from_slice(&self.history[end - len..end]);
         for index in 0..seam {
-            let weight = (index + 1) as f32 / (seam + 1) as f32;
-            let before = f32::from(self.history[end - len - seam + index]);
+            let weight = (index + 1) as f64 / (seam + 1) as f64;
+            let before = f64::from(self.history[end - len - seam + index]);
             let sample = &mut self.cycle[len - seam + index];
-            *sample = saturate_f32(f32::from(*sample) * (1.0 - weight) + before * weight);
+            *sample = round_to_sample(f64::from(*sample) * (1.0 - weight) + before * weight);
         }
         self.cycle_len = len;
-        self.step = f32::from(self.history[end - 1]) - f32::from(self.history[end - len - 1]);
+        self.step = f64::from(self.history[end - 1]) - f64::from(self.history[end - len - 1]);
     }
 
     /// Period in samples, 2.5 to 15 ms, at which the last 20 ms repeat best; 20 ms where none does.

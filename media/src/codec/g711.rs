@@ -40,6 +40,7 @@ pub(super) fn decode(table: &[i16; 256], payload: &[u8], out: &mut [i16]) -> Res
 
 /// Table 2 of the Recommendation: sign, 3-bit chord, 4-bit step, all bits inverted on the line; each chord
 /// doubles the step and the bias of 33 (of 8192) makes chords meet.
+#[expect(clippy::cast_possible_truncation, reason = "the index is below 256")]
 const fn ulaw_decode_table() -> [i16; 256] {
     let mut table = [0; 256];
     let mut code = 0;
@@ -55,6 +56,7 @@ const fn ulaw_decode_table() -> [i16; 256] {
 
 /// Table 1 of the Recommendation: sign, 3-bit chord, 4-bit step, even bits inverted on the line (0x55);
 /// the two lowest chords share one step size.
+#[expect(clippy::cast_possible_truncation, reason = "the index is below 256")]
 const fn alaw_decode_table() -> [i16; 256] {
     let mut table = [0; 256];
     let mut code = 0;

@@ -98,6 +98,30 @@ impl Decoder {
         }
         Ok(needed)
     }
+
+    /// Let predictors and scales follow a guess at what was lost, as if it had been decoded: they are then
+    /// nearer to the sender's when packets come again, worth about 1 dB in the frames after a loss.
+    pub(super) fn follow(&mut self, guess: &[i16]) {
+        if self.narrow {
+            for &sample in guess {
+                self.low.encode(i32::from(sample >> 1));
+            }
+            return;
+        }
+        let mut mirror = Mirror::new();
+        // The filter needs its length in samples before its output means anything.
+        let mut unsettled = TAPS - 1;
+        for pairs in guess.as_chunks::<2>().0.chunks(CHUNK) {
+            mirror.load(pairs);
+            for index in unsettled.min(pairs.len())..pairs.len() {
+                let (first, second) = mirror.filter(index);
+                self.low.encode((second + first) >> 14);
+                self.high.encode((second - first) >> 14);
+            }
+            mirror.keep(pairs.len());
+            unsettled = unsettled.saturating_sub(pairs.len());
+        }
+    }
 }
 
 /// The quadrature mirror filter (TRANSMIT QMF and RECEIVE QMF): the same two dot products serve both.
@@ -380,6 +404,7 @@ const LOW_DECISIONS: [u16; 32] = {
 };
 
 /// Codes of the lower band by decision levels reached (table 14), errors below zero.
+#[expect(clippy::cast_possible_truncation, reason = "the index is below 30")]
 const LOW_NEGATIVE_CODES: [u8; 30] = {
     let mut codes = [63; 30];
     let mut reached = 1;
@@ -393,6 +418,7 @@ const LOW_NEGATIVE_CODES: [u8; 30] = {
 };
 
 /// The same for errors of zero and above: 61 down to 32.
+#[expect(clippy::cast_possible_truncation, reason = "the index is below 30")]
 const LOW_POSITIVE_CODES: [u8; 30] = {
     let mut codes = [0; 30];
     let mut reached = 0;

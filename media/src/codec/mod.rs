@@ -157,7 +157,7 @@ pub struct Encoder {
 enum EncoderState {
     Pcmu,
     Pcma,
-    G722(g722::Encoder),
+    G722(Box<g722::Encoder>),
     Opus(opus::Encoder),
 }
 
@@ -173,7 +173,7 @@ impl Encoder {
         let state = match codec {
             Codec::Pcmu => EncoderState::Pcmu,
             Codec::Pcma => EncoderState::Pcma,
-            Codec::G722 => EncoderState::G722(g722::Encoder::new(rate_hz)),
+            Codec::G722 => EncoderState::G722(Box::new(g722::Encoder::new(rate_hz))),
             Codec::Opus => EncoderState::Opus(opus::Encoder::new(rate_hz)?),
         };
         Ok(Self { codec, rate_hz, state })
@@ -220,9 +220,9 @@ pub struct Decoder {
 
 #[derive(Debug)]
 enum DecoderState {
-    Pcmu(Concealer),
-    Pcma(Concealer),
-    G722(g722::Decoder, Concealer),
+    Pcmu(Box<Concealer>),
+    Pcma(Box<Concealer>),
+    G722(Box<g722::Decoder>, Box<Concealer>),
     Opus(opus::Decoder),
 }
 
@@ -235,10 +235,11 @@ impl Decoder {
     /// A decoder giving PCM at `rate_hz`, one of [`Codec::supported_rates_hz`].
     pub fn with_rate(codec: Codec, rate_hz: u32) -> Result<Self, CodecError> {
         check_rate(codec, rate_hz)?;
+        let concealer = || Box::new(Concealer::new(rate_hz));
         let state = match codec {
-            Codec::Pcmu => DecoderState::Pcmu(Concealer::new(rate_hz)),
-            Codec::Pcma => DecoderState::Pcma(Concealer::new(rate_hz)),
-            Codec::G722 => DecoderState::G722(g722::Decoder::new(rate_hz), Concealer::new(rate_hz)),
+            Codec::Pcmu => DecoderState::Pcmu(concealer()),
+            Codec::Pcma => DecoderState::Pcma(concealer()),
+            Codec::G722 => DecoderState::G722(Box::new(g722::Decoder::new(rate_hz)), concealer()),
             Codec::Opus => DecoderState::Opus(opus::Decoder::new(rate_hz)?),
         };
         Ok(Self { codec, rate_hz, state })
@@ -279,8 +280,10 @@ impl Decoder {
     /// fading to silence when losses follow one another. Gives the number of samples, always `out.len()`.
     pub fn conceal(&mut self, out: &mut [i16]) -> usize {
         match &mut self.state {
-            DecoderState::Pcmu(concealer) | DecoderState::Pcma(concealer) | DecoderState::G722(_, concealer) => {
+            DecoderState::Pcmu(concealer) | DecoderState::Pcma(concealer) => concealer.lost(out),
+            DecoderState::G722(decoder, concealer) => {
                 concealer.lost(out);
+                decoder.follow(out);
             }
             DecoderState::Opus(decoder) => decoder.conceal(out),
         }
@@ -315,7 +318,7 @@ fn saturate(value: i32) -> i16 {
 /// The nearest 16-bit sample.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates")]
-fn saturate_f32(value: f32) -> i16 {
+fn round_to_sample(value: f64) -> i16 {
     value.round() as i16
 }
 

@@ -7,7 +7,7 @@
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
-use super::{saturate, saturate_f32};
+use super::{round_to_sample, saturate};
 
 const TAPS: usize = 64;
 const PHASE_TAPS: usize = TAPS / 2;
@@ -35,7 +35,7 @@ fn low_pass(gain: f64) -> [i16; TAPS] {
     };
     let sum: f64 = (0..TAPS).map(ideal).sum();
     let unity = f64::from(1 << TAP_BITS);
-    std::array::from_fn(|index| saturate_f32((ideal(index) / sum * gain * unity) as f32))
+    std::array::from_fn(|index| round_to_sample(ideal(index) / sum * gain * unity))
 }
 
 /// Halves the rate from 16 to 8 kHz.
@@ -128,10 +128,13 @@ const CROSSINGS: usize = 32;
 const STEPS: usize = 512;
 
 /// Convert a whole recording from one rate to another by a windowed sinc of 64 zero crossings, more than
-/// 80 dB clean. Both rates in Hz and above zero.
-pub fn resample_offline(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
-    if from_hz == to_hz || from_hz == 0 || to_hz == 0 {
-        return samples.to_vec();
+/// 80 dB clean. Samples are in the range of 16 bits, with fractions; rates in Hz. A rate of zero gives nothing.
+pub fn resample_offline(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<i16> {
+    if samples.is_empty() || from_hz == 0 || to_hz == 0 {
+        return Vec::new();
+    }
+    if from_hz == to_hz {
+        return samples.iter().map(|&x| round_to_sample(f64::from(x))).collect();
     }
     let kernel = sinc_table();
     // Below the lower of the two Nyquist rates, and a little less for the kernel's slope.
@@ -143,30 +146,35 @@ pub fn resample_offline(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
             let position = index * u64::from(from_hz);
             let whole = usize::try_from(position / u64::from(to_hz)).unwrap_or(usize::MAX);
             let center = whole as f64 + (position % u64::from(to_hz)) as f64 / f64::from(to_hz);
-            let first = (center - reach).ceil().max(0.0) as usize;
-            let last = ((center + reach).floor() as usize).min(samples.len() - 1);
+            let first = whole_part((center - reach).ceil());
+            let last = whole_part(center + reach).min(samples.len() - 1);
             let sum: f64 =
                 (first..=last).map(|n| f64::from(samples[n]) * interpolate(&kernel, (n as f64 - center).abs() * cutoff)).sum();
-            (sum * cutoff) as f32
+            round_to_sample(sum * cutoff)
         })
         .collect()
 }
 
 /// One side of the windowed sinc, [`STEPS`] values per zero crossing, and one beyond the end.
-fn sinc_table() -> Vec<f32> {
+fn sinc_table() -> Vec<f64> {
     let value = |index: usize| {
         let x = index as f64 / STEPS as f64;
-        (sinc(x) * kaiser(x / CROSSINGS as f64, 9.0)) as f32
+        sinc(x) * kaiser(x / CROSSINGS as f64, 9.0)
     };
     (0..=CROSSINGS * STEPS + 1).map(value).collect()
 }
 
 #[inline]
-fn interpolate(kernel: &[f32], crossings: f64) -> f64 {
+fn interpolate(kernel: &[f64], crossings: f64) -> f64 {
     let place = crossings * STEPS as f64;
-    let index = (place as usize).min(kernel.len() - 2);
-    let (left, right) = (f64::from(kernel[index]), f64::from(kernel[index + 1]));
+    let index = whole_part(place).min(kernel.len() - 2);
+    let (left, right) = (kernel[index], kernel[index + 1]);
     left + (right - left) * (place - index as f64)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+fn whole_part(x: f64) -> usize {
+    x as usize
 }
 
 fn sinc(x: f64) -> f64 {
@@ -194,7 +202,7 @@ mod tests {
     use super::*;
 
     fn sine(frequency_hz: f64, rate_hz: f64, amplitude: f64, len: usize) -> Vec<i16> {
-        (0..len).map(|n| (amplitude * (2.0 * PI * frequency_hz * n as f64 / rate_hz).sin()) as i16).collect()
+        (0..len).map(|n| round_to_sample(amplitude * (2.0 * PI * frequency_hz * n as f64 / rate_hz).sin())).collect()
     }
 
     /// Level in dB of a signal against a sine of amplitude 16000, its first 20 ms left out.
@@ -208,7 +216,7 @@ mod tests {
         let mut out = vec![0; pcm.len() / 2];
         let mut converter = Downsampler::new();
         // Uneven pieces: the result may not depend on them.
-        let (head, tail) = pcm.split_at(pcm.len() / 3 | 1);
+        let (head, tail) = pcm.split_at((pcm.len() / 3) | 1);
         let written = converter.process(head, &mut out);
         let rest = converter.process(tail, &mut out[written..]);
         assert_eq!(written + rest, out.len());
@@ -292,7 +300,7 @@ mod tests {
     fn files_lose_what_the_lower_rate_cannot_hold() {
         let wave = sine(5000.0, 48_000.0, 16_000.0, 24_000);
         let input: Vec<f32> = wave.iter().map(|&x| f32::from(x)).collect();
-        let narrow: Vec<i16> = resample_offline(&input, 48_000, 8000).into_iter().map(saturate_f32).collect();
+        let narrow = resample_offline(&input, 48_000, 8000);
         assert!(level_db(&narrow[..3000], 8000) < -70.0);
     }
 }

@@ -65,7 +65,7 @@ fn the_lower_band_alone_decodes_bit_exactly() {
 
 #[test]
 fn narrowband_speech_passes_to_a_wideband_listener() {
-    let tone: Vec<i16> = (0..8000).map(|n| (8000.0 * (0.7 * f64::from(n)).sin()) as i16).collect();
+    let tone: Vec<i16> = (0..8000).map(|n| crate::codec::round_to_sample(8000.0 * (0.7 * f64::from(n)).sin())).collect();
     let codes = encode(&mut Encoder::new(8000), &tone, 160);
     let wide = decode(&mut Decoder::new(16_000), &codes, 160);
     let power = |pcm: &[i16]| pcm.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / pcm.len() as f64;
@@ -104,4 +104,32 @@ fn odd_frames_and_small_buffers_are_refused() {
     assert_eq!(small, Err(CodecError::OutputTooSmall { needed: 161, have: 160 }));
     let small = Decoder::new(16_000).decode(&[0; 160], &mut [0; 160]);
     assert_eq!(small, Err(CodecError::OutputTooSmall { needed: 320, have: 160 }));
+}
+
+#[test]
+fn following_the_guess_at_a_loss_leaves_less_damage() {
+    let pcm = crate::codec::Audio::from_wav_bytes(include_bytes!("../testdata/speech-en.wav")).unwrap().pcm_16k;
+    let codes = encode(&mut Encoder::new(16_000), &pcm, 320);
+    let clean = decode(&mut Decoder::new(16_000), &codes, 160);
+    let damage = |follow: bool| {
+        let mut decoder = Decoder::new(16_000);
+        let mut concealer = crate::codec::Concealer::new(16_000);
+        let mut damage = 0.0;
+        for (number, (part, clean)) in codes.chunks_exact(160).zip(clean.chunks_exact(320)).enumerate() {
+            let mut out = [0; 320];
+            if number % 10 == 4 {
+                concealer.lost(&mut out);
+                if follow {
+                    decoder.follow(&out);
+                }
+            } else {
+                decoder.decode(part, &mut out).unwrap();
+                concealer.received(&mut out);
+                damage += clean.iter().zip(out).map(|(&x, y)| (f64::from(x) - f64::from(y)).powi(2)).sum::<f64>();
+            }
+        }
+        damage
+    };
+    let (idle, following) = (damage(false), damage(true));
+    assert!(following < 0.9 * idle, "{idle:.3e} idle, {following:.3e} following");
 }

@@ -10,7 +10,7 @@ fn key(key: char, ms: usize, low_amplitude: f32, high_amplitude: f32) -> Vec<i16
 
 fn tones(parts: &[(f32, f32)], ms: usize) -> Vec<i16> {
     let sample = |n: usize| parts.iter().map(|(hz, amplitude)| amplitude * (TAU * hz * n as f32 / 8000.0).sin()).sum::<f32>();
-    (0..ms * 8).map(|n| sample(n) as i16).collect()
+    (0..ms * 8).map(|n| crate::codec::round_to_sample(f64::from(sample(n)))).collect()
 }
 
 fn silence(ms: usize) -> Vec<i16> {
@@ -30,9 +30,9 @@ fn noise(len: usize, amplitude: i32, seed: u32) -> Vec<i16> {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((state >> 16) as i32 - 32_768) * amplitude / 32_768
+        ((state >> 16).cast_signed() - 32_768) * amplitude / 32_768
     };
-    (0..len).map(|_| ((next() + next() + next()) / 3) as i16).collect()
+    (0..len).map(|_| crate::codec::saturate((next() + next() + next()) / 3)).collect()
 }
 
 #[test]
