@@ -1,10 +1,7 @@
 //! Hashing with a secret from the seed: nobody outside can choose keys that collide, and a run with
 //! the same seed walks its tables in the same order.
 
-use std::{
-    hash::{BuildHasher, DefaultHasher, Hasher},
-    num::Wrapping,
-};
+use std::hash::{BuildHasher, DefaultHasher, Hasher};
 
 /// A SipHash that begins with a secret.
 #[derive(Clone, Copy, Debug)]
@@ -21,15 +18,20 @@ impl Seeded {
     /// A key of 128 bits for a list of byte strings. Two different lists share a key as rarely as two
     /// random numbers do, so the strings themselves need not be kept.
     pub(crate) fn key(self, parts: &[&[u8]]) -> u128 {
-        let half = |salt: u64| {
-            let mut hasher = Self { a: self.a, b: (Wrapping(self.b) + Wrapping(salt)).0 }.build_hasher();
-            for part in parts {
-                hasher.write_usize(part.len());
-                hasher.write(part);
-            }
-            u128::from(hasher.finish())
-        };
-        half(0) << 64 | half(0x9e37_79b9_7f4a_7c15)
+        let salted = Self { a: self.a, b: self.b.wrapping_add(0x9e37_79b9_7f4a_7c15) };
+        u128::from(self.short_key(parts)) << 64 | u128::from(salted.short_key(parts))
+    }
+}
+
+impl Seeded {
+    /// As [`key`](Self::key), where 64 bits do.
+    pub(crate) fn short_key(self, parts: &[&[u8]]) -> u64 {
+        let mut hasher = self.build_hasher();
+        for part in parts {
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
+        hasher.finish()
     }
 }
 

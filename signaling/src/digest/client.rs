@@ -66,8 +66,13 @@ impl Challenge {
     #[must_use]
     pub fn answer(&self, user: &str, password: &str, method: &str, uri: &str, nc: u32, cnonce: &str) -> String {
         let nc = format!("{nc:08x}");
-        let proof =
-            Proof { algorithm: self.algorithm, method, uri, nonce: &self.nonce, counted: self.qop.then_some((nc.as_str(), cnonce)) };
+        let proof = Proof {
+            algorithm: self.algorithm,
+            method,
+            uri,
+            nonce: &self.nonce,
+            counted: self.qop.then_some((nc.as_str(), cnonce)),
+        };
         let response = proof.response(ha1(user, &self.realm, password).hex(self.algorithm));
         let (user, realm, nonce) = (Quoted(user), Quoted(&self.realm), &self.nonce);
         let (response, algorithm) = (response.as_str(), self.algorithm.as_str());
@@ -97,7 +102,10 @@ impl Answer {
     ) -> Answered {
         let ours = |challenge: &Challenge| realm.is_none_or(|realm| realm == challenge.realm);
         // The first of the strongest: `max_by_key` would take the last.
-        let best = challenges.filter_map(|value| Challenge::read(&value)).filter(ours).reduce(|best, next| if next.algorithm > best.algorithm { next } else { best });
+        let best = challenges
+            .filter_map(|value| Challenge::read(&value))
+            .filter(ours)
+            .reduce(|best, next| if next.algorithm > best.algorithm { next } else { best });
         let Some(challenge) = best else { return Answered::NotForUs };
         if self.nonce == challenge.nonce {
             self.count += 1;

@@ -7,7 +7,7 @@ mod client;
 mod server;
 
 use md5::Md5;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
 pub use client::{Answer, Answered, Challenge};
 pub use server::{Challenger, Claim, Verdict};

@@ -267,7 +267,11 @@ mod tests {
         assert_eq!(check(&mut server, 1_000, SOURCE, &first), Verdict::Proved);
         assert_eq!(check(&mut server, 1_000, SOURCE, &first), Verdict::Stale);
         assert_eq!(check(&mut server, 1_000, SOURCE, &answer(&challenges, 0, "secret", 3)), Verdict::Proved);
-        assert_eq!(check(&mut server, 1_000, SOURCE, &answer(&challenges, 0, "secret", 2)), Verdict::Proved, "late, not replayed");
+        assert_eq!(
+            check(&mut server, 1_000, SOURCE, &answer(&challenges, 0, "secret", 2)),
+            Verdict::Proved,
+            "late, not replayed"
+        );
         assert_eq!(check(&mut server, 1_000, SOURCE, &answer(&challenges, 0, "secret", 2)), Verdict::Stale);
         assert_eq!(check(&mut server, 61_000, SOURCE, &answer(&challenges, 0, "secret", 4)), Verdict::Stale);
         let elsewhere = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));

@@ -1,7 +1,355 @@
-//! The user-agent core.
+//! The user-agent core of one line loop: transactions (RFC 3261 section 17, RFC 6026), dialogs
+//! (section 12), registrations (section 10), and the rules of who may call.
+//!
+//! It is handed messages and commands with the present instant, and hands out messages to send and
+//! events. It does no I/O, reads no clock, and takes its randomness from the seed. It knows nothing
+//! of media, dialplans or queues; an SDP body is bytes to it. Nothing of a received message goes
+//! into a sent one but what RFC 3261 says must be repeated.
+//!
+//! Where to look: `receive` sorts what comes in; `uas` and `uac` are the two sides of an invitation,
+//! `in_dialog` and `reinvite` what follows; `register` and `trunk` devices and carriers; `auth` who
+//! is who.
 
+mod auth;
+mod client_transaction;
 mod config;
 mod contract;
+mod dialog;
+mod in_dialog;
+mod invitation;
+mod limits;
+mod receive;
+mod register;
+mod reinvite;
+mod server_transaction;
+mod slab;
+mod text;
+mod timers;
+mod trunk;
+mod trunk_registration;
+mod uac;
+mod uas;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use rand_chacha::ChaCha12Rng;
+use rand_core::{RngCore as _, SeedableRng as _};
 
 pub use config::*;
 pub use contract::*;
+
+use crate::{
+    digest::Challenger,
+    flow::{ConnectionId, Transport},
+    hashing::Seeded,
+    registrar::{Change, Registrar},
+};
+
+use client_transaction::Clients;
+use invitation::{Invitation, Phase};
+use limits::Strangers;
+use server_transaction::Servers;
+use timers::{Ms, Owner, Timers};
+use trunk::Trunks;
+
+/// The user-agent core. See the module.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: EndpointConfig,
+    timing: Timing,
+    hasher: Seeded,
+    random: ChaCha12Rng,
+    /// The first instant that was given; time inside counts from it.
+    started: Option<Instant>,
+    instant: Option<Instant>,
+    now: Ms,
+    outputs: VecDeque<Output>,
+    timers: Timers,
+    clients: Clients,
+    servers: Servers,
+    invites: HashMap<InviteId, Box<Invitation>, Seeded>,
+    /// Invitations with a dialog, by our tag.
+    by_tag: HashMap<u64, InviteId, Seeded>,
+    last_invite: u64,
+    registrar: Registrar,
+    challenger: Challenger,
+    strangers: Strangers,
+    trunks: Trunks,
+    /// Connections that an invitation or a request of ours used: only their end concerns calls.
+    used_connections: BTreeSet<ConnectionId>,
+    draining: bool,
+}
+
+/// The timers of the configuration in ms.
+#[derive(Clone, Copy, Debug)]
+struct Timing {
+    t1: Ms,
+    t2: Ms,
+    t4: Ms,
+    /// Timer D: at least 32 s (RFC 3261 section 17.1.1.2).
+    wait_d: Ms,
+    longest_ring: Ms,
+}
+
+impl Timing {
+    fn new(config: &EndpointConfig) -> Self {
+        let ms = |duration: Duration| Ms::try_from(duration.as_millis()).unwrap_or(Ms::from(u32::MAX)).max(1);
+        let t1 = ms(config.timers.t1);
+        Self {
+            t1,
+            t2: ms(config.timers.t2),
+            t4: ms(config.timers.t4),
+            wait_d: (64 * t1).max(32_000),
+            longest_ring: ms(config.longest_ring),
+        }
+    }
+}
+
+impl Endpoint {
+    /// An endpoint without accounts and trunks. Two endpoints never share a seed.
+    #[must_use]
+    pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
+        let mut random = ChaCha12Rng::from_seed(seed);
+        let hasher = Seeded::new(random.next_u64(), random.next_u64());
+        let mut secret = [0; 32];
+        random.fill_bytes(&mut secret);
+        Self {
+            timing: Timing::new(&config),
+            hasher,
+            started: None,
+            instant: None,
+            now: 0,
+            outputs: VecDeque::new(),
+            timers: Timers::default(),
+            clients: Clients::new(hasher),
+            servers: Servers::new(hasher),
+            invites: HashMap::with_hasher(hasher),
+            by_tag: HashMap::with_hasher(hasher),
+            last_invite: 0,
+            registrar: Registrar::new(config.registration, hasher),
+            challenger: Challenger::new(config.realm.clone(), secret, config.nonce_lifetime),
+            strangers: Strangers::new(&config.limits, hasher),
+            trunks: Trunks::new(hasher),
+            used_connections: BTreeSet::new(),
+            draining: false,
+            random,
+            config,
+        }
+    }
+
+    /// The name of the next outgoing invitation.
+    pub fn next_invite(&mut self) -> InviteId {
+        self.last_invite += 1;
+        InviteId(self.last_invite)
+    }
+
+    /// Takes one input. What it leads to is to be fetched by [`poll`](Self::poll) until there is no
+    /// more, before the next input.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        self.observe(now);
+        match input {
+            Input::Received { flow, bytes } => self.received(flow, bytes),
+            Input::SendFailed { to } => self.clients_without_way(|theirs| *theirs == to),
+            Input::ConnectionClosed { connection } => self.connection_closed(connection),
+            Input::Command(command) => self.command(command),
+            Input::Tick => {}
+        }
+        self.run_timers();
+    }
+
+    /// The next output.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Tick`] is wanted at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let timer = self.timers.next().zip(self.started).map(|(at, started)| started + Duration::from_millis(at));
+        [timer, self.registrar.deadline()].into_iter().flatten().min()
+    }
+
+    /// How much is alive.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            client_transactions: self.clients.len(),
+            server_transactions: self.servers.len(),
+            dialogs: self.by_tag.len(),
+            invites: self.invites.len(),
+            bindings: self.registrar.count(),
+            timers: self.timers.len(),
+        }
+    }
+
+    /// Live bindings of an account.
+    pub fn bindings(&self, account: &str) -> impl Iterator<Item = &Binding> {
+        self.registrar.bindings(account)
+    }
+
+    fn observe(&mut self, now: Instant) {
+        let started = *self.started.get_or_insert(now);
+        let elapsed = now.saturating_duration_since(started).as_millis();
+        self.now = self.now.max(Ms::try_from(elapsed).unwrap_or(self.now));
+        self.instant = self.instant.max(Some(now));
+    }
+
+    /// The instant of the present input.
+    fn instant(&self) -> Instant {
+        self.instant.expect("an input was handled, and every input brings its instant")
+    }
+
+    fn run_timers(&mut self) {
+        while let Some((at, owner)) = self.timers.pop(self.now) {
+            match owner {
+                Owner::Client(key) => self.client_due(key, at),
+                Owner::Server(key) => self.server_due(key, at),
+                Owner::Invite(id) => self.invite_due(id, at),
+                Owner::Trunk(number, age) => self.trunk_due(number, age, at),
+            }
+        }
+        let instant = self.instant();
+        if self.registrar.deadline().is_some_and(|at| at <= instant) {
+            let changes = self.registrar.expire(instant);
+            self.tell_changes(changes);
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Progress { invite, code, sdp } => self.progress(invite, code, sdp.as_deref()),
+            Command::Answer { invite, sdp } => self.accept(invite, &sdp),
+            Command::Reject { invite, code, reason, retry_after_s } => self.reject(invite, code, &reason, retry_after_s),
+            Command::Invite(wish) => self.invite(*wish),
+            Command::End { invite, code, reason } => self.end(invite, code, &reason),
+            Command::Reoffer { invite, sdp } => self.reoffer(invite, sdp),
+            Command::AnswerReoffer { invite, sdp } => self.answer_reoffer(invite, &sdp),
+            Command::RejectReoffer { invite, code } => self.reject_reoffer(invite, code),
+            Command::SetAccounts(accounts) => {
+                let changes = self.registrar.set_accounts(accounts);
+                self.tell_changes(changes);
+            }
+            Command::PutAccount(account) => self.registrar.put_account(account),
+            Command::RemoveAccount { user } => {
+                let changes = self.registrar.remove_account(&user);
+                self.tell_changes(changes);
+            }
+            Command::SetTrunks(trunks) => self.set_trunks(trunks),
+            Command::RestoreBinding(binding) => self.registrar.restore(self.instant(), binding),
+            Command::Unregister { account, contact } => {
+                let changes = self.registrar.unregister(&account, contact.as_deref());
+                self.tell_changes(changes);
+            }
+            Command::Drain => self.draining = true,
+        }
+    }
+
+    fn connection_closed(&mut self, connection: ConnectionId) {
+        let changes = self.registrar.connection_closed(connection);
+        self.tell_changes(changes);
+        if !self.used_connections.remove(&connection) {
+            return;
+        }
+        let by_it = |to: &Destination| matches!(to, Destination::Flow(flow) if flow.connection == Some(connection));
+        self.clients_without_way(by_it);
+        // A caller who hears no reply any more has given up.
+        let servers = &self.servers;
+        let is_lost = |invitation: &&Box<Invitation>| match invitation.phase {
+            Phase::Ringing { server, .. } => servers.get(server).is_some_and(|row| by_it(&row.to())),
+            _ => false,
+        };
+        let mut lost: Vec<InviteId> = self.invites.values().filter(is_lost).map(|invitation| invitation.id).collect();
+        lost.sort_unstable();
+        for invite in lost {
+            self.cancelled(invite);
+        }
+    }
+
+    /// Remembers that the end of a connection concerns a call or a request of ours.
+    fn note_connection(&mut self, to: &Destination) {
+        if let Destination::Flow(flow) = to
+            && let Some(connection) = flow.connection
+        {
+            self.used_connections.insert(connection);
+        }
+    }
+
+    fn tell_changes(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            self.tell(match change {
+                Change::Added(binding) => Event::BindingAdded(binding),
+                Change::Refreshed(binding) => Event::BindingRefreshed(binding),
+                Change::Removed { account, contact, why, left } => Event::BindingRemoved { account, contact, why, left },
+            });
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn send(&mut self, to: Destination, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.outputs.push_back(Output::Transmit { to, bytes });
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        self.random.next_u64()
+    }
+
+    /// The address of ours that a destination should know us by.
+    fn our_address(&self, to: &Destination) -> (Transport, SocketAddr) {
+        let transport = to.transport();
+        let of_transport = || self.config.listeners.iter().filter(|listener| listener.transport == transport);
+        let local = if let Destination::Flow(flow) = to { Some(flow.local) } else { None };
+        let found = of_transport()
+            .find(|listener| Some(listener.bound) == local)
+            .or_else(|| of_transport().find(|listener| listener.bound.is_ipv4() == to.address().is_ipv4()))
+            .or_else(|| of_transport().next());
+        (transport, found.map_or_else(|| local.unwrap_or_else(|| to.address()), |listener| listener.advertised))
+    }
+
+    /// Our Contact for a destination.
+    fn our_contact(&self, to: &Destination) -> String {
+        match self.our_address(to) {
+            (Transport::Udp, address) => format!("sip:{address}"),
+            (transport, address) => format!("sip:{address};transport={}", transport.uri_name()),
+        }
+    }
+
+    /// Whether there is room for one more transaction (and, for a call, one more dialog).
+    fn has_room(&self, for_call: bool) -> bool {
+        let limits = &self.config.limits;
+        self.clients.len() + self.servers.len() < limits.max_transactions
+            && (!for_call || self.invites.len() < limits.max_dialogs)
+    }
+}
+
+impl Destination {
+    /// Over what.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        match self {
+            Self::Flow(flow) => flow.transport,
+            Self::Address { transport, .. } => *transport,
+        }
+    }
+
+    /// The other end.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        match self {
+            Self::Flow(flow) => flow.remote,
+            Self::Address { to, .. } => *to,
+        }
+    }
+}

@@ -153,7 +153,8 @@ impl Registrar {
     pub fn restore(&mut self, now: Instant, binding: Binding) {
         let known = self.records.get(&binding.account);
         let room = known.is_some_and(|record| {
-            record.stored.len() < record.account.max_bindings && record.stored.iter().all(|stored| stored.binding.contact != binding.contact)
+            record.stored.len() < record.account.max_bindings
+                && record.stored.iter().all(|stored| stored.binding.contact != binding.contact)
         });
         if room && binding.expires_at > now {
             self.store(binding, None, "", 0);
@@ -201,7 +202,9 @@ impl Registrar {
         let Some(account) = self.records.get(user).map(|record| record.account.clone()) else { return };
         while self.records.get(user).is_some_and(|record| record.stored.len() >= account.max_bindings.max(1)) {
             let soonest = self.bindings(user).min_by_key(|binding| binding.expires_at).map(|binding| binding.contact.clone());
-            changes.extend(self.remove_where(user, RemovedWhy::Replaced, |stored| Some(&stored.binding.contact) == soonest.as_ref()));
+            changes.extend(
+                self.remove_where(user, RemovedWhy::Replaced, |stored| Some(&stored.binding.contact) == soonest.as_ref()),
+            );
         }
         let binding = Binding {
             account: account.user,

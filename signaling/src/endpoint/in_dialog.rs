@@ -1,0 +1,154 @@
+//! Requests inside dialogs, both ways, and the end of dialogs (RFC 3261 sections 12.2, 15).
+
+use super::{
+    Endpoint,
+    client_transaction::{ClientMethod, NewClient, Purpose, new_branch},
+    contract::{EndedHow, Event, InviteId},
+    dialog::Dialog,
+    invitation::{Invitation, Phase, Reoffer},
+    receive::{ACCEPT, options_headers},
+    server_transaction::Incoming,
+    text::phrase,
+};
+use crate::message::{Message, Method, Name, Reason};
+
+/// How long a digit is taken to be pressed when INFO does not say, in ms.
+const DIGIT_MS: u32 = 160;
+/// No digit lasts longer, in ms.
+const LONGEST_DIGIT_MS: u32 = 10_000;
+
+impl Endpoint {
+    /// A request with a To tag (but ACK and CANCEL).
+    pub(super) fn in_dialog(&mut self, incoming: &Incoming<'_>) {
+        let Incoming { flow, message, method, .. } = *incoming;
+        let dialog =
+            self.dialog_of(message).and_then(|id| self.invites.get_mut(&id)).filter(|invitation| invitation.is_visible());
+        let Some(invitation) = dialog else {
+            return self.refuse(flow, message, 481, phrase(481), |builder| builder);
+        };
+        let invite = invitation.id;
+        let number = message.cseq().map(|cseq| cseq.number).unwrap_or_default();
+        let newer = invitation.dialog.as_mut().is_some_and(|dialog| dialog.take_cseq(number));
+        if !newer {
+            // RFC 3261 section 12.2.2.
+            return self.answer(incoming, 500, |builder| builder);
+        }
+        match method {
+            Method::Bye => self.hung_up(invite, incoming),
+            Method::Invite | Method::Update => self.reoffered(invite, incoming),
+            Method::Info => self.informed(invite, incoming),
+            Method::Options => self.answer(incoming, 200, options_headers),
+            _ => self.answer(incoming, 405, |builder| builder.header(Name::Allow, super::receive::ALLOW)),
+        }
+    }
+
+    /// BYE. An incoming invitation that was never answered ends by it as well.
+    fn hung_up(&mut self, invite: InviteId, incoming: &Incoming<'_>) {
+        let unanswered = match self.invites.get(&invite).map(|invitation| &invitation.phase) {
+            Some(Phase::Ringing { server, .. }) => Some(*server),
+            _ => None,
+        };
+        self.answer(incoming, 200, |builder| builder);
+        if let Some(server) = unanswered {
+            self.reply(server, 487, "", |builder| builder, None);
+            self.finish(invite);
+            return self.tell(Event::Cancelled { invite });
+        }
+        self.finish(invite);
+        self.tell(Event::Ended { invite, how: EndedHow::Bye { cause: cause_of(incoming.message) } });
+    }
+
+    fn informed(&mut self, invite: InviteId, incoming: &Incoming<'_>) {
+        let message = incoming.message;
+        if message.body().is_empty() {
+            return self.answer(incoming, 200, |builder| builder);
+        }
+        let Some((digit, duration_ms)) = digit_of(message) else {
+            return self
+                .answer(incoming, 415, |builder| builder.header(Name::Accept, format_args!("application/dtmf-relay, {ACCEPT}")));
+        };
+        self.answer(incoming, 200, |builder| builder);
+        self.tell(Event::InfoDigit { invite, digit, duration_ms });
+    }
+
+    /// Ends a dialog from our side. No event.
+    pub(super) fn hang_up(&mut self, invite: InviteId, reason: Option<String>) {
+        if let Some(mut gone) = self.finish(invite)
+            && let Some(dialog) = &mut gone.dialog
+        {
+            let trunk = gone.trunk.take().filter(|_| dialog.ours);
+            self.send_bye(dialog, reason, trunk);
+        }
+    }
+
+    /// `trunk`: whose credentials may answer a challenge; never in a dialog that the peer began.
+    pub(super) fn send_bye(&mut self, dialog: &mut Dialog, reason: Option<String>, trunk: Option<std::sync::Arc<str>>) {
+        let branch = self.random();
+        dialog.local_cseq += 1;
+        let mut builder = dialog.request("BYE", dialog.local_cseq, self.our_address(&dialog.to), &new_branch(branch));
+        if let Some(reason) = reason {
+            builder = builder.header(Name::Reason, reason);
+        }
+        if let Ok(message) = builder.build() {
+            let bye = NewClient::new(branch, ClientMethod::Other, dialog.to, message);
+            self.start_client(NewClient { trunk, ..bye });
+        }
+    }
+
+    /// Takes an invitation off all tables. What its transactions still have to do, they do alone.
+    pub(super) fn finish(&mut self, invite: InviteId) -> Option<Box<Invitation>> {
+        self.refuse_pending_reoffer(invite, 487);
+        let mut gone = self.invites.remove(&invite)?;
+        if let Some(dialog) = &gone.dialog {
+            self.by_tag.remove(&dialog.local_tag);
+            if let Some(key) = dialog.acked_by {
+                self.forget_acks(key);
+            }
+        }
+        if let Reoffer::Ours { client, .. } = std::mem::replace(&mut gone.reoffer, Reoffer::Nobody)
+            && let Some(row) = self.clients.get_mut(client)
+        {
+            row.purpose = Purpose::Nothing;
+        }
+        self.trunks.give_back(gone.trunk.as_deref());
+        Some(gone)
+    }
+}
+
+impl Invitation {
+    /// Whether the program still hears of it.
+    const fn is_visible(&self) -> bool {
+        !matches!(self.phase, Phase::Leaving { .. })
+    }
+}
+
+/// The first cause of the Reason headers.
+fn cause_of(message: &Message) -> Option<(String, u16)> {
+    let reasons = message.headers(Name::Reason).filter_map(Reason::parse);
+    reasons.filter_map(|reason| Some((reason.protocol.chars().take(32).collect(), reason.cause()?))).next()
+}
+
+/// `Signal=5`, `Duration=160` of `application/dtmf-relay`, or the bare digit of `application/dtmf`.
+fn digit_of(message: &Message) -> Option<(char, u32)> {
+    let body = str::from_utf8(message.body()).ok()?;
+    let kind = message.content_type()?;
+    if kind.is("application", "dtmf") {
+        return Some((read_digit(body.trim())?, DIGIT_MS));
+    }
+    if !kind.is("application", "dtmf-relay") {
+        return None;
+    }
+    let field = |name: &str| {
+        let mut lines = body.lines().filter_map(|line| line.split_once('='));
+        lines.find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    };
+    let duration = field("duration").and_then(|text| text.parse().ok()).unwrap_or(DIGIT_MS);
+    Some((read_digit(field("signal")?)?, duration.min(LONGEST_DIGIT_MS)))
+}
+
+fn read_digit(text: &str) -> Option<char> {
+    let mut letters = text.chars();
+    let digit = letters.next()?.to_ascii_uppercase();
+    let known = matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D');
+    (known && letters.next().is_none()).then_some(digit)
+}

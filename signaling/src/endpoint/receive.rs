@@ -1,0 +1,132 @@
+//! Sorts what comes in: replies to their transaction, repetitions to theirs, requests in dialogs to
+//! their invitation, and the rest to the handler of their method.
+//!
+//! A request is checked in this order: syntax, method, Require, body; only then is it asked who
+//! sends it. So a stranger learns what RFC 3261 section 8.2 wants him to, and nothing else.
+
+use bytes::Bytes;
+
+use super::{Endpoint, contract::InviteId, server_transaction::Incoming, text::Token};
+use crate::{
+    flow::Flow,
+    message::{Message, Method, Name, ParseError, ResponseBuilder},
+};
+
+/// What we serve.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER";
+
+/// The bodies that we read.
+pub(super) const ACCEPT: &str = "application/sdp";
+
+impl Endpoint {
+    pub(super) fn received(&mut self, flow: Flow, bytes: Bytes) {
+        let too_long = bytes.len() > self.config.limits.max_message_bytes;
+        match Message::parse(bytes) {
+            Ok(message) if !message.is_request() => self.response(flow, &message),
+            Ok(message) if too_long => self.refuse(flow, &message, 513, "Message Too Large", |builder| builder),
+            Ok(message) => self.request(flow, &message),
+            Err(ParseError::Unacceptable(broken)) => {
+                self.refuse(flow, &broken.message, broken.fault.code, broken.fault.reason, |builder| builder);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn request(&mut self, flow: Flow, message: &Message) {
+        if let Err(fault) = message.validate_request() {
+            return self.refuse(flow, message, fault.code, fault.reason, |builder| builder);
+        }
+        let method = Method::of(message.method());
+        let Some(id) = self.transaction_id(&flow, message, message.method()) else { return };
+        let known = self.servers.find(id);
+        if method == Method::Ack {
+            let absorbed = known.is_some_and(|key| self.server_acked(key));
+            if !absorbed && let Some(invite) = self.dialog_of(message) {
+                self.acknowledged(invite, message);
+            }
+            return;
+        }
+        if let Some(key) = known {
+            return self.request_again(key);
+        }
+        let incoming = Incoming { flow, message, method, id };
+        match method {
+            Method::Cancel => self.cancel_requested(&incoming),
+            _ if !self.acceptable(&incoming) => {}
+            _ if message.to().is_ok_and(|to| to.tag().is_some()) => self.in_dialog(&incoming),
+            Method::Invite => self.invited(&incoming),
+            Method::Register => self.register(&incoming),
+            Method::Options => self.asked_for_options(&incoming),
+            _ => self.refuse(flow, message, 481, "Call/Transaction Does Not Exist", |builder| builder),
+        }
+    }
+
+    /// Checks what RFC 3261 section 8.2 says to check of every request, and replies if it fails.
+    fn acceptable(&mut self, incoming: &Incoming<'_>) -> bool {
+        let Incoming { flow, message, method, .. } = *incoming;
+        let allow = |builder: ResponseBuilder| builder.header(Name::Allow, ALLOW);
+        match method {
+            Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info => {}
+            Method::Other => {
+                self.refuse(flow, message, 501, "Not Implemented", allow);
+                return false;
+            }
+            _ => {
+                self.refuse(flow, message, 405, "Method Not Allowed", allow);
+                return false;
+            }
+        }
+        // No extension is supported that a peer could require.
+        let required: Vec<&str> =
+            [Name::Require, Name::ProxyRequire].into_iter().flat_map(|name| message.headers(name)).collect();
+        if !required.is_empty() {
+            let list = required.join(", ");
+            self.refuse(flow, message, 420, "Bad Extension", |builder| builder.header(Name::Unsupported, list));
+            return false;
+        }
+        let takes_sdp = matches!(method, Method::Invite | Method::Update);
+        if takes_sdp && !message.body().is_empty() && !has_plain_sdp(message) {
+            self.refuse(flow, message, 415, "Unsupported Media Type", |builder| {
+                builder.header(Name::Accept, ACCEPT).header(Name::AcceptEncoding, "identity")
+            });
+            return false;
+        }
+        true
+    }
+
+    /// The invitation of a request in a dialog: our tag, their tag and the Call-ID must all be right.
+    pub(super) fn dialog_of(&self, message: &Message) -> Option<InviteId> {
+        let tag = Token::read(message.to().ok()?.tag()?)?;
+        let id = *self.by_tag.get(&tag)?;
+        let dialog = self.invites.get(&id)?.dialog.as_ref()?;
+        dialog.matches(message).then_some(id)
+    }
+
+    fn asked_for_options(&mut self, incoming: &Incoming<'_>) {
+        let Incoming { flow, message, .. } = *incoming;
+        // Once and forgotten: asking again does no harm (RFC 3261 section 11.2).
+        let (code, reason) = if self.draining { (503, "Service Unavailable") } else { (200, "OK") };
+        self.refuse(flow, message, code, reason, options_headers);
+    }
+}
+
+/// What we can do (RFC 3261 section 11.2).
+pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
+    builder
+        .header(Name::Allow, ALLOW)
+        .header(Name::Accept, ACCEPT)
+        .header(Name::AcceptEncoding, "identity")
+        .header(Name::Supported, "")
+}
+
+/// Whether the body is SDP as it stands.
+fn has_plain_sdp(message: &Message) -> bool {
+    let encoded = message.headers(Name::ContentEncoding).any(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+    !encoded && message.content_type().is_some_and(|body| body.is_sdp())
+}
+
+/// The SDP of a message, if it has any.
+pub(super) fn sdp_of(message: &Message) -> Option<Bytes> {
+    let present = !message.body().is_empty() && has_plain_sdp(message);
+    present.then(|| message.body_bytes())
+}

@@ -1,0 +1,128 @@
+//! REGISTER (RFC 3261 section 10.3): from the message to what the registrar is asked, and back.
+
+use super::{Endpoint, server_transaction::Incoming};
+use crate::{
+    message::{ContactHeader, Message, Name, ResponseBuilder},
+    registrar::{ContactWish, RegisterError, Registration, Wishes},
+};
+
+/// Longer contacts are refused, in bytes.
+const LONGEST_CONTACT: usize = 1_024;
+/// A User-Agent is kept up to this length, in letters.
+const USER_AGENT_KEPT: usize = 80;
+
+impl Endpoint {
+    pub(super) fn register(&mut self, incoming: &Incoming<'_>) {
+        let Incoming { flow, message, .. } = *incoming;
+        if !self.has_room(false) {
+            return self.overloaded(flow, message);
+        }
+        // A password even from a trunk's address: a binding is worth more than a call.
+        let Some(user) = self.proved_account(flow, message) else { return };
+        if !names_only(message, &user) {
+            return self.answer(incoming, 403, |builder| builder);
+        }
+        if !self.is_ours(message) {
+            return self.answer(incoming, 404, |builder| builder);
+        }
+        let Some(wishes) = read_wishes(message) else {
+            return self.answer(incoming, 400, |builder| builder);
+        };
+        let registration = Registration {
+            wishes,
+            call_id: message.call_id().unwrap_or_default().into(),
+            cseq: message.cseq().map(|cseq| cseq.number).unwrap_or_default(),
+            flow,
+            user_agent: message
+                .header(Name::UserAgent)
+                .unwrap_or_default()
+                .chars()
+                .take(USER_AGENT_KEPT)
+                .collect::<String>()
+                .into(),
+        };
+        match self.registrar.register(self.instant(), &user, &registration) {
+            Ok(changes) => {
+                let lines = self.binding_lines(&user);
+                self.answer(incoming, 200, |builder| {
+                    lines.iter().fold(builder, |builder, line| builder.header(Name::Contact, line))
+                });
+                self.tell_changes(changes);
+            }
+            Err(error) => self.refuse_registration(incoming, error),
+        }
+    }
+
+    fn refuse_registration(&mut self, incoming: &Incoming<'_>, error: RegisterError) {
+        let (code, min) = match error {
+            RegisterError::TooBrief(min) => (423, Some(min)),
+            RegisterError::OutOfOrder => (500, None),
+            RegisterError::NoAccount | RegisterError::TooMany => (403, None),
+        };
+        let add = |builder: ResponseBuilder| match min {
+            Some(min) => builder.header(Name::MinExpires, min),
+            None => builder,
+        };
+        self.answer(incoming, code, add);
+    }
+
+    /// The Contact values of a 200: every binding with the seconds that it has left.
+    fn binding_lines(&self, user: &str) -> Vec<String> {
+        let now = self.instant();
+        let line = |binding: &super::Binding| {
+            let left = binding.expires_at.saturating_duration_since(now).as_secs();
+            let (contact, q) = (&binding.contact, binding.q);
+            if q == 1_000 { format!("<{contact}>;expires={left}") } else { format!("<{contact}>;q=0.{q:03};expires={left}") }
+        };
+        self.registrar.bindings(user).map(line).collect()
+    }
+
+    /// Whether the address of record is in a domain of ours.
+    fn is_ours(&self, message: &Message) -> bool {
+        if self.config.domains.is_empty() {
+            return true;
+        }
+        let Some(to) = message.to().ok().and_then(|to| to.uri()) else { return false };
+        let named =
+            std::iter::once(&self.config.realm).chain(&self.config.domains).any(|ours| ours.eq_ignore_ascii_case(to.host));
+        let listens =
+            |ip| self.config.listeners.iter().any(|listener| listener.advertised.ip() == ip || listener.bound.ip() == ip);
+        named || to.address().is_some_and(listens)
+    }
+}
+
+/// Whether From and To both name the account that proved itself.
+fn names_only(message: &Message, user: &str) -> bool {
+    [message.from(), message.to()].into_iter().all(|address| {
+        address
+            .ok()
+            .and_then(|address| address.uri())
+            .is_some_and(|uri| uri.is_sip() && uri.user_decoded().is_some_and(|named| named == user))
+    })
+}
+
+/// `None` when the Contact headers cannot be carried out.
+fn read_wishes(message: &Message) -> Option<Wishes> {
+    let contacts: Vec<ContactHeader<'_>> = message.contacts().collect::<Result<_, _>>().ok()?;
+    if contacts.iter().any(|contact| contact.address().is_none()) {
+        // RFC 3261 section 10.2.2: alone, and with Expires: 0.
+        return (contacts.len() == 1 && message.expires() == Some(0)).then_some(Wishes::RemoveAll);
+    }
+    let default = message.expires();
+    contacts.iter().map(|contact| read_wish(contact, default)).collect::<Option<_>>().map(Wishes::Each)
+}
+
+fn read_wish(contact: &ContactHeader<'_>, default: Option<u32>) -> Option<ContactWish> {
+    let address = contact.address()?;
+    let uri = address.uri().filter(|uri| uri.is_sip() && uri.as_str().len() <= LONGEST_CONTACT)?;
+    let instance = address.params.get("+sip.instance").map(|instance| {
+        let number = address.params.get("reg-id").unwrap_or_default();
+        format!("{instance};{number}").into()
+    });
+    Some(ContactWish {
+        contact: uri.as_str().into(),
+        q: contact.q_thousandths().unwrap_or(1_000),
+        expires_s: contact.expires().or(default),
+        instance,
+    })
+}

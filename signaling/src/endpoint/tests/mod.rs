@@ -1,0 +1,4 @@
+//! The endpoint in simulated time.
+
+mod calls;
+mod world;

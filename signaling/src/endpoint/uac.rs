@@ -1,0 +1,392 @@
+//! Outgoing invitations: forks, answers, and the ways to end (RFC 3261 sections 13.2, 9.1, 16.7).
+
+use std::sync::Arc;
+
+use super::{
+    Endpoint,
+    client_transaction::{ClientMethod, NewClient, Purpose, Silence, new_branch},
+    config::Peer,
+    contract::{Destination, Event, Invite, InviteId, RejectedBy, Target},
+    dialog::{Dialog, Trust},
+    invitation::{Calling, Fork, Invitation, Phase, Reoffer},
+    receive::{ALLOW, sdp_of},
+    slab::Key,
+    text::{EscapedUser, Token, phrase},
+    timers::Alarm,
+};
+use crate::{
+    flow::{Flow, Transport},
+    message::{Message, Name, RequestBuilder, Uri},
+};
+
+/// One place to send an INVITE to.
+struct Route {
+    request_uri: String,
+    to: Destination,
+    next_peers: Vec<Peer>,
+}
+
+/// Why an INVITE cannot even be sent.
+struct NoRoute(u16);
+
+impl Endpoint {
+    /// [`Command::Invite`](super::Command::Invite).
+    pub(super) fn invite(&mut self, wish: Invite) {
+        let invite = wish.invite;
+        let routes = if self.has_room(true) { self.routes(&wish.target) } else { Err(NoRoute(503)) };
+        let routes = match routes {
+            Ok(routes) if !self.invites.contains_key(&invite) => routes,
+            Ok(_) => return,
+            Err(NoRoute(code)) => {
+                return self.tell(Event::Rejected { invite, code, reason: phrase(code).to_owned(), by: RejectedBy::Us });
+            }
+        };
+        let trunk = match &wish.target {
+            Target::Trunk { name, .. } => Some(name.clone()),
+            Target::Account(_) | Target::Uri(_) => None,
+        };
+        if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
+            return self.tell(Event::Rejected { invite, code: 503, reason: phrase(503).to_owned(), by: RejectedBy::Us });
+        }
+        let invitation = Invitation {
+            id: invite,
+            phase: Phase::Calling(Box::new(Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None })),
+            dialog: None,
+            trunk,
+            unacked: None,
+            reoffer: Reoffer::Nobody,
+            later: None,
+            alarm: Alarm::new(),
+        };
+        self.invites.insert(invite, Box::new(invitation));
+        for route in routes {
+            self.start_fork(invite, route);
+        }
+        self.give_up_if_hopeless(invite);
+    }
+
+    fn routes(&self, target: &Target) -> Result<Vec<Route>, NoRoute> {
+        match target {
+            Target::Account(user) => {
+                self.registrar.account(user).ok_or(NoRoute(404))?;
+                let route = |binding: &super::Binding| Route {
+                    request_uri: binding.contact.to_string(),
+                    to: Destination::Flow(binding.flow),
+                    next_peers: Vec::new(),
+                };
+                let routes: Vec<Route> = self.registrar.bindings(user).map(route).collect();
+                if routes.is_empty() { Err(NoRoute(480)) } else { Ok(routes) }
+            }
+            Target::Trunk { name, user } => {
+                let mut peers = self.trunks.peers_in_order(name).ok_or(NoRoute(404))?;
+                if peers.is_empty() {
+                    return Err(NoRoute(503));
+                }
+                let first = peers.remove(0);
+                Ok(vec![Self::trunk_route(user, first, peers)])
+            }
+            Target::Uri(text) => {
+                let uri = Uri::parse(text).filter(Uri::is_sip).ok_or(NoRoute(404))?;
+                let ip = uri.address().ok_or(NoRoute(404))?;
+                let transport = uri.transport().and_then(Transport::from_name).unwrap_or(match uri.scheme {
+                    crate::message::Scheme::Sips => Transport::Tls,
+                    _ => Transport::Udp,
+                });
+                let to = (ip, uri.port.unwrap_or(transport.default_port())).into();
+                Ok(vec![Route { request_uri: text.clone(), to: Destination::Address { transport, to }, next_peers: Vec::new() }])
+            }
+        }
+    }
+
+    fn trunk_route(user: &str, peer: Peer, next_peers: Vec<Peer>) -> Route {
+        let Peer { transport, address } = peer;
+        let user = EscapedUser(user);
+        let request_uri = match transport {
+            Transport::Udp => format!("sip:{user}@{address}"),
+            _ => format!("sip:{user}@{address};transport={}", transport.uri_name()),
+        };
+        Route { request_uri, to: Destination::Address { transport, to: address }, next_peers }
+    }
+
+    /// Sends one INVITE of an invitation.
+    fn start_fork(&mut self, invite: InviteId, route: Route) {
+        let (branch, local_tag, call_id) = (self.random(), self.random(), self.random());
+        let Route { request_uri, to, next_peers } = route;
+        let Some(invitation) = self.invites.get(&invite) else { return };
+        let Phase::Calling(calling) = &invitation.phase else { return };
+        let trunk = invitation.trunk.clone();
+        let message = self.build_invite(&calling.wish, trunk.as_deref(), &request_uri, &to, (branch, local_tag, call_id));
+        let Some(message) = message else {
+            return self.note_failure(invite, 500, phrase(500), RejectedBy::Us);
+        };
+        let purpose = Purpose::Fork(invite);
+        let client = self.start_client(NewClient { branch, method: ClientMethod::Invite, to, message, purpose, trunk, tries: 0 });
+        if let Some(calling) = self.calling(invite) {
+            calling.forks.push(Fork { client, local_tag, next_peers });
+        }
+    }
+
+    fn build_invite(
+        &self,
+        wish: &Invite,
+        trunk: Option<&str>,
+        request_uri: &str,
+        to: &Destination,
+        (branch, local_tag, call_id): (u64, u64, u64),
+    ) -> Option<bytes::Bytes> {
+        let (transport, address) = self.our_address(to);
+        let domain = self.from_domain(trunk, to);
+        let user = EscapedUser(&wish.from_user);
+        let from = if wish.from_user.is_empty() { format!("sip:{domain}") } else { format!("sip:{user}@{domain}") };
+        let to_uri = match &wish.target {
+            Target::Account(user) => format!("sip:{}@{domain}", EscapedUser(user)),
+            Target::Trunk { .. } | Target::Uri(_) => request_uri.to_owned(),
+        };
+        let mut builder = RequestBuilder::new("INVITE", request_uri)
+            .via(transport, address, &new_branch(branch))
+            .max_forwards(70)
+            .from(&wish.from_display, from, Token::new(local_tag).as_str())
+            .to("", to_uri, None)
+            .call_id(Token::new(call_id).as_str())
+            .cseq(1)
+            .contact(self.our_contact(to))
+            .header(Name::Allow, ALLOW);
+        if !self.config.product.is_empty() {
+            builder = builder.header(Name::UserAgent, &self.config.product);
+        }
+        for (name, value) in &wish.headers {
+            // Headers that we write ourselves, and any that would break the message, are left out.
+            let harmless = Name::of(name.as_bytes()) == Name::Other || MAY_BE_ADDED.contains(&Name::of(name.as_bytes()));
+            if harmless && is_header(name, value) {
+                builder = builder.header_named(name, value);
+            }
+        }
+        builder.build_with_body("application/sdp", &wish.sdp).ok()
+    }
+
+    /// The host part of our From.
+    fn from_domain(&self, trunk: Option<&str>, to: &Destination) -> String {
+        let configured = trunk.and_then(|name| self.trunks.from_domain(name));
+        configured.unwrap_or_else(|| self.our_address(to).1.to_string())
+    }
+
+    fn calling(&mut self, invite: InviteId) -> Option<&mut Calling> {
+        match &mut self.invites.get_mut(&invite)?.phase {
+            Phase::Calling(calling) => Some(calling),
+            _ => None,
+        }
+    }
+
+    /// A provisional reply above 100.
+    pub(super) fn fork_progressed(&mut self, invite: InviteId, _flow: Flow, response: &Message, code: u16) {
+        if self.calling(invite).is_some() {
+            self.tell(Event::Progressed { invite, code, sdp: sdp_of(response) });
+        }
+    }
+
+    /// A 2xx: the first wins, the others are hung up.
+    pub(super) fn fork_answered(&mut self, invite: InviteId, key: Key, flow: Flow, response: &Message) {
+        let Some(calling) = self.calling(invite) else { return self.hang_up_stray(key, flow, response) };
+        let Some(local_tag) = calling.forks.iter().find(|fork| fork.client == key).map(|fork| fork.local_tag) else {
+            return self.hang_up_stray(key, flow, response);
+        };
+        let others: Vec<Key> = calling.forks.iter().map(|fork| fork.client).filter(|client| *client != key).collect();
+        let Some(dialog) = self.dialog_from_answer(key, flow, response, Some(local_tag)) else { return };
+        if let Some(invitation) = self.invites.get_mut(&invite) {
+            invitation.phase = Phase::Up;
+            invitation.dialog = Some(dialog);
+        }
+        self.by_tag.insert(local_tag, invite);
+        for other in others {
+            self.cancel_client(other, Some("SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()));
+        }
+        self.tell(Event::Answered { invite, sdp: sdp_of(response) });
+    }
+
+    /// Makes the dialog of a 2xx and acknowledges it. `None` if the reply cannot be ours.
+    pub(super) fn dialog_from_answer(
+        &mut self,
+        key: Key,
+        flow: Flow,
+        response: &Message,
+        local_tag: Option<u64>,
+    ) -> Option<Dialog> {
+        let row = self.clients.get(key)?;
+        let trust = if row.trunk.is_some() { Trust::Contact } else { Trust::Source };
+        let echoed = Token::read(response.from().ok()?.tag()?)?;
+        let local_tag = local_tag.unwrap_or(echoed);
+        if echoed != local_tag {
+            return None;
+        }
+        let mut dialog = Dialog::uac(response, flow, local_tag, trust).ok()?;
+        dialog.acked_by = Some(key);
+        self.acknowledge(key, &dialog, response);
+        Some(dialog)
+    }
+
+    /// Sends the ACK of a 2xx (RFC 3261 section 13.2.2.4), with the credentials of its INVITE.
+    pub(super) fn acknowledge(&mut self, key: Key, dialog: &Dialog, response: &Message) {
+        let branch = self.random();
+        let Ok(cseq) = response.cseq() else { return };
+        let request = self.clients.get(key).map(|row| row.message.clone()).and_then(|bytes| Message::parse(bytes).ok());
+        let mut builder = dialog.request("ACK", cseq.number, self.our_address(&dialog.to), &new_branch(branch));
+        for name in [Name::Authorization, Name::ProxyAuthorization] {
+            for value in request.iter().flat_map(|request| request.headers(name)) {
+                builder = builder.header(name, value);
+            }
+        }
+        if let Ok(ack) = builder.build() {
+            let ack = bytes::Bytes::copy_from_slice(&ack);
+            self.keep_ack(key, response, dialog.to, ack.clone());
+            self.send(dialog.to, ack);
+        }
+    }
+
+    /// A 2xx that nobody wants: a late fork, or an answer that crossed our CANCEL.
+    pub(super) fn hang_up_stray(&mut self, key: Key, flow: Flow, response: &Message) {
+        if let Some(mut dialog) = self.dialog_from_answer(key, flow, response, None) {
+            self.send_bye(&mut dialog, None, None);
+        }
+    }
+
+    /// A final reply above 299.
+    pub(super) fn fork_refused(&mut self, invite: InviteId, key: Key, response: &Message, code: u16) {
+        let reason = match response.kind() {
+            crate::message::Kind::Response { reason, .. } => reason,
+            crate::message::Kind::Request { .. } => "",
+        };
+        let next = self.drop_fork(invite, key);
+        if code == 503 && self.try_next_peer(invite, next) {
+            return;
+        }
+        self.note_failure(invite, code, reason, RejectedBy::Peer);
+        if code >= 600 {
+            // Nobody else is to be asked (RFC 3261 section 16.7).
+            let others = self.calling(invite).map(|calling| std::mem::take(&mut calling.forks)).unwrap_or_default();
+            for other in others {
+                self.cancel_client(other.client, None);
+            }
+        }
+        self.give_up_if_hopeless(invite);
+    }
+
+    /// No reply, or no way to send.
+    pub(super) fn fork_silent(&mut self, invite: InviteId, key: Key, silence: Silence) {
+        let next = self.drop_fork(invite, key);
+        if self.try_next_peer(invite, next) {
+            return;
+        }
+        let code = if silence == Silence::Timeout { 408 } else { 503 };
+        self.note_failure(invite, code, phrase(code), RejectedBy::Network);
+        self.give_up_if_hopeless(invite);
+    }
+
+    /// An INVITE was sent again with credentials, in another transaction.
+    pub(super) fn fork_moved(&mut self, invite: InviteId, old: Key, new: Key) {
+        if let Some(fork) = self.calling(invite).and_then(|calling| calling.forks.iter_mut().find(|fork| fork.client == old)) {
+            fork.client = new;
+        }
+    }
+
+    fn drop_fork(&mut self, invite: InviteId, key: Key) -> Vec<Peer> {
+        let Some(calling) = self.calling(invite) else { return Vec::new() };
+        let at = calling.forks.iter().position(|fork| fork.client == key);
+        at.map(|at| calling.forks.swap_remove(at).next_peers).unwrap_or_default()
+    }
+
+    fn try_next_peer(&mut self, invite: InviteId, mut peers: Vec<Peer>) -> bool {
+        let Some(calling) = self.calling(invite) else { return false };
+        let Target::Trunk { user, .. } = &calling.wish.target else { return false };
+        if peers.is_empty() {
+            return false;
+        }
+        let peer = peers.remove(0);
+        let route = Self::trunk_route(user, peer, peers);
+        self.start_fork(invite, route);
+        true
+    }
+
+    /// Keeps the failure that tells the caller most.
+    fn note_failure(&mut self, invite: InviteId, code: u16, reason: &str, by: RejectedBy) {
+        let Some(calling) = self.calling(invite) else { return };
+        if calling.worst.as_ref().is_none_or(|(known, ..)| weight(code) > weight(*known)) {
+            calling.worst = Some((code, reason.to_owned(), by));
+        }
+    }
+
+    fn give_up_if_hopeless(&mut self, invite: InviteId) {
+        let Some(calling) = self.calling(invite).filter(|calling| calling.forks.is_empty()) else { return };
+        let (code, reason, by) = calling.worst.take().unwrap_or((480, String::new(), RejectedBy::Us));
+        self.finish(invite);
+        self.tell(Event::Rejected { invite, code, reason, by });
+    }
+
+    /// [`Command::End`](super::Command::End).
+    pub(super) fn end(&mut self, invite: InviteId, code: u16, reason: &str) {
+        let header = reason_header(code, reason);
+        let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        match &mut invitation.phase {
+            Phase::Ringing { .. } => {
+                let code = if code < 300 { 480 } else { code };
+                self.reject(invite, code, reason, None);
+            }
+            Phase::Calling(calling) => {
+                let forks = std::mem::take(&mut calling.forks);
+                for fork in forks {
+                    self.cancel_client(fork.client, header.clone());
+                }
+                self.finish(invite);
+            }
+            Phase::Up if invitation.unacked.is_some() && invitation.dialog.as_ref().is_some_and(|dialog| !dialog.ours) => {
+                invitation.phase = Phase::Leaving { reason: header };
+                self.refuse_pending_reoffer(invite, 487);
+            }
+            Phase::Up => self.hang_up(invite, header),
+            Phase::Leaving { .. } => {}
+        }
+    }
+}
+
+/// Headers known to us that a program may add to an INVITE.
+const MAY_BE_ADDED: [Name; 12] = [
+    Name::AlertInfo,
+    Name::CallInfo,
+    Name::Diversion,
+    Name::HistoryInfo,
+    Name::Identity,
+    Name::PAssertedIdentity,
+    Name::PPreferredIdentity,
+    Name::Priority,
+    Name::Privacy,
+    Name::RemotePartyId,
+    Name::Subject,
+    Name::UserToUser,
+];
+
+fn is_header(name: &str, value: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
+    !name.is_empty() && name.bytes().all(token) && !value.chars().any(char::is_control)
+}
+
+/// How much a failure tells: a global refusal most, silence least.
+const fn weight(code: u16) -> u16 {
+    match code {
+        600..=699 => 1_000,
+        486 => 900,
+        480 => 500,
+        408 => 100,
+        503 => 90,
+        400..=499 => 700,
+        300..=399 => 300,
+        _ => 200,
+    }
+}
+
+/// RFC 3326. A code below 300 without a text says nothing worth a header.
+fn reason_header(code: u16, reason: &str) -> Option<String> {
+    if code < 300 && reason.is_empty() {
+        return None;
+    }
+    let text: Arc<str> = if reason.is_empty() { phrase(code).into() } else { reason.into() };
+    Some(format!("SIP;cause={code};text={}", crate::message::Quoted(&text)))
+}

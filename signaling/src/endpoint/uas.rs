@@ -1,0 +1,296 @@
+//! Incoming invitations: from INVITE to ACK (RFC 3261 sections 13.3, 9.2, 15).
+
+use bytes::Bytes;
+
+use super::{
+    Endpoint,
+    contract::{EndedHow, Event, InviteId, Invited, Source},
+    dialog::{Dialog, Trust},
+    invitation::{Invitation, Phase, Reoffer, Unacked},
+    receive::{ALLOW, sdp_of},
+    server_transaction::Incoming,
+    text::{phrase, safe_phrase},
+    timers::{Alarm, Ms, NEVER, Owner},
+};
+use crate::{
+    flow::Flow,
+    message::{Message, Name, NameAddr, Uri},
+};
+
+/// How often a provisional reply is repeated to keep proxies patient (RFC 3261 section 13.3.1.1).
+const PROVISIONAL_EVERY: Ms = 60_000;
+/// Longer display names and users are cut, in letters.
+const LONGEST_NAME: usize = 256;
+
+impl Endpoint {
+    /// An INVITE outside any dialog.
+    pub(super) fn invited(&mut self, incoming: &Incoming<'_>) {
+        let Incoming { flow, message, .. } = *incoming;
+        if self.draining || !self.has_room(true) {
+            return self.overloaded(flow, message);
+        }
+        let Some(source) = self.caller(flow, message) else { return };
+        if let Err((code, reason)) = self.check_invite(&source, message) {
+            return self.refuse(flow, message, code, reason, |builder| builder);
+        }
+        let (trunk, trust) = match &source {
+            Source::Trunk(name) => (Some(name.clone()), Trust::Contact),
+            Source::Account(_) => (None, Trust::Source),
+        };
+        if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
+            return self.overloaded(flow, message);
+        }
+        let local_tag = self.random();
+        let dialog = match Dialog::uas(message, flow, local_tag, trust) {
+            Ok(dialog) => dialog,
+            Err(fault) => {
+                self.trunks.give_back(trunk.as_deref());
+                return self.refuse(flow, message, fault.code, fault.reason, |builder| builder);
+            }
+        };
+        let invite = self.next_invite();
+        let server = self.open_server(incoming, invite, local_tag);
+        let invited = invited_event(invite, source, flow, message);
+        let invitation = Invitation {
+            id: invite,
+            phase: Phase::Ringing { server, again_at: NEVER },
+            dialog: Some(dialog),
+            trunk,
+            unacked: None,
+            reoffer: Reoffer::Nobody,
+            later: None,
+            alarm: Alarm::new(),
+        };
+        self.invites.insert(invite, Box::new(invitation));
+        self.by_tag.insert(local_tag, invite);
+        self.tell(Event::Invited(Box::new(invited)));
+    }
+
+    fn check_invite(&self, source: &Source, message: &Message) -> Result<(), (u16, &'static str)> {
+        if self.is_merged(message) {
+            return Err((482, "Loop Detected"));
+        }
+        if let Source::Account(account) = source {
+            // What a phone may write in From is its own name, or that it wants to be nobody.
+            let user = message.from().ok().and_then(|from| from.uri()).and_then(|uri| uri.user_decoded());
+            if user.as_deref() != Some(account) && user.as_deref() != Some("anonymous") {
+                return Err((403, "Forbidden"));
+            }
+        }
+        let accepts_sdp = |value: &str| {
+            let range = value.split(';').next().unwrap_or_default().trim();
+            ["application/sdp", "application/*", "*/*"].iter().any(|wanted| range.eq_ignore_ascii_case(wanted))
+        };
+        if message.has(Name::Accept) && !message.headers(Name::Accept).any(accepts_sdp) {
+            return Err((406, "Not Acceptable"));
+        }
+        Ok(())
+    }
+
+    /// 503 without a trace (RFC 3261 section 21.5.4).
+    pub(super) fn overloaded(&mut self, flow: Flow, message: &Message) {
+        let after = self.config.limits.retry_after_s;
+        self.refuse(flow, message, 503, phrase(503), |builder| builder.header(Name::RetryAfter, after));
+    }
+
+    /// [`Command::Progress`](super::Command::Progress).
+    pub(super) fn progress(&mut self, invite: InviteId, code: u16, sdp: Option<&[u8]>) {
+        let Some((server, contact)) = self.ringing(invite) else { return };
+        if !(101..=199).contains(&code) {
+            return;
+        }
+        self.reply(server, code, "", |builder| builder.contact(contact).header(Name::Allow, ALLOW), sdp);
+        let again_at = self.now + PROVISIONAL_EVERY;
+        if let Some(invitation) = self.invites.get_mut(&invite) {
+            invitation.phase = Phase::Ringing { server, again_at };
+        }
+        self.arm_invite(invite);
+    }
+
+    /// [`Command::Answer`](super::Command::Answer).
+    pub(super) fn accept(&mut self, invite: InviteId, sdp: &[u8]) {
+        let Some((server, _)) = self.ringing(invite) else { return };
+        if self.send_2xx(invite, server, sdp) {
+            if let Some(invitation) = self.invites.get_mut(&invite) {
+                invitation.phase = Phase::Up;
+            }
+            self.arm_invite(invite);
+        }
+    }
+
+    /// Sends a 2xx to an INVITE and repeats it until the ACK comes.
+    pub(super) fn send_2xx(&mut self, invite: InviteId, server: super::slab::Key, sdp: &[u8]) -> bool {
+        let Some(row) = self.servers.get(server) else { return false };
+        let (to, cseq) = (row.to(), row.request().and_then(|request| request.cseq().ok()).map(|cseq| cseq.number));
+        let Some(cseq) = cseq else { return false };
+        let record_route: Vec<String> = row.request().map(record_routes).unwrap_or_default();
+        let contact = self.our_contact(&to);
+        let sent = self.reply(
+            server,
+            200,
+            "",
+            |builder| {
+                let builder = record_route.iter().fold(builder, |builder, route| builder.header(Name::RecordRoute, route));
+                builder.contact(contact).header(Name::Allow, ALLOW)
+            },
+            Some(sdp),
+        );
+        let Some(bytes) = sent else { return false };
+        let t1 = self.timing.t1;
+        let unacked = Unacked {
+            bytes: Bytes::copy_from_slice(&bytes),
+            to,
+            cseq,
+            interval: t1,
+            resend_at: self.now + t1,
+            end_at: self.now + 64 * t1,
+        };
+        if let Some(invitation) = self.invites.get_mut(&invite) {
+            invitation.unacked = Some(Box::new(unacked));
+        }
+        true
+    }
+
+    /// [`Command::Reject`](super::Command::Reject).
+    pub(super) fn reject(&mut self, invite: InviteId, code: u16, reason: &str, retry_after_s: Option<u32>) {
+        let Some((server, _)) = self.ringing(invite) else { return };
+        let code = if (300..=699).contains(&code) { code } else { 480 };
+        let reason = safe_phrase(code, reason);
+        self.reply(
+            server,
+            code,
+            &reason,
+            |builder| match retry_after_s {
+                Some(seconds) => builder.header(Name::RetryAfter, seconds),
+                None => builder,
+            },
+            None,
+        );
+        self.finish(invite);
+    }
+
+    /// The INVITE transaction and our Contact of an invitation that nobody answered yet.
+    fn ringing(&self, invite: InviteId) -> Option<(super::slab::Key, String)> {
+        let Phase::Ringing { server, .. } = self.invites.get(&invite)?.phase else { return None };
+        let to = self.servers.get(server)?.to();
+        Some((server, self.our_contact(&to)))
+    }
+
+    /// CANCEL (RFC 3261 section 9.2).
+    pub(super) fn cancel_requested(&mut self, incoming: &Incoming<'_>) {
+        let Incoming { flow, message, .. } = *incoming;
+        let target = self.transaction_id(&flow, message, "INVITE").and_then(|id| self.servers.find(id));
+        let Some(row) = target.and_then(|key| self.servers.get(key)) else {
+            return self.refuse(flow, message, 481, phrase(481), |builder| builder);
+        };
+        let (invite, to_tag, open) = (row.invite, row.to_tag, row.is_open());
+        let key = self.open_server(incoming, InviteId(0), to_tag);
+        self.reply(key, 200, "", |builder| builder, None);
+        if open {
+            match self.invites.get(&invite).map(|invitation| &invitation.phase) {
+                Some(Phase::Ringing { .. }) => self.cancelled(invite),
+                // A re-INVITE was cancelled: the dialog goes on.
+                Some(_) => self.reoffer_cancelled(invite),
+                None => {}
+            }
+        }
+    }
+
+    /// The caller gave up.
+    pub(super) fn cancelled(&mut self, invite: InviteId) {
+        if let Some((server, _)) = self.ringing(invite) {
+            self.reply(server, 487, "", |builder| builder, None);
+            self.finish(invite);
+            self.tell(Event::Cancelled { invite });
+        }
+    }
+
+    /// The ACK of a 2xx of ours.
+    pub(super) fn acknowledged(&mut self, invite: InviteId, ack: &Message) {
+        let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        let number = ack.cseq().map(|cseq| cseq.number).ok();
+        if invitation.unacked.as_ref().is_none_or(|unacked| Some(unacked.cseq) != number) {
+            return;
+        }
+        invitation.unacked = None;
+        if let Phase::Leaving { reason } = &mut invitation.phase {
+            let reason = reason.take();
+            return self.hang_up(invite, reason);
+        }
+        self.arm_invite(invite);
+        self.tell(Event::Confirmed { invite, sdp: sdp_of(ack) });
+    }
+
+    pub(super) fn arm_invite(&mut self, invite: InviteId) {
+        if let Some(invitation) = self.invites.get_mut(&invite) {
+            let due = invitation.due();
+            self.timers.set(&mut invitation.alarm, due, Owner::Invite(invite));
+        }
+    }
+
+    /// A heap entry of this invitation was popped.
+    pub(super) fn invite_due(&mut self, invite: InviteId, at: Ms) {
+        let now = self.now;
+        let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        if !invitation.alarm.popped(at) {
+            return;
+        }
+        if let Some(unacked) = &mut invitation.unacked {
+            if unacked.end_at <= now {
+                return self.never_acknowledged(invite);
+            }
+            if unacked.resend_at <= now {
+                unacked.interval = (unacked.interval * 2).min(self.timing.t2);
+                unacked.resend_at = now + unacked.interval;
+                let (to, bytes) = (unacked.to, unacked.bytes.clone());
+                self.send(to, bytes);
+            }
+        }
+        self.repeat_provisional(invite);
+        self.reoffer_due(invite);
+        self.arm_invite(invite);
+    }
+
+    fn repeat_provisional(&mut self, invite: InviteId) {
+        let now = self.now;
+        let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        if let Phase::Ringing { server, again_at } = &mut invitation.phase
+            && *again_at <= now
+        {
+            *again_at = now + PROVISIONAL_EVERY;
+            let server = *server;
+            self.request_again(server);
+        }
+    }
+
+    /// No ACK in 64 T1: the dialog is hung up (RFC 3261 section 13.3.1.4).
+    fn never_acknowledged(&mut self, invite: InviteId) {
+        let silent = self.invites.get(&invite).is_some_and(|invitation| matches!(invitation.phase, Phase::Leaving { .. }));
+        self.hang_up(invite, None);
+        if !silent {
+            self.tell(Event::Ended { invite, how: EndedHow::Timeout });
+        }
+    }
+}
+
+fn record_routes(request: &Message) -> Vec<String> {
+    request.headers(Name::RecordRoute).map(|route| crate::message::unfold(route).into_owned()).collect()
+}
+
+fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message) -> Invited {
+    let user = |uri: Option<Uri<'_>>| -> String {
+        uri.and_then(|uri| uri.user_decoded()).unwrap_or_default().chars().take(LONGEST_NAME).collect()
+    };
+    let from: Option<NameAddr<'_>> = message.from().ok();
+    Invited {
+        invite,
+        source,
+        request_user: user(Uri::parse(message.request_uri())),
+        from_user: user(from.and_then(|from| from.uri())),
+        from_display: from.map(|from| from.display_name().chars().take(LONGEST_NAME).collect()).unwrap_or_default(),
+        to_user: user(message.to().ok().and_then(|to| to.uri())),
+        flow,
+        sdp: sdp_of(message),
+        call_id: message.call_id().unwrap_or_default().into(),
+    }
+}
