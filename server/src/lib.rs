@@ -1,8 +1,9 @@
-//! The program: configuration, the loops and the wiring between the cores, store, HTTP API, command line.
+//! The program `tandem`: configuration, the loops and the wiring between cores, store, HTTP API, command line.
 
-pub mod cli;
 pub mod clock;
 pub mod http;
-pub mod log;
 pub mod metrics;
+pub mod prompts;
+pub mod serve;
 pub mod store;
+pub mod wire;

@@ -254,6 +254,7 @@ metrics! {
         "RTP packets from an address that is not the leg's, or that could not be read.";
     counter media_packets_lost = "tandem_media_packets_lost_total", "packets", "RTP packets that the other side sent and we did not get.";
     gauge recordings = "tandem_recordings", "recordings", "Recordings under way.";
+    counter prompts_missing = "tandem_prompts_missing_total", "prompts", "Prompts that should have been heard and are not there.";
     counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";
 
     histogram line_loop_turn = "tandem_line_loop_turn_seconds", "seconds", "One turn of a line loop.", SHORT_US;

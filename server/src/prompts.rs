@@ -83,13 +83,13 @@ impl Prompts {
     /// one; one that is missing altogether is left out and counted (`check` has warned of it).
     #[must_use]
     pub fn resolve(&self, audio: &Audio) -> Vec<Arc<Pcm>> {
-        tandem_dialplan::say(&audio.phrases, &audio.language).iter().filter_map(|name| self.one(name, &audio.language)).collect()
+        tandem_dialplan::say(audio).iter().filter_map(|name| self.one(name, &audio.language)).collect()
     }
 
     fn one(&self, name: &PromptName, language: &Language) -> Option<Arc<Pcm>> {
         let found = self.entries.get(&format!("{language}/{name}")).or_else(|| self.entries.get(name.as_str())).and_then(Entry::pcm);
         if found.is_none() {
-            METRICS.prompts_missing.add(1);
+            METRICS.prompts_missing.inc();
             tracing::warn!(%name, %language, "a prompt is missing or cannot be read");
         }
         found

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use tandem_dialplan::{Plan, Run, RunInput, RunOutput};
+use tandem_dialplan::{Input as RunInput, Output as RunOutput, Plan, Run};
 use tandem_media::contract::Quality;
 use tandem_switch::{
     call::{Arrival, Call, CallSettings, Input, Output, View},
@@ -88,7 +88,8 @@ impl LiveCall {
             generation: arrival.generation,
             started_at: now,
         };
-        let run = Run::new(plan, tandem_dialplan::CallFacts { origin: arrival.origin.clone(), from: arrival.from.clone(), to: arrival.to.clone() });
+        let (origin, from, to) = (arrival.origin.clone(), arrival.from.clone(), arrival.to.clone());
+        let run = Run::new(plan, tandem_dialplan::CallFacts { origin, from, to, language: None, overrides: Arc::default() });
         let call = Call::new(now, arrival, settings);
         Self {
             facts,
@@ -199,8 +200,8 @@ impl LiveCall {
             inputs.push_back(match output {
                 RunOutput::Routed(route) => Input::Routed(route),
                 RunOutput::Step(step) => Input::Step(step),
-                RunOutput::Trace(text) => {
-                    self.trace(edges, "plan", || text.to_string());
+                RunOutput::Trace(what, detail) => {
+                    self.trace(edges, "plan", || format!("{what} {detail}"));
                     continue;
                 }
             });

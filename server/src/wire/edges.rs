@@ -38,6 +38,7 @@ pub struct Edges {
 #[derive(Debug, Default)]
 pub struct FloorLink {
     waiting: VecDeque<ToFloor>,
+    closed: bool,
 }
 
 impl FloorLink {
@@ -46,7 +47,14 @@ impl FloorLink {
 
     /// Puts a message on its way.
     pub fn send(&mut self, message: ToFloor) {
-        self.waiting.push_back(message);
+        if !self.closed {
+            self.waiting.push_back(message);
+        }
+    }
+
+    /// From now on the floor hears nothing more: the process stops, and places in line must outlive it.
+    pub fn close(&mut self) {
+        self.closed = true;
     }
 
     /// The next message to go.

@@ -1,23 +1,31 @@
 //! The floor loop: owns the floor of one pool, journals what it decides, and talks to the line loops.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use tandem_switch::{
-    floor::{AgentProfile, Floor, FloorEvent, Input, Output, QueueProfile},
+    floor::{AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemView, OfferOutcome, Output, QueueProfile, QueueView, Restored},
     id::{IdSource, ItemId},
-    link::{ToFloor, ToLine},
+    link::{LeaveReason, ToFloor, ToLine},
     name::AgentName,
     step::AgentRequest,
     time::Timestamp,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock;
+use crate::{
+    clock,
+    metrics::METRICS,
+    store::{Record, Writer},
+};
 
 /// Messages between a line loop and the floor loop that may wait, each way.
 pub const LINK_CAPACITY: usize = 65_536;
+/// Inputs taken of one kind before the others get their turn.
+const TURN: usize = 64;
+/// Longest time between two looks at the clock.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Questions and orders from the HTTP API and the command line.
+/// Questions and orders from the rest of the program.
 #[derive(Debug)]
 pub enum FloorAsk {
     /// The queues changed with the plan.
@@ -30,8 +38,8 @@ pub enum FloorAsk {
         agent: AgentName,
         /// To what.
         request: AgentRequest,
-        /// Answered when it is done.
-        done: oneshot::Sender<()>,
+        /// What they look like afterwards; `None` for nobody of that name.
+        done: oneshot::Sender<Option<AgentView>>,
     },
     /// A look at everything.
     View(oneshot::Sender<FloorView>),
@@ -40,7 +48,7 @@ pub enum FloorAsk {
         /// Which.
         item: ItemId,
         /// The answer.
-        answer: oneshot::Sender<Option<tandem_switch::floor::Explanation>>,
+        answer: oneshot::Sender<Option<Explanation>>,
     },
 }
 
@@ -48,26 +56,183 @@ pub enum FloorAsk {
 #[derive(Clone, Debug)]
 pub struct FloorView {
     /// Every queue.
-    pub queues: Vec<tandem_switch::floor::QueueView>,
+    pub queues: Vec<QueueView>,
     /// Every agent.
-    pub agents: Vec<tandem_switch::floor::AgentView>,
+    pub agents: Vec<AgentView>,
     /// Every item that waits, is offered or is served.
-    pub items: Vec<tandem_switch::floor::ItemView>,
+    pub items: Vec<ItemView>,
     /// When.
     pub at: Timestamp,
 }
 
-/// Takes what the floor journals. Returns only when it is in the writer's hands.
-pub trait Journal: Send {
-    /// Hands one event over.
-    fn append(&mut self, event: FloorEvent) -> impl Future<Output = ()> + Send;
+/// What a floor loop is made of.
+pub struct Parts {
+    /// Queues of the first plan.
+    pub queues: Vec<QueueProfile>,
+    /// Agents of the database.
+    pub agents: Vec<AgentProfile>,
+    /// What the last run left.
+    pub restored: Restored,
+    /// From the line loops.
+    pub from_lines: mpsc::Receiver<ToFloor>,
+    /// To the line loop.
+    pub to_line: mpsc::Sender<ToLine>,
+    /// Questions and orders.
+    pub asks: mpsc::Receiver<FloorAsk>,
+    /// Where events go.
+    pub writer: Writer,
 }
 
 /// The loop.
-pub struct FloorLoop<J> {
+pub struct FloorLoop {
     floor: Floor,
-    from_lines: mpsc::Receiver<ToFloor>,
-    to_line: mpsc::Sender<ToLine>,
-    asks: mpsc::Receiver<FloorAsk>,
-    journal: J,
+    writer: Writer,
+    /// Events that found no room with the writer; while there are any, nothing new is decided.
+    unsaved: VecDeque<FloorEvent>,
+    /// Messages that found no room with the line; while there are any, nothing new is decided.
+    unsent: VecDeque<ToLine>,
+}
+
+enum Woken {
+    Line(ToFloor),
+    Ask(FloorAsk),
+    Time,
+    Room,
+    Stop,
+}
+
+impl FloorLoop {
+    /// Runs until the asking side is gone.
+    pub async fn run(parts: Parts) {
+        let Parts { queues, agents, restored, mut from_lines, to_line, mut asks, writer } = parts;
+        let mut this = Self { floor: Floor::new(IdSource::new(3)), writer, unsaved: VecDeque::new(), unsent: VecDeque::new() };
+        for input in [Input::Queues(queues), Input::Agents(agents), Input::Restore(restored)] {
+            this.tell(input, &to_line);
+        }
+        loop {
+            let now = clock::now();
+            let due = this.floor.deadline().map_or(now.instant + IDLE, |at| now.instant_of(at)).min(now.instant + IDLE);
+            let held_up = !this.unsent.is_empty() || !this.unsaved.is_empty();
+            let woken = tokio::select! {
+                biased;
+                ask = asks.recv() => ask.map_or(Woken::Stop, Woken::Ask),
+                room = to_line.reserve(), if !this.unsent.is_empty() => { drop(room); Woken::Room }
+                message = from_lines.recv(), if !held_up => message.map_or(Woken::Stop, Woken::Line),
+                () = tokio::time::sleep_until(due.into()) => Woken::Time,
+            };
+            match woken {
+                Woken::Stop => return,
+                Woken::Ask(ask) => this.answer(ask, &to_line),
+                Woken::Line(message) => {
+                    this.tell(Input::Line(message), &to_line);
+                    for _ in 0..TURN {
+                        let Some(message) = this.unsent.is_empty().then(|| from_lines.try_recv().ok()).flatten() else { break };
+                        this.tell(Input::Line(message), &to_line);
+                    }
+                }
+                Woken::Time => {
+                    this.save_again();
+                    this.tell(Input::Tick, &to_line);
+                }
+                Woken::Room => this.send_again(&to_line),
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input, to_line: &mpsc::Sender<ToLine>) {
+        let began = clock::now();
+        self.floor.handle(began.at, input);
+        while let Some(output) = self.floor.poll() {
+            match output {
+                Output::Journal(event) => self.save(event),
+                Output::Line(message) => self.send(message, to_line),
+            }
+        }
+        let took = clock::instant().saturating_duration_since(began.instant);
+        METRICS.floor_decision.observe_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    fn save(&mut self, event: FloorEvent) {
+        count(&event);
+        if self.unsaved.is_empty() && !self.writer.is_pressed() {
+            if let Err(error) = self.writer.try_write(Record::Floor(event)) {
+                tracing::error!(%error, "an event of the floor is lost to the journal");
+            }
+        } else {
+            self.unsaved.push_back(event);
+        }
+    }
+
+    fn save_again(&mut self) {
+        while !self.writer.is_pressed() {
+            let Some(event) = self.unsaved.pop_front() else { return };
+            if let Err(error) = self.writer.try_write(Record::Floor(event)) {
+                tracing::error!(%error, "an event of the floor is lost to the journal");
+            }
+        }
+    }
+
+    fn send(&mut self, message: ToLine, to_line: &mpsc::Sender<ToLine>) {
+        if !self.unsent.is_empty() {
+            self.unsent.push_back(message);
+        } else if let Err(mpsc::error::TrySendError::Full(message)) = to_line.try_send(message) {
+            METRICS.loop_messages_refused.inc();
+            self.unsent.push_back(message);
+        }
+    }
+
+    fn send_again(&mut self, to_line: &mpsc::Sender<ToLine>) {
+        while let Some(message) = self.unsent.pop_front() {
+            if let Err(mpsc::error::TrySendError::Full(message)) = to_line.try_send(message) {
+                self.unsent.push_front(message);
+                return;
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: FloorAsk, to_line: &mpsc::Sender<ToLine>) {
+        match ask {
+            FloorAsk::Queues(queues) => self.tell(Input::Queues(queues), to_line),
+            FloorAsk::Agents(agents) => self.tell(Input::Agents(agents), to_line),
+            FloorAsk::Agent { agent, request, done } => {
+                self.tell(Input::Agent { agent: agent.clone(), request }, to_line);
+                let _asker_is_gone = done.send(self.floor.agent(&agent));
+            }
+            FloorAsk::View(answer) => {
+                let at = clock::now().at;
+                let (queues, agents, items) = (self.floor.queues(at), self.floor.agents(), self.floor.items(at));
+                METRICS.agents_signed_in.set(agents.iter().filter(|agent| agent.state != AgentState::Offline).count() as u64);
+                let _asker_is_gone = answer.send(FloorView { queues, agents, items, at });
+            }
+            FloorAsk::Explain { item, answer } => {
+                let _asker_is_gone = answer.send(self.floor.explain(item, clock::now().at));
+            }
+        }
+    }
+}
+
+/// Counts what happened.
+fn count(event: &FloorEvent) {
+    match event {
+        FloorEvent::Queued { .. } => METRICS.items_waiting.inc(),
+        FloorEvent::Refused { .. } => METRICS.items_refused.inc(),
+        FloorEvent::Left { reason, .. } => {
+            METRICS.items_waiting.dec();
+            if *reason == LeaveReason::Abandoned {
+                METRICS.items_abandoned.inc();
+            }
+        }
+        FloorEvent::OfferEnded { outcome, .. } => {
+            METRICS.offers_ended.inc(match outcome {
+                OfferOutcome::Accepted => "accepted",
+                OfferOutcome::Declined(_) => "declined",
+                OfferOutcome::Expired => "expired",
+                OfferOutcome::Withdrawn => "withdrawn",
+            });
+            if *outcome == OfferOutcome::Accepted {
+                METRICS.items_waiting.dec();
+            }
+        }
+        FloorEvent::AgentChanged { .. } | FloorEvent::AgentAsked { .. } | FloorEvent::Offered { .. } | FloorEvent::Finished { .. } => {}
+    }
 }

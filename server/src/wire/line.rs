@@ -1,7 +1,8 @@
 //! The line loop: owns calls. Everything that concerns a call passes through here, one input at a time.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -15,6 +16,7 @@ use tandem_switch::{
     cause::Cause,
     id::{CallId, IdSource},
     link::{ToFloor, ToLine},
+    name::TrunkName,
     time::Timestamp,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -30,9 +32,10 @@ use super::{
 };
 use crate::{
     clock,
+    http::view::CallView,
     metrics::METRICS,
-    store::{CallStarted, Record, Writer},
-    views::CallView,
+    prompts::Prompts,
+    store::{CallStarted, Writer},
 };
 
 /// Inputs taken of one kind before the others get their turn.
@@ -45,6 +48,12 @@ const IDLE: Duration = Duration::from_secs(1);
 pub struct Service {
     /// The plan.
     pub plan: Arc<Plan>,
+    /// Addresses that the peers of the trunks were found at.
+    pub peers: BTreeMap<TrunkName, Vec<SocketAddr>>,
+    /// Passwords for trunks.
+    pub secrets: BTreeMap<TrunkName, String>,
+    /// Its recordings.
+    pub prompts: Arc<Prompts>,
     /// What calls are set up with.
     pub settings: Arc<CallSettings>,
     /// Counts up with each plan.
@@ -76,8 +85,6 @@ pub enum LineAsk {
 pub struct Parts {
     /// Signalling.
     pub sip: SipEdge,
-    /// Its sockets and connections.
-    pub network: Network,
     /// Audio.
     pub media: MediaEdge,
     /// What the engine tells.
@@ -124,8 +131,8 @@ enum Woken {
 
 impl Line {
     /// Runs until the asking side is gone.
-    pub async fn run(parts: Parts) {
-        let Parts { sip, mut network, media, mut media_events, to_floor, mut from_floor, mut asks, writer, recordings, traces, service } =
+    pub async fn run(parts: Parts, mut network: Network) {
+        let Parts { sip, media, mut media_events, to_floor, mut from_floor, mut asks, writer, recordings, traces, service } =
             parts;
         let edges = Edges {
             now: clock::now(),
@@ -166,6 +173,7 @@ impl Line {
                 () = &mut sleep => Woken::Time,
             };
             line.edges.now = clock::now();
+            line.edges.sip.wake(line.edges.now);
             match woken {
                 Woken::Stop => return,
                 Woken::Network => line.take_from(&mut network),
@@ -183,7 +191,7 @@ impl Line {
             line.tick();
             line.settle(&mut network);
             line.send_to_floor(&to_floor);
-            METRICS.calls_up.set(line.calls.len() as u64);
+            METRICS.calls.set(line.calls.len() as u64);
         }
     }
 
@@ -198,7 +206,7 @@ impl Line {
 
     fn take_from(&mut self, network: &mut Network) {
         for _ in 0..TURN {
-            if !network.take(self.edges.now.instant, &mut self.edges.sip) {
+            if !network.take(&mut self.edges.sip) {
                 return;
             }
             // Replies leave at once: a burst is not answered at its end only.
@@ -263,7 +271,6 @@ impl Line {
                 self.todo.push_back((call, Input::Tick));
             }
         }
-        self.edges.sip.tick(self.edges.now.instant);
         self.edges.ledger.retry();
     }
 
@@ -290,7 +297,7 @@ impl Line {
         let Some(live) = self.calls.get_mut(&call) else { return };
         let edges = &mut self.edges;
         if catch_unwind(AssertUnwindSafe(|| task(live, edges))).is_err() {
-            METRICS.calls_faulted.inc();
+            METRICS.call_faults.inc();
             tracing::error!(%call, "a fault in the handling of this call; it is ended, the others go on");
             if let Some(timer) = live.timer.take() {
                 self.timers.remove(&(timer, call));
@@ -356,7 +363,7 @@ impl Line {
         let generation = self.service.generation;
         let started = CallStarted { call, origin: origin.clone(), from: from.clone(), to: to.clone(), generation, at: now };
         if !self.taking || !self.edges.ledger.call_started(started) {
-            METRICS.calls_refused.inc();
+            METRICS.calls_shed.inc();
             self.edges.sip.refuse(invite);
             return;
         }
@@ -371,10 +378,11 @@ impl Line {
     fn answer(&mut self, ask: LineAsk) {
         match ask {
             LineAsk::Plan(service) => {
-                self.edges.sip.set_trunks(self.edges.now.instant, &service.plan);
+                self.edges.sip.set_service(&service);
+                self.edges.media.set_prompts(Arc::clone(&service.prompts));
                 self.service = service;
             }
-            LineAsk::People(people) => self.edges.sip.set_people(self.edges.now.instant, &people),
+            LineAsk::People(people) => self.edges.sip.set_people(&people),
             LineAsk::Calls(answer) => {
                 let _asker_is_gone = answer.send(self.calls.values().map(|live| CallView::from(&live.view())).collect());
             }
@@ -384,7 +392,7 @@ impl Line {
             }
             LineAsk::Drain(done) => {
                 self.taking = false;
-                self.edges.sip.drain(self.edges.now.instant);
+                self.edges.sip.drain();
                 if self.calls.is_empty() {
                     let _asker_is_gone = done.send(());
                 } else {
@@ -393,6 +401,8 @@ impl Line {
             }
             LineAsk::EndAll(done) => {
                 self.taking = false;
+                // Who waits keeps the place: the floor is not told, and its journal says "waiting".
+                self.edges.floor.close();
                 for call in self.calls.keys() {
                     self.todo.push_back((*call, Input::Hangup { cause: Cause::Restart }));
                 }
@@ -414,6 +424,3 @@ impl Line {
         }
     }
 }
-
-/// A record that signalling wants kept.
-pub type Kept = Box<Record>;

@@ -18,7 +18,6 @@ use super::LegRef;
 use crate::{metrics::METRICS, prompts::Prompts};
 
 /// The media side of all legs of one line loop.
-#[derive(Debug)]
 pub struct MediaEdge {
     engine: Engine,
     prompts: Arc<Prompts>,
@@ -49,6 +48,8 @@ pub enum MediaEvent {
     Recorded {
         /// Which.
         recording: RecordingId,
+        /// The file.
+        path: PathBuf,
         /// Its length, in ms.
         duration_ms: u64,
         /// Packets missing in it.
@@ -70,6 +71,11 @@ impl MediaEdge {
     #[must_use]
     pub fn new(engine: Engine, prompts: Arc<Prompts>) -> Self {
         Self { engine, prompts, streams: HashMap::new(), legs: HashMap::new(), next: 1 }
+    }
+
+    /// Recordings of a new plan; what plays goes on.
+    pub fn set_prompts(&mut self, prompts: Arc<Prompts>) {
+        self.prompts = prompts;
     }
 
     /// Where the leg receives; opened on `address` at the first call for the leg.
@@ -117,7 +123,7 @@ impl MediaEdge {
     /// call itself goes on.
     fn tell(&mut self, command: Command) {
         if let Err(error) = self.engine.command(command) {
-            METRICS.media_commands_refused.add(1);
+            METRICS.loop_messages_refused.inc();
             tracing::warn!(%error, "a media command was not taken");
         }
     }
@@ -181,8 +187,8 @@ impl MediaEdge {
             Event::Played { stream, play } => MediaEvent::Played(leg(stream)?, play),
             Event::MediaStarted { stream, from } => MediaEvent::Started(leg(stream)?, from),
             Event::MediaLost { stream } | Event::Fault { stream } => MediaEvent::Lost(leg(stream)?),
-            Event::Recorded { recording, duration_ms, frames_lost, .. } => {
-                MediaEvent::Recorded { recording: RecordingId(recording), duration_ms, frames_lost }
+            Event::Recorded { recording, path, duration_ms, frames_lost } => {
+                MediaEvent::Recorded { recording: RecordingId(recording), path, duration_ms, frames_lost }
             }
             Event::RecordFailed { recording, error } => MediaEvent::RecordFailed { recording: RecordingId(recording), error },
             Event::Closed { stream, quality } => MediaEvent::Measured(self.legs.remove(&stream)?, quality),

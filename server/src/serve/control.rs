@@ -1,0 +1,239 @@
+//! Answers what the HTTP API and signals ask: passes questions to the loop that knows, and owns the plan in
+//! service.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use tandem_switch::{cdr::Origin, time::Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use super::plans::{self, PlanFolder};
+use crate::{
+    clock,
+    http::{
+        control::{ControlRequest, FloorView, Readiness},
+        view::{PlanProblem, PlanView, RouteConsidered, RouteExplanation},
+    },
+    metrics::METRICS,
+    store::{Generation, Person, PlanFile, Record, Store, Writer},
+    wire::{
+        floor::FloorAsk,
+        line::{LineAsk, Service},
+    },
+};
+
+/// The plan in service and the ways to the loops.
+pub struct Director {
+    /// Where the plan is read from.
+    pub folder: PlanFolder,
+    /// What is in service.
+    pub service: Service,
+    /// What the journal says of it.
+    pub taken: Generation,
+    /// What the check warned of.
+    pub warnings: Vec<PlanProblem>,
+    /// To the line loop.
+    pub line: mpsc::Sender<LineAsk>,
+    /// To the floor loop.
+    pub floor: mpsc::Sender<FloorAsk>,
+    /// People.
+    pub store: Store,
+    /// The journal.
+    pub writer: Writer,
+    /// What `/readyz` says.
+    pub ready: Arc<Readiness>,
+}
+
+impl Director {
+    /// Answers requests until nobody can ask any more.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<ControlRequest>) {
+        while let Some(request) = requests.recv().await {
+            self.answer(request).await;
+        }
+    }
+
+    async fn answer(&mut self, request: ControlRequest) {
+        match request {
+            ControlRequest::Floor(reply) => self.look_at_floor(reply).await,
+            ControlRequest::WhyWaiting { item, reply } => self.ask_floor(FloorAsk::Explain { item, answer: reply }).await,
+            ControlRequest::Agent { agent, request, reply } => self.ask_floor(FloorAsk::Agent { agent, request, done: reply }).await,
+            ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
+            ControlRequest::Hangup { call, reply } => self.ask_line(LineAsk::Hangup { call, done: reply }).await,
+            ControlRequest::Plan(reply) => drop(reply.send(self.view())),
+            ControlRequest::Reload { by, reply } => {
+                let outcome = self.reload(by).await;
+                drop(reply.send(outcome));
+            }
+            ControlRequest::Explain { to, from, at, reply } => drop(reply.send(self.explain(&to, &from, at))),
+            ControlRequest::PeopleChanged => self.people_changed().await,
+        }
+    }
+
+    /// A loop that is gone drops the way back, and whoever asks is told so.
+    async fn ask_floor(&self, ask: FloorAsk) {
+        let _gone = self.floor.send(ask).await;
+    }
+
+    async fn ask_line(&self, ask: LineAsk) {
+        let _gone = self.line.send(ask).await;
+    }
+
+    async fn look_at_floor(&self, reply: oneshot::Sender<FloorView>) {
+        let (tx, rx) = oneshot::channel();
+        self.ask_floor(FloorAsk::View(tx)).await;
+        if let Ok(view) = rx.await {
+            let crate::wire::floor::FloorView { queues, agents, items, at } = view;
+            drop(reply.send(FloorView { queues, agents, items, at }));
+        }
+    }
+
+    fn view(&self) -> PlanView {
+        PlanView::new(&self.taken, self.warnings.clone())
+    }
+
+    /// Reads the plan again and takes it into service if it holds no error. Calls that are up keep theirs.
+    ///
+    /// # Errors
+    /// What is wrong; the plan in service stays.
+    pub async fn reload(&mut self, by: String) -> Result<PlanView, Vec<PlanProblem>> {
+        match self.try_reload(by).await {
+            Ok(()) => {
+                tracing::info!(generation = self.service.generation, "a new plan is in service");
+                Ok(self.view())
+            }
+            Err(problems) => {
+                METRICS.plan_reloads_refused.inc();
+                for problem in &problems {
+                    tracing::error!(file = %problem.file, line = problem.line, "plan not taken: {}", problem.message);
+                }
+                Err(problems)
+            }
+        }
+    }
+
+    async fn try_reload(&mut self, by: String) -> Result<(), Vec<PlanProblem>> {
+        let folder = self.folder.clone();
+        let checked = tokio::task::spawn_blocking(move || folder.check()).await.map_err(|error| vec![problem(&error.to_string())])?;
+        let checked = checked.map_err(|error| vec![problem(&chain(&error))])?;
+        let problems = problems(&checked.report);
+        let Some(plan) = checked.plan else { return Err(problems) };
+        if plan.listen != self.service.plan.listen || plan.realm != self.service.plan.realm {
+            tracing::warn!("the plan's addresses or realm changed: they take effect at the next start");
+        }
+        let generation = self.service.generation + 1;
+        let service =
+            plans::service(plan, &self.folder.path, checked.prompts, generation).await.map_err(|error| vec![problem(&error.to_string())])?;
+        self.put_in_service(service, checked.files, problems, by).await;
+        Ok(())
+    }
+
+    async fn put_in_service(&mut self, service: Service, files: Vec<PlanFile>, warnings: Vec<PlanProblem>, by: String) {
+        self.taken = Generation { generation: service.generation, by, files, at: clock::now().at };
+        self.warnings = warnings;
+        if let Err(error) = self.writer.try_write(Record::PlanLoaded(self.taken.clone())) {
+            tracing::error!(%error, "the journal does not know of the new plan");
+        }
+        self.ask_floor(FloorAsk::Queues(service.plan.queue_profiles())).await;
+        self.service = service.clone();
+        METRICS.plan_generation.set(service.generation);
+        self.ask_line(LineAsk::Plan(service)).await;
+        self.ready.plan_loaded.store(true, Ordering::Relaxed);
+    }
+
+    async fn people_changed(&self) {
+        match self.store.people().await {
+            Ok(people) => {
+                self.ask_floor(FloorAsk::Agents(people.iter().filter_map(Person::profile).collect())).await;
+                self.ask_line(LineAsk::People(people)).await;
+            }
+            Err(error) => tracing::error!(%error, "people changed but cannot be read; the next change will show them"),
+        }
+    }
+
+    fn explain(&self, to: &str, from: &str, at: Option<Timestamp>) -> Result<RouteExplanation, String> {
+        let plan = &self.service.plan;
+        let origin = origin_of(plan, from)?;
+        let facts = tandem_dialplan::CallFacts {
+            origin,
+            from: from.rsplit(':').next().unwrap_or(from).into(),
+            to: to.into(),
+            language: None,
+            overrides: Arc::default(),
+        };
+        let explained = tandem_dialplan::explain(plan, &facts, at.unwrap_or_else(|| clock::now().at));
+        Ok(explanation(explained))
+    }
+}
+
+/// Where a call of `from` would come from: `trunk:NUMBER` for a trunk's, an extension otherwise.
+///
+/// # Errors
+/// A sentence for whoever asks.
+pub fn origin_of(plan: &tandem_dialplan::Plan, from: &str) -> Result<Origin, String> {
+    if let Some((trunk, _)) = from.split_once(':') {
+        let known = plan.trunks.keys().find(|name| name.as_str() == trunk);
+        return known.map(|name| Origin::Trunk(name.clone())).ok_or_else(|| format!("there is no trunk `{trunk}` in the plan"));
+    }
+    if let Some(extension) = plan.extension(from) {
+        return Ok(Origin::Extension(extension));
+    }
+    // A number that is no extension comes by a trunk; with one trunk it is clear by which.
+    match plan.trunks.keys().collect::<Vec<_>>().as_slice() {
+        [] => Err(format!("`{from}` is no extension of the plan, and the plan has no trunk it could come by")),
+        [only] => Ok(Origin::Trunk((*only).clone())),
+        several => {
+            let names = several.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            Err(format!("`{from}` is no extension: say by which trunk it comes, as in `{}:{from}` (trunks: {names})", several[0]))
+        }
+    }
+}
+
+/// What the API shows of an explanation.
+fn explanation(explained: tandem_dialplan::Explanation) -> RouteExplanation {
+    let considered = explained.routes.into_iter().map(|verdict| RouteConsidered {
+        route: verdict.route.to_string(),
+        taken: verdict.takes,
+        why: format!("{}:{}: {}", verdict.file, verdict.line, verdict.why),
+    });
+    let schedules = explained.schedules.iter().map(|(name, standing)| format!("schedule {name}: {}", standing.why));
+    RouteExplanation {
+        route: explained.taken.map(|route| route.to_string()),
+        because: schedules.chain(explained.steps.iter().cloned()).collect(),
+        considered: considered.collect(),
+    }
+}
+
+/// What the API shows of a report.
+#[must_use]
+pub fn problems(report: &tandem_dialplan::Report) -> Vec<PlanProblem> {
+    let all = report.diagnostics.iter().map(|found| PlanProblem {
+        severity: match found.severity {
+            tandem_dialplan::Severity::Error => "error",
+            tandem_dialplan::Severity::Warning => "warning",
+            tandem_dialplan::Severity::Advice => "advice",
+        }
+        .to_owned(),
+        file: found.file.clone(),
+        line: found.line,
+        column: found.column,
+        message: found.message.clone(),
+        help: found.suggestion.clone(),
+    });
+    all.collect()
+}
+
+/// A problem that is not in a file.
+fn problem(message: &str) -> PlanProblem {
+    PlanProblem { severity: "error".to_owned(), file: String::new(), line: 0, column: 0, message: message.to_owned(), help: None }
+}
+
+/// An error with all its causes, on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

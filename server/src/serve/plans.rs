@@ -1,0 +1,191 @@
+//! From a folder of plan files to a plan in service.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sha2::{Digest, Sha256};
+use tandem_dialplan::{Host, LoadError, Plan, Report, Secret, Transport, World};
+use tandem_switch::{
+    call::CallSettings,
+    name::{Language, PromptName},
+};
+
+use crate::{prompts::Prompts, store::PlanFile, wire::line::Service};
+
+/// Music for a party that the other one put on hold, where the plan has no word of its own.
+const HOLD_MUSIC: &str = "music/hold";
+/// A secret in a file is no longer than this.
+const MAX_SECRET_BYTES: usize = 4_096;
+
+/// A folder that was read and checked, with the recordings it may use.
+pub struct Checked {
+    /// There exactly when the report has no error.
+    pub plan: Option<Plan>,
+    /// What was found.
+    pub report: Report,
+    /// The shipped recordings and the plan's own.
+    pub prompts: Arc<Prompts>,
+    /// Each file with its hash, for the journal.
+    pub files: Vec<PlanFile>,
+}
+
+/// Reads and checks the plan in a folder. Its own recordings go before those that ship.
+///
+/// # Errors
+/// The folder or a file of it cannot be read. What is wrong in the files is in the report.
+pub fn check(folder: &Path) -> Result<Checked, LoadError> {
+    let sources = tandem_dialplan::read_sources(folder)?;
+    let needs = tandem_dialplan::needs(&sources);
+    let prompts = Prompts::find(Some(&folder.join(&needs.prompts)));
+    let mut world = World {
+        environment: std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
+        files: needs.files.into_iter().filter(|file| folder.join(file).is_file()).collect(),
+        ..World::default()
+    };
+    for name in prompts.names() {
+        match name.split_once('/') {
+            Some((language, rest)) if language.len() == 2 => {
+                world.prompts.entry(Language::from(language)).or_default().insert(PromptName::from(rest));
+            }
+            _ => {
+                world.shared_prompts.insert(PromptName::from(name));
+            }
+        }
+    }
+    let (plan, report) = tandem_dialplan::check(&sources, &world);
+    let files = sources.iter().map(|source| PlanFile { file: source.path.clone(), sha256: hash(&source.text) }).collect();
+    Ok(Checked { plan, report, prompts: Arc::new(prompts), files })
+}
+
+fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Why a checked plan cannot be taken into service.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// A secret is not there.
+    #[error("the password of trunk {trunk} cannot be read from {place}")]
+    Secret {
+        /// Whose.
+        trunk: String,
+        /// Where it should be.
+        place: String,
+    },
+    /// A peer's name has no address.
+    #[error("the peer {peer} of trunk {trunk} has no address now: {error}")]
+    Peer {
+        /// Whose.
+        trunk: String,
+        /// Its name.
+        peer: String,
+        /// Why.
+        error: String,
+    },
+}
+
+/// Makes a checked plan ready for the loops: looks trunks' peers up and fetches their passwords.
+///
+/// # Errors
+/// A password is missing. A peer that has no address now only warns: its trunk is down.
+pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, generation: u64) -> Result<Service, ServiceError> {
+    plan.generation = generation;
+    let (mut peers, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    for trunk in plan.trunks.values() {
+        if let Some(credentials) = &trunk.credentials {
+            let secret = read_secret(&credentials.secret, folder)
+                .ok_or_else(|| ServiceError::Secret { trunk: trunk.name.to_string(), place: place(&credentials.secret) })?;
+            secrets.insert(trunk.name.clone(), secret);
+        }
+        if let Some(peer) = &trunk.peer {
+            let port = peer.address.port.unwrap_or(if peer.transport == Transport::Tls { 5_061 } else { 5_060 });
+            let found = match &peer.address.host {
+                Host::Address(address) => Ok(vec![SocketAddr::new(*address, port)]),
+                Host::Name(name) => tokio::net::lookup_host((name.as_str(), port)).await.map(Iterator::collect),
+            };
+            match found {
+                Ok(addresses) => {
+                    peers.insert(trunk.name.clone(), addresses);
+                }
+                Err(error) => {
+                    let problem = ServiceError::Peer { trunk: trunk.name.to_string(), peer: peer.address.to_string(), error: error.to_string() };
+                    tracing::warn!("{problem}; calls to it fail until the plan is loaded again");
+                }
+            }
+        }
+    }
+    let settings = CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
+    Ok(Service { plan: Arc::new(plan), peers, secrets, prompts, settings: Arc::new(settings), generation })
+}
+
+fn place(secret: &Secret) -> String {
+    match secret {
+        Secret::Env(name) => format!("the environment variable {name}"),
+        Secret::File(name) => format!("the file {name}"),
+    }
+}
+
+fn read_secret(secret: &Secret, folder: &Path) -> Option<String> {
+    match secret {
+        Secret::Env(name) => std::env::var(name).ok(),
+        Secret::File(name) => {
+            let text = std::fs::read_to_string(folder.join(name)).ok().filter(|text| text.len() <= MAX_SECRET_BYTES)?;
+            text.lines().next().map(str::to_owned)
+        }
+    }
+    .filter(|secret| !secret.is_empty())
+}
+
+/// The folder of a plan: a path, or the word `demo` for the plan that ships, unpacked for the admin to
+/// read and change.
+#[derive(Clone, Debug)]
+pub struct PlanFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// `--bind`: every address of the plan is replaced by this one.
+    pub bind: Option<IpAddr>,
+}
+
+#[derive(rust_embed::RustEmbed)]
+#[folder = "../dialplans/demo"]
+struct Demo;
+
+/// The demo plan's word.
+const DEMO: &str = "demo";
+
+impl PlanFolder {
+    /// Finds the folder of `--config`. The demo is unpacked into the data folder unless it lies there.
+    ///
+    /// # Errors
+    /// The demo cannot be written.
+    pub fn find(config: &str, data: &Path, bind: Option<IpAddr>) -> std::io::Result<Self> {
+        if config != DEMO || Path::new(DEMO).is_dir() {
+            return Ok(Self { path: config.into(), bind });
+        }
+        let path = data.join(DEMO);
+        for name in Demo::iter() {
+            let file = path.join(name.as_ref());
+            if let Some(content) = Demo::get(&name).filter(|_| !file.exists()) {
+                std::fs::create_dir_all(file.parent().unwrap_or(&path))?;
+                std::fs::write(&file, &content.data)?;
+            }
+        }
+        Ok(Self { path, bind })
+    }
+
+    /// Reads and checks it.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn check(&self) -> Result<Checked, LoadError> {
+        let mut checked = check(&self.path)?;
+        if let (Some(plan), Some(bind)) = (&mut checked.plan, self.bind) {
+            plan.listen = plan.listen.clone().on(bind);
+        }
+        Ok(checked)
+    }
+}

@@ -1,0 +1,240 @@
+//! The SIP and SDP state of one leg.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use tandem_media::{
+    codec::Codec,
+    contract::{Configure, Format, LearnPolicy, OpenError},
+};
+use tandem_signaling::{
+    endpoint::InviteId,
+    sdp::{AudioCodec, Direction, LocalAudio, LocalSession, Negotiated, SdpOffer, SessionDescription},
+};
+use tandem_switch::cause::Cause;
+
+use super::{Settings, parse, usable};
+use crate::wire::{LegRef, media::MediaEdge};
+
+/// One leg.
+pub(super) struct SipLeg {
+    pub(super) invite: InviteId,
+    pub(super) answered: bool,
+    incoming: bool,
+    /// Codecs that the plan allows here, in its order.
+    allowed: Vec<AudioCodec>,
+    /// Address that its signalling comes from; audio may be learned from there.
+    signalling: Option<IpAddr>,
+    session: LocalSession,
+    /// Their offer that we have not answered yet.
+    theirs: Option<SessionDescription>,
+    /// Our offer that they have not answered yet, or the last one.
+    ours: Option<SdpOffer>,
+    /// Our description as it was sent: an answer is the same in 183 and 200.
+    described: Option<Bytes>,
+    negotiated: Option<Negotiated>,
+    /// Where audio went last: kept while they hold us by an empty address.
+    remote: Option<SocketAddr>,
+    held: bool,
+}
+
+impl SipLeg {
+    /// A leg that arrived with an offer, or without one.
+    ///
+    /// # Errors
+    /// The status code and reason phrase to refuse it with.
+    pub(super) fn incoming(invite: InviteId, from: IpAddr, sdp: Option<&[u8]>, allowed: Vec<AudioCodec>) -> Result<Self, (u16, String)> {
+        let theirs = match sdp {
+            None => None,
+            Some(sdp) => Some(SessionDescription::parse(sdp).map_err(|error| (400, format!("Bad SDP: {error}")))?),
+        };
+        if let Some(offer) = &theirs
+            && !offered(offer).iter().any(|codec| allowed.contains(codec))
+        {
+            return Err((488, String::new()));
+        }
+        Ok(Self { incoming: true, signalling: Some(from), theirs, ..Self::outgoing(invite, allowed) })
+    }
+
+    /// A leg that we make.
+    pub(super) fn outgoing(invite: InviteId, allowed: Vec<AudioCodec>) -> Self {
+        Self {
+            invite,
+            answered: false,
+            incoming: false,
+            allowed,
+            signalling: None,
+            session: LocalSession::new(invite.0),
+            theirs: None,
+            ours: None,
+            described: None,
+            negotiated: None,
+            remote: None,
+            held: false,
+        }
+    }
+
+    pub(super) const fn is_incoming(&self) -> bool {
+        self.incoming
+    }
+
+    pub(super) const fn is_negotiated(&self) -> bool {
+        self.negotiated.is_some()
+    }
+
+    /// The codec it speaks.
+    pub(super) fn codec(&self) -> Option<AudioCodec> {
+        self.negotiated.as_ref().map(|negotiated| negotiated.codec)
+    }
+
+    /// The codecs that a partner of this leg should speak, best first: then nothing is transcoded.
+    pub(super) fn wanted_codecs(&self) -> Vec<AudioCodec> {
+        match (self.codec(), &self.theirs) {
+            (Some(codec), _) => vec![codec],
+            (None, Some(offer)) => offered(offer).into_iter().filter(|codec| self.allowed.contains(codec)).collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Our side of it for the caller: the answer to their offer, or an offer if they made none.
+    pub(super) fn describe(
+        &mut self,
+        at: LegRef,
+        partner: Option<AudioCodec>,
+        settings: &Settings,
+        media: &mut MediaEdge,
+    ) -> Result<Bytes, Cause> {
+        if let Some(described) = &self.described {
+            return Ok(described.clone());
+        }
+        let text = match self.theirs.take() {
+            Some(offer) => {
+                let mut first: Vec<_> = partner.into_iter().collect();
+                first.extend(offered(&offer));
+                let local = self.local(at, &first, settings, media)?;
+                let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| Cause::Incompatible)?;
+                self.take(at, negotiated, media);
+                text
+            }
+            None => self.new_offer(at, &partner.into_iter().collect::<Vec<_>>(), settings, media)?,
+        };
+        let described = Bytes::from(text);
+        self.described = Some(described.clone());
+        Ok(described)
+    }
+
+    /// Our offer to a party we call.
+    pub(super) fn offer(&mut self, at: LegRef, wanted: &[AudioCodec], settings: &Settings, media: &mut MediaEdge) -> Result<Bytes, Cause> {
+        self.new_offer(at, wanted, settings, media).map(Bytes::from)
+    }
+
+    fn new_offer(&mut self, at: LegRef, first: &[AudioCodec], settings: &Settings, media: &mut MediaEdge) -> Result<String, Cause> {
+        let mut first = first.to_vec();
+        first.extend(self.allowed.iter().copied());
+        let local = self.local(at, &first, settings, media)?;
+        let offer = self.session.offer(&local);
+        let text = offer.text.clone();
+        self.ours = Some(offer);
+        Ok(text)
+    }
+
+    fn local(&self, at: LegRef, first: &[AudioCodec], settings: &Settings, media: &mut MediaEdge) -> Result<LocalAudio, Cause> {
+        let opened = media.open(at, settings.rtp_address).map_err(|error| match error {
+            OpenError::PortsExhausted(_) | OpenError::Busy => Cause::Congestion,
+            error => {
+                tracing::error!(%error, "no audio for a leg");
+                Cause::Fault
+            }
+        })?;
+        let mut codecs = Vec::with_capacity(4);
+        for codec in first {
+            if self.allowed.contains(codec) && !codecs.contains(codec) {
+                codecs.push(*codec);
+            }
+        }
+        Ok(LocalAudio {
+            address: settings.advertised(opened.rtp.ip()),
+            port: opened.rtp.port(),
+            codecs,
+            direction: Direction::SendRecv,
+            rtcp_mux: true,
+        })
+    }
+
+    /// Reads their answer to our offer; tells whether they hold us now, if that changed.
+    pub(super) fn read_answer(&mut self, at: LegRef, sdp: &[u8], media: &mut MediaEdge) -> Result<Option<bool>, Cause> {
+        let (Some(offer), Some(answer)) = (&self.ours, parse(sdp)) else { return Err(Cause::Incompatible) };
+        let negotiated = self.session.read_answer(offer, &answer).map_err(|_| Cause::Incompatible)?;
+        Ok(self.take(at, negotiated, media))
+    }
+
+    /// Answers a new offer of theirs; the call does not hear of it but for hold.
+    ///
+    /// # Errors
+    /// The status code to refuse it with.
+    pub(super) fn reoffered(
+        &mut self,
+        at: LegRef,
+        sdp: Option<&[u8]>,
+        settings: &Settings,
+        media: &mut MediaEdge,
+    ) -> Result<(Bytes, Option<bool>), u16> {
+        let current: Vec<_> = self.codec().into_iter().collect();
+        let Some(sdp) = sdp else {
+            let text = self.new_offer(at, &current, settings, media).map_err(|_| 500_u16)?;
+            return Ok((text.into(), None));
+        };
+        let offer = SessionDescription::parse(sdp).map_err(|_| 400_u16)?;
+        let mut first = current;
+        first.extend(offered(&offer));
+        let local = self.local(at, &first, settings, media).map_err(|_| 500_u16)?;
+        let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| 488_u16)?;
+        let held = self.take(at, negotiated, media);
+        Ok((text.into(), held))
+    }
+
+    /// Sets the leg's audio up as agreed; tells whether they hold us now, if that changed.
+    fn take(&mut self, at: LegRef, negotiated: Negotiated, media: &mut MediaEdge) -> Option<bool> {
+        let sends = matches!(negotiated.direction, Direction::SendRecv | Direction::SendOnly);
+        let receives = matches!(negotiated.direction, Direction::SendRecv | Direction::RecvOnly);
+        if let Some(remote) = negotiated.remote_rtp.filter(|remote| usable(remote.ip())).or(self.remote) {
+            self.remote = Some(remote);
+            let to = Configure {
+                remote,
+                remote_rtcp: negotiated.remote_rtcp,
+                learn: LearnPolicy::SameHost,
+                signalling: self.signalling,
+                format: format(&negotiated),
+                send: sends && negotiated.remote_rtp.is_some(),
+                receive: receives,
+                rtcp_mux: negotiated.rtcp_mux,
+            };
+            if let Err(error) = media.configure(at, to) {
+                tracing::warn!(call = %at.call, leg = at.leg.0, %error, "audio of a leg cannot be set up as agreed");
+            }
+        }
+        self.negotiated = Some(negotiated);
+        let was = std::mem::replace(&mut self.held, !sends);
+        (was != self.held).then_some(self.held)
+    }
+}
+
+/// The codecs of an offer's first audio section, in its order.
+fn offered(offer: &SessionDescription) -> Vec<AudioCodec> {
+    let audio = offer.media.iter().find(|media| media.is_plain_audio());
+    audio.map(|media| media.audio_formats().map(|format| format.codec).collect()).unwrap_or_default()
+}
+
+fn format(negotiated: &Negotiated) -> Format {
+    Format {
+        codec: match negotiated.codec {
+            AudioCodec::Pcmu => Codec::Pcmu,
+            AudioCodec::Pcma => Codec::Pcma,
+            AudioCodec::G722 => Codec::G722,
+            AudioCodec::Opus => Codec::Opus,
+        },
+        payload_type: negotiated.send_payload_type,
+        dtmf_payload_type: negotiated.dtmf_send,
+        ptime_ms: u8::try_from(negotiated.ptime_ms).unwrap_or(20),
+    }
+}

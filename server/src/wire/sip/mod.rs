@@ -1,0 +1,459 @@
+//! The signalling edge: the only place outside of `signaling/` that knows SIP.
+//!
+//! Towards the line loop it speaks of legs and causes. Inside it keeps, for each leg, its invitation and the
+//! state of its SDP, and feeds the [`Endpoint`] one input at a time.
+
+mod causes;
+mod leg;
+mod network;
+mod registrations;
+mod settings;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+};
+
+use bytes::Bytes;
+use tandem_signaling::{
+    endpoint::{self, Command, Endpoint, Event, Input, InviteId, Invited, Output, Source},
+    sdp::SessionDescription,
+};
+use tandem_switch::{
+    cause::Cause,
+    cdr::Origin,
+    name::{Extension, PartyNumber},
+    step::Target,
+};
+
+use super::{LegRef, line::Service, media::MediaEdge};
+use crate::{clock::Now, store::Record};
+use leg::SipLeg;
+pub use network::{Network, Sockets, TlsConfigs};
+pub use settings::Settings;
+
+/// Numbers and names from outside longer than this are cut.
+const MAX_NAME_CHARS: usize = 64;
+
+/// What the edge tells the line loop.
+#[derive(Debug)]
+pub enum SipEvent {
+    /// Somebody who may do so calls: to be adopted or refused.
+    Arrived(Box<Arrived>),
+    /// A called leg rings.
+    Rang {
+        /// Which.
+        at: LegRef,
+        /// Its own audio can be heard.
+        early_media: bool,
+    },
+    /// A called leg answered and its audio is set up.
+    Answered(LegRef),
+    /// A called leg did not come up; it is gone.
+    Failed {
+        /// Which.
+        at: LegRef,
+        /// Why.
+        cause: Cause,
+        /// The status code behind it, for traces.
+        code: u16,
+    },
+    /// A leg ended from its side; it is gone.
+    Ended {
+        /// Which.
+        at: LegRef,
+        /// Why.
+        cause: Cause,
+    },
+    /// A leg holds us, or took us back.
+    Held {
+        /// Which.
+        at: LegRef,
+        /// Whether it holds us now.
+        held: bool,
+    },
+    /// A key press that came as a message.
+    Digit {
+        /// On which leg.
+        at: LegRef,
+        /// Which key.
+        digit: char,
+    },
+    /// Devices of an extension came, or the last one went.
+    Reachable {
+        /// Whose.
+        extension: Extension,
+        /// Whether a call could reach one.
+        reachable: bool,
+    },
+    /// Something to be kept over a restart.
+    Keep(Box<Record>),
+}
+
+/// A call that is not taken yet.
+#[derive(Debug)]
+pub struct Arrived {
+    /// For `adopt` or `refuse`.
+    pub invite: InviteRef,
+    /// Where it came from, proved.
+    pub origin: Origin,
+    /// Who calls.
+    pub from: PartyNumber,
+    /// The caller's display name.
+    pub display: String,
+    /// What was dialled.
+    pub to: PartyNumber,
+}
+
+/// Names a call that is not taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InviteRef(InviteId);
+
+/// The edge.
+pub struct SipEdge {
+    endpoint: Endpoint,
+    settings: Settings,
+    now: Now,
+    /// What the endpoint is to be told next.
+    inputs: VecDeque<Input>,
+    events: VecDeque<SipEvent>,
+    legs: HashMap<LegRef, SipLeg>,
+    invites: HashMap<InviteId, LegRef>,
+    /// Arrived and not taken yet.
+    arrived: HashMap<InviteId, SipLeg>,
+    /// Bindings of each extension.
+    bindings: HashMap<Extension, usize>,
+}
+
+impl SipEdge {
+    /// An edge whose endpoint was set up with `settings`.
+    #[must_use]
+    pub fn new(now: Now, settings: Settings, seed: [u8; 32]) -> Self {
+        Self {
+            endpoint: Endpoint::new(settings.endpoint(), seed),
+            settings,
+            now,
+            inputs: VecDeque::new(),
+            events: VecDeque::new(),
+            legs: HashMap::new(),
+            invites: HashMap::new(),
+            arrived: HashMap::new(),
+            bindings: HashMap::new(),
+        }
+    }
+
+    /// The moment of everything that follows.
+    pub fn wake(&mut self, now: Now) {
+        self.now = now;
+        if self.endpoint.deadline().is_some_and(|due| due <= now.instant) {
+            self.give(Input::Tick);
+        }
+    }
+
+    /// When the endpoint wants to be woken.
+    #[must_use]
+    pub fn deadline(&self) -> Option<std::time::Instant> {
+        self.endpoint.deadline()
+    }
+
+    fn give(&mut self, input: Input) {
+        self.inputs.push_back(input);
+    }
+
+    fn command(&mut self, command: Command) {
+        self.give(Input::Command(command));
+    }
+
+    /// The next thing for the line loop; sends what is to be sent meanwhile.
+    pub fn poll(&mut self, network: &mut Network, media: &mut MediaEdge) -> Option<SipEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            match self.endpoint.poll() {
+                Some(Output::Transmit { to, bytes }) => {
+                    if !network.send(to, bytes) {
+                        self.give(Input::SendFailed { to });
+                    }
+                }
+                Some(Output::Event(event)) => self.told(event, media),
+                None => {
+                    let input = self.inputs.pop_front()?;
+                    self.endpoint.handle(self.now.instant, input);
+                }
+            }
+        }
+    }
+
+    /// Takes a call as a leg.
+    pub fn adopt(&mut self, invite: InviteRef, at: LegRef) {
+        if let Some(leg) = self.arrived.remove(&invite.0) {
+            self.legs.insert(at, leg);
+            self.invites.insert(invite.0, at);
+        }
+    }
+
+    /// Refuses a call because we cannot take it now.
+    pub fn refuse(&mut self, invite: InviteRef) {
+        self.arrived.remove(&invite.0);
+        let (code, retry_after_s) = (503, Some(self.settings.retry_after_s));
+        self.command(Command::Reject { invite: invite.0, code, reason: String::new(), retry_after_s });
+    }
+
+    /// Tells the leg's side that it rings.
+    pub fn ring(&mut self, at: LegRef) {
+        if let Some(leg) = self.legs.get(&at) {
+            self.command(Command::Progress { invite: leg.invite, code: 180, sdp: None });
+        }
+    }
+
+    /// Opens the leg's audio before an answer.
+    ///
+    /// # Errors
+    /// Its audio cannot be set up.
+    pub fn early_media(&mut self, at: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
+        let sdp = self.describe(at, media)?;
+        if let Some(leg) = self.legs.get(&at) {
+            // An offer of ours belongs into the answer, not into unreliable progress.
+            let sdp = leg.is_negotiated().then_some(sdp);
+            self.command(Command::Progress { invite: leg.invite, code: 183, sdp });
+        }
+        Ok(())
+    }
+
+    /// Answers the leg.
+    ///
+    /// # Errors
+    /// Its audio cannot be set up.
+    pub fn answer(&mut self, at: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
+        let sdp = self.describe(at, media)?;
+        if let Some(leg) = self.legs.get_mut(&at) {
+            leg.answered = true;
+            let invite = leg.invite;
+            self.command(Command::Answer { invite, sdp });
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, at: LegRef, media: &mut MediaEdge) -> Result<Bytes, Cause> {
+        let partner = self.partner_codec(at);
+        let leg = self.legs.get_mut(&at).ok_or(Cause::Fault)?;
+        leg.describe(at, partner, &self.settings, media)
+    }
+
+    /// The codec that another leg of the call speaks: the best choice for this one.
+    fn partner_codec(&self, at: LegRef) -> Option<tandem_signaling::sdp::AudioCodec> {
+        let first = LegRef { leg: tandem_switch::id::LegId::CALLER, ..at };
+        if at != first {
+            return self.legs.get(&first).and_then(SipLeg::codec);
+        }
+        // Calls have few legs; those that speak are found by their numbers.
+        (1..=16).find_map(|n| self.legs.get(&LegRef { leg: tandem_switch::id::LegId(n), ..at }).and_then(SipLeg::codec))
+    }
+
+    /// Calls somebody as a new leg.
+    ///
+    /// # Errors
+    /// It cannot even be tried: no device, no trunk, no port.
+    pub fn invite(
+        &mut self,
+        at: LegRef,
+        target: &Target,
+        caller_id: &PartyNumber,
+        display: &str,
+        caller: LegRef,
+        media: &mut MediaEdge,
+    ) -> Result<(), Cause> {
+        let (to, trunk, from_display) = match target {
+            Target::Extension(extension) => {
+                if !self.bindings.contains_key(extension) {
+                    return Err(Cause::NotRegistered);
+                }
+                (endpoint::Target::Account(extension.as_str().into()), None, display)
+            }
+            Target::Trunk { trunk, number } => {
+                (endpoint::Target::Trunk { name: trunk.as_str().into(), user: number.as_str().to_owned() }, Some(trunk), "")
+            }
+            Target::Fixed(address) => (endpoint::Target::Uri(address.to_string()), None, display),
+        };
+        let invite = self.endpoint.next_invite();
+        let mut leg = SipLeg::outgoing(invite, self.settings.codecs_of(trunk));
+        let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
+        let sdp = leg.offer(at, &wanted, &self.settings, media)?;
+        self.legs.insert(at, leg);
+        self.invites.insert(invite, at);
+        self.command(Command::Invite(Box::new(endpoint::Invite {
+            invite,
+            target: to,
+            from_user: if caller_id.as_str().is_empty() { "anonymous".to_owned() } else { caller_id.as_str().to_owned() },
+            from_display: from_display.to_owned(),
+            sdp,
+            headers: Vec::new(),
+        })));
+        Ok(())
+    }
+
+    /// Ends a leg, whatever it is doing.
+    pub fn end(&mut self, at: LegRef, cause: Cause) {
+        let Some(leg) = self.legs.remove(&at) else { return };
+        self.invites.remove(&leg.invite);
+        let (code, reason) = causes::to_code(cause);
+        let (invite, reason) = (leg.invite, reason.to_owned());
+        if leg.is_incoming() && !leg.answered && code >= 300 {
+            let retry_after_s = (code == 503).then_some(self.settings.retry_after_s);
+            self.command(Command::Reject { invite, code, reason, retry_after_s });
+        } else {
+            self.command(Command::End { invite, code, reason });
+        }
+    }
+
+    /// Takes no new calls from now on.
+    pub fn drain(&mut self) {
+        self.command(Command::Drain);
+    }
+
+    /// Takes a new plan's trunks into service.
+    pub fn set_service(&mut self, service: &Service) {
+        let trunks = self.settings.take_trunks(service);
+        self.command(Command::SetTrunks(trunks));
+    }
+
+    fn told(&mut self, event: Event, media: &mut MediaEdge) {
+        match event {
+            Event::Invited(invited) => self.invited(*invited),
+            Event::Cancelled { invite } => self.ended(invite, Cause::Cancelled),
+            Event::Ended { invite, how } => self.ended(invite, causes::of_end(&how)),
+            Event::Rejected { invite, code, by, .. } => {
+                if let Some(at) = self.forget(invite) {
+                    self.events.push_back(SipEvent::Failed { at, cause: causes::of_rejection(code, by), code });
+                }
+            }
+            Event::Confirmed { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
+            Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
+            Event::Progressed { invite, code, sdp } => self.progressed(invite, code, sdp.as_deref(), media),
+            Event::Answered { invite, sdp } => self.answered(invite, sdp.as_deref(), media),
+            Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
+            Event::InfoDigit { invite, digit, .. } => {
+                if let Some(at) = self.invites.get(&invite).copied() {
+                    self.events.push_back(SipEvent::Digit { at, digit });
+                }
+            }
+            Event::Confirmed { .. } | Event::ReofferAnswered { .. } | Event::ReofferRejected { .. } => {}
+            Event::BindingAdded(_)
+            | Event::BindingRefreshed(_)
+            | Event::BindingRemoved { .. }
+            | Event::TrunkUp { .. }
+            | Event::TrunkDown { .. }
+            | Event::AuthFailed { .. } => self.registration_told(event),
+        }
+    }
+
+    fn invited(&mut self, invited: Invited) {
+        let Invited { invite, source, request_user, from_user, from_display, flow, sdp, .. } = invited;
+        let trunk = match &source {
+            Source::Trunk(name) => Some(name.as_ref().into()),
+            Source::Account(_) => None,
+        };
+        let codecs = self.settings.codecs_of(trunk.as_ref());
+        let leg = match SipLeg::incoming(invite, flow.remote.ip(), sdp.as_deref(), codecs) {
+            Ok(leg) => leg,
+            Err((code, reason)) => {
+                return self.command(Command::Reject { invite, code, reason, retry_after_s: None });
+            }
+        };
+        let (origin, from) = match source {
+            Source::Account(user) => (Origin::Extension(user.as_ref().into()), PartyNumber::from(user.as_ref())),
+            Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(&from_user)),
+        };
+        self.arrived.insert(invite, leg);
+        let arrived = Arrived { invite: InviteRef(invite), origin, from, display: text(&from_display), to: number(&request_user) };
+        self.events.push_back(SipEvent::Arrived(Box::new(arrived)));
+    }
+
+    fn forget(&mut self, invite: InviteId) -> Option<LegRef> {
+        let at = self.invites.remove(&invite)?;
+        self.legs.remove(&at);
+        Some(at)
+    }
+
+    fn ended(&mut self, invite: InviteId, cause: Cause) {
+        if let Some(at) = self.forget(invite) {
+            self.events.push_back(SipEvent::Ended { at, cause });
+        }
+    }
+
+    fn leg(&mut self, invite: InviteId) -> Option<(LegRef, &mut SipLeg)> {
+        let at = *self.invites.get(&invite)?;
+        Some((at, self.legs.get_mut(&at)?))
+    }
+
+    fn progressed(&mut self, invite: InviteId, code: u16, sdp: Option<&[u8]>, media: &mut MediaEdge) {
+        let Some((at, leg)) = self.leg(invite) else { return };
+        // Early audio that does not fit is not heard; the answer may bring what fits.
+        let early_media = sdp.is_some_and(|sdp| leg.read_answer(at, sdp, media).is_ok());
+        if early_media || code == 180 {
+            self.events.push_back(SipEvent::Rang { at, early_media });
+        }
+    }
+
+    fn answered(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
+        let Some((at, leg)) = self.leg(invite) else { return };
+        leg.answered = true;
+        let fits = match sdp {
+            Some(sdp) => leg.read_answer(at, sdp, media).is_ok(),
+            None => leg.is_negotiated(),
+        };
+        if fits {
+            self.events.push_back(SipEvent::Answered(at));
+        } else {
+            self.end(at, Cause::Incompatible);
+            self.events.push_back(SipEvent::Failed { at, cause: Cause::Incompatible, code: 488 });
+        }
+    }
+
+    /// The answer to an offer of ours that went out in a response.
+    fn late_answer(&mut self, invite: InviteId, sdp: &[u8], media: &mut MediaEdge) {
+        let Some((at, leg)) = self.leg(invite) else { return };
+        match leg.read_answer(at, sdp, media) {
+            Ok(Some(held)) => self.events.push_back(SipEvent::Held { at, held }),
+            Ok(None) => {}
+            Err(_) => {
+                self.end(at, Cause::Incompatible);
+                self.events.push_back(SipEvent::Ended { at, cause: Cause::Incompatible });
+            }
+        }
+    }
+
+    fn reoffered(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
+        let Self { settings, .. } = self;
+        let settings = settings.clone();
+        let Some((at, leg)) = self.leg(invite) else { return };
+        match leg.reoffered(at, sdp, &settings, media) {
+            Ok((sdp, held)) => {
+                self.command(Command::AnswerReoffer { invite, sdp });
+                if let Some(held) = held {
+                    self.events.push_back(SipEvent::Held { at, held });
+                }
+            }
+            Err(code) => self.command(Command::RejectReoffer { invite, code }),
+        }
+    }
+}
+
+/// A number as the other side wrote it, without what no number has.
+fn number(user: &str) -> PartyNumber {
+    PartyNumber::from(text(user).as_str())
+}
+
+fn text(raw: &str) -> String {
+    raw.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect()
+}
+
+fn parse(sdp: &[u8]) -> Option<SessionDescription> {
+    SessionDescription::parse(sdp).ok()
+}
+
+/// Whether an address is one that a peer could have told us in earnest.
+fn usable(address: IpAddr) -> bool {
+    !address.is_unspecified() && !address.is_multicast()
+}

@@ -1,0 +1,161 @@
+//! Sockets and connections of one line loop.
+
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    task::Poll,
+};
+
+use bytes::Bytes;
+use tandem_signaling::{
+    endpoint::{Destination, Input},
+    flow::{ConnectionId, Flow, Transport},
+    transport::{StreamEvent, StreamLimits, Streams, UdpTransport},
+};
+use tokio::{runtime::Handle, sync::mpsc};
+
+use super::SipEdge;
+
+/// Events of connections that may wait; a connection whose message finds no room is not read meanwhile.
+const STREAM_EVENTS: usize = 4_096;
+
+/// Bound sockets, before they belong to a loop.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// SIP over UDP.
+    pub udp: Vec<std::net::UdpSocket>,
+    /// SIP over TCP.
+    pub tcp: Vec<std::net::TcpListener>,
+    /// SIP over TLS.
+    pub tls: Vec<std::net::TcpListener>,
+}
+
+/// What TLS needs on both sides.
+#[derive(Clone)]
+pub struct TlsConfigs {
+    /// For connections that come in.
+    pub server: Arc<rustls::ServerConfig>,
+    /// For connections that we open.
+    pub client: Arc<rustls::ClientConfig>,
+}
+
+/// The network side of one line loop.
+pub struct Network {
+    udp: Vec<UdpTransport>,
+    streams: Streams,
+    events: mpsc::Receiver<StreamEvent>,
+    /// An event that was taken while waiting for readiness.
+    ready: Option<StreamEvent>,
+    /// Connections that do not stand yet, and what they were opened for.
+    connecting: HashMap<ConnectionId, Destination>,
+    /// The address that connections are opened from.
+    from: Option<IpAddr>,
+}
+
+impl Sockets {
+    /// Binds every address.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound, and why.
+    pub fn bind(udp: &[SocketAddr], tcp: &[SocketAddr], tls: &[SocketAddr]) -> Result<Self, (SocketAddr, std::io::Error)> {
+        fn all<T>(addresses: &[SocketAddr], bind: impl Fn(SocketAddr) -> std::io::Result<T>) -> Result<Vec<T>, (SocketAddr, std::io::Error)> {
+            addresses.iter().map(|address| bind(*address).map_err(|error| (*address, error))).collect()
+        }
+        Ok(Self { udp: all(udp, UdpTransport::bind)?, tcp: all(tcp, std::net::TcpListener::bind)?, tls: all(tls, std::net::TcpListener::bind)? })
+    }
+}
+
+impl Network {
+    /// Takes bound sockets into the current runtime; connections run on `runtime`.
+    ///
+    /// # Errors
+    /// A runtime refuses a socket.
+    pub fn new(sockets: Sockets, tls: TlsConfigs, runtime: Handle) -> std::io::Result<Self> {
+        let (events_tx, events) = mpsc::channel(STREAM_EVENTS);
+        let streams = Streams::new(StreamLimits::default(), runtime, events_tx, tls.client);
+        let from = sockets.tcp.first().or(sockets.tls.first()).and_then(|listener| listener.local_addr().ok()).map(|address| address.ip());
+        for listener in sockets.tcp {
+            streams.listen(listener, None)?;
+        }
+        for listener in sockets.tls {
+            streams.listen(listener, Some(Arc::clone(&tls.server)))?;
+        }
+        let udp = sockets.udp.into_iter().map(UdpTransport::new).collect::<Result<_, _>>()?;
+        Ok(Self { udp, streams, events, ready: None, connecting: HashMap::new(), from })
+    }
+
+    /// Returns when something may have arrived. Nothing is lost when it is not waited for to the end.
+    pub async fn ready(&mut self) {
+        if self.ready.is_some() {
+            return;
+        }
+        poll_fn(|cx| {
+            if self.udp.iter().any(|socket| socket.poll_ready(cx).is_ready()) {
+                return Poll::Ready(());
+            }
+            match self.events.poll_recv(cx) {
+                Poll::Ready(event) => {
+                    self.ready = event;
+                    Poll::Ready(())
+                }
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// Hands one thing that arrived to the endpoint. `false`: nothing is waiting.
+    pub fn take(&mut self, sip: &mut SipEdge) -> bool {
+        for socket in &mut self.udp {
+            if let Some((bytes, from)) = socket.try_receive() {
+                let flow = Flow::udp(socket.local(), from);
+                sip.give(Input::Received { flow, bytes });
+                return true;
+            }
+        }
+        let Some(event) = self.ready.take().or_else(|| self.events.try_recv().ok()) else { return false };
+        self.streams.note(&event);
+        match event {
+            StreamEvent::Message { flow, bytes } => sip.give(Input::Received { flow, bytes }),
+            StreamEvent::Opened { flow, .. } => {
+                if let Some(connection) = flow.connection {
+                    self.connecting.remove(&connection);
+                }
+            }
+            StreamEvent::Closed { connection } => {
+                if let Some(to) = self.connecting.remove(&connection) {
+                    sip.give(Input::SendFailed { to });
+                }
+                sip.give(Input::ConnectionClosed { connection });
+            }
+        }
+        true
+    }
+
+    /// Sends one message. `false`: there is no way to its destination.
+    pub fn send(&mut self, to: Destination, bytes: Bytes) -> bool {
+        match to {
+            Destination::Flow(Flow { connection: Some(connection), .. }) => self.streams.send_on(connection, bytes).is_ok(),
+            Destination::Flow(Flow { transport: Transport::Udp, local, remote, .. }) => {
+                let socket = self.udp.iter().find(|socket| socket.local() == local).or_else(|| self.udp_for(remote));
+                socket.is_some_and(|socket| socket.try_send(&bytes, remote).is_ok())
+            }
+            Destination::Address { transport: Transport::Udp, to } => self.udp_for(to).is_some_and(|socket| socket.try_send(&bytes, to).is_ok()),
+            Destination::Flow(Flow { transport, remote: address, .. }) | Destination::Address { transport, to: address } => {
+                match self.streams.send_to(transport, address, self.from, bytes) {
+                    Ok(connection) => {
+                        self.connecting.entry(connection).or_insert(to);
+                        true
+                    }
+                    Err(_) => false,
+                }
+            }
+        }
+    }
+
+    fn udp_for(&self, to: SocketAddr) -> Option<&UdpTransport> {
+        self.udp.iter().find(|socket| socket.local().is_ipv4() == to.is_ipv4())
+    }
+}
