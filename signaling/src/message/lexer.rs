@@ -153,7 +153,8 @@ fn header_lines(lines: &mut Lines<'_>, headers: &mut SmallVec<[Entry; 24]>, faul
 
 /// Reads `name : value`.
 fn header_line(bytes: &[u8], from: usize, to: usize) -> Option<Entry> {
-    let colon = from + memchr(b':', bytes.get(from..to)?)?;
+    // Names are short: a plain loop beats a call of `memchr`.
+    let colon = from + bytes.get(from..to)?.iter().position(|byte| *byte == b':')?;
     let name_text = trimmed(bytes, from, colon);
     let text = name_text.of(bytes);
     let name = Name::of(text);

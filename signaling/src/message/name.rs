@@ -92,30 +92,34 @@ names! {
     WwwAuthenticate "WWW-Authenticate" 0 one,
 }
 
-const LONGEST: usize = 20;
-const WIDEST: usize = 12;
 const NONE: u8 = u8::MAX;
+const SLOTS: usize = 256;
 
-/// Indexes into `TABLE` by length of name: a lookup compares with the few names of the same length only.
-const BY_LENGTH: [[u8; WIDEST]; LONGEST + 1] = by_length();
+/// Indexes into `TABLE` by `slot_of`; the next free slot takes what collides.
+const BY_HASH: [u8; SLOTS] = by_hash();
 
 /// Indexes into `TABLE` by compact letter.
 const BY_LETTER: [u8; 26] = by_letter();
 
+/// Length, first and last letter tell nearly all names apart.
+const fn slot_of(text: &[u8]) -> usize {
+    let (first, last) = (text[0] | 0x20, text[text.len() - 1] | 0x20);
+    (text.len() * 7 + first as usize * 3 + last as usize * 11) % SLOTS
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "evaluated at compile time; the table has fewer than 255 rows")]
-const fn by_length() -> [[u8; WIDEST]; LONGEST + 1] {
-    let mut lengths = [[NONE; WIDEST]; LONGEST + 1];
+const fn by_hash() -> [u8; SLOTS] {
+    let mut slots = [NONE; SLOTS];
     let mut row = 0;
     while row < TABLE.len() {
-        let length = TABLE[row].1.len();
-        let mut slot = 0;
-        while lengths[length][slot] != NONE {
-            slot += 1;
+        let mut slot = slot_of(TABLE[row].1.as_bytes());
+        while slots[slot] != NONE {
+            slot = (slot + 1) % SLOTS;
         }
-        lengths[length][slot] = row as u8;
+        slots[slot] = row as u8;
         row += 1;
     }
-    lengths
+    slots
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "evaluated at compile time; the table has fewer than 255 rows")]
@@ -140,12 +144,17 @@ impl Name {
             let row = letter.checked_sub(b'a').and_then(|at| BY_LETTER.get(usize::from(at)));
             return row.and_then(|row| TABLE.get(usize::from(*row))).map_or(Self::Other, |entry| entry.0);
         }
-        let Some(rows) = BY_LENGTH.get(text.len()) else { return Self::Other };
-        for row in rows {
-            let Some((name, known, ..)) = TABLE.get(usize::from(*row)) else { break };
-            if known.as_bytes().eq_ignore_ascii_case(text) {
+        if text.is_empty() {
+            return Self::Other;
+        }
+        let mut slot = slot_of(text);
+        while let Some((name, known, ..)) = TABLE.get(usize::from(BY_HASH[slot])) {
+            let known = known.as_bytes();
+            // Most senders write the usual case: comparing that first is the quick way.
+            if known.len() == text.len() && (known == text || known.eq_ignore_ascii_case(text)) {
                 return *name;
             }
+            slot = (slot + 1) % SLOTS;
         }
         Self::Other
     }

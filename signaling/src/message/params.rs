@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Scanner, is_lws, unquote};
+use super::scan::{Scanner, is_param_byte, unquote};
 
 /// Parameters as written, checked once and read lazily.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ fn read_param<'a>(scanner: &mut Scanner<'a>) -> Option<(&'a str, Option<&'a str>
         return None;
     }
     scanner.skip_lws();
-    let name = scanner.take_while(|byte| !is_lws(byte) && !matches!(byte, b';' | b'=' | b',' | b'"' | b'<' | b'>'));
+    let name = scanner.take_while(|byte| is_param_byte(byte) && byte != b'=');
     if name.is_empty() {
         return None;
     }
@@ -78,7 +78,7 @@ fn read_param<'a>(scanner: &mut Scanner<'a>) -> Option<(&'a str, Option<&'a str>
         scanner.skip_lws();
         value = Some(match scanner.peek() {
             Some(b'"') => scanner.quoted()?,
-            _ => scanner.take_while(|byte| !is_lws(byte) && !matches!(byte, b';' | b',' | b'"' | b'<' | b'>')),
+            _ => scanner.take_while(is_param_byte),
         });
         scanner.skip_lws();
     }

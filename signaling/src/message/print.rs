@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Write as _};
 
 use bytes::Bytes;
 
-use super::scan::is_token;
+use super::scan::{is_token, is_uri_byte};
 use super::{MAX_MESSAGE_BYTES, Name};
 
 /// Why a message was not built.
@@ -80,7 +80,7 @@ impl Printer {
         let from = self.out.0.len();
         self.value(uri);
         let written = self.out.0.get(from..).unwrap_or(&[]);
-        if written.is_empty() || written.iter().any(|byte| *byte <= b' ' || matches!(byte, b'<' | b'>' | b'"' | 0x7F)) {
+        if written.is_empty() || !written.iter().copied().all(is_uri_byte) {
             self.fail(BuildError::BadUri);
         }
     }

@@ -4,9 +4,50 @@
 
 use std::borrow::Cow;
 
+/// What a byte may be part of, one bit each.
+const TOKEN: u8 = 1;
+const PARAM: u8 = 2;
+const URI: u8 = 4;
+const CLASSES: [u8; 256] = classes();
+
+#[expect(clippy::cast_possible_truncation, reason = "evaluated at compile time; the index stays below 256")]
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut index = 0;
+    while index < classes.len() {
+        let byte = index as u8;
+        let is_mark = matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        if byte.is_ascii_alphanumeric() || is_mark {
+            classes[index] |= TOKEN;
+        }
+        if !is_lws(byte) && !matches!(byte, b';' | b',' | b'"' | b'<' | b'>') {
+            classes[index] |= PARAM;
+        }
+        if byte > b' ' && !matches!(byte, 0x7F | b'<' | b'>' | b'"') {
+            classes[index] |= URI;
+        }
+        index += 1;
+    }
+    classes
+}
+
+const fn is_in(byte: u8, class: u8) -> bool {
+    CLASSES[byte as usize] & class != 0
+}
+
 /// True for the characters of a `token`.
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    is_in(byte, TOKEN)
+}
+
+/// True for what an unquoted parameter value may hold: wider than the grammar, as senders are.
+pub(crate) const fn is_param_byte(byte: u8) -> bool {
+    is_in(byte, PARAM)
+}
+
+/// True for what may stand in a URI: no white space, controls, brackets or quotes.
+pub(crate) const fn is_uri_byte(byte: u8) -> bool {
+    is_in(byte, URI)
 }
 
 /// True when `text` is a non-empty `token`.
@@ -21,7 +62,10 @@ pub(crate) const fn is_lws(byte: u8) -> bool {
 
 /// Takes white space and folds off both ends.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    let bytes = text.as_bytes();
+    let from = bytes.iter().position(|byte| !is_lws(*byte)).unwrap_or(bytes.len());
+    let to = bytes.iter().rposition(|byte| !is_lws(*byte)).map_or(from, |last| last + 1);
+    text.get(from..to).unwrap_or("")
 }
 
 /// A cursor over one header value.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::Params;
-use super::scan::Scanner;
+use super::scan::{Scanner, is_uri_byte};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ impl<'a> Uri<'a> {
     /// Reads a URI; `None` when it is malformed. White space and control characters are never part of one.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
-        if text.bytes().any(|byte| byte <= b' ' || matches!(byte, 0x7F | b'<' | b'>' | b'"')) {
+        if !text.bytes().all(is_uri_byte) {
             return None;
         }
         let (scheme_text, rest) = text.split_once(':')?;

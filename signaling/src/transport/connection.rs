@@ -1,12 +1,12 @@
 //! One connection: a task that reads whole messages, a task that writes them.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
     sync::mpsc,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{accept::Admitted, streams::StreamEvent};
@@ -48,14 +48,19 @@ impl Connection {
 
     async fn read(&self, mut reader: impl AsyncRead + Unpin, pongs: mpsc::WeakSender<Bytes>) {
         let mut framer = Framer::new(self.max_message_bytes);
+        // One timer for a whole message: a byte now and then must not keep it open.
+        let mut timer = pin!(sleep(self.idle));
         loop {
-            let limit = if framer.is_partial() { self.partial } else { self.idle };
-            match timeout(limit, reader.read_buf(framer.buffer())).await {
-                Ok(Ok(n)) if n > 0 => {}
-                _ => return,
+            let was_partial = framer.is_partial();
+            tokio::select! {
+                read = reader.read_buf(framer.buffer()) => if !matches!(read, Ok(count) if count > 0) { return },
+                () = &mut timer => return,
             }
+            let mut is_new = !was_partial;
             loop {
-                match framer.next() {
+                let frame = framer.next();
+                is_new |= matches!(frame, Ok(Some(_)));
+                match frame {
                     Ok(Some(Frame::Message(bytes))) => {
                         // Waiting here is the bound: a peer that sends faster than we work is not read.
                         if self.events.send(StreamEvent::Message { flow: self.flow, bytes }).await.is_err() {
@@ -74,6 +79,9 @@ impl Connection {
                         return;
                     }
                 }
+            }
+            if is_new {
+                timer.set(sleep(if framer.is_partial() { self.partial } else { self.idle }));
             }
         }
     }
