@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod http;
+pub mod log;
 pub mod metrics;
 pub mod prompts;
 pub mod serve;

@@ -1,3 +1,169 @@
-//! The HTTP API under `/api/v1`.
+//! The HTTP API under `/api/v1`, health and metrics. Documented by itself at `/api/v1/openapi.json`.
+//!
+//! It decides nothing: it asks the loops through [`Control`](control::Control) and reads the store. Every route but health, readiness
+//! and the document asks for a token; routes are grouped by the scope they ask for, so none can forget to.
+
+mod auth;
+mod calls;
 pub mod control;
+mod events;
+mod floor;
+pub mod follow;
+mod health;
+mod listen;
+pub mod people;
+mod plan;
+mod problem;
+mod recordings;
+mod socket;
+
+pub mod tokens;
 pub mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware,
+    response::Response,
+};
+pub use listen::serve_until;
+pub use problem::Problem;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+use utoipa::{
+    OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::control::Control;
+use crate::{metrics::METRICS, store::Scope};
+
+/// The largest request body that is read.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How long a request may take until its response begins.
+const MAX_REQUEST: Duration = Duration::from_secs(30);
+/// WebSocket subscribers at most, of events and traces together.
+const MAX_SUBSCRIBERS: usize = 256;
+
+/// What every handler has.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    pub(crate) control: Control,
+    pub(crate) subscribers: Arc<Semaphore>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tandem",
+        description = "The HTTP API of the Tandem contact switch. Give a token of `tandem token add` as `Authorization: Bearer tdm_…`; \
+                       the scopes read, control and admin each hold the ones before.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "floor", description = "Queues, agents and items."),
+        (name = "calls", description = "Calls, their records and recordings."),
+        (name = "plan", description = "The dialplan in service."),
+        (name = "live", description = "What happens, as it happens, by WebSocket."),
+        (name = "admin", description = "People and tokens."),
+        (name = "process", description = "The process itself."),
+    ),
+    components(schemas(Problem))
+)]
+struct Document;
+
+/// The routes, and the document that describes them.
+fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
+    let open = OpenApiRouter::new().routes(routes!(health::healthz)).routes(routes!(health::readyz));
+    let read = OpenApiRouter::new()
+        .routes(routes!(health::metrics))
+        .routes(routes!(floor::queues))
+        .routes(routes!(floor::queue))
+        .routes(routes!(floor::agents))
+        .routes(routes!(floor::agent))
+        .routes(routes!(floor::why))
+        .routes(routes!(calls::calls))
+        .routes(routes!(calls::call))
+        .routes(routes!(calls::cdrs))
+        .routes(routes!(recordings::recordings))
+        .routes(routes!(recordings::recording))
+        .routes(routes!(plan::plan))
+        .routes(routes!(plan::explain))
+        .routes(routes!(events::events))
+        .routes(routes!(follow::follow))
+        .routes(routes!(tokens::whoami));
+    let control =
+        OpenApiRouter::new().routes(routes!(floor::put_agent_state, floor::post_agent_state)).routes(routes!(calls::hangup));
+    let admin = OpenApiRouter::new()
+        .routes(routes!(plan::reload))
+        .routes(routes!(people::people))
+        .routes(routes!(people::person, people::put_person, people::delete_person))
+        .routes(routes!(people::put_password))
+        .routes(routes!(people::changed))
+        .routes(routes!(tokens::tokens, tokens::add_token))
+        .routes(routes!(tokens::revoke_token));
+    let guarded = |router: OpenApiRouter<Api>, scope: Scope| {
+        router.route_layer(middleware::from_fn_with_state((api.clone(), scope), auth::require))
+    };
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(open)
+        .merge(guarded(read, Scope::Read))
+        .merge(guarded(control, Scope::Control))
+        .merge(guarded(admin, Scope::Admin))
+        .split_for_parts();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("tdm_…").build();
+    document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer));
+    (router.with_state(api.clone()), document)
+}
+
+/// The whole application.
+#[must_use]
+pub fn app(control: Control) -> Router {
+    let api = Api { control, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)) };
+    let (router, document) = routes(&api);
+    let document = Json(document);
+    let header =
+        |name: HeaderName, value: &'static str| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    router
+        .route("/api/v1/openapi.json", axum::routing::get(|| async move { document }))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, MAX_REQUEST))
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(middleware::map_response(counted))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+}
+
+/// Serves the API on a bound socket, for as long as it is polled.
+pub async fn serve(listener: TcpListener, control: Control) {
+    let (_never, stop) = watch::channel(false);
+    serve_until(listener, app(control), stop).await;
+}
+
+async fn counted(response: Response) -> Response {
+    METRICS.http_responses.inc(match response.status().as_u16() {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    });
+    response
+}
+
+/// The API's description, as JSON text.
+#[must_use]
+pub fn openapi(control: Control) -> String {
+    let api = Api { control, subscribers: Arc::new(Semaphore::new(0)) };
+    routes(&api).1.to_pretty_json().unwrap_or_default()
+}

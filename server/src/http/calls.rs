@@ -1,0 +1,104 @@
+//! Calls that are up, and the records of those that are over.
+
+#![expect(unused_qualifications, reason = "the macro that documents a query writes them")]
+
+use axum::{Extension, Json, extract::State};
+use serde::Deserialize;
+use tandem_switch::id::CallId;
+use utoipa::IntoParams;
+
+use super::{
+    Api,
+    auth::Caller,
+    control::ControlRequest,
+    problem::{Params, Path, Problem, id},
+    view::{At, CallDetail, CallView, CdrPage, CdrView, Done},
+};
+use crate::store::CdrFilter;
+
+/// Rows of a page when none are asked for, and at most.
+pub(super) const PAGE: u32 = 50;
+pub(super) const MAX_PAGE: u32 = 500;
+
+/// All calls that are up
+#[utoipa::path(get, path = "/api/v1/calls", tag = "calls", security(("token" = ["read"])), responses((status = 200, body = [CallView])))]
+pub(super) async fn calls(State(api): State<Api>) -> Result<Json<Vec<CallView>>, Problem> {
+    let mut calls = api.control.ask(ControlRequest::Calls).await?;
+    calls.sort_by(|a, b| a.call.cmp(&b.call));
+    Ok(Json(calls))
+}
+
+/// One call, up or over
+#[utoipa::path(get, path = "/api/v1/calls/{call}", tag = "calls", security(("token" = ["read"])),
+    params(("call" = String, Path, description = "Its identifier")),
+    responses((status = 200, body = CallDetail), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn call(State(api): State<Api>, Path(call): Path<String>) -> Result<Json<CallDetail>, Problem> {
+    let id: CallId = id(&call)?;
+    if let Some(record) = api.control.store.cdr(id).await? {
+        return Ok(Json(CallDetail::Ended(CdrView::from(record))));
+    }
+    let live = api.control.ask(ControlRequest::Calls).await?.into_iter().find(|live| live.call == call);
+    live.map(|live| Json(CallDetail::Live(live))).ok_or_else(|| Problem::not_found("call", &call))
+}
+
+/// End a call
+#[utoipa::path(post, path = "/api/v1/calls/{call}/hangup", tag = "calls", security(("token" = ["control"])),
+    params(("call" = String, Path, description = "Its identifier")),
+    responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn hangup(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(call): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    let id: CallId = id(&call)?;
+    if !api.control.ask(|reply| ControlRequest::Hangup { call: id, reply }).await? {
+        return Err(Problem::not_found("call that is up", &call));
+    }
+    api.audit(&caller, "call-hung-up", call);
+    Ok(Json(Done { done: true }))
+}
+
+/// Which CDRs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CdrQuery {
+    /// Started then or later, RFC 3339.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<At>,
+    /// Started before, RFC 3339.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<At>,
+    /// Caller's or dialled number, whole.
+    number: Option<String>,
+    /// Waited in this queue.
+    queue: Option<String>,
+    /// This agent talked.
+    agent: Option<String>,
+    /// Ended with this cause (`no-answer`).
+    cause: Option<String>,
+    /// The `next` of the page before.
+    before: Option<String>,
+    /// Rows at most: 1 to 500, 50 unless said.
+    limit: Option<u32>,
+}
+
+/// Records of calls that are over, newest first
+#[utoipa::path(get, path = "/api/v1/cdrs", tag = "calls", security(("token" = ["read"])), params(CdrQuery),
+    responses((status = 200, body = CdrPage), (status = 400, body = Problem)))]
+pub(super) async fn cdrs(State(api): State<Api>, Params(query): Params<CdrQuery>) -> Result<Json<CdrPage>, Problem> {
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let filter = CdrFilter {
+        from_at: query.from.map(|at| at.0),
+        to_at: query.to.map(|at| at.0),
+        number: query.number,
+        queue: query.queue.map(Into::into),
+        agent: query.agent.map(Into::into),
+        cause: query.cause,
+        before: query.before.as_deref().map(id).transpose()?,
+    };
+    let cdrs: Vec<CdrView> = api.control.store.cdrs(&filter, limit).await?.into_iter().map(CdrView::from).collect();
+    let full = cdrs.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = full.then(|| cdrs.last().map(|last| last.call.clone())).flatten();
+    Ok(Json(CdrPage { cdrs, next }))
+}

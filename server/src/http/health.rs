@@ -1,0 +1,60 @@
+//! Whether the process lives, whether it can work, and its figures.
+
+use std::fmt::Write as _;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+
+use super::{Api, control::ControlRequest, view::Health};
+use crate::metrics::{METRICS, QUEUE_METRICS, head};
+
+/// The process lives
+///
+/// Says nothing about its parts: restart the process when this does not answer.
+#[utoipa::path(get, path = "/healthz", tag = "process", security(()), responses((status = 200, body = Health)))]
+pub(super) async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok".into(), missing: Vec::new() })
+}
+
+/// The process can do its work
+///
+/// `200` when SIP is bound, the store takes records, a plan is in service and the process is not about to end.
+#[utoipa::path(get, path = "/readyz", tag = "process", security(()), responses((status = 200, body = Health), (status = 503, body = Health)))]
+pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Health>) {
+    let mut missing = api.control.ready.missing(&api.control.writer);
+    if missing.is_empty() && api.control.store.head().await.is_err() {
+        missing.push("the database cannot be read: see the log".into());
+    }
+    let (status, word) = if missing.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    (status, Json(Health { status: word.into(), missing }))
+}
+
+/// Figures for Prometheus
+///
+/// In its text format; `docs/metrics.md` lists them.
+#[utoipa::path(get, path = "/metrics", tag = "process", security(("token" = ["read"])),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
+    let mut text = METRICS.render();
+    // A floor that is too busy to answer must not cost the other figures.
+    if let Ok(floor) = api.control.ask(ControlRequest::Floor).await {
+        for metric in QUEUE_METRICS {
+            head(&mut text, metric.name, metric.kind, metric.help);
+            for queue in &floor.queues {
+                let name = queue.queue.as_str().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+                let _ = write!(text, "{}{{queue=\"{name}\"}} ", metric.name);
+                let _ = match metric.name {
+                    "tandem_queue_waiting" => writeln!(text, "{}", queue.waiting),
+                    "tandem_queue_agents_signed_in" => writeln!(text, "{}", queue.agents_signed_in),
+                    "tandem_queue_agents_ready" => writeln!(text, "{}", queue.agents_free),
+                    _ => writeln!(text, "{}.{:03}", queue.longest_wait_ms / 1_000, queue.longest_wait_ms % 1_000),
+                };
+            }
+        }
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
