@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""The run of `make bench`: measures each figure of figures.py beside its floor.  Called by bench.sh; see docs/benchmarks.md."""
+import argparse, json, os, signal, sys, time
+import figures, floors
+from lab import CALLEE_SIP, HERE, SIP, Lab, Trouble, say
+
+ROOT = os.path.dirname(os.path.dirname(HERE))
+RELAY_BASE = 12000          # the switch is not running while relay.c has these ports
+AGENTS, TALK_S = 50, 1.0
+
+FULL = dict(runs=3, secs=10, search_secs=8, tol=0.06, held=2000, ramp=200, settle=5, media_secs=12, queue_secs=20, limit_s=1500)
+QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.15, held=2000, ramp=400, settle=3, media_secs=6, queue_secs=8, limit_s=420)
+CPU_RATE = 300              # calls/s at which CPU per call is read: below the limit of every switch that was compared but the slowest
+RELAYED, OPUS, G722 = 100, 30, 50
+
+
+class Bench:
+    def __init__(self, lab, size):
+        self.lab, self.size, self.measured = lab, size, {}
+        self.began = time.monotonic()
+
+    def put(self, name, value, baseline, note=""):
+        self.measured[name] = dict(value=value, baseline=baseline, note=note)
+
+    def value(self, name):
+        return self.measured.get(name, {}).get("value")
+
+    def step(self, title, work, *names):
+        """Runs one step. What goes wrong in it leaves its figures unknown, with the reason, and the others alone."""
+        at = time.monotonic() - self.began
+        say(f"[{at:4.0f} s] {title}")
+        try:
+            if at > self.size["limit_s"]:
+                raise Trouble(f"not measured: the run took longer than {self.size['limit_s']} s")
+            work()
+        except Trouble as e:
+            say(f"    {e}")
+            for name in names:
+                self.measured.setdefault(name, dict(value=None, baseline=None))["note"] = str(e)
+
+    # ---- signalling
+    def cpu_per_call(self):
+        baseline = floor_of(lambda: floors.forward_ms_per_call(self.lab, CPU_RATE, self.size["secs"]))
+        self.put("b2bua_cpu_ms_per_call", None, baseline)
+        pid = self.lab.start_switch()
+        secs, runs = self.size["secs"], self.size["runs"]
+        trials = self.lab.kit("cps.py", SIP, "--pid", pid, "--rate", CPU_RATE, "--secs", secs, "--runs", runs, "--grace", 15, limit_s=runs * (secs + 25))
+        spent = figures.median(t["cpu_ms_per_call"] for t in trials if t["pass"])
+        self.put("b2bua_cpu_ms_per_call", spent, baseline, "" if spent else failure(trials))
+
+    def setup_time(self):
+        secs, rate = self.size["secs"], 100
+        bare = self.lab.kit("setup.py", CALLEE_SIP, "--rate", rate, "--secs", secs, limit_s=secs + 30)
+        pid = self.lab.start_switch()
+        trials = self.lab.kit("setup.py", SIP, "--pid", pid, "--rate", rate, "--secs", secs, limit_s=secs + 30)
+        for name in ("setup_ms_p50", "setup_ms_p99"):
+            self.put(name, sound(trials, name), sound(bare, name), failure(trials))
+
+    def calls_per_s(self):
+        spent = self.value("b2bua_cpu_ms_per_call")
+        floor = self.measured.get("b2bua_cpu_ms_per_call", {}).get("baseline")
+        start = max(50, min(0.5 * 1000 / spent, 2500)) if spent else 50
+        secs = self.size["search_secs"]
+        trials = self.lab.kit("cps.py", SIP, "--secs", secs, "--start", round(start), "--tol", self.size["tol"], "--max", 8000, "--grace", 12,
+                              "--cooldown", 1, "--restart", self.lab.start_command(), limit_s=16 * (secs + 8))
+        say("    " + ", ".join(f"{t['rate']:.0f} {'held' if t['pass'] else 'failed'}" for t in trials if t["kind"] == "cps"))
+        passed = [t["rate"] for t in trials if t["kind"] == "cps" and t["pass"]]
+        best = max(passed, default=None)
+        note = "" if best else failure(trials)
+        if best and not any(t["kind"] == "cps_max" for t in trials):
+            note = "the search was cut short: at least this"
+        elif best and not self.load_can(1.25 * best):
+            note = "the load scripts fail at 1.25 times this rate even without a switch: at least this"
+        self.put("b2bua_calls_per_s", best, 1000 / floor if floor else None, note)
+
+    def load_can(self, rate):
+        """Whether SIPp alone, caller straight to callee, holds a rate."""
+        self.lab.stop_switch()
+        trials = self.lab.kit("cps.py", CALLEE_SIP, "--rate", rate, "--secs", self.size["search_secs"], "--grace", 12, limit_s=60)
+        return all(t["pass"] for t in trials)
+
+    def memory(self):
+        held, ramp, settle = self.size["held"], self.size["ramp"], self.size["settle"]
+        trials = self.lab.kit("cps.py", SIP, "--concurrent", held, "--ramp", ramp, "--settle", settle, "--margin", 6, "--grace", 20,
+                              "--restart", self.lab.start_command(), limit_s=2 * held / ramp + settle + 60)
+        t = trials[-1]
+        if t["current"] < 0.99 * held:
+            raise Trouble(f"{t['current']} of {held} calls were up, {t['failed']} failed")
+        self.put("b2bua_kib_per_call", t["kib_per_call"], t["uas_kib_per_call"],
+                 f"process {t['rss0']:.0f} MiB before, {t['rss_n']:.0f} MiB with {t['current']} calls, {t['rss_after']:.0f} MiB after")
+
+    # ---- media
+    def media(self, target, pid, calls, *more):
+        secs = self.size["media_secs"]
+        return self.lab.kit("media.py", target, "--pid", pid, "--calls", calls, "--secs", secs, "--warm", 2, "--cps", 50, *more, limit_s=secs + calls / 20 + 60)
+
+    def relay(self):
+        program, ours, bare = self.lab.compile("relay"), [], []
+        for _ in range(self.size["runs"]):
+            self.lab.stop_switch()
+            floor = self.lab.floor([program, str(RELAYED), str(RELAY_BASE), "0", "0"])
+            try:
+                bare += self.media("floor:0", floor.pid, RELAYED, "--floor", RELAY_BASE)
+            finally:
+                self.lab.end(floor)
+            ours += self.media(SIP, self.lab.start_switch(), RELAYED)
+        cpu, floor_cpu = whole(ours, "cpu_pct_per_100"), whole(bare, "cpu_pct_per_100")
+        note = failure(ours) if cpu is None else failure(bare) if floor_cpu is None else ""
+        self.put("relay_ratio", figures.quotient(cpu, floor_cpu), floor_cpu, note)
+        self.put("relay_cpu_pct_per_100", cpu, floor_cpu)
+        self.put("relay_delay_ms_p99", whole(ours, "delay_ms_p99"), whole(bare, "delay_ms_p99"))
+
+    def transcode(self, name, service, codec, calls, floor):
+        pid = self.lab.start_switch()
+        trials = []
+        for _ in range(self.size["runs"]):
+            trials += self.media(SIP, pid, calls, "--service", service, "--b-codec", codec)
+        value = whole(trials, "cpu_pct_per_100")
+        self.put(name, value, None, "" if value is not None else failure(trials))
+        self.measured[name]["baseline"] = floor_of(lambda: floor(self.lab))
+
+    # ---- queue
+    def queue(self, target, rate, pid=None, *more):
+        secs = self.size["queue_secs"]
+        return self.lab.kit("queue_load.py", target, *(("--pid", pid) if pid else ()), "--rate", rate, "--secs", secs, "--talk", TALK_S,
+                            "--agents", AGENTS, "--drain", 12, *more, limit_s=secs + 45)
+
+    def dispatch(self):
+        bare = self.queue(CALLEE_SIP, 40, None, "--direct")
+        trials = self.queue(SIP, 40, self.lab.start_switch())
+        for t in trials + bare:
+            t["pass"] = t["connected"] >= 0.999 * t["offered"]
+        for name in ("dispatch_ms_p50", "dispatch_ms_p99"):
+            self.put("queue_" + name, sound(trials, name), sound(bare, name), failure(trials))
+
+    def capacity(self):
+        t = self.queue(SIP, 60, self.lab.start_switch())[-1]
+        self.put("queue_connected_per_s", t["connected_per_s"], AGENTS / TALK_S, f"60 calls/s offered, {t['connected']} of {t['offered']} calls connected")
+
+    def run(self):
+        self.step(f"CPU per call at {CPU_RATE} calls/s", self.cpu_per_call, "b2bua_cpu_ms_per_call")
+        self.step("set-up time", self.setup_time, "setup_ms_p50", "setup_ms_p99")
+        self.step("highest rate", self.calls_per_s, "b2bua_calls_per_s")
+        self.step(f"memory at {self.size['held']} calls", self.memory, "b2bua_kib_per_call")
+        self.step(f"relay of {RELAYED} calls beside the bare loop", self.relay, "relay_ratio", "relay_cpu_pct_per_100", "relay_delay_ms_p99")
+        for name, service, codec, calls, floor in (("transcode_opus_cpu_pct_per_100", "2000", "OPUS", OPUS, floors.opus_cpu_pct_per_100),
+                                                   ("transcode_g722_cpu_pct_per_100", "2200", "G722", G722, floors.g722_cpu_pct_per_100)):
+            self.step(f"G.711 to {codec}, {calls} calls", lambda: self.transcode(name, service, codec, calls, floor), name)
+        self.step("queue below its capacity", self.dispatch, "queue_dispatch_ms_p50", "queue_dispatch_ms_p99")
+        self.step("queue above its capacity", self.capacity, "queue_connected_per_s")
+        say(f"[{time.monotonic() - self.began:4.0f} s] done")
+
+
+def floor_of(work):
+    """A floor, or None: without it the figure itself still stands."""
+    try:
+        return work()
+    except Trouble as e:
+        say(f"    {e}")
+        return None
+
+
+def sound(trials, key):
+    """Median over the trials that passed."""
+    return figures.median(t.get(key) for t in trials if t["pass"])
+
+
+def whole(trials, key):
+    """Median over the media trials in which every call was up and at most 1 % of the packets were lost: CPU of lost packets is not saved CPU."""
+    return figures.median(t.get(key) for t in trials if t["up"] >= 0.999 * t["want"] and t.get("loss_pct", 100) <= 1)
+
+
+def failure(trials):
+    """Why no trial counts, in the words of the last one; nothing when one did."""
+    if not trials:
+        return "no trial ended"
+    if any(t.get("pass") for t in trials):
+        return ""
+    t = trials[-1]
+    if t["kind"] == "media":
+        return f"{t['up']} of {t['want']} calls up, {t.get('loss_pct', 'unknown')} % lost {t['fail_eg'] or ''}".strip()
+    return f"{t.get('failed', t.get('offered', 0) - t.get('connected', 0))} of {t.get('calls', t.get('offered'))} calls failed"
+
+
+def last_run():
+    try:
+        with open(os.path.join(ROOT, "target", "bench.json")) as f, open(os.path.join(ROOT, "target", "bench.md")) as g:
+            return json.load(f), g.read().rstrip()
+    except (OSError, ValueError) as e:
+        sys.exit(f"bench: no earlier run: {e}")
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__)
+    a.add_argument("--program", required=True, help="the switch to measure")
+    a.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    a.add_argument("--last", action="store_true", help="print the last run, measure nothing")
+    options = a.parse_args()
+    if options.last:
+        found, text = last_run()
+    else:
+        quick = os.environ.get("BENCH") == "quick"
+        place = figures.machine(ROOT)
+        say(f"{'Quick' if quick else 'Full'} run: {place}")
+        found = measure(os.path.abspath(options.program), QUICK if quick else FULL)
+        text = figures.markdown(found, "BENCH=quick make bench" if quick else "make bench", place)
+        figures.write(ROOT, found, text)
+    print(text if options.markdown else figures.table(found))
+    if not options.last:
+        say("Written: target/bench.json, target/bench.md")
+
+
+def measure(program, size):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    with Lab(program) as lab:
+        if lab.server_core == lab.load_core:
+            say("Only one core: switch and load share it, so rates and times are worse than they are.")
+        try:
+            lab.check_ports()
+        except Trouble as e:
+            sys.exit(f"bench: {e}")
+        bench = Bench(lab, size)
+        bench.run()
+        return figures.rows(bench.measured)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Measures Tandem beside the barest programs that could do the same work, in one run.
+#   tests/load/bench.sh                 about 8 minutes; table on the terminal, target/bench.json, target/bench.md
+#   BENCH=quick tests/load/bench.sh     about 2 minutes, one trial per figure
+#   tests/load/bench.sh --markdown      prints the table as Markdown (docs/benchmarks.md)
+#   tests/load/bench.sh --last          prints the last run again, measures nothing
+# BENCH_PROGRAM=FILE measures that program instead of building the release.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export PYTHONDONTWRITEBYTECODE=1
+
+missing=()
+for tool in sipp gcc python3 sox espeak-ng taskset setsid curl; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "bench: missing: ${missing[*]} (docker/packages.sh test installs them)" >&2
+    exit 1
+fi
+
+program=${BENCH_PROGRAM:-}
+if [ -z "$program" ] && [[ " $* " != *" --last "* ]]; then
+    cargo=${CARGO:-cargo}
+    echo "Building the release." >&2
+    $cargo build --release --locked --quiet -p tandem
+    program=$($cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem
+fi
+exec python3 tests/load/bench.py --program "$program" "$@"
