@@ -25,6 +25,17 @@ struct Mapping {
     newest_at: Instant,
 }
 
+/// How a receiver wants its packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packing {
+    /// Payload type.
+    pub payload_type: u8,
+    /// RTP clock in Hz.
+    pub clock_rate: u32,
+    /// Ticks of one packet.
+    pub step: u32,
+}
+
 /// The incoming direction of a stream's audio, as long as a source is relayed to it.
 #[derive(Clone, Debug, Default)]
 pub struct Relay {
@@ -44,18 +55,16 @@ impl Relay {
     }
 
     /// The header under which the packet leaves, or `None` when it must not: it came twice, is wild,
-    /// or belongs to a time before the current mapping. `payload_type` is the receiver's,
-    /// `step` the ticks of one packet at `clock_rate`.
+    /// or belongs to a time before the current mapping.
     pub fn forward(
         &mut self,
         now: Instant,
         header: &Header,
         arrival: Arrival,
-        payload_type: u8,
-        clock_rate: u32,
-        step: u32,
+        packing: Packing,
         outgoing: &mut Outgoing,
     ) -> Option<Stamp> {
+        let Packing { payload_type, clock_rate, step } = packing;
         let mut marker = header.marker;
         match (arrival, &mut self.mapping) {
             (Arrival::Duplicate | Arrival::Wild, _) | (Arrival::Late, None) => return None,
@@ -127,6 +136,8 @@ mod tests {
         Header::parse(&Stamp { payload_type: 0, marker: false, sequence, timestamp, ssrc }.bytes()).unwrap()
     }
 
+    const PACKING: Packing = Packing { payload_type: 8, clock_rate: 8_000, step: 160 };
+
     /// A receiver's relay with the statistics of the source in front of it.
     struct Bench {
         now: Instant,
@@ -143,7 +154,7 @@ mod tests {
 
         fn receive(&mut self, header: &Header) -> Option<Stamp> {
             let arrival = self.reception.handle(self.now, header, true);
-            self.relay.forward(self.now, header, arrival, 8, 8_000, 160, &mut self.outgoing)
+            self.relay.forward(self.now, header, arrival, PACKING, &mut self.outgoing)
         }
 
         fn pass(&mut self, ms: u64) {

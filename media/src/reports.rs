@@ -45,7 +45,7 @@ impl NtpClock {
         let elapsed = u64::try_from(now.saturating_duration_since(self.epoch).as_micros()).unwrap_or(u64::MAX);
         let us = self.unix_us.saturating_add(elapsed);
         let seconds = (us / 1_000_000 + NTP_TO_UNIX_S) & 0xffff_ffff;
-        seconds << 32 | ((us % 1_000_000) << 32) / 1_000_000
+        (seconds << 32) | (((us % 1_000_000) << 32) / 1_000_000)
     }
 }
 
@@ -236,7 +236,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rtp::{Header, Stamp};
+    use crate::rtp::Header;
 
     #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of simulated time")]
     fn start() -> Instant {

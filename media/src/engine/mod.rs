@@ -5,6 +5,7 @@
 //! media thread is one epoll loop (`worker`) that owns all its streams: no locks, no hand-over. One
 //! more thread writes recordings (`writer`).
 
+mod command;
 mod context;
 mod events;
 mod paced;

@@ -11,6 +11,7 @@ use crate::{
     contract::{Event, Format, StreamId},
     learn::Verdict,
     reception::Arrival,
+    relay::Packing,
     rtp::{self, HEADER_BYTES, Header},
     transcode::{Transcoder, common_rate_hz},
 };
@@ -145,9 +146,7 @@ fn forward_audio(
         outbound.change_speaker();
         outbound.speaker = Speaker::Relayed;
     }
-    let clock = to.codec.rtp_clock_hz();
-    let step = clock / 1_000 * u32::from(to.ptime_ms);
-    let stamp = outbound.relay.forward(cx.now, header, arrival, to.payload_type, clock, step, &mut outbound.identity);
+    let stamp = outbound.relay.forward(cx.now, header, arrival, packing(&to, to.payload_type), &mut outbound.identity);
     if let Some(stamp) = stamp {
         // A datagram that the kernel does not take now is lost like any other on the way.
         let _ = outbound.rtp.send_to(stamp.write_before(packet, &header.payload()), target);
@@ -191,24 +190,30 @@ fn forward_event(outbound: &mut Outbound, packet: &mut [u8], header: &Header, fr
         return outbound.relay.hold_back(header, arrival);
     };
     let (theirs, ours) = (from.codec.rtp_clock_hz(), to.codec.rtp_clock_hz());
-    let step = ours / 1_000 * u32::from(to.ptime_ms);
+    let packing = packing(&to, payload_type);
     let payload = header.payload();
     let stamp = if from.codec == to.codec {
         if outbound.speaker != Speaker::Relayed {
             outbound.change_speaker();
             outbound.speaker = Speaker::Relayed;
         }
-        outbound.relay.forward(cx.now, header, arrival, payload_type, ours, step, &mut outbound.identity)
+        outbound.relay.forward(cx.now, header, arrival, packing, &mut outbound.identity)
     } else {
         if arrival == Arrival::Late || payload.len() < 4 {
             return;
         }
         scale_duration(&mut packet[payload.clone()], theirs, ours);
-        Some(outbound.carry_event(header.timestamp, payload_type, step, payload.len(), cx))
+        Some(outbound.carry_event(header.timestamp, packing, payload.len(), cx))
     };
     if let Some(stamp) = stamp {
         let _ = outbound.rtp.send_to(stamp.write_before(packet, &payload), target);
     }
+}
+
+/// How a stream of that format wants packets of one of its payload types.
+fn packing(format: &Format, payload_type: u8) -> Packing {
+    let clock_rate = format.codec.rtp_clock_hz();
+    Packing { payload_type, clock_rate, step: clock_rate / 1_000 * u32::from(format.ptime_ms) }
 }
 
 /// Brings the duration of an event to another clock; a longer one than fits stays at the most.
@@ -222,10 +227,10 @@ fn scale_duration(payload: &mut [u8], theirs: u32, ours: u32) {
 
 impl Outbound {
     /// The header for an event packet of a partner whose timestamps mean nothing here.
-    fn carry_event(&mut self, theirs: u32, payload_type: u8, step: u32, bytes: usize, cx: &Context) -> rtp::Stamp {
-        let clock = self.format.map_or(8_000, |f| f.codec.rtp_clock_hz());
+    fn carry_event(&mut self, theirs: u32, packing: Packing, bytes: usize, cx: &Context) -> rtp::Stamp {
+        let Packing { payload_type, clock_rate, step } = packing;
         let begun = self.carried_event.filter(|event| event.theirs == theirs);
-        let ours = begun.map_or_else(|| self.identity.timestamp_at(cx.now, clock, step), |event| event.ours);
+        let ours = begun.map_or_else(|| self.identity.timestamp_at(cx.now, clock_rate, step), |event| event.ours);
         if begun.is_none() {
             self.change_speaker();
             self.carried_event = Some(CarriedEvent { theirs, ours });

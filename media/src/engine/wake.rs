@@ -33,6 +33,12 @@ impl Wake {
         }
     }
 
+    /// Whether something was put where the thread should look. Whoever puts something there and then
+    /// sends a packet finds it done before the packet: the flag is up by then.
+    pub(super) fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Acquire)
+    }
+
     /// Called by the thread before it looks.
     pub(super) fn clear(&self) {
         let _ = rustix::io::read(&self.fd, &mut [0u8; 8]);

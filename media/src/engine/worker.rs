@@ -24,15 +24,13 @@ use super::{
     context::{Context, FRAME_SAMPLES, OwnAddresses, PACKET_BYTES},
     events::EventQueue,
     receive,
-    stream::{Stream, Tap},
-    tape::{Tape, WriterOrder},
+    stream::Stream,
+    tape::Tape,
     wake::Wake,
 };
 use crate::{
     codec::Audio,
     contract::{Command, EngineConfig, Event, StreamId},
-    player::Player,
-    record::Side,
     reports::NtpClock,
 };
 
@@ -73,18 +71,18 @@ pub(super) struct Worker {
     wake: Arc<Wake>,
     orders: Receiver<Order>,
     events: EventQueue,
-    streams: Vec<Option<Box<Stream>>>,
+    pub(super) streams: Vec<Option<Box<Stream>>>,
     /// Counts the streams that a slot has had, so that an event for an old one is not taken for the new.
     generations: Vec<u32>,
-    free: Vec<usize>,
-    slots: HashMap<StreamId, usize>,
-    paced: Vec<usize>,
-    recordings: HashMap<u64, u64>,
-    ring_back: Arc<Audio>,
-    fast_at: Instant,
+    pub(super) free: Vec<usize>,
+    pub(super) slots: HashMap<StreamId, usize>,
+    pub(super) paced: Vec<usize>,
+    pub(super) recordings: HashMap<u64, u64>,
+    pub(super) ring_back: Arc<Audio>,
+    pub(super) fast_at: Instant,
     slow_at: Instant,
     datagram: Box<[u8; DATAGRAM_BYTES]>,
-    cx: Context,
+    pub(super) cx: Context,
 }
 
 impl Worker {
@@ -138,18 +136,18 @@ impl Worker {
                 break;
             }
             self.cx.now = (self.clock)();
-            let mut woken = more_orders;
-            for event in ready.drain(..) {
-                match event.data.u64() {
-                    WAKE => woken = true,
-                    key => self.on_ready(key),
-                }
-            }
-            if woken {
+            // Commands first: a packet sent after a command must meet its effect.
+            if more_orders || self.wake.is_raised() {
                 self.wake.clear();
                 match self.take_orders() {
                     Ok(more) => more_orders = more,
                     Err(Gone) => break,
+                }
+            }
+            for event in ready.drain(..) {
+                let key = event.data.u64();
+                if key != WAKE {
+                    self.on_ready(key);
                 }
             }
             self.tick();
@@ -286,7 +284,7 @@ impl Worker {
         }
     }
 
-    fn tell(&mut self) {
+    pub(super) fn tell(&mut self) {
         while let Some(event) = self.cx.events.pop_front() {
             self.events.push(event);
         }
@@ -326,184 +324,42 @@ impl Worker {
             self.fail(slot);
         }
     }
-
-    /// The slot of the stream a command is for; no stream's slot when it is gone or for a recording.
-    fn slot_for(&self, command: &Command) -> usize {
-        let id = match command {
-            Command::Configure { stream, .. }
-            | Command::Part { stream }
-            | Command::Play { stream, .. }
-            | Command::RingBack { stream }
-            | Command::StopPlay { stream }
-            | Command::Echo { stream }
-            | Command::SendDigit { stream, .. }
-            | Command::Close { stream } => stream,
-            Command::Join { a, .. } => a,
-            Command::Record { left, .. } => left,
-            Command::PauseRecord { .. } | Command::StopRecord { .. } => return usize::MAX,
-        };
-        self.slots.get(id).copied().unwrap_or(usize::MAX)
-    }
-
-    fn command(&mut self, slot: usize, command: Command) {
-        match command {
-            Command::Record { recording, path, left, right } => self.record(recording, path, left, right),
-            Command::PauseRecord { recording, paused } => self.cx.tape.order(WriterOrder::Pause { recording, paused }),
-            Command::StopRecord { recording } => self.stop_record(recording),
-            Command::Close { .. } => self.close(slot),
-            command => self.stream_command(slot, command),
-        }
-    }
-
-    fn stream_command(&mut self, slot: usize, command: Command) {
-        let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
-        if stream.faulty {
-            return;
-        }
-        match command {
-            Command::Configure { to, .. } => stream.configure(&to, self.cx.now),
-            Command::Join { b, .. } => self.join(slot, b),
-            Command::Part { .. } => self.part(slot),
-            Command::Echo { .. } => {
-                self.part(slot);
-                self.partner(slot, Some(slot));
-            }
-            Command::Play { play, audio, repeat, .. } => self.play(slot, Some(Player::new(audio, repeat, Some(play)))),
-            Command::RingBack { .. } => {
-                let tone = vec![Arc::clone(&self.ring_back)];
-                self.play(slot, Some(Player::new(tone, true, None)));
-            }
-            Command::StopPlay { .. } => self.play(slot, None),
-            Command::SendDigit { digit, duration_ms, .. } => {
-                let negotiated = stream.outbound.format.is_some_and(|f| f.dtmf_payload_type.is_some());
-                if negotiated && stream.outbound.digits.push(digit, duration_ms) {
-                    self.start_pacing(slot);
-                }
-            }
-            Command::Record { .. } | Command::PauseRecord { .. } | Command::StopRecord { .. } | Command::Close { .. } => {}
-        }
-    }
-
-    fn play(&mut self, slot: usize, player: Option<Player>) {
-        let Some(stream) = self.streams[slot].as_deref_mut() else { return };
-        stream.outbound.player_pacer = None;
-        stream.outbound.player = player;
-        if stream.outbound.player.is_some() {
-            self.start_pacing(slot);
-        }
-    }
-
-    fn start_pacing(&mut self, slot: usize) {
-        let Some(stream) = self.streams[slot].as_deref_mut() else { return };
-        if !stream.paced {
-            stream.paced = true;
-            if self.paced.is_empty() {
-                self.fast_at = self.cx.now;
-            }
-            self.paced.push(slot);
-        }
-    }
-
-    fn join(&mut self, a: usize, b: StreamId) {
-        let Some(&b) = self.slots.get(&b) else { return };
-        if a != b && self.streams[b].as_ref().is_some_and(|stream| !stream.faulty) {
-            self.part(a);
-            self.part(b);
-            self.partner(a, Some(b));
-            self.partner(b, Some(a));
-        }
-    }
-
-    fn part(&mut self, slot: usize) {
-        let partner = self.streams[slot].as_ref().and_then(|stream| stream.partner);
-        for slot in [Some(slot), partner].into_iter().flatten() {
-            self.partner(slot, None);
-        }
-    }
-
-    fn partner(&mut self, slot: usize, partner: Option<usize>) {
-        if let Some(stream) = self.streams[slot].as_deref_mut() {
-            stream.partner = partner;
-            stream.inbound.transcoder = None;
-            stream.outbound.change_speaker();
-        }
-    }
-
-    fn close(&mut self, slot: usize) {
-        self.part_if_open(slot);
-        let Some(mut stream) = self.streams.get_mut(slot).and_then(Option::take) else { return };
-        if !stream.faulty {
-            stream.bye(self.cx.now);
-        }
-        if let Some(tap) = stream.inbound.tap {
-            *self.recordings.entry(tap.recording).or_default() += tap.dropped;
-        }
-        self.slots.remove(&stream.id);
-        self.paced.retain(|&paced| paced != slot);
-        self.free.push(slot);
-        self.cx.events.push_back(Event::Closed { stream: stream.id, quality: stream.quality() });
-    }
-
-    fn part_if_open(&mut self, slot: usize) {
-        if self.streams.get(slot).is_some_and(Option::is_some) {
-            self.part(slot);
-        }
-    }
-
-    fn close_all(mut self) {
-        for slot in 0..self.streams.len() {
-            self.close(slot);
-        }
-        let recordings: Vec<u64> = self.recordings.keys().copied().collect();
-        for recording in recordings {
-            self.stop_record(recording);
-        }
-        self.tell();
-        self.cx.tape.finish();
-    }
 }
 
-/// Recordings.
-impl Worker {
-    fn record(&mut self, recording: u64, path: std::path::PathBuf, left: StreamId, right: Option<StreamId>) {
-        let left = self.slots.get(&left).copied();
-        let right = right.and_then(|right| self.slots.get(&right).copied());
-        let sides = [(Side::Left, left), (Side::Right, right)];
-        if self.recordings.contains_key(&recording) {
-            self.untap(recording, &sides);
-        } else {
-            self.recordings.insert(recording, 0);
-            let wide = sides.iter().filter_map(|(_, slot)| self.streams[(*slot)?].as_ref()?.inbound.format);
-            let rate_hz = wide.map(|format| format.codec.sample_rate_hz()).max().unwrap_or(8_000);
-            self.cx.tape.order(WriterOrder::Start { recording, path, rate_hz, at: self.cx.now });
-        }
-        for (side, slot) in sides {
-            let Some(inbound) = slot.and_then(|slot| self.streams[slot].as_deref_mut()).map(|s| &mut s.inbound) else {
-                continue;
-            };
-            if inbound.tap.is_none_or(|tap| (tap.recording, tap.side) != (recording, side)) {
-                inbound.tap = Some(Tap { recording, side, dropped: 0 });
-                self.cx.tape.order(WriterOrder::ChangeSide { recording, side });
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::engine::{socket::bind_pair, tape::WriterOrder};
+
+    #[expect(clippy::disallowed_methods, reason = "the clock of this test")]
+    fn clock() -> Instant {
+        Instant::now()
     }
 
-    /// Takes a recording away from the streams that are not one of its sides any more.
-    fn untap(&mut self, recording: u64, keep: &[(Side, Option<usize>)]) {
-        for slot in 0..self.streams.len() {
-            let Some(inbound) = self.streams[slot].as_deref_mut().map(|s| &mut s.inbound) else { continue };
-            let Some(tap) = inbound.tap.filter(|tap| tap.recording == recording) else { continue };
-            if !keep.contains(&(tap.side, Some(slot))) {
-                inbound.tap = None;
-                *self.recordings.entry(recording).or_default() += tap.dropped;
-            }
+    #[test]
+    fn a_panic_ends_one_stream_and_is_told() {
+        let (events_tx, mut events) = tokio::sync::mpsc::channel(16);
+        let queue = EventQueue::new(events_tx, 16, Arc::default());
+        let (writer, _orders) = sync_channel::<WriterOrder>(16);
+        let tape = Tape::new(0, writer, sync_channel(1).1);
+        let (_handle, orders) = sync_channel(16);
+        let config = EngineConfig::new(clock);
+        let mut worker = Worker::new(&config, Arc::new(Wake::new().unwrap()), orders, queue, tape).unwrap();
+        for id in [1, 2] {
+            let (rtp, rtcp) = bind_pair([127, 0, 71, 60].into(), 21_000 + 2 * u16::try_from(id).unwrap()).unwrap();
+            worker.open(NewStream { id: StreamId(id), rtp, rtcp, seed: id });
         }
-    }
-
-    fn stop_record(&mut self, recording: u64) {
-        self.untap(recording, &[]);
-        if let Some(dropped) = self.recordings.remove(&recording) {
-            self.cx.tape.order(WriterOrder::Stop { recording, at: self.cx.now, dropped });
-        }
+        worker.join(0, StreamId(2));
+        worker.guarded(0, |_| panic!("a fault in the first stream"));
+        worker.tell();
+        assert_eq!(events.try_recv(), Ok(Event::Fault { stream: StreamId(1) }));
+        assert_eq!(worker.streams[1].as_ref().unwrap().partner, None);
+        assert!(!worker.streams[1].as_ref().unwrap().faulty);
+        worker.close(0);
+        worker.tell();
+        assert!(matches!(events.try_recv(), Ok(Event::Closed { stream: StreamId(1), .. })));
+        assert!(worker.slot_of(1 << 32).is_some() && worker.streams[0].is_none());
     }
 }
