@@ -1,5 +1,6 @@
 //! The program `tandem`: configuration, the loops and the wiring between cores, store, HTTP API, command line.
 
+pub mod cli;
 pub mod clock;
 pub mod http;
 pub mod log;

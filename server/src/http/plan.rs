@@ -18,7 +18,6 @@ use super::{
     problem::{Params, Problem},
     view::{At, PlanProblem, PlanView, RouteExplanation},
 };
-use crate::metrics::METRICS;
 
 /// The plan in service
 #[utoipa::path(get, path = "/api/v1/plan", tag = "plan", security(("token" = ["read"])), responses((status = 200, body = PlanView)))]
@@ -48,7 +47,6 @@ pub(super) async fn reload(State(api): State<Api>, Extension(caller): Extension<
             Ok(Json(plan).into_response())
         }
         Err(problems) => {
-            METRICS.plan_reloads_refused.inc();
             let detail = "the plan holds errors; the one in service stays";
             let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).todo("correct them and reload again");
             let mut response = Json(PlanRefused { problem, problems }).into_response();

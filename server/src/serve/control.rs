@@ -150,18 +150,23 @@ impl Director {
     }
 
     fn explain(&self, to: &str, from: &str, at: Option<Timestamp>) -> Result<RouteExplanation, String> {
-        let plan = &self.service.plan;
-        let origin = origin_of(plan, from)?;
-        let facts = tandem_dialplan::CallFacts {
-            origin,
-            from: from.rsplit(':').next().unwrap_or(from).into(),
-            to: to.into(),
-            language: None,
-            overrides: Arc::default(),
-        };
-        let explained = tandem_dialplan::explain(plan, &facts, at.unwrap_or_else(|| clock::now().at));
-        Ok(explanation(explained))
+        explain_call(&self.service.plan, to, from, at.unwrap_or_else(|| clock::now().at))
     }
+}
+
+/// Which route of a plan a call would take.
+///
+/// # Errors
+/// A sentence for whoever asks.
+pub fn explain_call(plan: &Arc<tandem_dialplan::Plan>, to: &str, from: &str, at: Timestamp) -> Result<RouteExplanation, String> {
+    let facts = tandem_dialplan::CallFacts {
+        origin: origin_of(plan, from)?,
+        from: from.rsplit(':').next().unwrap_or(from).into(),
+        to: to.into(),
+        language: None,
+        overrides: Arc::default(),
+    };
+    Ok(explanation(tandem_dialplan::explain(plan, &facts, at)))
 }
 
 /// Where a call of `from` would come from: `trunk:NUMBER` for a trunk's, an extension otherwise.

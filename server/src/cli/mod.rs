@@ -1,0 +1,262 @@
+//! The command line: `tandem serve` and what admins type beside it.
+//!
+//! Output is made for people; `--format json` gives what the HTTP API gives. Errors are one sentence and
+//! what to do. Exit codes: 0 done; 1 it could not be done, or `check` found errors; 2 the command line
+//! is wrong; 3 the server or database cannot be reached; 4 there is no such thing.
+
+mod calls;
+mod client;
+mod floor;
+mod follow;
+mod people;
+mod plans;
+mod table;
+mod tokens;
+
+use std::{fmt, net::IpAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{log, serve, store::StoreError};
+
+/// What a command is told besides its own words.
+#[derive(Debug, Parser)]
+#[command(name = "tandem", version, about = "A voice-first contact switch.", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// The folder that `serve` keeps its data in.
+    #[arg(long, global = true, env = "TANDEM_DATA", default_value = "var", value_name = "DIR")]
+    data: PathBuf,
+    /// Address of a running server, as in http://127.0.0.1:8080; else the one that runs on the data folder.
+    #[arg(long, global = true, env = "TANDEM_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// The token for it. Better given by TANDEM_TOKEN: others can see what stands on a command line.
+    #[arg(long, global = true, env = "TANDEM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// A database other than the data folder's own.
+    #[arg(long, global = true, env = "TANDEM_DATABASE", hide_env_values = true, value_name = "URL")]
+    database: Option<String>,
+    /// For people or for programs.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the switch.
+    Serve(ServeArgs),
+    /// Check a plan: every error and warning with file, line and column.
+    Check(plans::CheckArgs),
+    /// Which route a call would take, and why not the earlier ones.
+    Explain(plans::ExplainArgs),
+    /// People: extensions, passwords, queues and skills.
+    #[command(subcommand)]
+    User(people::UserCommand),
+    /// Tokens of the HTTP API.
+    #[command(subcommand)]
+    Token(tokens::TokenCommand),
+    /// Queues and who waits in them.
+    #[command(subcommand)]
+    Queue(floor::QueueCommand),
+    /// All agents and what they are doing.
+    Agents,
+    /// Change an agent's state.
+    Agent(floor::AgentArgs),
+    /// Calls that are up, and records of those that are over.
+    #[command(subcommand)]
+    Calls(calls::CallsCommand),
+    /// The live trace of a number's calls, until interrupted.
+    Follow(follow::FollowArgs),
+    /// Why an item was given to whom, or why it still waits.
+    Why(floor::WhyArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Folder of the plan, or `demo` for the one that ships.
+    #[arg(long, default_value = "demo", value_name = "DIR")]
+    config: String,
+    /// Listen here instead of the addresses of the plan.
+    #[arg(long, value_name = "ADDRESS")]
+    bind: Option<IpAddr>,
+    /// Threads that relay audio.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    media_threads: u16,
+    /// How long a stop waits for calls to end, in seconds.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    drain: u64,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    log_format: log::LogFormat,
+    /// error, warn, info, debug, trace, or a filter such as `info,tandem::wire=debug`.
+    #[arg(long, env = "TANDEM_LOG", default_value = "info", value_name = "LEVEL")]
+    log_level: String,
+}
+
+/// Runs the command line; the exit code of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { command, common } = Cli::parse();
+    match run(command, &common) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tandem: {error}");
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Serve(args) => return serve(args, common),
+        Command::Check(args) => return plans::check(&args, common),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(_) | Command::Check(_) => {}
+            Command::Explain(args) => plans::explain(args, common).await?,
+            Command::User(command) => people::run(command, common).await?,
+            Command::Token(command) => tokens::run(command, common).await?,
+            Command::Queue(command) => floor::queue(command, common).await?,
+            Command::Agents => floor::agents(common).await?,
+            Command::Agent(args) => floor::agent(args, common).await?,
+            Command::Calls(command) => calls::run(command, common).await?,
+            Command::Follow(args) => follow::run(args, common).await?,
+            Command::Why(args) => floor::why(args, common).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn serve(args: ServeArgs, common: &Common) -> Result<ExitCode, CliError> {
+    log::start(args.log_format, &args.log_level).map_err(CliError::failed)?;
+    serve::run(serve::Options {
+        config: args.config,
+        data: common.data.clone(),
+        bind: args.bind,
+        database: common.database.clone(),
+        media_threads: usize::from(args.media_threads),
+        drain_s: args.drain,
+    })
+    .map_err(CliError::failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a result, for people or for programs.
+fn print<T: serde::Serialize>(common: &Common, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), CliError> {
+    use std::io::Write as _;
+    let shown = match common.format {
+        Format::Json => serde_json::to_string_pretty(value).map_err(CliError::failed)? + "\n",
+        Format::Text => text(value),
+    };
+    match std::io::stdout().write_all(shown.as_bytes()) {
+        // `tandem calls cdr | head` is no error.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.map_err(CliError::failed),
+    }
+}
+
+/// A command that could not be carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CliError {
+    sentence: String,
+    todo: Option<String>,
+    code: u8,
+}
+
+impl CliError {
+    /// It could not be done.
+    fn failed(error: impl fmt::Display) -> Self {
+        Self { sentence: error.to_string(), todo: None, code: 1 }
+    }
+
+    /// What should do it is not there.
+    fn unreachable(error: impl fmt::Display) -> Self {
+        Self { code: 3, ..Self::failed(error) }
+    }
+
+    /// There is no such thing.
+    fn not_found(what: &str, name: &str) -> Self {
+        Self { code: 4, ..Self::failed(format!("there is no {what} `{name}`")) }
+    }
+
+    fn todo(mut self, todo: impl Into<String>) -> Self {
+        self.todo = Some(todo.into());
+        self
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&table::clean(&self.sentence))?;
+        match &self.todo {
+            Some(todo) => write!(f, "\n        {}", table::clean(todo)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::unreachable(serve::control::chain(&error)).todo("name the right database by --data or --database")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_of_the_readme_are_understood() {
+        for line in [
+            "tandem serve --config demo --data var",
+            "tandem serve --config /etc/tandem --data /var/lib/tandem --bind 127.0.0.1 --database postgres://u@h/d --log-format json --log-level debug",
+            "tandem check demo --format json",
+            "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
+            "tandem user add 1011 --name Ada --queue support --skill billing=3",
+            "tandem user set 1011 --no-queues --device sip:a@127.0.0.1:5090 --always-on true",
+            "tandem user set-password 1011 --password-stdin",
+            "tandem user list",
+            "tandem user remove 1011",
+            "tandem token add wallboard --scope read",
+            "tandem token list",
+            "tandem token revoke 0123456789ab",
+            "tandem queue list --server http://127.0.0.1:8080",
+            "tandem queue show support",
+            "tandem agents",
+            "tandem agent 1002 not-ready lunch",
+            "tandem agent 1002 ready",
+            "tandem calls list",
+            "tandem calls show 01k3p9x7c0z4m",
+            "tandem calls hangup 01k3p9x7c0z4m",
+            "tandem calls cdr --queue support --cause no-answer --limit 10",
+            "tandem follow 1800",
+            "tandem why 01k3p9x7c0z4m",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+    }
+}
