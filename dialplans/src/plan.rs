@@ -19,7 +19,7 @@ use tandem_switch::{
 use crate::{
     pattern::NumberMatch,
     schedule::Schedule,
-    settings::{ExtensionRange, Listen, Queue, StarterAgents, Trunk},
+    settings::{Digest, ExtensionRange, Listen, Queue, StarterAgents, Trunk},
     source::Location,
     template::Template,
 };
@@ -31,6 +31,8 @@ pub struct Plan {
     pub generation: u64,
     /// The realm in which devices prove their passwords.
     pub realm: String,
+    /// How devices may prove their passwords, best first.
+    pub digest: Vec<Digest>,
     /// Two letters, as in `IT`.
     pub country: Option<String>,
     /// What callers hear first.

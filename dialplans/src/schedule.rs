@@ -168,8 +168,9 @@ impl Schedule {
             date = next;
         }
         if let Some((from, to)) = spell {
-            let growing = self.hours_on(date).1.iter().filter_map(|hours| self.instants(date, *hours)).any(|(_, end)| end == to);
-            self.note(Some((from, if growing { i64::MAX } else { to })), after, &mut out);
+            // Open on into the first day that is not looked at: no closing is known.
+            let goes_on = self.hours_on(date).1.iter().filter_map(|hours| self.instants(date, *hours)).any(|(begin, _)| begin <= to);
+            self.note(Some((from, if goes_on { i64::MAX } else { to })), after, &mut out);
         }
         out.truncate(n);
         out

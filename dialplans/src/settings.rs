@@ -132,6 +132,28 @@ impl Codec {
     }
 }
 
+/// How a device proves its password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Digest {
+    /// SHA-256 (RFC 8760).
+    Sha256,
+    /// MD5: what every phone knows.
+    Md5,
+}
+
+impl Digest {
+    pub(crate) const WORDS: &'static [&'static str] = &["sha-256", "md5"];
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "sha-256" => Some(Self::Sha256),
+            "md5" => Some(Self::Md5),
+            _ => None,
+        }
+    }
+}
+
 /// The host that a trunk's calls go to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {

@@ -18,7 +18,7 @@ use crate::{
     plan::{Block, BlockId, Ending, Plan},
     proofs,
     read::{Data, Item, read},
-    settings::ExtensionRange,
+    settings::{Digest, ExtensionRange},
     source::{Location, MAX_FILES, MAX_PLAN_BYTES, Source},
     world::World,
 };
@@ -135,6 +135,7 @@ impl<'a> Builder<'a> {
         Plan {
             generation: 0,
             realm: top_text(items, "realm").unwrap_or("tandem").to_owned(),
+            digest: digests(items),
             country: top_text(items, "country").map(str::to_owned),
             language: names::default_language(items),
             languages: self.languages,
@@ -162,6 +163,12 @@ impl<'a> Builder<'a> {
 /// Top items of one name.
 fn tops<'a>(items: &'a [Item], name: &'static str) -> impl Iterator<Item = &'a Item> {
     items.iter().filter(move |item| item.spec.name == name)
+}
+
+/// The digest algorithms that the plan wants, or all.
+fn digests(items: &[Item]) -> Vec<Digest> {
+    let wanted: Vec<_> = tops(items, "digest").next().into_iter().flat_map(Item::texts).filter_map(Digest::from_word).collect();
+    if wanted.is_empty() { vec![Digest::Sha256, Digest::Md5] } else { wanted }
 }
 
 fn top_text<'a>(items: &'a [Item], name: &'static str) -> Option<&'a str> {

@@ -1,13 +1,20 @@
 //! The table's rows outside of routes: settings, trunks, queues, schedules, first agents.
 
 use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, prop, some};
-use crate::settings::Codec;
+use crate::settings::{Codec, Digest};
 
 pub(crate) const TOP: &[NodeSpec] = &[
     node(
         "realm",
         "The realm in which devices prove their passwords.",
         &[one("realm", Kind::Text, "`tandem` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "digest",
+        "How devices may prove their passwords (RFC 8760), best first. Some phones give up at a challenge that they do not know: for them alone, leave `sha-256` out.",
+        &[some("algorithm", Kind::OneOf(Digest::WORDS), Times::OneOrMore, "`sha-256` `md5` when absent")],
         &[],
         Body::None,
     ),

@@ -1,10 +1,11 @@
 //! From text to items: KDL parsed, and every node, value and property held against the table.
 
+mod split;
 mod value;
 
 use std::collections::BTreeSet;
 
-use kdl::{KdlDocument, KdlEntry, KdlNode};
+use kdl::{KdlEntry, KdlNode};
 use miette::SourceSpan;
 
 pub(crate) use self::value::{Data, Value, is_extension};
@@ -12,7 +13,7 @@ use crate::{
     diagnostic::{Findings, did_you_mean},
     grammar::{Arg, Body, Kind, NodeSpec, Noun, Place, Times},
     settings::Secret,
-    source::{Location, MAX_DEPTH, MAX_FILE_BYTES, Source, TooMuch, within_bounds},
+    source::{Location, MAX_FILE_BYTES, Source},
 };
 
 /// Nodes that are read of one plan at most.
@@ -123,14 +124,12 @@ impl Value {
 
 /// Reads all `*.kdl` sources into one list of top items, in the order given.
 pub(crate) fn read(sources: &[Source], findings: &mut Findings) -> Vec<Item> {
-    let mut reader = Reader { file: 0, nodes: 0, findings };
+    let mut reader = Reader { file: 0, base: 0, nodes: 0, findings };
     let mut items = Vec::new();
     for (file, source) in (0_u16..).zip(sources) {
         if source.path.ends_with(".kdl") {
             reader.file = file;
-            if let Some(document) = reader.parse(source) {
-                reader.nodes(Place::Top, document.nodes(), &mut items);
-            }
+            reader.source(source, &mut items);
         }
     }
     reader.only_once(&items);
@@ -139,6 +138,8 @@ pub(crate) fn read(sources: &[Source], findings: &mut Findings) -> Vec<Item> {
 
 struct Reader<'a> {
     file: u16,
+    /// Where the text that is parsed begins in its file.
+    base: usize,
     nodes: usize,
     findings: &'a mut Findings,
 }
@@ -146,38 +147,40 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn at(&self, span: SourceSpan) -> Location {
         let clip = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Location { file: self.file, offset: clip(span.offset()), length: clip(span.len()) }
+        Location { file: self.file, offset: clip(self.base + span.offset()), length: clip(span.len()) }
     }
 
-    fn parse(&mut self, source: &Source) -> Option<KdlDocument> {
-        match within_bounds(&source.text) {
-            Ok(()) => {}
-            Err(TooMuch::Size) => {
-                let message = format!("the file is larger than {} KiB", MAX_FILE_BYTES / 1024);
-                self.findings.error("too-large", self.at((0, 0).into()), message);
-                return None;
-            }
-            Err(TooMuch::Depth(offset)) => {
-                self.findings.error(
-                    "too-deep",
-                    self.at((offset, 1).into()),
-                    format!("braces or comments nest deeper than {MAX_DEPTH}"),
-                );
-                return None;
-            }
+    /// Parses a file node by node: a mistake in one leaves the others readable, and the parser, which
+    /// recurses with each mistake in a whole document, meets only one node at a time.
+    fn source(&mut self, source: &Source, items: &mut Vec<Item>) {
+        self.base = 0;
+        if source.text.len() > MAX_FILE_BYTES {
+            let message = format!("the file is larger than {} KiB", MAX_FILE_BYTES / 1024);
+            return self.findings.error("too-large", self.at((0, 0).into()), message);
         }
-        match KdlDocument::parse_v2(&source.text) {
-            Ok(document) => Some(document),
+        match split::top_nodes(&source.text) {
+            Ok(ranges) => {
+                for range in ranges {
+                    self.base = range.start;
+                    self.top_node(&source.text[range], items);
+                }
+            }
+            Err(wrong) => self.findings.error(wrong.code, self.at((wrong.offset, 1).into()), wrong.message),
+        }
+    }
+
+    fn top_node(&mut self, text: &str, items: &mut Vec<Item>) {
+        match KdlNode::parse(text) {
+            Ok(node) => self.nodes(Place::Top, &[node], items),
             Err(error) => {
                 // The parser goes on after its first error; what follows is often only an echo of it.
-                for problem in error.diagnostics.iter().take(5) {
+                for problem in error.diagnostics.iter().take(2) {
                     let message = problem.message.clone().unwrap_or_else(|| "this is not KDL".into());
                     self.findings.error_with("syntax", self.at(problem.span), message, problem.help.clone());
                 }
                 if error.diagnostics.is_empty() {
                     self.findings.error("syntax", self.at((0, 0).into()), "this is not KDL");
                 }
-                None
             }
         }
     }

@@ -217,7 +217,7 @@ impl Start {
         }));
 
         let (engine, media_events) = Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
-        let mut sip = SipEdge::new(now, Settings::new(&service.plan.realm, &listen), random());
+        let mut sip = SipEdge::new(now, Settings::new(&service.plan, &listen), random());
         sip.set_people(&people);
         sip.set_service(&service);
         sip.restore(&bindings);

@@ -29,6 +29,7 @@ const NONCE_BYTES: usize = 32;
 #[derive(Debug)]
 pub struct Challenger {
     realm: String,
+    algorithms: Vec<Algorithm>,
     secret: [u8; 32],
     lifetime_ms: u64,
     next: u64,
@@ -98,10 +99,11 @@ impl<'a> Claim<'a> {
 impl Challenger {
     /// A challenger whose nonces are proved by `secret`.
     #[must_use]
-    pub fn new(realm: impl Into<String>, secret: [u8; 32], lifetime: Duration) -> Self {
+    pub fn new(realm: impl Into<String>, algorithms: Vec<Algorithm>, secret: [u8; 32], lifetime: Duration) -> Self {
         let half = |i: usize| u64::from_le_bytes(std::array::from_fn(|k| secret[i + k]));
         Self {
             realm: realm.into(),
+            algorithms,
             secret,
             lifetime_ms: u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX),
             next: 1,
@@ -117,15 +119,16 @@ impl Challenger {
         &self.realm
     }
 
-    /// Two challenge values for one reply, the stronger first (RFC 8760 section 2.3).
-    pub fn challenges(&mut self, now_ms: u64, source: IpAddr, stale: bool) -> [String; 2] {
+    /// The challenge values for one reply, in the order of preference (RFC 8760 section 2.3).
+    pub fn challenges(&mut self, now_ms: u64, source: IpAddr, stale: bool) -> Vec<String> {
         let nonce = self.nonce(now_ms, self.next, source);
         self.next += 1;
         let stale = if stale { ", stale=true" } else { "" };
-        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| {
+        let challenge = |algorithm: &Algorithm| {
             let (realm, nonce, algorithm) = (Quoted(&self.realm), nonce.as_str(), algorithm.as_str());
             format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
-        })
+        };
+        self.algorithms.iter().map(challenge).collect()
     }
 
     fn nonce(&self, made_ms: u64, number: u64, source: IpAddr) -> Hex {
@@ -150,7 +153,8 @@ impl Challenger {
         let proof = Proof { algorithm: claim.algorithm, method, uri: claim.uri, nonce: claim.nonce, counted };
         let ours = proof.response(ha1);
         let theirs = claim.response.to_ascii_lowercase();
-        if !bool::from(ours.as_bytes().ct_eq(theirs.as_bytes())) {
+        let wanted = self.algorithms.contains(&claim.algorithm);
+        if !wanted || !bool::from(ours.as_bytes().ct_eq(theirs.as_bytes())) {
             return Verdict::Wrong;
         }
         let counter = u32::from_str_radix(claim.nc, 16).unwrap_or(0);
@@ -232,7 +236,7 @@ mod tests {
     const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
     fn challenger() -> Challenger {
-        Challenger::new("here", [7; 32], Duration::from_secs(60))
+        Challenger::new("here", vec![Algorithm::Sha256, Algorithm::Md5], [7; 32], Duration::from_secs(60))
     }
 
     /// What a client with this password answers to challenge `i` with the given counter.

@@ -57,12 +57,12 @@ impl Endpoint {
         self.trunks.of_flow(flow).is_some() || self.strangers.may_be_refused(self.now, flow.remote.ip())
     }
 
-    /// Sends 401 with both challenges; `false` when the sender has had too many refusals.
+    /// Sends 401 with its challenges; `false` when the sender has had too many refusals.
     fn challenge(&mut self, flow: Flow, message: &Message, stale: bool) -> bool {
-        let [strong, weak] = self.challenger.challenges(self.now, flow.remote.ip(), stale);
+        let challenges = self.challenger.challenges(self.now, flow.remote.ip(), stale);
         let before = self.outputs.len();
         self.refuse(flow, message, 401, "Unauthorized", |builder| {
-            builder.header(Name::WwwAuthenticate, strong).header(Name::WwwAuthenticate, weak)
+            challenges.into_iter().fold(builder, |builder, challenge| builder.header(Name::WwwAuthenticate, challenge))
         });
         self.outputs.len() > before
     }

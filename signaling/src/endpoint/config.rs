@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::flow::Transport;
+use crate::{digest::Algorithm, flow::Transport};
 
 /// Settings that stay for the life of an endpoint.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct EndpointConfig {
     pub registration: RegistrationLimits,
     /// Bounds on everything else.
     pub limits: Limits,
+    /// What devices are challenged with, best first (RFC 8760 section 2.3).
+    pub digest: Vec<Algorithm>,
     /// How long a digest nonce can be used.
     pub nonce_lifetime: Duration,
     /// What we let a client say in `Require` is fixed; this is how long an outgoing invitation may
@@ -46,6 +48,7 @@ impl EndpointConfig {
             timers: BaseTimers::default(),
             registration: RegistrationLimits::default(),
             limits: Limits::default(),
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),
             longest_ring: Duration::from_secs(900),
         }
@@ -175,10 +178,29 @@ pub struct Peer {
 pub struct PeerMatch {
     /// From this address.
     pub ip: IpAddr,
+    /// Leading bits of it that count: 32 or 128 for this address alone.
+    pub prefix: u8,
     /// From this port only.
     pub port: Option<u16>,
     /// Over this only.
     pub transport: Option<Transport>,
+}
+
+impl PeerMatch {
+    /// Whether it means one address only.
+    pub(super) const fn is_single(&self) -> bool {
+        self.prefix >= if self.ip.is_ipv4() { 32 } else { 128 }
+    }
+
+    /// Whether an address lies in it.
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
+        let bits = |ip: IpAddr| match ip {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let mask = if self.prefix == 0 { 0 } else { u128::MAX << (128 - u32::from(self.prefix.min(128))) };
+        self.ip.is_ipv4() == address.is_ipv4() && (bits(self.ip) ^ bits(address)) & mask == 0
+    }
 }
 
 /// What we answer a carrier's challenges with.

@@ -135,7 +135,7 @@ impl Endpoint {
             by_tag: HashMap::with_hasher(hasher),
             last_invite: 0,
             registrar: Registrar::new(config.registration, hasher),
-            challenger: Challenger::new(config.realm.clone(), secret, config.nonce_lifetime),
+            challenger: Challenger::new(config.realm.clone(), config.digest.clone(), secret, config.nonce_lifetime),
             strangers: Strangers::new(&config.limits, hasher),
             trunks: Trunks::new(hasher),
             used_connections: BTreeSet::new(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     client_transaction::{ClientMethod, NewClient, Purpose, new_branch},
-    config::{Peer, Trunk},
+    config::{Peer, PeerMatch, Trunk},
     contract::{Destination, Event},
     text::Token,
     timers::{Alarm, Ms, NEVER, Owner},
@@ -25,11 +25,13 @@ use crate::{
 pub(super) struct Trunks {
     list: Vec<TrunkState>,
     by_ip: HashMap<IpAddr, Vec<Match>, Seeded>,
+    /// Whole networks, the narrowest first; looked at when no single address fits.
+    networks: Vec<(PeerMatch, Match)>,
     /// Grows with each new list, so that timers of an old one mean nothing.
     age: u32,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Match {
     port: Option<u16>,
     transport: Option<Transport>,
@@ -59,7 +61,7 @@ impl TrunkState {
 
 impl Trunks {
     pub(super) fn new(hasher: Seeded) -> Self {
-        Self { list: Vec::new(), by_ip: HashMap::with_hasher(hasher), age: 0 }
+        Self { list: Vec::new(), by_ip: HashMap::with_hasher(hasher), networks: Vec::new(), age: 0 }
     }
 
     /// The trunk that a message comes from, by its address. The most exact match wins.
@@ -67,12 +69,15 @@ impl Trunks {
         if self.list.is_empty() {
             return None;
         }
-        let candidates = self.by_ip.get(&flow.remote.ip().to_canonical())?.iter();
-        let fits = candidates.filter(|candidate| {
+        let address = flow.remote.ip().to_canonical();
+        let fits = |candidate: &&Match| {
             candidate.port.is_none_or(|port| port == flow.remote.port())
                 && candidate.transport.is_none_or(|transport| transport == flow.transport)
-        });
-        let best = fits.max_by_key(|found| (found.port.is_some(), found.transport.is_some(), std::cmp::Reverse(found.trunk)))?;
+        };
+        let exact = self.by_ip.get(&address).into_iter().flatten().filter(fits);
+        let best = exact.max_by_key(|found| (found.port.is_some(), found.transport.is_some(), std::cmp::Reverse(found.trunk)));
+        let around = || self.networks.iter().find(|(network, found)| network.contains(address) && fits(&found)).map(|(_, found)| found);
+        let best = best.or_else(around)?;
         self.list.get(best.trunk).map(|state| state.trunk.name.clone())
     }
 
@@ -117,6 +122,7 @@ impl Trunks {
 
     fn rebuild_index(&mut self) {
         self.by_ip.clear();
+        self.networks.clear();
         for (trunk, state) in self.list.iter().enumerate() {
             // A UDP peer calls from the port it is called at; a stream comes from any.
             let of_peer = |peer: &Peer| {
@@ -124,10 +130,14 @@ impl Trunks {
                 (peer.address.ip(), port, Some(peer.transport))
             };
             let peers = state.trunk.peers.iter().map(of_peer);
-            for (ip, port, transport) in peers.chain(state.trunk.from.iter().map(|from| (from.ip, from.port, from.transport))) {
+            let single = state.trunk.from.iter().filter(|from| from.is_single()).map(|from| (from.ip, from.port, from.transport));
+            for (ip, port, transport) in peers.chain(single) {
                 self.by_ip.entry(ip.to_canonical()).or_default().push(Match { port, transport, trunk });
             }
+            let wide = state.trunk.from.iter().filter(|from| !from.is_single());
+            self.networks.extend(wide.map(|from| (*from, Match { port: from.port, transport: from.transport, trunk })));
         }
+        self.networks.sort_by_key(|(network, _)| std::cmp::Reverse(network.prefix));
     }
 }
 

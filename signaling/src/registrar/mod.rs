@@ -300,5 +300,3 @@ const fn connection_of(flow: &Flow) -> Option<ConnectionId> {
     flow.connection
 }
 
-#[cfg(test)]
-mod tests;

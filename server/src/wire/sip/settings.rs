@@ -4,6 +4,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use tandem_dialplan as plan;
 use tandem_signaling::{
+    digest::Algorithm,
     endpoint::{EndpointConfig, Listener, Peer, PeerMatch, Trunk, TrunkCredentials},
     flow::Transport,
     sdp::AudioCodec,
@@ -25,6 +26,7 @@ pub struct Settings {
     /// `Retry-After` of refusals, in seconds.
     pub retry_after_s: u32,
     realm: String,
+    digest: Vec<Algorithm>,
     listeners: Vec<Listener>,
     codecs: Arc<HashMap<TrunkName, Vec<AudioCodec>>>,
 }
@@ -32,8 +34,13 @@ pub struct Settings {
 impl Settings {
     /// Settings of a plan that listens at `listen`.
     #[must_use]
-    pub fn new(realm: &str, listen: &plan::Listen) -> Self {
+    pub fn new(plan: &plan::Plan, listen: &plan::Listen) -> Self {
         let advertise = listen.advertise;
+        let digest = plan.digest.iter().map(|digest| match digest {
+            plan::Digest::Sha256 => Algorithm::Sha256,
+            plan::Digest::Md5 => Algorithm::Md5,
+        });
+        let digest = digest.collect();
         let kinds = [(Transport::Udp, &listen.sip_udp), (Transport::Tcp, &listen.sip_tcp), (Transport::Tls, &listen.sip_tls)];
         let listener = |transport, bound: std::net::SocketAddr| {
             let mut advertised = bound;
@@ -43,11 +50,12 @@ impl Settings {
             Listener { transport, bound, advertised }
         };
         let listeners = kinds.iter().flat_map(|(transport, all)| all.iter().map(|bound| listener(*transport, *bound))).collect();
-        Self { rtp_address: listen.rtp_address, advertise, retry_after_s: 5, realm: realm.to_owned(), listeners, codecs: Arc::default() }
+        Self { rtp_address: listen.rtp_address, advertise, retry_after_s: 5, realm: plan.realm.clone(), digest, listeners, codecs: Arc::default() }
     }
 
     pub(super) fn endpoint(&self) -> EndpointConfig {
         let mut config = EndpointConfig::new(self.realm.clone(), self.listeners.clone());
+        config.digest.clone_from(&self.digest);
         config.product = concat!("Tandem/", env!("CARGO_PKG_VERSION")).to_owned();
         config
     }

@@ -63,7 +63,7 @@ pub(super) fn trunk(name: &str, to: SocketAddr, transport: Transport) -> Trunk {
     Trunk {
         name: name.into(),
         peers: vec![Peer { transport, address: to }],
-        from: vec![PeerMatch { ip: to.ip(), port: None, transport: None }],
+        from: vec![PeerMatch { ip: to.ip(), prefix: 32, port: None, transport: None }],
         credentials: None,
         from_domain: None,
         options_ping_s: 0,
