@@ -20,10 +20,11 @@ impl Floor {
         for mut profile in profiles {
             let mut seen = BTreeSet::new();
             profile.queues.retain(|queue| seen.insert(queue.clone()));
-            if self.agents.contains_key(&profile.agent) {
-                self.change_agent(now, profile);
-            } else {
-                self.add_agent(now, profile);
+            match self.agents.get(&profile.agent) {
+                // Most of a reload is as before.
+                Some(agent) if agent.profile == profile && !agent.gone => {}
+                Some(_) => self.change_agent(now, profile),
+                None => self.add_agent(now, profile),
             }
         }
         let gone: Vec<AgentName> = self.agents.keys().filter(|name| !named.contains(*name)).cloned().collect();

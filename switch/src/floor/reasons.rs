@@ -1,6 +1,9 @@
 //! Why this agent, why not the others, why still waiting: decisions in sentences for a person.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -119,17 +122,27 @@ impl Floor {
     }
 }
 
-/// Free agents who meet the needs, as the choice would go.
+/// Free agents who meet the needs, as the choice would go: the groups of equal skills, each in its own
+/// order already, are merged only as far as the list goes.
 fn free_and_able(queue: &Queue, item: &Item, needs: &Skills) -> Vec<AgentName> {
-    let able = queue.idle.iter().filter(|(have, _)| skills::meets(have, needs));
-    let mut all: Vec<_> = able
-        .flat_map(|(have, idle)| {
-            let fitness = Reverse(skills::fitness(have, &item.asked));
-            idle.iter().take(LISTED_AGENTS).map(move |(since, agent)| (item.passed_by.contains(agent), fitness, *since, agent))
-        })
-        .collect();
-    all.sort();
-    all.into_iter().take(LISTED_AGENTS).map(|(.., agent)| agent.clone()).collect()
+    let mut groups: Vec<_> = Vec::new();
+    let mut fronts = BinaryHeap::new();
+    for (have, idle) in queue.idle.iter().filter(|(have, _)| skills::meets(have, needs)) {
+        let mut rest = idle.iter();
+        let fitness = Reverse(skills::fitness(have, &item.asked));
+        fronts.extend(rest.next().map(|front| Reverse((fitness, front, groups.len()))));
+        groups.push(rest);
+    }
+    let (mut fresh, mut passed) = (Vec::new(), Vec::new());
+    while fresh.len() < LISTED_AGENTS
+        && let Some(Reverse((fitness, (_, agent), group))) = fronts.pop()
+    {
+        fronts.extend(groups[group].next().map(|front| Reverse((fitness, front, group))));
+        let list = if item.passed_by.contains(agent) { &mut passed } else { &mut fresh };
+        list.push(agent.clone());
+    }
+    fresh.append(&mut passed);
+    fresh
 }
 
 /// One agent's part in a decision.

@@ -4,3 +4,4 @@ mod agents;
 mod offers;
 mod order;
 mod restart;
+mod why;

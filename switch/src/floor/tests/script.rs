@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     cause::Cause,
     floor::{
-        AgentProfile, AgentState, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Relaxation, Restored, WaitingItem,
+        AgentProfile, AgentState, Decision, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Relaxation, Restored,
+        WaitingItem,
     },
     id::{CallId, IdSource, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, Place, ToFloor, ToLine},
@@ -25,6 +26,7 @@ pub(super) struct Script {
     journal: Restored,
     offers: BTreeMap<OfferId, usize>,
     lines: Vec<String>,
+    decision: Option<Decision>,
     /// Times that the floor died; each life has identifiers of its own.
     lives: u8,
 }
@@ -50,6 +52,7 @@ impl Script {
             journal: Restored::default(),
             offers: BTreeMap::new(),
             lines: Vec::new(),
+            decision: None,
             lives: 0,
         }
     }
@@ -73,6 +76,11 @@ impl Script {
             _ => Input::Line(self.message(&words)),
         };
         self.give(input);
+    }
+
+    /// The record of the last offer.
+    pub(super) fn last_decision(&self) -> Decision {
+        self.decision.clone().unwrap()
     }
 
     fn queue(&mut self, words: &[&str]) {
@@ -185,6 +193,9 @@ impl Script {
             match output {
                 Output::Journal(event) => {
                     self.journal.apply(&event);
+                    if let FloorEvent::Offered { decision, .. } = &event {
+                        self.decision = Some(decision.clone());
+                    }
                     let line = self.event(&event);
                     self.lines.extend(line);
                 }
