@@ -3,7 +3,7 @@
 //! Leg A of call i receives on 127.0.0.1:BASE+4i and sends to 127.0.0.2:10000+2i; leg B receives on
 //! 127.0.0.1:BASE+4i+2 and sends to 127.0.0.3:10000+2i. Prints `ready` and its process id, and relays
 //! until standard input ends. With `PCMU OPUS` (or another pair) as third and fourth argument the legs
-//! speak different codecs.
+//! speak different codecs, all under payload type 0. At the end prints what was measured.
 
 use std::{
     error::Error,
@@ -14,7 +14,7 @@ use std::{
 
 use tandem_media::{
     codec::Codec,
-    contract::{Command, Configure, EngineConfig, Format, LearnPolicy, StreamId},
+    contract::{Command, Configure, EngineConfig, Event, Format, LearnPolicy, Quality, StreamId},
     engine::Engine,
 };
 
@@ -53,12 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             remote_rtcp: None,
             learn: LearnPolicy::Strict,
             signalling: None,
-            format: Format {
-                codec,
-                payload_type: codec.static_payload_type().unwrap_or(0),
-                dtmf_payload_type: Some(101),
-                ptime_ms: 20,
-            },
+            format: Format { codec, payload_type: 0, dtmf_payload_type: Some(101), ptime_ms: 20 },
             send: true,
             receive: true,
             rtcp_mux: false,
@@ -70,10 +65,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("ready {}", std::process::id());
     std::io::stdin().read_to_end(&mut Vec::new())?;
-    let mut started = 0;
-    while events.try_recv().is_ok() {
-        started += 1;
+    for &stream in &streams {
+        engine.command(Command::Close { stream })?;
     }
-    println!("{started} events");
+    let mut total = Quality::default();
+    for _ in 0..streams.len() {
+        let quality = loop {
+            match events.blocking_recv() {
+                Some(Event::Closed { quality, .. }) => break quality,
+                Some(_) => {}
+                None => return Err("the engine ended early".into()),
+            }
+        };
+        total.packets_received += quality.packets_received;
+        total.packets_sent += quality.packets_sent;
+        total.lost += quality.lost;
+        total.late += quality.late;
+        total.foreign += quality.foreign;
+        total.malformed += quality.malformed;
+    }
+    println!("{total:?}");
     Ok(())
 }
