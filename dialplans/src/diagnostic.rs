@@ -153,13 +153,21 @@ impl miette::Diagnostic for Drawing<'_> {
 #[derive(Debug)]
 pub(crate) struct Findings {
     sources: Vec<Source>,
+    /// Where each line of each source begins.
+    lines: Vec<Vec<usize>>,
     found: Vec<(Location, Diagnostic)>,
     left_out: usize,
 }
 
 impl Findings {
     pub(crate) fn new(sources: &[Source]) -> Self {
-        Self { sources: sources.to_vec(), found: Vec::new(), left_out: 0 }
+        let begins = |source: &Source| std::iter::once(0).chain(source.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { sources: sources.to_vec(), lines: sources.iter().map(begins).collect(), found: Vec::new(), left_out: 0 }
+    }
+
+    /// Whether no more findings are kept, so that looking for more is of no use.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.left_out > 0
     }
 
     pub(crate) fn error(&mut self, code: &'static str, at: Location, message: impl Into<String>) {
@@ -190,10 +198,22 @@ impl Findings {
 
     /// `file:line` of a place, for sentences.
     pub(crate) fn place(&self, at: Location) -> String {
-        match self.sources.get(usize::from(at.file)) {
-            Some(source) => format!("{}:{}", source.path, source.line_column(at.offset as usize).0),
-            None => "built-in".into(),
+        let (file, line, _) = self.line_column(at);
+        if file.is_empty() { "built-in".into() } else { format!("{file}:{line}") }
+    }
+
+    /// File, line and column, both from 1, columns counting characters; the file is empty for what has
+    /// no text.
+    pub(crate) fn line_column(&self, at: Location) -> (&str, u32, u32) {
+        let index = usize::from(at.file);
+        let (Some(source), Some(lines)) = (self.sources.get(index), self.lines.get(index)) else { return ("", 1, 1) };
+        let mut end = source.text.len().min(at.offset as usize);
+        while !source.text.is_char_boundary(end) {
+            end -= 1;
         }
+        let line = lines.partition_point(|begin| *begin <= end).max(1);
+        let column = source.text[lines[line - 1]..end].chars().count() + 1;
+        (&source.path, u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 
     /// Blots out a secret that stands in the text, so that no drawing of the text shows it.
@@ -214,10 +234,8 @@ impl Findings {
             self.left_out += 1;
             return;
         }
-        let (file, (line, column)) = match self.sources.get(usize::from(at.file)) {
-            Some(source) => (source.path.clone(), source.line_column(at.offset as usize)),
-            None => (String::new(), (1, 1)),
-        };
+        let (file, line, column) = self.line_column(at);
+        let file = file.to_owned();
         let diagnostic =
             Diagnostic { severity, code, message, file, line, column, offset: at.offset, length: at.length, suggestion };
         self.found.push((at, diagnostic));
@@ -286,6 +304,16 @@ mod tests {
         assert_eq!(did_you_mean("Billing", words).as_deref(), Some("did you mean `billing`?"));
         assert_eq!(did_you_mean("reception", words), None);
         assert_eq!(edit_distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn columns_count_characters_and_lines_begin_at_one() {
+        let findings = Findings::new(&[Source::new("a.kdl", "è {\n  ò x\n}")]);
+        let at = |offset| findings.line_column(Location { file: 0, offset, length: 1 });
+        assert_eq!(at(0), ("a.kdl", 1, 1));
+        assert_eq!(at(10), ("a.kdl", 2, 5));
+        assert_eq!(at(9_999), ("a.kdl", 3, 2));
+        assert_eq!(findings.place(Location { file: u16::MAX, ..Location::default() }), "built-in");
     }
 
     #[test]

@@ -169,7 +169,8 @@ impl Schedule {
         }
         if let Some((from, to)) = spell {
             // Open on into the first day that is not looked at: no closing is known.
-            let goes_on = self.hours_on(date).1.iter().filter_map(|hours| self.instants(date, *hours)).any(|(begin, _)| begin <= to);
+            let goes_on =
+                self.hours_on(date).1.iter().filter_map(|hours| self.instants(date, *hours)).any(|(begin, _)| begin <= to);
             self.note(Some((from, if goes_on { i64::MAX } else { to })), after, &mut out);
         }
         out.truncate(n);

@@ -10,6 +10,8 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 pub const MAX_PLAN_BYTES: usize = 4 << 20;
 /// Most files in one plan.
 pub const MAX_FILES: usize = 256;
+/// Largest node at the top of a file, in bytes: a route, a queue.
+pub(crate) const MAX_NODE_BYTES: usize = 64 << 10;
 /// Deepest nesting of braces and of comments.
 pub const MAX_DEPTH: usize = 24;
 
@@ -34,20 +36,6 @@ impl Source {
     pub fn file_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
-
-    /// Line and column of a byte offset, both from 1; columns count characters.
-    #[must_use]
-    pub fn line_column(&self, offset: usize) -> (u32, u32) {
-        let mut end = offset.min(self.text.len());
-        while !self.text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let before = &self.text[..end];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let line = before.bytes().filter(|&b| b == b'\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
-    }
 }
 
 /// A place in the text of a plan.
@@ -59,17 +47,4 @@ pub struct Location {
     pub offset: u32,
     /// Bytes.
     pub length: u32,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_count_characters_and_lines_begin_at_one() {
-        let source = Source::new("a.kdl", "è {\n  ò x\n}");
-        assert_eq!(source.line_column(0), (1, 1));
-        assert_eq!(source.line_column(source.text.find('x').unwrap()), (2, 5));
-        assert_eq!(source.line_column(9_999), (3, 2));
-    }
 }

@@ -60,8 +60,11 @@ impl Names {
                 }
             });
         }
-        self.unused(&used, findings);
         recordings(items, &languages, world, findings);
+        // A mistyped name leaves another one unused: that is no second finding.
+        if !findings.has_errors() {
+            self.unused(&used, findings);
+        }
     }
 
     fn reference(&self, value: &Value, spoken: &[&Language], world: &World, findings: &mut Findings) {

@@ -29,7 +29,7 @@ impl Builder<'_> {
             self.findings.error("no-steps", item.at, "this route has no steps: the caller would hear nothing");
         }
         let block = self.block(&item.children);
-        let line = self.sources.get(usize::from(item.at.file)).map_or(0, |source| source.line_column(item.at.offset as usize).0);
+        let (_, line, _) = self.findings.line_column(item.at);
         Route { name: item.text().unwrap_or_default().into(), origins, to, caller, at: item.at, line, block }
     }
 

@@ -10,7 +10,9 @@ use crate::{diagnostic::Findings, plan::Plan, read::Item};
 pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) {
     let gotos = flow::check(plan, findings);
     overlap::check(plan, findings);
-    unused_routes(plan, &gotos, findings);
+    if !findings.has_errors() {
+        unused_routes(plan, &gotos, findings);
+    }
     if !items.is_empty() && plan.routes.is_empty() {
         findings.warning("no-routes", items[0].at, "the plan has no route: every call is refused as not found");
     }

@@ -161,6 +161,9 @@ impl Reader<'_> {
         match split::top_nodes(&source.text) {
             Ok(ranges) => {
                 for range in ranges {
+                    if self.findings.is_full() {
+                        return;
+                    }
                     self.base = range.start;
                     self.top_node(&source.text[range], items);
                 }
@@ -261,7 +264,7 @@ impl Reader<'_> {
                     let message = if item.spec.args.is_empty() {
                         format!("`{}` takes no value here", item.spec.name)
                     } else {
-                        format!("`{}` takes {} and no more", item.spec.name, arg_names(item.spec.args))
+                        format!("`{}` takes no more than: {}", item.spec.name, arg_names(item.spec.args))
                     };
                     self.findings.error("extra-value", at, message);
                     return;
@@ -289,7 +292,11 @@ impl Reader<'_> {
     fn missing(&mut self, item: &Item) {
         let needed = item.spec.args.iter().filter(|arg| matches!(arg.times, Times::Once | Times::OneOrMore)).count();
         if item.args.len() < needed {
-            self.findings.error("missing-value", item.at, format!("`{}` needs {}", item.spec.name, arg_names(item.spec.args)));
+            self.findings.error(
+                "missing-value",
+                item.at,
+                format!("`{}` needs a value: {}", item.spec.name, arg_names(item.spec.args)),
+            );
         }
         for prop in item.spec.props.iter().filter(|prop| prop.required && item.prop(prop.name).is_none()) {
             self.findings.error(
@@ -337,7 +344,7 @@ fn nth_arg(args: &'static [Arg], n: usize) -> Option<&'static Arg> {
 }
 
 fn arg_names(args: &[Arg]) -> String {
-    args.iter().map(|arg| format!("a {}", arg.name)).collect::<Vec<_>>().join(" and ")
+    args.iter().map(|arg| arg.name).collect::<Vec<_>>().join(", ")
 }
 
 fn shortened(text: &str) -> String {

@@ -1,0 +1,156 @@
+//! Bad input by the thousand: text that was a plan once, and callers who do anything.
+
+use std::{path::Path, sync::Arc};
+
+use proptest::{prelude::*, test_runner::Config};
+use tandem_dialplan::{Input, MAX_STEPS, Output, Plan, Run, Source, check, needs, read_sources};
+use tandem_switch::step::{Step, StepOutcome};
+
+use crate::{facts, noon, world};
+
+fn seeds() -> Vec<String> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["demo", "../tests/load", "tests/wrong"].map(|folder| read_sources(&home.join(folder)).unwrap());
+    folders.into_iter().flatten().map(|source| source.text.to_string()).collect()
+}
+
+/// A cut, a repeat, a swap or a strange character at some place.
+fn mutate(text: &str, edits: &[(u8, usize, usize)]) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for (kind, at, other) in edits {
+        let length = chars.len().max(1);
+        let (from, to) = (at % length, (at % length + other % 40).min(chars.len()));
+        match kind % 5 {
+            0 => drop(chars.drain(from..to)),
+            1 => {
+                let piece: Vec<char> = chars[from..to].to_vec();
+                let place = other % length;
+                chars.splice(place..place, piece);
+            }
+            2 => chars.truncate(from),
+            3 => {
+                let strange = ['{', '}', '"', '#', '\\', '/', '*', '=', '\0', '\u{feff}', 'é', ';', '(', '\n', '-', '9'];
+                chars.insert(from.min(chars.len()), strange[other % strange.len()]);
+            }
+            _ => {
+                let place = other % length;
+                if from < chars.len() && place < chars.len() {
+                    chars.swap(from, place);
+                }
+            }
+        }
+    }
+    chars.into_iter().collect()
+}
+
+fn outcome(n: u8) -> StepOutcome {
+    match n % 14 {
+        0 => StepOutcome::Digits("1".into()),
+        1 => StepOutcome::Digits("2".into()),
+        2 => StepOutcome::Digits("9".into()),
+        3 => StepOutcome::Digits("1003".into()),
+        4 => StepOutcome::Digits(String::new()),
+        5 => StepOutcome::NoInput,
+        6 => StepOutcome::Busy,
+        7 => StepOutcome::NoAnswer,
+        8 => StepOutcome::Unreachable,
+        9 => StepOutcome::Rejected,
+        10 => StepOutcome::NoAgents,
+        11 => StepOutcome::TimedOut,
+        12 => StepOutcome::Full,
+        _ => StepOutcome::Done,
+    }
+}
+
+/// Feeds outcomes, matching or not, until the run hangs up; that must come within the bound.
+fn to_the_end(plan: &Arc<Plan>, from: &str, to: &str, outcomes: &[u8]) {
+    let mut run = Run::new(Arc::clone(plan), facts(from, to));
+    let mut outcomes = outcomes.iter().cycle();
+    let mut given = 0;
+    run.handle(noon(), Input::Start);
+    loop {
+        match run.poll() {
+            Some(Output::Step(Step::Hangup { .. })) => break,
+            Some(Output::Step(_)) => {
+                given += 1;
+                assert!(given <= MAX_STEPS, "more steps than allowed");
+                run.handle(noon(), Input::Outcome(outcome(*outcomes.next().unwrap_or(&13))));
+            }
+            Some(_) => {}
+            None => panic!("the run gave no step and did not hang up"),
+        }
+    }
+    run.handle(noon(), Input::Outcome(StepOutcome::Done));
+    assert_eq!(run.poll(), None, "nothing comes after the end");
+}
+
+fn shipped(folder: &str) -> Arc<Plan> {
+    let loaded = tandem_dialplan::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+    Arc::new(loaded.plan.unwrap())
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 128, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn a_mutated_plan_is_checked_without_panic_and_runs_to_its_end(
+        seed in any::<usize>(),
+        edits in prop::collection::vec(any::<(u8, usize, usize)>(), 1..6),
+        outcomes in prop::collection::vec(any::<u8>(), 1..20),
+    ) {
+        let seeds = seeds();
+        let source = Source::new("plan.kdl", mutate(&seeds[seed % seeds.len()], &edits));
+        let _ = needs(std::slice::from_ref(&source));
+        let (plan, report) = check(&[source], &world());
+        prop_assert_eq!(plan.is_none(), report.has_errors());
+        let _ = report.drawn(false);
+        if let Some(plan) = plan {
+            let plan = Arc::new(plan);
+            for (from, to) in [("1001", "1"), ("1001", "1000"), ("1001", "1003"), ("trunk:callers", "4000"), ("trunk:carrier", "777")] {
+                to_the_end(&plan, from, to, &outcomes);
+            }
+        }
+    }
+
+    #[test]
+    fn every_way_through_the_shipped_plans_ends_with_a_hang_up(to in "[0-9*#]{1,5}|10(00|0[1-9]|10)|1800|1999|[*]1[1-4]|4000|2[02]00", outcomes in prop::collection::vec(any::<u8>(), 1..40)) {
+        thread_local! {
+            static PLANS: [Arc<Plan>; 2] = [shipped("demo"), shipped("../tests/load")];
+        }
+        PLANS.with(|plans| {
+            for plan in plans {
+                to_the_end(plan, "1001", &to, &outcomes);
+                to_the_end(plan, "trunk:callers", &to, &outcomes);
+            }
+        });
+    }
+
+    #[test]
+    fn any_text_at_all_is_checked_without_panic(text in "(?s).{0,200}") {
+        let (plan, report) = check(&[Source::new("plan.kdl", text.clone()), Source::new("a.ics", text)], &world());
+        prop_assert_eq!(plan.is_none(), report.has_errors());
+    }
+}
+
+#[test]
+fn bombs_are_refused_in_little_time() {
+    let deep = 100_000;
+    for text in [
+        "a {".repeat(deep),
+        "a {".repeat(23),
+        "route \"r\" { ".repeat(24) + &"}".repeat(24),
+        "/*".repeat(deep),
+        "/-".repeat(1_000),
+        "a \\\n".repeat(1_000),
+        "\"".repeat(deep),
+        "#".repeat(deep),
+        "(".repeat(deep),
+        format!("route \"r\" {{ from any; {} }}", "unless-open \"x\" { ".repeat(20) + &"} ".repeat(20)),
+        "queue \"q\"\n".repeat(20_000),
+        format!("x {}", "\"a\" ".repeat(50_000)),
+    ] {
+        let (plan, report) = check(&[Source::new("bomb.kdl", text)], &world());
+        assert!(plan.is_none());
+        assert!(report.diagnostics.len() <= tandem_dialplan::MAX_DIAGNOSTICS + 1);
+    }
+}

@@ -1,0 +1,291 @@
+//! Runs: what a caller goes through, step by step.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tandem_dialplan::{CallFacts, Input, Output, Override, Run};
+use tandem_switch::{
+    cause::Cause,
+    name::ScheduleName,
+    step::{Step, StepOutcome, Target},
+};
+
+use crate::{facts, ladder, noon, plan};
+
+fn digits(keys: &str) -> StepOutcome {
+    StepOutcome::Digits(keys.into())
+}
+
+/// The first step that is not simply done.
+fn first_choice(text: &str, facts: CallFacts) -> Step {
+    let mut run = Run::new(plan(text), facts);
+    run.handle(noon(), Input::Start);
+    loop {
+        match run.poll() {
+            Some(Output::Step(Step::Answer | Step::Play { .. } | Step::Ring)) => {
+                run.handle(noon(), Input::Outcome(StepOutcome::Done))
+            }
+            Some(Output::Step(step)) => return step,
+            Some(_) => {}
+            None => panic!("no step"),
+        }
+    }
+}
+
+#[test]
+fn routes_match_in_file_order_by_origin_number_and_caller() {
+    let plan = plan(
+        r#"
+        trunk "carrier" { match "192.0.2.1"; }
+        trunk "other" { match "192.0.2.2"; }
+        route "vip" { from trunk="carrier"; to "+3902XXXX"; caller "+39347{rest:7}"; play "welcome"; }
+        route "carrier" { from trunk="carrier"; to "+3902{rest:1..8}"; play "welcome"; }
+        route "regex" { from any; to matches="00(?<rest>[1-9]{2,5})"; say digits="{rest}"; }
+        route "others" { from trunk="other"; play "closed"; }
+        "#,
+    );
+    let route = |from: &str, to: &str| ladder(&plan, facts(from, to), &[]).lines().next().unwrap().to_owned();
+    assert_eq!(route("trunk:carrier", "+39021234"), "[vip]");
+    assert_eq!(route("trunk:carrier", "+390212345"), "[carrier]");
+    assert_eq!(route("trunk:other", "+39021234"), "[others]");
+    assert_eq!(route("1001", "0049"), "[regex]");
+    assert_eq!(route("1001", "00049"), "  (route: none fits)");
+    assert_eq!(route("1001", "x0049"), "  (route: none fits)");
+}
+
+#[test]
+fn a_menu_asks_again_and_then_goes_by_otherwise_or_no_input() {
+    let plan = plan(
+        r#"
+        route "menu" {
+            from any
+            answer
+            menu "welcome" tries=2 {
+                press "1" "2" { play "closed"; }
+                press "42" { play "please-hold"; }
+                otherwise { play "goodbye"; }
+                no-input { hangup "no-answer"; }
+            }
+            play "echo-start"
+        }
+        "#,
+    );
+    insta::assert_snapshot!(ladder(&plan, facts("1", "9"), &[digits("7"), digits("42")]), @r"
+    [menu]
+      answer
+      play welcome (en) and gather up to 2 digits
+      (again: invalid)
+      play invalid-key, welcome (en) and gather up to 2 digits
+      (pressed: 42)
+      play please-hold (en)
+      play echo-start (en)
+      hang up: normal
+    ");
+    insta::assert_snapshot!(ladder(&plan, facts("1", "9"), &[digits("7"), digits("")]), @r"
+    [menu]
+      answer
+      play welcome (en) and gather up to 2 digits
+      (again: invalid)
+      play invalid-key, welcome (en) and gather up to 2 digits
+      (ended: no-input)
+      hang up: no-answer
+    ");
+    insta::assert_snapshot!(ladder(&plan, facts("1", "9"), &[StepOutcome::NoInput, digits("8")]), @r"
+    [menu]
+      answer
+      play welcome (en) and gather up to 2 digits
+      (again: no-input)
+      play no-input, welcome (en) and gather up to 2 digits
+      (ended: invalid)
+      play goodbye (en)
+      play echo-start (en)
+      hang up: normal
+    ");
+}
+
+#[test]
+fn collected_digits_are_held_against_their_type_before_they_are_used() {
+    let text = r#"
+        extensions from=1001 to=1010
+        route "ask" {
+            from any
+            answer
+            collect "ext-enter" max=4 as="wanted" type="extension" tries=2 {
+                invalid { play "goodbye"; hangup; }
+            }
+            dial extension="{wanted}" ring="10s" { unreachable { play "unavailable"; } }
+        }
+        "#;
+    let plan = plan(text);
+    insta::assert_snapshot!(ladder(&plan, facts("1", "9"), &[digits("1099"), digits("1003"), StepOutcome::Unreachable]), @r"
+    [ask]
+      answer
+      play ext-enter (en) and gather up to 4 digits
+      (again: invalid)
+      play invalid-key, ext-enter (en) and gather up to 4 digits
+      (collected: 4 digits)
+      dial 1003 for 10 s
+      (ended: unreachable)
+      play unavailable (en)
+      hang up: normal
+    ");
+    insta::assert_snapshot!(ladder(&plan, facts("1", "9"), &[digits("1099"), digits("*")]), @r"
+    [ask]
+      answer
+      play ext-enter (en) and gather up to 4 digits
+      (again: invalid)
+      play invalid-key, ext-enter (en) and gather up to 4 digits
+      (ended: invalid)
+      play goodbye (en)
+      hang up: normal
+    ");
+}
+
+#[test]
+fn what_a_caller_sends_becomes_no_other_target() {
+    let text = r#"
+        extensions from=1001 to=1010
+        trunk "carrier" { match "192.0.2.9"; peer "udp" "192.0.2.1"; }
+        route "carrier-first" { from trunk="carrier"; play "closed"; }
+        route "inside" { from extension; to matches="1(?<rest>.*)"; dial extension="1{rest}"; }
+        route "outside" { from extension; to matches="0(?<rest>.*)"; dial trunk="carrier" number="{rest}" caller-id="{caller}"; }
+        "#;
+    let dialled = |to: &str| match first_choice(text, facts("1001", to)) {
+        Step::Dial(dial) => format!("{:?}", dial.targets),
+        Step::Hangup { cause } => cause.as_str().to_owned(),
+        step => panic!("{step:?}"),
+    };
+    assert_eq!(dialled("1005"), r#"[Extension("1005")]"#);
+    for evil in ["1099", "1005&PJSIP/1", "1005@evil.example", "1 005", "10050000"] {
+        assert_eq!(dialled(evil), "unavailable", "{evil}");
+    }
+    assert!(dialled("0+390212345").contains("carrier"));
+    for evil in ["0", "0sip:a@b", "01;phone-context=x", "01\r\nX:1"] {
+        assert!(["unavailable", "not-found"].contains(&dialled(evil).as_str()), "{evil}");
+    }
+    let Step::Dial(dial) = first_choice(text, facts("1001", "0800")) else { panic!() };
+    assert_eq!(dial.caller_id.unwrap().as_str(), "1001");
+    assert_eq!(dial.targets, [Target::Trunk { trunk: "carrier".into(), number: "800".into() }]);
+}
+
+#[test]
+fn schedules_decide_and_the_emergency_switch_overrules_them() {
+    let plan = plan(
+        r#"
+        schedule "office" tz="Europe/Rome" { open "mon-fri" "08:00-18:00"; }
+        route "office" { from any; unless-open "office" { goto "night"; }; play "welcome"; }
+        route "night" { play "closed"; hangup "unavailable"; }
+        "#,
+    );
+    insta::assert_snapshot!(ladder(&plan, facts("1", "9"), &[]), @r"
+    [office]
+      (schedule: office is closed)
+    [night]
+      play closed (en)
+      hang up: unavailable
+    ");
+    let overrides = BTreeMap::from([(ScheduleName::from("office"), Override::ForceOpen)]);
+    insta::assert_snapshot!(ladder(&plan, CallFacts { overrides: Arc::new(overrides), ..facts("1", "9") }, &[]), @r"
+    [office]
+      (schedule: office is open)
+      play welcome (en)
+      hang up: normal
+    ");
+}
+
+#[test]
+fn endings_are_answered_at_the_step_by_the_plan_or_built_in() {
+    let text = r#"
+        extensions from=1001 to=1010
+        queue "support"
+        defaults { busy { play "all-agents-busy"; hangup "busy"; } }
+        route "dial" {
+            from any
+            to "1"
+            dial ring="5s" strategy="in-order" { extension "1001" "1002"; no-answer { play "closed"; } }
+            play "goodbye"
+        }
+        route "queue" { from any; to "2"; answer; queue "support" { full { play "closed"; }; }; play "goodbye"; }
+        "#;
+    let plan = plan(text);
+    insta::assert_snapshot!(ladder(&plan, facts("1", "1"), &[StepOutcome::Busy]), @r"
+    [dial]
+      dial 1001, then 1002 for 5 s
+      (ended, by default: busy)
+      play all-agents-busy (en)
+      hang up: busy
+    ");
+    insta::assert_snapshot!(ladder(&plan, facts("1", "1"), &[StepOutcome::NoAnswer]), @r"
+    [dial]
+      dial 1001, then 1002 for 5 s
+      (ended: no-answer)
+      play closed (en)
+      play goodbye (en)
+      hang up: normal
+    ");
+    insta::assert_snapshot!(ladder(&plan, facts("1", "1"), &[StepOutcome::Unreachable]), @r"
+    [dial]
+      dial 1001, then 1002 for 5 s
+      (ended, by default: unreachable)
+      play unavailable (en)
+      hang up: unavailable
+    ");
+    insta::assert_snapshot!(ladder(&plan, facts("1", "2"), &[StepOutcome::Full]), @r"
+    [queue]
+      answer
+      wait in queue support
+      (ended: full)
+      play closed (en)
+      play goodbye (en)
+      hang up: normal
+    ");
+    insta::assert_snapshot!(ladder(&plan, facts("1", "2"), &[StepOutcome::NoAgents]), @r"
+    [queue]
+      answer
+      wait in queue support
+      (ended, by default: no-agents)
+      play no-agents, try-later (en)
+      hang up: unavailable
+    ");
+}
+
+#[test]
+fn queue_steps_carry_what_the_queue_and_the_step_say() {
+    let text = r#"
+        skill "billing"; skill "english"
+        queue "support" { music "music/hold"; comfort "please-hold"; announce every="20s"; record #true; max-wait "5m"; when-empty "wait"; }
+        route "r" {
+            from any
+            set language="it"
+            answer
+            queue "support" skill="billing" level=3 priority=5 max-wait="1m" record=#false { skill "english" level=2; }
+        }
+        "#;
+    let Step::Queue(queue) = first_choice(text, facts("1", "9")) else { panic!() };
+    let skills: Vec<_> = queue.skills.iter().map(|s| format!("{} {}", s.skill, s.level)).collect();
+    assert_eq!(skills, ["billing 3", "english 2"]);
+    assert_eq!((queue.priority_minutes, queue.max_wait_ms, queue.announce_every_ms), (5, Some(60_000), Some(20_000)));
+    assert_eq!((queue.language.as_str(), queue.record, queue.wait_without_agents), ("it", false, true));
+    assert_eq!((queue.music.unwrap().as_str(), queue.comfort.unwrap().as_str()), ("music/hold", "please-hold"));
+}
+
+#[test]
+fn a_call_that_goes_round_for_ever_is_ended() {
+    let plan = plan("route \"r\" { from any; answer; play \"welcome\"; goto \"r\"; }");
+    let lines = ladder(&plan, facts("1", "9"), &[]);
+    assert!(lines.ends_with("  (fault: too many steps)\n  hang up: fault\n"));
+    assert!(lines.lines().count() < 2_000);
+}
+
+#[test]
+fn inputs_that_are_not_awaited_mean_nothing() {
+    let mut run = Run::new(plan("route \"r\" { from any; answer; hangup; play \"closed\"; }"), facts("1", "9"));
+    run.handle(noon(), Input::Outcome(StepOutcome::Done));
+    assert_eq!(run.poll(), None);
+    run.handle(noon(), Input::Start);
+    run.handle(noon(), Input::Start);
+    run.handle(noon(), Input::Outcome(StepOutcome::Done));
+    run.handle(noon(), Input::Outcome(StepOutcome::Done));
+    let steps: Vec<_> =
+        std::iter::from_fn(|| run.poll()).filter_map(|o| if let Output::Step(step) = o { Some(step) } else { None }).collect();
+    assert_eq!(steps, [Step::Answer, Step::Hangup { cause: Cause::Normal }]);
+}
