@@ -240,7 +240,7 @@ mod tests {
     }
 
     /// What a client with this password answers to challenge `i` with the given counter.
-    fn answer(challenges: &[String; 2], i: usize, password: &str, nc: u32) -> String {
+    fn answer(challenges: &[String], i: usize, password: &str, nc: u32) -> String {
         let challenge = Challenge::read(&auth_values(&challenges[i]).next().unwrap()).unwrap();
         challenge.answer("alice", password, "REGISTER", "sip:here", nc, "c0ffee")
     }

@@ -46,10 +46,10 @@ pub(super) enum Trust {
 }
 
 impl Dialog {
-    /// The dialog that an INVITE to us begins.
+    /// The dialog that an INVITE to us begins. A missing Contact (RFC 2543) is made up from From.
     pub(super) fn uas(request: &Message, flow: Flow, local_tag: u64, trust: Trust) -> Result<Self, Fault> {
         let (from, to) = (request.from()?, request.to()?);
-        let target = contact_of(request).ok_or(Fault::bad("Missing Contact header"))?;
+        let target = contact_of(request).unwrap_or_else(|| from.uri_text.into());
         let routes = routes_of(request, false)?;
         let to_destination = next_hop(&target, &routes, flow, trust);
         Ok(Self {

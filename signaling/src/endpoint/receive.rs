@@ -6,10 +6,15 @@
 
 use bytes::Bytes;
 
-use super::{Endpoint, contract::InviteId, server_transaction::Incoming, text::Token};
+use super::{
+    Endpoint,
+    contract::{InviteId, Output},
+    server_transaction::Incoming,
+    text::Token,
+};
 use crate::{
     flow::Flow,
-    message::{Message, Method, Name, ParseError, ResponseBuilder},
+    message::{Message, Method, Name, ParseError, ResponseBuilder, Unacceptable},
 };
 
 /// What we serve.
@@ -25,10 +30,19 @@ impl Endpoint {
             Ok(message) if !message.is_request() => self.response(flow, &message),
             Ok(message) if too_long => self.refuse(flow, &message, 513, "Message Too Large", |builder| builder),
             Ok(message) => self.request(flow, &message),
-            Err(ParseError::Unacceptable(broken)) => {
-                self.refuse(flow, &broken.message, broken.fault.code, broken.fault.reason, |builder| builder);
-            }
+            Err(ParseError::Unacceptable(broken)) => self.refuse_broken(flow, &broken),
             Err(_) => {}
+        }
+    }
+
+    /// Tells the sender what is wrong, unless the fault is in what the reply would have to repeat.
+    fn refuse_broken(&mut self, flow: Flow, broken: &Unacceptable) {
+        let before = self.outputs.len();
+        self.refuse(flow, &broken.message, broken.fault.code, broken.fault.reason, |builder| builder);
+        let unreadable =
+            matches!(self.outputs.back(), Some(Output::Transmit { bytes, .. }) if Message::parse(bytes.clone()).is_err());
+        if self.outputs.len() > before && unreadable {
+            self.outputs.pop_back();
         }
     }
 

@@ -76,7 +76,8 @@ impl Trunks {
         };
         let exact = self.by_ip.get(&address).into_iter().flatten().filter(fits);
         let best = exact.max_by_key(|found| (found.port.is_some(), found.transport.is_some(), std::cmp::Reverse(found.trunk)));
-        let around = || self.networks.iter().find(|(network, found)| network.contains(address) && fits(&found)).map(|(_, found)| found);
+        let around =
+            || self.networks.iter().find(|(network, found)| network.contains(address) && fits(&found)).map(|(_, found)| found);
         let best = best.or_else(around)?;
         self.list.get(best.trunk).map(|state| state.trunk.name.clone())
     }

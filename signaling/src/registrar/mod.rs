@@ -299,4 +299,3 @@ impl Record {
 const fn connection_of(flow: &Flow) -> Option<ConnectionId> {
     flow.connection
 }
-

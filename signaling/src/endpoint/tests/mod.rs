@@ -1,4 +1,11 @@
 //! The endpoint in simulated time.
 
 mod calls;
+mod carriers;
+mod desk;
+mod devices;
+mod lossy;
+mod registrations;
+mod strangers;
+mod torture;
 mod world;
