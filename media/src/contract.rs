@@ -213,7 +213,8 @@ pub enum Command {
         stream: StreamId,
     },
     /// Record what both streams receive into one stereo WAV file. A recording that runs already goes
-    /// on with the new sides (a transfer), in the same file; `path` is not looked at then.
+    /// on with the new sides (a transfer), in the same file; `path` is not looked at then. A stream is a
+    /// side of one recording at a time, the newest. The file has 16 kHz when a side is wide-band now.
     Record {
         /// Chosen by the caller; unique in the life of an engine.
         recording: u64,
@@ -297,7 +298,8 @@ pub enum Event {
         /// Packets that were received but are not in the file (too late, or the disk was too slow).
         frames_lost: u64,
     },
-    /// A recording ended early; what was written before is readable.
+    /// A recording ended early; what was written before is readable. `StopRecord` is still owed, to forget
+    /// it, and has no further answer.
     RecordFailed {
         /// Which recording.
         recording: u64,

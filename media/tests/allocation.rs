@@ -56,6 +56,7 @@ fn a_relayed_packet_allocates_nothing() {
         }
         ALLOCATIONS.load(Ordering::SeqCst) - before
     };
-    relay(10);
-    assert_eq!(relay(1_000), 0, "allocations in 1000 relayed packets");
+    // Other threads of this program allocate now and then, the relay would do so in every round.
+    let fewest = (0..5).map(|_| relay(300)).min();
+    assert_eq!(fewest, Some(0), "allocations in 300 relayed packets");
 }

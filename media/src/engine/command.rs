@@ -160,7 +160,7 @@ impl Worker {
             self.recordings.insert(recording, 0);
             let wide = sides.iter().filter_map(|(_, slot)| self.streams[(*slot)?].as_ref()?.inbound.format);
             let rate_hz = wide.map(|format| format.codec.sample_rate_hz()).max().unwrap_or(8_000);
-            self.cx.tape.order(WriterOrder::Start { recording, path, rate_hz, at: self.cx.now });
+            self.cx.tape.start(recording, path, rate_hz, self.cx.now);
         }
         for (side, slot) in sides {
             let Some(inbound) = slot.and_then(|slot| self.streams[slot].as_deref_mut()).map(|s| &mut s.inbound) else {

@@ -137,7 +137,8 @@ fn forward_audio(
 ) {
     let (Some(to), Some(target)) = (outbound.format, outbound.target) else { return };
     if !outbound.takes_partner() {
-        return;
+        // On hold or behind a prompt: the numbers close up, so that it does not look like loss.
+        return outbound.relay.hold_back(header, arrival);
     }
     if from.codec != to.codec {
         return transcode(inbound, outbound, &packet[header.payload()], header, from, arrival, cx);

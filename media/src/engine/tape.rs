@@ -46,8 +46,10 @@ pub(super) struct Page {
 pub(super) enum WriterOrder {
     /// Packets.
     Page(Page),
-    /// A file begins.
-    Start { recording: u64, path: PathBuf, rate_hz: u32, at: Instant },
+    /// All that a thread recorded before this time has been handed over.
+    Reached { home: usize, at: Instant },
+    /// A file begins; its packets come from this thread.
+    Start { home: usize, recording: u64, path: PathBuf, rate_hz: u32, at: Instant },
     /// Another stream takes one side.
     ChangeSide { recording: u64, side: Side },
     /// Silence from now on, or audio again.
@@ -121,8 +123,23 @@ impl Tape {
         self.send_waiting();
     }
 
+    /// A file begins.
+    pub(super) fn start(&mut self, recording: u64, path: PathBuf, rate_hz: u32, at: Instant) {
+        self.order(WriterOrder::Start { home: self.home, recording, path, rate_hz, at });
+    }
+
+    /// Hands over what was recorded, and says that this was all up to `now`.
+    pub(super) fn reached(&mut self, now: Instant) {
+        self.flush();
+        // When the writer is behind, the next time says it.
+        if self.waiting.is_empty() {
+            self.waiting.push(WriterOrder::Reached { home: self.home, at: now });
+            self.send_waiting();
+        }
+    }
+
     /// Hands the page in progress to the writer.
-    pub(super) fn flush(&mut self) {
+    fn flush(&mut self) {
         if let Some(page) = self.page.take() {
             self.waiting.push(WriterOrder::Page(page));
         }

@@ -238,7 +238,9 @@ impl Worker {
         }
         if now >= self.slow_at {
             self.slow_at = now + SLOW;
-            self.cx.tape.flush();
+            if !self.recordings.is_empty() {
+                self.cx.tape.reached(now);
+            }
             for slot in 0..self.streams.len() {
                 if self.streams[slot].as_ref().is_some_and(|stream| !stream.faulty) {
                     self.guarded(slot, |worker| worker.watch(slot));

@@ -27,6 +27,7 @@ const WRITE_EVERY: Duration = Duration::from_millis(500);
 
 /// One open file.
 struct Recording {
+    home: usize,
     path: PathBuf,
     started_at: Instant,
     timeline: Timeline,
@@ -37,6 +38,8 @@ struct Writer {
     clock: fn() -> Instant,
     orders: Receiver<WriterOrder>,
     homes: Vec<SyncSender<Page>>,
+    /// What each media thread recorded before this time is here.
+    reached: Vec<Instant>,
     events: EventQueue,
     recordings: HashMap<u64, Recording>,
 }
@@ -51,7 +54,8 @@ pub(super) fn start(clock: fn() -> Instant, threads: usize, events: EventQueue) 
         homes.push(pages_tx);
         tapes.push(Tape::new(home, orders_tx.clone(), pages_rx));
     }
-    let mut writer = Writer { clock, orders: orders_rx, homes, events, recordings: HashMap::new() };
+    let mut writer =
+        Writer { clock, orders: orders_rx, homes, reached: vec![clock(); threads], events, recordings: HashMap::new() };
     let join = std::thread::Builder::new().name("media-writer".into()).spawn(move || writer.run())?;
     Ok((tapes, join))
 }
@@ -70,7 +74,7 @@ impl Writer {
             let now = (self.clock)();
             if now >= write_at {
                 write_at = now + WRITE_EVERY;
-                self.write_all(now);
+                self.write_all();
             }
         }
     }
@@ -78,7 +82,8 @@ impl Writer {
     fn handle(&mut self, order: WriterOrder) {
         match order {
             WriterOrder::Page(page) => self.place(page),
-            WriterOrder::Start { recording, path, rate_hz, at } => match Recording::create(path, rate_hz, at) {
+            WriterOrder::Reached { home, at } => self.reached[home] = at,
+            WriterOrder::Start { home, recording, path, rate_hz, at } => match Recording::create(home, path, rate_hz, at) {
                 Ok(file) => drop(self.recordings.insert(recording, file)),
                 Err(error) => self.events.push(Event::RecordFailed { recording, error: error.to_string() }),
             },
@@ -120,10 +125,11 @@ impl Writer {
         }
     }
 
-    fn write_all(&mut self, now: Instant) {
+    /// Brings all files up to what has been handed over, which may be behind the clock when a thread is.
+    fn write_all(&mut self) {
         let mut failed = Vec::new();
         for (&recording, r) in &mut self.recordings {
-            if let Err(error) = r.write(now) {
+            if let Err(error) = r.write(self.reached[r.home]) {
                 failed.push((recording, error.to_string()));
             }
         }
@@ -144,20 +150,20 @@ impl Writer {
 }
 
 impl Recording {
-    fn create(path: PathBuf, rate_hz: u32, started_at: Instant) -> Result<Self, hound::Error> {
+    fn create(home: usize, path: PathBuf, rate_hz: u32, started_at: Instant) -> Result<Self, hound::Error> {
         let timeline = Timeline::new(rate_hz);
         let spec =
             WavSpec { channels: 2, sample_rate: timeline.rate_hz(), bits_per_sample: 16, sample_format: SampleFormat::Int };
         let file = BufWriter::with_capacity(64 * 1024, File::create_new(&path)?);
         let mut file = WavWriter::new(file, spec)?;
         file.flush()?;
-        Ok(Self { path, started_at, timeline, file })
+        Ok(Self { home, path, started_at, timeline, file })
     }
 
-    fn write(&mut self, now: Instant) -> Result<(), hound::Error> {
+    fn write(&mut self, reached: Instant) -> Result<(), hound::Error> {
         let mut result = Ok(());
         let file = &mut self.file;
-        self.timeline.advance(now.saturating_duration_since(self.started_at), |pair| append(file, pair, &mut result));
+        self.timeline.advance(reached.saturating_duration_since(self.started_at), |pair| append(file, pair, &mut result));
         result?;
         self.file.flush()
     }
