@@ -90,7 +90,7 @@ impl Spoken {
         match grammar {
             Some(grammar) if n < NUMBERS_END => {
                 self.thousands(grammar, n / 1_000);
-                if n % 1_000 > 0 || n == 0 {
+                if n == 0 || !n.is_multiple_of(1_000) {
                     self.below_thousand(n % 1_000);
                 }
             }
@@ -164,7 +164,7 @@ impl Spoken {
             (12, 0) => return self.add("time/noon"),
             _ => {}
         }
-        self.add(&format!("numbers/{}", if hour % 12 == 0 { 12 } else { hour % 12 }));
+        self.add(&format!("numbers/{}", (hour + 11) % 12 + 1));
         match minute {
             0 => self.add("time/oclock"),
             1..=9 => {

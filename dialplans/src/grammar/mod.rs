@@ -162,7 +162,7 @@ impl Kind {
             Self::Peer => "host:port",
             Self::Secret => "secret",
             Self::FileName => "file name",
-            Self::Folder => "folder",
+            Self::Folder => "relative path",
             Self::Contact => "device address",
             Self::Pattern => "pattern",
             Self::Regex => "regular expression",
