@@ -16,6 +16,8 @@ mod plan;
 mod problem;
 mod recordings;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub mod tokens;
 pub mod view;

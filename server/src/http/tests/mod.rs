@@ -1,0 +1,253 @@
+//! The API with a real store and loops that give fixed answers.
+
+mod access;
+mod live;
+mod resources;
+
+use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use serde_json::Value;
+use tandem_switch::{
+    floor::{self, AgentState, Explanation},
+    id::{CallId, ItemId},
+    link::Place,
+    step::AgentRequest,
+    time::Timestamp,
+};
+use tokio::sync::mpsc;
+use tower::ServiceExt as _;
+
+use super::{
+    app,
+    control::{Control, ControlRequest, FloorView, Readiness},
+    view::{At, CallView, PlanProblem, PlanView, RouteExplanation},
+};
+use crate::{
+    store::{Scope, Writer, testing::TestDb},
+    wire::trace::TraceBus,
+};
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_ms(1_790_000_000_000 + ms)
+}
+
+/// A running API and all that a test wants to reach behind it.
+struct Fixture {
+    app: Router,
+    control: Control,
+    read: String,
+    operate: String,
+    admin: String,
+    recordings: PathBuf,
+    /// What the loops were asked to change.
+    asked: mpsc::Receiver<String>,
+    _db: TestDb,
+}
+
+impl Fixture {
+    async fn start() -> Self {
+        let db = TestDb::lite();
+        let store = db.open().await;
+        let (writer, _) = Writer::start(store.clone());
+        let (requests_tx, requests) = mpsc::channel(16);
+        let (asked_tx, asked) = mpsc::channel(64);
+        tokio::spawn(answer(requests, asked_tx));
+        let recordings = PathBuf::from(&db.url).with_file_name("recordings");
+        std::fs::create_dir_all(&recordings).unwrap();
+        let ready = Arc::new(Readiness::default());
+        ready.sip_bound.store(true, Relaxed);
+        ready.plan_loaded.store(true, Relaxed);
+        let traces = TraceBus::default();
+        let control =
+            Control { requests_tx, store, writer, traces, ready, recordings: recordings.clone(), realm: "tandem".into() };
+        let mut tokens = Vec::new();
+        for scope in [Scope::Read, Scope::Control, Scope::Admin] {
+            let (text, _) = control.store.add_token(&format!("test {scope}"), scope, "test", at(0)).await.unwrap();
+            tokens.push(text.expose().to_owned());
+        }
+        let [read, operate, admin] = tokens.try_into().unwrap();
+        Self { app: app(control.clone()), control, read, operate, admin, recordings, asked, _db: db }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, 16 * 1024 * 1024).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn get(&self, token: &str, path: &str) -> Answer {
+        self.send(request(Method::GET, path, Some(token), None)).await
+    }
+
+    async fn order(&self, method: Method, token: &str, path: &str, body: Value) -> Answer {
+        self.send(request(method, path, Some(token), Some(body.to_string()))).await
+    }
+}
+
+fn request(method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    if body.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    request.body(body.map_or_else(Body::empty, Body::from)).unwrap()
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
+    }
+
+    /// The body of an answer that must be good.
+    fn good(&self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{:?}", self.body);
+        self.json()
+    }
+
+    /// The detail of a problem with this status.
+    fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Stands for the loops.
+async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sender<String>) {
+    while let Some(request) = requests.recv().await {
+        match request {
+            ControlRequest::Floor(reply) => drop(reply.send(floor_view())),
+            ControlRequest::WhyWaiting { item, reply } => drop(reply.send(explanation(item))),
+            ControlRequest::Agent { agent, request, reply } => {
+                let known = agent.as_str() == "1001";
+                asked.send(format!("{agent}: {request:?}")).await.unwrap();
+                let state = match request {
+                    AgentRequest::NotReady { reason } => AgentState::NotReady { reason },
+                    _ => AgentState::Ready,
+                };
+                drop(reply.send(known.then(|| agent_view(state))));
+            }
+            ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
+            ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),
+            ControlRequest::Plan(reply) => drop(reply.send(plan_view())),
+            ControlRequest::Reload { by, reply } => {
+                let bad = PlanProblem {
+                    severity: "error".into(),
+                    file: "routes.kdl".into(),
+                    line: 3,
+                    column: 7,
+                    message: "unknown queue `suport`".into(),
+                    help: Some("did you mean `support`?".into()),
+                };
+                drop(reply.send(if by.contains("test admin") { Err(vec![bad]) } else { Ok(plan_view()) }));
+            }
+            ControlRequest::Explain { to, reply, .. } => {
+                let route = RouteExplanation { route: Some(to.clone()), because: Vec::new(), considered: Vec::new() };
+                drop(reply.send(if to == "?" { Err("`?` is no number".into()) } else { Ok(route) }));
+            }
+            ControlRequest::PeopleChanged => asked.send("people".into()).await.unwrap(),
+        }
+    }
+}
+
+fn explanation(item: ItemId) -> Option<Explanation> {
+    Some(Explanation {
+        item,
+        queue: "support".into(),
+        place: None,
+        waited_ms: 1,
+        skills: Vec::new(),
+        summary: "every agent is on a call".into(),
+        considered: Vec::new(),
+    })
+}
+
+fn agent_view(state: AgentState) -> floor::AgentView {
+    floor::AgentView {
+        agent: "1001".into(),
+        queues: vec!["support".into()],
+        skills: Vec::new(),
+        state,
+        since_at: at(0),
+        idle_since_at: None,
+        pending: None,
+        item: None,
+        offer: None,
+        reachable: true,
+        direct_legs: 0,
+        aside_until_at: None,
+        missed: 0,
+        free: true,
+    }
+}
+
+fn floor_view() -> FloorView {
+    let item = |item, place| floor::ItemView {
+        item: ItemId(item),
+        call: CallId(item),
+        queue: "support".into(),
+        caller: "+3902".into(),
+        stage: floor::ItemStage::Waiting,
+        agent: None,
+        offer: None,
+        skills: Vec::new(),
+        priority_minutes: 0,
+        virtual_arrival_at: at(-60_000),
+        place: Some(Place { position: place, estimated_wait_ms: None }),
+        rank: Some(1.0),
+    };
+    let queue = floor::QueueView {
+        queue: "support".into(),
+        in_plan: true,
+        waiting: 2,
+        offered: 0,
+        expected_back: 0,
+        engaged: 0,
+        longest_wait_ms: 60_250,
+        estimated_wait_ms: Some(90_000),
+        handling_ms: None,
+        answer_target_ms: 20_000,
+        agents: 1,
+        agents_signed_in: 1,
+        agents_free: 0,
+    };
+    FloorView { queues: vec![queue], agents: vec![agent_view(AgentState::Ready)], items: vec![item(1, 1), item(2, 2)], at: at(0) }
+}
+
+fn call_view() -> CallView {
+    CallView {
+        call: CallId(5).to_string(),
+        origin: "extension:1001".into(),
+        from: "1001".into(),
+        to: "1800".into(),
+        route: None,
+        state: "queued".into(),
+        since: At(at(0)),
+        step: "queue".into(),
+        started_at: At(at(0)),
+        answered_at: None,
+        queue: Some("support".into()),
+        agent: None,
+        legs: 1,
+    }
+}
+
+fn plan_view() -> PlanView {
+    PlanView { generation: 2, by: "start".into(), checked_at: At(at(0)), files: Vec::new(), warnings: Vec::new() }
+}
