@@ -8,7 +8,7 @@ use super::{
     Endpoint,
     contract::{Destination, InviteId},
     slab::{Key, Slab},
-    text::{branch_text, read_branch},
+    text::{MAX_FORWARDS, branch_text, read_branch},
     timers::{Alarm, Ms, NEVER, Owner},
 };
 use crate::{
@@ -473,7 +473,7 @@ fn same_head(request: &Message, method: &str, to: &str) -> Option<RequestBuilder
     let cseq = request.cseq().ok()?.number;
     let builder = RequestBuilder::new(method, request.request_uri())
         .header(Name::Via, request.header(Name::Via)?)
-        .max_forwards(70)
+        .max_forwards(MAX_FORWARDS)
         .routes(request.headers(Name::Route))
         .header(Name::From, request.header(Name::From)?)
         .header(Name::To, crate::message::unfold(to))

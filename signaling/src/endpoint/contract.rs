@@ -127,7 +127,8 @@ pub enum Command {
         /// The same in words; may be empty.
         reason: String,
     },
-    /// Send a new offer in an established dialog (re-INVITE).
+    /// Send a new offer in an established dialog (re-INVITE). While theirs is under way it waits a
+    /// moment; a second one of ours beside the first is refused with 491.
     Reoffer {
         /// Which invitation.
         invite: InviteId,
@@ -186,6 +187,7 @@ pub struct Invite {
     /// Our offer.
     pub sdp: Bytes,
     /// Further headers, name and value. One that would break the message is left out.
+    /// `Max-Forwards` takes the place of ours; with 0 the invitation is refused with 483.
     pub headers: Vec<(String, String)>,
 }
 
@@ -378,6 +380,9 @@ pub struct Invited {
     pub flow: Flow,
     /// Their offer, if there is one.
     pub sdp: Option<Bytes>,
+    /// How many hops their message may still make; 70 when it does not say. A call that goes on to
+    /// somebody else carries one less (RFC 7332), or a loop through a carrier never ends.
+    pub max_forwards: u8,
     /// Call-ID, for traces.
     pub call_id: Arc<str>,
 }

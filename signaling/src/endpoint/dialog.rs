@@ -2,7 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{contract::Destination, slab::Key, text::Token};
+use super::{
+    contract::Destination,
+    slab::Key,
+    text::{MAX_FORWARDS, Token},
+};
 use crate::{
     flow::{Flow, Transport},
     message::{Fault, Message, Name, NameAddr, RequestBuilder, Uri},
@@ -95,9 +99,8 @@ impl Dialog {
     }
 
     /// Whether a request that carries our tag belongs here.
-    pub(super) fn matches(&self, request: &Message) -> bool {
-        let same_tag = request.from().is_ok_and(|from| from.tag().unwrap_or_default() == &*self.remote_tag);
-        same_tag && request.call_id().is_ok_and(|call_id| call_id == &*self.call_id)
+    pub(super) fn matches(&self, from_tag: &str, call_id: &str) -> bool {
+        *from_tag == *self.remote_tag && *call_id == *self.call_id
     }
 
     /// Takes a request's CSeq number; `false` when it is not newer (RFC 3261 section 12.2.2).
@@ -126,7 +129,7 @@ impl Dialog {
         let strict = self.routes.first().and_then(|route| NameAddr::parse(route)).filter(|route| !route.is_loose_route());
         let mut builder = RequestBuilder::new(method, strict.map_or(&*self.target, |route| route.uri_text))
             .via(ours.0, ours.1, branch)
-            .max_forwards(70);
+            .max_forwards(MAX_FORWARDS);
         let skip = usize::from(strict.is_some());
         builder = builder.routes(self.routes.iter().skip(skip).map(|route| &**route));
         if skip == 1 {

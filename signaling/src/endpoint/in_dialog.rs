@@ -21,14 +21,17 @@ impl Endpoint {
     /// A request with a To tag (but ACK and CANCEL).
     pub(super) fn in_dialog(&mut self, incoming: &Incoming<'_>) {
         let Incoming { flow, message, method, .. } = *incoming;
+        let room = self.has_room(false);
         let dialog =
-            self.dialog_of(message).and_then(|id| self.invites.get_mut(&id)).filter(|invitation| invitation.is_visible());
+            self.dialog_of(incoming).and_then(|id| self.invites.get_mut(&id)).filter(|invitation| invitation.is_visible());
         let Some(invitation) = dialog else {
             return self.refuse(flow, message, 481, phrase(481), |builder| builder);
         };
         let invite = invitation.id;
-        let number = message.cseq().map(|cseq| cseq.number).unwrap_or_default();
-        let newer = invitation.dialog.as_mut().is_some_and(|dialog| dialog.take_cseq(number));
+        if method != Method::Bye && !room {
+            return self.overloaded(flow, message);
+        }
+        let newer = invitation.dialog.as_mut().is_some_and(|dialog| dialog.take_cseq(incoming.cseq));
         if !newer {
             // RFC 3261 section 12.2.2.
             return self.answer(incoming, 500, |builder| builder);

@@ -262,11 +262,12 @@ impl Endpoint {
         self.clients_without_way(by_it);
         // A caller who hears no reply any more has given up.
         let servers = &self.servers;
-        let is_lost = |invitation: &&Box<Invitation>| match invitation.phase {
+        let is_lost = |invitation: &&Invitation| match invitation.phase {
             Phase::Ringing { server, .. } => servers.get(server).is_some_and(|row| by_it(&row.to())),
             _ => false,
         };
-        let mut lost: Vec<InviteId> = self.invites.values().filter(is_lost).map(|invitation| invitation.id).collect();
+        let mut lost: Vec<InviteId> =
+            self.invites.values().map(|invitation| &**invitation).filter(is_lost).map(|invitation| invitation.id).collect();
         lost.sort_unstable();
         for invite in lost {
             self.cancelled(invite);

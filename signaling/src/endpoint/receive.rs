@@ -10,7 +10,7 @@ use super::{
     Endpoint,
     contract::{InviteId, Output},
     server_transaction::Incoming,
-    text::Token,
+    text::{Token, phrase},
 };
 use crate::{
     flow::Flow,
@@ -47,31 +47,30 @@ impl Endpoint {
     }
 
     fn request(&mut self, flow: Flow, message: &Message) {
-        if let Err(fault) = message.validate_request() {
-            return self.refuse(flow, message, fault.code, fault.reason, |builder| builder);
-        }
-        let method = Method::of(message.method());
-        let Some(id) = self.transaction_id(&flow, message, message.method()) else { return };
-        let known = self.servers.find(id);
-        if method == Method::Ack {
+        let read = message.validate_request().and_then(|()| Incoming::read(flow, message));
+        let incoming = match read {
+            Ok(incoming) => incoming,
+            Err(fault) => return self.refuse(flow, message, fault.code, fault.reason, |builder| builder),
+        };
+        let known = self.servers.find(self.transaction_id(&incoming, message.method()));
+        if incoming.method == Method::Ack {
             let absorbed = known.is_some_and(|key| self.server_acked(key));
-            if !absorbed && let Some(invite) = self.dialog_of(message) {
-                self.acknowledged(invite, message);
+            if !absorbed && let Some(invite) = self.dialog_of(&incoming) {
+                self.acknowledged(invite, &incoming);
             }
             return;
         }
         if let Some(key) = known {
             return self.request_again(key);
         }
-        let incoming = Incoming { flow, message, method, id };
-        match method {
+        match incoming.method {
             Method::Cancel => self.cancel_requested(&incoming),
             _ if !self.acceptable(&incoming) => {}
-            _ if message.to().is_ok_and(|to| to.tag().is_some()) => self.in_dialog(&incoming),
+            _ if incoming.to_tag.is_some() => self.in_dialog(&incoming),
             Method::Invite => self.invited(&incoming),
             Method::Register => self.register(&incoming),
             Method::Options => self.asked_for_options(&incoming),
-            _ => self.refuse(flow, message, 481, "Call/Transaction Does Not Exist", |builder| builder),
+            _ => self.refuse(flow, message, 481, phrase(481), |builder| builder),
         }
     }
 
@@ -109,11 +108,11 @@ impl Endpoint {
     }
 
     /// The invitation of a request in a dialog: our tag, their tag and the Call-ID must all be right.
-    pub(super) fn dialog_of(&self, message: &Message) -> Option<InviteId> {
-        let tag = Token::read(message.to().ok()?.tag()?)?;
+    pub(super) fn dialog_of(&self, incoming: &Incoming<'_>) -> Option<InviteId> {
+        let tag = Token::read(incoming.to_tag?)?;
         let id = *self.by_tag.get(&tag)?;
         let dialog = self.invites.get(&id)?.dialog.as_ref()?;
-        dialog.matches(message).then_some(id)
+        dialog.matches(incoming.from_tag, incoming.call_id).then_some(id)
     }
 
     fn asked_for_options(&mut self, incoming: &Incoming<'_>) {

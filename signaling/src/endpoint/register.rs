@@ -30,8 +30,8 @@ impl Endpoint {
         };
         let registration = Registration {
             wishes,
-            call_id: message.call_id().unwrap_or_default().into(),
-            cseq: message.cseq().map(|cseq| cseq.number).unwrap_or_default(),
+            call_id: incoming.call_id.into(),
+            cseq: incoming.cseq,
             flow,
             user_agent: message
                 .header(Name::UserAgent)

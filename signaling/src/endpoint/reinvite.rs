@@ -19,8 +19,8 @@ use crate::{
 
 /// How often a re-INVITE that met theirs is tried again.
 const MOST_GLARES: u8 = 3;
-/// How much later it is tried when theirs is still under way.
-const GLARE_STEP_MS: u64 = 2_000;
+/// How much later it is tried when theirs is still under way, the first time; then four times that.
+const BUSY_STEP_MS: u64 = 250;
 
 impl Endpoint {
     /// A re-INVITE or UPDATE came.
@@ -91,14 +91,17 @@ impl Endpoint {
 
     /// [`Command::Reoffer`](super::Command::Reoffer).
     pub(super) fn reoffer(&mut self, invite: InviteId, sdp: Bytes) {
-        let Some(invitation) = self.invites.get(&invite) else { return };
-        let free = matches!((&invitation.phase, &invitation.reoffer), (Phase::Up, Reoffer::Nobody))
-            && invitation.unacked.is_none()
-            && invitation.later.is_none();
-        if free {
-            self.send_reinvite(invite, sdp, 0);
-        } else {
-            self.tell(Event::ReofferRejected { invite, code: 491 });
+        let soon = self.now + BUSY_STEP_MS;
+        let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        match (&invitation.phase, &invitation.reoffer) {
+            (Phase::Up, Reoffer::Nobody) if invitation.unacked.is_none() && invitation.later.is_none() => {
+                self.send_reinvite(invite, sdp, 0);
+            }
+            (Phase::Up, Reoffer::Nobody | Reoffer::Theirs { .. }) if invitation.later.is_none() => {
+                invitation.later = Some(Box::new(Later { at: soon, sdp, tries: 0 }));
+                self.arm_invite(invite);
+            }
+            _ => self.tell(Event::ReofferRejected { invite, code: 491 }),
         }
     }
 
@@ -133,7 +136,7 @@ impl Endpoint {
             self.send_reinvite(invite, sdp, tries);
         } else if tries < MOST_GLARES {
             // Theirs is still under way.
-            let at = now + GLARE_STEP_MS;
+            let at = now + BUSY_STEP_MS * (1 << (2 * tries));
             invitation.later = Some(Box::new(Later { at, sdp, tries: tries + 1 }));
         } else {
             self.tell(Event::ReofferRejected { invite, code: 491 });
@@ -210,7 +213,7 @@ impl Invitation {
     /// Whether a new offer can be taken now; else the code that says why not (RFC 3261 section 14.2).
     const fn may_take_reoffer(&self) -> Result<(), u16> {
         match (&self.phase, &self.reoffer) {
-            (Phase::Up, Reoffer::Theirs { .. }) => Err(500),
+            (Phase::Ringing { .. }, _) | (Phase::Up, Reoffer::Theirs { .. }) => Err(500),
             (Phase::Up, Reoffer::Nobody) if self.unacked.is_none() => Ok(()),
             _ => Err(491),
         }

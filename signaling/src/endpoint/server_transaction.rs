@@ -3,7 +3,10 @@
 //! Refusals of strangers are not transactions: they are sent once and forgotten (RFC 3261 section
 //! 8.2.7), so a stranger costs no memory and gets no retransmissions.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use bytes::Bytes;
 
@@ -17,7 +20,7 @@ use super::{
 use crate::{
     flow::{Flow, Transport},
     hashing::Seeded,
-    message::{Message, Method, Name, ResponseBuilder},
+    message::{Fault, Message, Method, Name, ResponseBuilder, Via},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,51 +110,68 @@ impl Servers {
     }
 }
 
-/// A request on its way in, with what every handler needs.
+/// A request on its way in, with what every handler needs: read once, for each is asked for often.
+#[derive(Clone, Copy)]
 pub(super) struct Incoming<'a> {
     pub(super) flow: Flow,
     pub(super) message: &'a Message,
     pub(super) method: Method,
-    /// The transaction it would be.
-    pub(super) id: u128,
+    via: Via<'a>,
+    pub(super) from_tag: &'a str,
+    /// Our tag, when the request says to be in a dialog.
+    pub(super) to_tag: Option<&'a str>,
+    pub(super) call_id: &'a str,
+    pub(super) cseq: u32,
+}
+
+impl<'a> Incoming<'a> {
+    /// Reads what there is; a fault where something is missing.
+    pub(super) fn read(flow: Flow, message: &'a Message) -> Result<Self, Fault> {
+        Ok(Self {
+            flow,
+            message,
+            method: Method::of(message.method()),
+            via: message.via()?,
+            from_tag: message.from()?.tag().unwrap_or_default(),
+            to_tag: message.to()?.tag(),
+            call_id: message.call_id()?,
+            cseq: message.cseq()?.number,
+        })
+    }
 }
 
 impl Endpoint {
     /// What names the transaction of a request: branch and sent-by, or for senders of RFC 2543 the
     /// headers of section 17.2.3. The source address counts as well, so nobody can touch the
     /// transactions of others. An ACK is counted with its INVITE, a CANCEL with itself.
-    pub(super) fn transaction_id(&self, flow: &Flow, message: &Message, method: &str) -> Option<u128> {
-        let via = message.via().ok()?;
+    pub(super) fn transaction_id(&self, incoming: &Incoming<'_>, method: &str) -> u128 {
+        let Incoming { flow, message, via, .. } = incoming;
         let class = if method == "ACK" { "INVITE" } else { method };
-        let ip = flow.remote.ip().to_canonical();
-        let ip = match &ip {
-            std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-            std::net::IpAddr::V6(v6) => v6.octets().to_vec(),
+        let ip = match flow.remote.ip() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
         };
-        let port = via.port.unwrap_or(0).to_be_bytes();
-        let id = match via.branch().filter(|branch| has_cookie(branch)) {
-            Some(branch) => self.hasher.key(&[branch.as_bytes(), via.host.as_bytes(), &port, &ip, class.as_bytes()]),
-            None => {
-                let (from, cseq) = (message.from().ok()?, message.cseq().ok()?);
-                self.hasher.key(&[
-                    message.request_uri().as_bytes(),
-                    from.tag().unwrap_or_default().as_bytes(),
-                    message.call_id().ok()?.as_bytes(),
-                    &cseq.number.to_be_bytes(),
-                    message.headers(Name::Via).next()?.as_bytes(),
-                    &ip,
-                    class.as_bytes(),
-                ])
+        match via.branch().filter(|branch| has_cookie(branch)) {
+            Some(branch) => {
+                let port = via.port.unwrap_or(0).to_be_bytes();
+                self.hasher.key(&[branch.as_bytes(), via.host.as_bytes(), &port, &ip, class.as_bytes()])
             }
-        };
-        Some(id)
+            None => self.hasher.key(&[
+                message.request_uri().as_bytes(),
+                incoming.from_tag.as_bytes(),
+                incoming.call_id.as_bytes(),
+                &incoming.cseq.to_be_bytes(),
+                message.headers(Name::Via).next().unwrap_or_default().as_bytes(),
+                &ip,
+                class.as_bytes(),
+            ]),
+        }
     }
 
     /// Where replies to a request go: back by its flow. Over UDP, a sender who does not ask for
     /// `rport` and is where its Via says wants them at the Via's port (RFC 3261 section 18.2.2);
     /// everybody else is behind a NAT, or as good as.
-    pub(super) fn reply_flow(flow: Flow, message: &Message) -> Flow {
-        let Ok(via) = message.via() else { return flow };
+    fn reply_flow(flow: Flow, via: &Via<'_>) -> Flow {
         let by_via = flow.transport == Transport::Udp && via.rport().is_none() && via.address() == Some(flow.remote.ip());
         let port = via.port.unwrap_or(5060);
         let remote = if by_via && port != 0 { SocketAddr::new(flow.remote.ip(), port) } else { flow.remote };
@@ -159,28 +179,28 @@ impl Endpoint {
     }
 
     /// The key by which a request that came by two ways is recognised (RFC 3261 section 8.2.2.2).
-    fn merge_key(&self, message: &Message) -> u128 {
-        let tag = message.from().ok().and_then(|from| from.tag()).unwrap_or_default();
-        let cseq = message.header(Name::CSeq).unwrap_or_default();
-        self.hasher.key(&[tag.as_bytes(), message.call_id().unwrap_or_default().as_bytes(), cseq.as_bytes()]).max(1)
+    fn merge_key(&self, incoming: &Incoming<'_>) -> u128 {
+        let cseq = incoming.cseq.to_be_bytes();
+        let method = incoming.message.method();
+        self.hasher.key(&[incoming.from_tag.as_bytes(), incoming.call_id.as_bytes(), &cseq, method.as_bytes()]).max(1)
     }
 
     /// Whether the same request is being handled already in another transaction.
-    pub(super) fn is_merged(&self, message: &Message) -> bool {
-        self.servers.by_merge.contains_key(&self.merge_key(message))
+    pub(super) fn is_merged(&self, incoming: &Incoming<'_>) -> bool {
+        self.servers.by_merge.contains_key(&self.merge_key(incoming))
     }
 
     /// Begins a transaction whose reply comes later. An INVITE gets its 100 at once.
     pub(super) fn open_server(&mut self, incoming: &Incoming<'_>, invite: InviteId, to_tag: u64) -> Key {
         let is_invite = incoming.method == Method::Invite;
-        let outside = incoming.message.to().is_ok_and(|to| to.tag().is_none());
-        let merge = if outside { self.merge_key(incoming.message) } else { 0 };
+        let merge = if incoming.to_tag.is_none() { self.merge_key(incoming) } else { 0 };
+        let id = self.transaction_id(incoming, incoming.message.method());
         let row = ServerTransaction {
-            id: incoming.id,
+            id,
             merge,
             is_invite,
             state: State::Trying,
-            to: Destination::Flow(Self::reply_flow(incoming.flow, incoming.message)),
+            to: Destination::Flow(Self::reply_flow(incoming.flow, &incoming.via)),
             request: Some(Box::new((incoming.message.clone(), incoming.flow.remote))),
             reply: Bytes::new(),
             to_tag,
@@ -192,7 +212,7 @@ impl Endpoint {
         };
         self.note_connection(&row.to);
         let key = self.servers.rows.insert(row);
-        self.servers.by_id.insert(incoming.id, key);
+        self.servers.by_id.insert(id, key);
         if merge != 0 {
             self.servers.by_merge.insert(merge, key);
         }
@@ -343,7 +363,8 @@ impl Endpoint {
         let tag = Token::new(self.hasher.short_key(&[via, call_id]));
         let builder = ResponseBuilder::from_request(message, code, reason, flow.remote, Some(tag.as_str()));
         if let Some(bytes) = self.finish_reply(add(builder), None) {
-            self.send(Destination::Flow(Self::reply_flow(flow, message)), bytes);
+            let to = message.via().map_or(flow, |via| Self::reply_flow(flow, &via));
+            self.send(Destination::Flow(to), bytes);
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
+/// Where Max-Forwards begins (RFC 3261 section 8.1.1.6).
+pub(super) const MAX_FORWARDS: u8 = 70;
+
 /// The start of every branch of RFC 3261 (section 8.1.1.7).
 const COOKIE: &str = "z9hG4bK";
 

@@ -9,7 +9,7 @@ use super::{
     client_transaction::{ClientMethod, NewClient, Purpose, new_branch},
     config::{Peer, PeerMatch, Trunk},
     contract::{Destination, Event},
-    text::Token,
+    text::{MAX_FORWARDS, Token},
     timers::{Alarm, Ms, NEVER, Owner},
     trunk_registration::TrunkRegistration,
 };
@@ -109,7 +109,7 @@ impl Trunks {
     }
 
     /// Host part of From for a trunk, when one is configured.
-    pub(super) fn from_domain(&self, name: &str) -> Option<String> {
+    pub(super) fn own_domain(&self, name: &str) -> Option<String> {
         self.get(name)?.trunk.from_domain.clone()
     }
 
@@ -214,7 +214,7 @@ impl Endpoint {
         let uri = format!("sip:{}", peer.address);
         let message = RequestBuilder::new("OPTIONS", &uri)
             .via(transport, address, &new_branch(branch))
-            .max_forwards(70)
+            .max_forwards(MAX_FORWARDS)
             .from("", format_args!("sip:ping@{address}"), Token::new(tag).as_str())
             .to("", &uri, None)
             .call_id(Token::new(call_id).as_str())

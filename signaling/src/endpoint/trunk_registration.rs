@@ -4,7 +4,7 @@ use super::{
     Endpoint,
     client_transaction::{ClientMethod, NewClient, Purpose, new_branch},
     contract::Destination,
-    text::Token,
+    text::{MAX_FORWARDS, Token},
     timers::{Ms, NEVER},
 };
 use crate::message::{Message, Name, RequestBuilder};
@@ -68,7 +68,7 @@ impl Endpoint {
         let contact = self.our_contact(&to).replacen("sip:", &format!("sip:{user}@"), 1);
         let message = RequestBuilder::new("REGISTER", format_args!("sip:{domain}"))
             .via(transport, address, &new_branch(branch))
-            .max_forwards(70)
+            .max_forwards(MAX_FORWARDS)
             .from("", &own, Token::new(tag).as_str())
             .to("", &own, None)
             .call_id(Token::new(call_id).as_str())

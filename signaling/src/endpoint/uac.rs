@@ -11,7 +11,7 @@ use super::{
     invitation::{Calling, Fork, Invitation, Phase, Reoffer},
     receive::{ALLOW, sdp_of},
     slab::Key,
-    text::{EscapedUser, Token, phrase},
+    text::{EscapedUser, MAX_FORWARDS, Token, phrase},
     timers::Alarm,
 };
 use crate::{
@@ -33,7 +33,11 @@ impl Endpoint {
     /// [`Command::Invite`](super::Command::Invite).
     pub(super) fn invite(&mut self, wish: Invite) {
         let invite = wish.invite;
-        let routes = if self.has_room(true) { self.routes(&wish.target) } else { Err(NoRoute(503)) };
+        let routes = match max_forwards(&wish) {
+            0 => Err(NoRoute(483)),
+            _ if !self.has_room(true) => Err(NoRoute(503)),
+            _ => self.routes(&wish.target),
+        };
         let routes = match routes {
             Ok(routes) if !self.invites.contains_key(&invite) => routes,
             Ok(_) => return,
@@ -135,7 +139,7 @@ impl Endpoint {
         (branch, local_tag, call_id): (u64, u64, u64),
     ) -> Option<bytes::Bytes> {
         let (transport, address) = self.our_address(to);
-        let domain = self.from_domain(trunk, to);
+        let domain = self.own_domain(trunk, to);
         let user = EscapedUser(&wish.from_user);
         let from = if wish.from_user.is_empty() { format!("sip:{domain}") } else { format!("sip:{user}@{domain}") };
         let to_uri = match &wish.target {
@@ -144,7 +148,7 @@ impl Endpoint {
         };
         let mut builder = RequestBuilder::new("INVITE", request_uri)
             .via(transport, address, &new_branch(branch))
-            .max_forwards(70)
+            .max_forwards(max_forwards(wish))
             .from(&wish.from_display, from, Token::new(local_tag).as_str())
             .to("", to_uri, None)
             .call_id(Token::new(call_id).as_str())
@@ -165,8 +169,8 @@ impl Endpoint {
     }
 
     /// The host part of our From.
-    fn from_domain(&self, trunk: Option<&str>, to: &Destination) -> String {
-        let configured = trunk.and_then(|name| self.trunks.from_domain(name));
+    fn own_domain(&self, trunk: Option<&str>, to: &Destination) -> String {
+        let configured = trunk.and_then(|name| self.trunks.own_domain(name));
         configured.unwrap_or_else(|| self.our_address(to).1.to_string())
     }
 
@@ -362,6 +366,12 @@ const MAY_BE_ADDED: [Name; 12] = [
     Name::Subject,
     Name::UserToUser,
 ];
+
+/// How many hops an invitation may make.
+fn max_forwards(wish: &Invite) -> u8 {
+    let wanted = wish.headers.iter().find(|(name, _)| Name::of(name.as_bytes()) == Name::MaxForwards);
+    wanted.and_then(|(_, value)| value.parse().ok()).unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS)
+}
 
 fn is_header(name: &str, value: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);

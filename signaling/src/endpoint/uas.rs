@@ -9,7 +9,7 @@ use super::{
     invitation::{Invitation, Phase, Reoffer, Unacked},
     receive::{ALLOW, sdp_of},
     server_transaction::Incoming,
-    text::{phrase, safe_phrase},
+    text::{MAX_FORWARDS, phrase, safe_phrase},
     timers::{Alarm, Ms, NEVER, Owner},
 };
 use crate::{
@@ -30,7 +30,7 @@ impl Endpoint {
             return self.overloaded(flow, message);
         }
         let Some(source) = self.caller(flow, message) else { return };
-        if let Err((code, reason)) = self.check_invite(&source, message) {
+        if let Err((code, reason)) = self.check_invite(&source, incoming) {
             return self.refuse(flow, message, code, reason, |builder| builder);
         }
         let (trunk, trust) = match &source {
@@ -66,8 +66,9 @@ impl Endpoint {
         self.tell(Event::Invited(Box::new(invited)));
     }
 
-    fn check_invite(&self, source: &Source, message: &Message) -> Result<(), (u16, &'static str)> {
-        if self.is_merged(message) {
+    fn check_invite(&self, source: &Source, incoming: &Incoming<'_>) -> Result<(), (u16, &'static str)> {
+        let message = incoming.message;
+        if self.is_merged(incoming) {
             return Err((482, "Loop Detected"));
         }
         if let Source::Account(account) = source {
@@ -179,7 +180,7 @@ impl Endpoint {
     /// CANCEL (RFC 3261 section 9.2).
     pub(super) fn cancel_requested(&mut self, incoming: &Incoming<'_>) {
         let Incoming { flow, message, .. } = *incoming;
-        let target = self.transaction_id(&flow, message, "INVITE").and_then(|id| self.servers.find(id));
+        let target = self.servers.find(self.transaction_id(incoming, "INVITE"));
         let Some(row) = target.and_then(|key| self.servers.get(key)) else {
             return self.refuse(flow, message, 481, phrase(481), |builder| builder);
         };
@@ -206,10 +207,9 @@ impl Endpoint {
     }
 
     /// The ACK of a 2xx of ours.
-    pub(super) fn acknowledged(&mut self, invite: InviteId, ack: &Message) {
+    pub(super) fn acknowledged(&mut self, invite: InviteId, ack: &Incoming<'_>) {
         let Some(invitation) = self.invites.get_mut(&invite) else { return };
-        let number = ack.cseq().map(|cseq| cseq.number).ok();
-        if invitation.unacked.as_ref().is_none_or(|unacked| Some(unacked.cseq) != number) {
+        if invitation.unacked.as_ref().is_none_or(|unacked| unacked.cseq != ack.cseq) {
             return;
         }
         invitation.unacked = None;
@@ -218,7 +218,7 @@ impl Endpoint {
             return self.hang_up(invite, reason);
         }
         self.arm_invite(invite);
-        self.tell(Event::Confirmed { invite, sdp: sdp_of(ack) });
+        self.tell(Event::Confirmed { invite, sdp: sdp_of(ack.message) });
     }
 
     pub(super) fn arm_invite(&mut self, invite: InviteId) {
@@ -291,6 +291,7 @@ fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message
         to_user: user(message.to().ok().and_then(|to| to.uri())),
         flow,
         sdp: sdp_of(message),
+        max_forwards: message.max_forwards().ok().flatten().unwrap_or(MAX_FORWARDS),
         call_id: message.call_id().unwrap_or_default().into(),
     }
 }

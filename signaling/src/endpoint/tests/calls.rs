@@ -239,3 +239,59 @@ fn a_caller_whose_connection_breaks_before_an_answer_has_given_up() {
     assert_eq!(seen, ["a: rejected 503 Network", "b: cancelled"]);
     world.settle(LONG_MS);
 }
+
+#[test]
+fn an_offer_before_the_ack_waits_a_moment() {
+    let mut world = World::new(2, Transport::Udp, 13);
+    call(&mut world, 0, 1);
+    let callee = until_invited(&mut world);
+    world.command(1, Command::Answer { invite: callee, sdp: sdp() });
+    world.command(1, Command::Reoffer { invite: callee, sdp: sdp() });
+    world.command(1, Command::Reoffer { invite: callee, sdp: sdp() });
+    let seen = world.run(300);
+    assert_eq!(seen, ["b: reoffer rejected 491", "a: answered sdp", "b: confirmed", "a: reoffered sdp"]);
+    world.command(1, end(callee));
+    world.settle(LONG_MS);
+}
+
+#[test]
+fn a_call_that_came_too_far_goes_no_further() {
+    let mut world = World::new(2, Transport::Udp, 14);
+    for (hops, expected) in [("0", "a: rejected 483 Us"), ("7", "b: invited 200 from 100 sdp")] {
+        let invite = world.ends[0].next_invite();
+        let target = Target::Trunk { name: "t1".into(), user: "200".to_owned() };
+        let headers = vec![("Max-Forwards".to_owned(), hops.to_owned())];
+        let wish = Invite { invite, target, from_user: "100".to_owned(), from_display: String::new(), sdp: sdp(), headers };
+        world.command(0, Command::Invite(Box::new(wish)));
+        world.run_with(20, &mut |_, end, event| {
+            assert_eq!(super::world::in_words(end, &event), expected);
+            if let Event::Invited(invited) = event {
+                assert_eq!(invited.max_forwards, 7);
+            }
+        });
+    }
+}
+
+#[test]
+fn replies_other_than_to_invite_are_repeated_as_timer_e_and_g_say() {
+    let mut world = World::new(2, Transport::Udp, 15);
+    let (caller, _) = established(&mut world);
+    world.faults.loss = 100;
+    world.command(0, end(caller));
+    world.run(40_000);
+    let times: Vec<&str> = world.ladder.lines().map(|line| line[..6].trim()).collect();
+    // T1 doubling up to T2, until 64 T1 are over.
+    assert_eq!(times, ["40", "540", "1540", "3540", "7540", "11540", "15540", "19540", "23540", "27540", "31540"]);
+
+    let mut world = World::new(2, Transport::Udp, 16);
+    let caller = call(&mut world, 0, 1);
+    let callee = until_invited(&mut world);
+    world.ladder.clear();
+    world.faults.loss = 100;
+    world.command(1, Command::Reject { invite: callee, code: 486, reason: String::new(), retry_after_s: None });
+    world.run(40_000);
+    let times: Vec<&str> = world.ladder.lines().map(|line| line[..6].trim()).collect();
+    assert_eq!(times, ["20", "520", "1520", "3520", "7520", "11520", "15520", "19520", "23520", "27520", "31520"]);
+    world.command(0, end(caller));
+    world.settle(2 * LONG_MS);
+}
