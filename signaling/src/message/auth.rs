@@ -75,8 +75,12 @@ fn read_param<'a>(scanner: &mut Scanner<'a>) -> Option<(&'a str, &'a str)> {
     scanner.skip_lws();
     let value = match scanner.peek()? {
         b'"' => scanner.quoted()?,
-        _ => scanner.take_while(|byte| !is_lws(byte) && !matches!(byte, b',' | b'"')),
+        // A backslash outside quotes would become an escape once somebody quotes the value.
+        _ => scanner.take_while(|byte| byte > b' ' && !matches!(byte, b',' | b'"' | b'\\')),
     };
+    if scanner.peek().is_some_and(|next| !is_lws(next) && next != b',') {
+        return None;
+    }
     Some((name, value))
 }
 
@@ -110,6 +114,7 @@ mod tests {
         assert_eq!(schemes("NoOneKnowsThisScheme opaque-data=here"), ["NoOneKnowsThisScheme"]);
         assert_eq!(schemes("Bearer abc.def=="), ["Bearer"]);
         assert_eq!(schemes("Digest username=\"open"), ["Digest"]);
+        assert_eq!(auth_values("Digest nonce=a\\, realm=b").next().unwrap().params().count(), 0);
         assert_eq!(schemes(""), Vec::<String>::new());
         assert_eq!(schemes("\"x\""), Vec::<String>::new());
     }

@@ -120,7 +120,7 @@ fn parse_sip<'a>(mut uri: Uri<'a>, rest: &'a str) -> Option<Uri<'a>> {
             Some((user, password)) => (user, Some(password)),
             None => (user_info, None),
         };
-        if user.is_empty() {
+        if user.is_empty() || !has_whole_escapes(user_info) {
             return None;
         }
         (uri.user, uri.password, address) = (Some(user), password, after);
@@ -139,7 +139,7 @@ fn parse_sip<'a>(mut uri: Uri<'a>, rest: &'a str) -> Option<Uri<'a>> {
 
 fn parse_tel<'a>(mut uri: Uri<'a>, rest: &'a str) -> Option<Uri<'a>> {
     let (number, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
-    if number.is_empty() {
+    if number.is_empty() || !has_whole_escapes(number) {
         return None;
     }
     (uri.user, uri.params) = (Some(number), Params::parse(params)?);
@@ -201,6 +201,12 @@ pub(super) fn percent_decode(text: &str) -> Cow<'_, str> {
     String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
+/// False when a `%` starts no escape: undoing another escape beside it could make it one, and a user two users.
+fn has_whole_escapes(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'%', bytes).all(|at| escape_at(bytes, at).is_some())
+}
+
 /// The byte that the escape at `at` stands for.
 pub(super) fn escape_at(bytes: &[u8], at: usize) -> Option<u8> {
     let digits = bytes.get(at..at + 3).filter(|escape| escape.first() == Some(&b'%'))?;
@@ -252,6 +258,8 @@ mod tests {
             "1x:y",
             "tel:",
             "sip:a@[::1%lo]",
+            "sip:u%4%41@h",
+            "tel:%",
         ];
         for text in broken {
             assert_eq!(check(text), "refused", "{text}");

@@ -84,9 +84,13 @@ fn is_same_text(left: &str, right: &str, with_case: bool) -> bool {
 /// when it is one of those that change where the request goes.
 fn has_params_of(one: &Uri<'_>, other: &Uri<'_>) -> bool {
     const ALWAYS: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
-    one.params.iter().all(|(name, value)| match other.params.get(name) {
-        Some(theirs) => is_same_text(value.unwrap_or(""), theirs, false),
-        None => !ALWAYS.iter().any(|always| name.eq_ignore_ascii_case(always)),
+    one.params.iter().all(|(name, value)| {
+        // A name may not stand twice; where it does, each of its values needs a partner.
+        let mut theirs = other.params.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).peekable();
+        match theirs.peek() {
+            Some(_) => theirs.any(|(_, theirs)| is_same_text(value.unwrap_or(""), theirs.unwrap_or(""), false)),
+            None => !ALWAYS.iter().any(|always| name.eq_ignore_ascii_case(always)),
+        }
     })
 }
 
@@ -159,6 +163,7 @@ mod tests {
             ),
             ("sip:a@[2001:DB8::1]", "sip:a@[2001:db8:0::1]"),
             ("tel:+1201", "TEL:+1201"),
+            ("sip:a@h;x=1;x=2", "sip:a@h;x=2;x=1"),
         ];
         for (left, right) in pairs {
             assert!(same(left, right), "{left} {right}");
