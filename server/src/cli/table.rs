@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 use crate::http::view::At;
 
-/// Rows under their heads. A column without any value is left out.
+/// Rows under their heads. A column without any value is left out; no rows are said to be none.
 pub(super) fn draw(heads: &[&str], rows: &[Vec<String>]) -> String {
+    if rows.is_empty() {
+        return "(none)\n".to_owned();
+    }
     let cells: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
     let filled = |column: usize| cells.iter().any(|row| row.get(column).is_some_and(|cell| !cell.is_empty()));
     let columns: Vec<usize> = (0..heads.len()).filter(|&column| filled(column)).collect();
@@ -82,6 +85,7 @@ mod tests {
     fn columns_are_aligned_and_empty_ones_left_out() {
         let rows =
             [vec!["support".to_owned(), String::new(), "2".to_owned()], vec!["è".to_owned(), String::new(), "12".to_owned()]];
+        assert_eq!(draw(&["QUEUE"], &[]), "(none)\n");
         assert_eq!(draw(&["QUEUE", "NOTE", "WAITING"], &rows), "QUEUE    WAITING\nsupport  2\nè        12\n");
     }
 

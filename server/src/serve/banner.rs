@@ -19,7 +19,9 @@ fn text(plan: &Plan, listen: &Listen, passwords: &[FirstPassword], options: &Opt
     };
     line(format!("Tandem {} is ready.", env!("CARGO_PKG_VERSION")));
     line(String::new());
-    for (what, addresses) in [("SIP over UDP", &listen.sip_udp), ("SIP over TCP", &listen.sip_tcp), ("SIP over TLS", &listen.sip_tls)] {
+    for (what, addresses) in
+        [("SIP over UDP", &listen.sip_udp), ("SIP over TCP", &listen.sip_tcp), ("SIP over TLS", &listen.sip_tls)]
+    {
         for at in addresses {
             line(format!("  {what}   {at}"));
         }

@@ -55,7 +55,9 @@ impl Director {
         match request {
             ControlRequest::Floor(reply) => self.look_at_floor(reply).await,
             ControlRequest::WhyWaiting { item, reply } => self.ask_floor(FloorAsk::Explain { item, answer: reply }).await,
-            ControlRequest::Agent { agent, request, reply } => self.ask_floor(FloorAsk::Agent { agent, request, done: reply }).await,
+            ControlRequest::Agent { agent, request, reply } => {
+                self.ask_floor(FloorAsk::Agent { agent, request, done: reply }).await
+            }
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
             ControlRequest::Hangup { call, reply } => self.ask_line(LineAsk::Hangup { call, done: reply }).await,
             ControlRequest::Plan(reply) => drop(reply.send(self.view())),
@@ -112,7 +114,8 @@ impl Director {
 
     async fn try_reload(&mut self, by: String) -> Result<(), Vec<PlanProblem>> {
         let folder = self.folder.clone();
-        let checked = tokio::task::spawn_blocking(move || folder.check()).await.map_err(|error| vec![problem(&error.to_string())])?;
+        let load = move || folder.check().inspect(|checked| checked.prompts.load_all());
+        let checked = tokio::task::spawn_blocking(load).await.map_err(|error| vec![problem(&error.to_string())])?;
         let checked = checked.map_err(|error| vec![problem(&chain(&error))])?;
         let problems = problems(&checked.report);
         let Some(plan) = checked.plan else { return Err(problems) };
@@ -120,8 +123,9 @@ impl Director {
             tracing::warn!("the plan's addresses or realm changed: they take effect at the next start");
         }
         let generation = self.service.generation + 1;
-        let service =
-            plans::service(plan, &self.folder.path, checked.prompts, generation).await.map_err(|error| vec![problem(&error.to_string())])?;
+        let service = plans::service(plan, &self.folder.path, checked.prompts, generation)
+            .await
+            .map_err(|error| vec![problem(&error.to_string())])?;
         self.put_in_service(service, checked.files, problems, by).await;
         Ok(())
     }

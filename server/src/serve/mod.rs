@@ -28,7 +28,6 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
-    prompts::Prompts,
     store::{Generation, Person, PlanFile, Record, Scope, Store, StoreError, Writer},
     wire::{
         floor::{self, FloorLoop, LINK_CAPACITY},
@@ -134,13 +133,16 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     people::ensure_starters(&plan, &store, &data, started_at).await?;
 
     let listen = plan.listen.clone();
-    let sockets = Sockets::bind(&listen.sip_udp, &listen.sip_tcp, &listen.sip_tls).map_err(|(at, error)| ServeError::Bind(at, error))?;
+    let sockets =
+        Sockets::bind(&listen.sip_udp, &listen.sip_tcp, &listen.sip_tls).map_err(|(at, error)| ServeError::Bind(at, error))?;
     let http = listen.http.iter().map(|at| bind_http(*at)).collect::<Result<Vec<_>, _>>()?;
     let tls = tls_of(&listen, &folder.path, &data)?;
 
     let generation = store.generations(1).await?.first().map_or(0, |last| last.generation) + 1;
     let service = plans::service(plan, &folder.path, prompts, generation).await?;
-    preload(Arc::clone(&service.prompts));
+    // A loop that decodes a prompt stands still meanwhile: all are ready before the first call.
+    let prompts = Arc::clone(&service.prompts);
+    tokio::task::spawn_blocking(move || prompts.load_all()).await.map_err(std::io::Error::other)?;
 
     let parts = Start { data, folder, listen, sockets, http, tls, store, service, warnings, files, options };
     parts.run().await
@@ -161,14 +163,6 @@ fn tls_of(listen: &Listen, folder: &Path, data: &DataFolder) -> Result<TlsConfig
     names.extend(listen.sip_tls.iter().map(|at| at.ip()).chain(listen.advertise).map(|ip| ip.to_string()));
     tls::ensure_own(&own, names)?;
     tls::load(&own.join("certificate.pem"), &own.join("key.pem"))
-}
-
-/// Decodes the prompts beside everything else; a call that needs one earlier decodes it itself.
-fn preload(prompts: Arc<Prompts>) {
-    let preloader = thread::Builder::new().name("prompts".into()).spawn(move || prompts.load_all());
-    if let Err(error) = preloader {
-        tracing::warn!(%error, "prompts are decoded when they are first heard");
-    }
 }
 
 /// Everything that can fail has not: what the loops are made of.
@@ -216,7 +210,8 @@ impl Start {
             writer: writer.clone(),
         }));
 
-        let (engine, media_events) = Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
+        let (engine, media_events) =
+            Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
         let mut sip = SipEdge::new(now, Settings::new(&service.plan, &listen), random());
         sip.set_people(&people);
         sip.set_service(&service);
@@ -246,8 +241,15 @@ impl Start {
 
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
         let realm = service.plan.realm.clone();
-        let control =
-            Control { requests_tx, store: store.clone(), writer: writer.clone(), traces, ready: Arc::clone(&ready), recordings, realm };
+        let control = Control {
+            requests_tx,
+            store: store.clone(),
+            writer: writer.clone(),
+            traces,
+            ready: Arc::clone(&ready),
+            recordings,
+            realm,
+        };
         for listener in http {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(crate::http::serve(listener, control.clone()));
@@ -269,7 +271,7 @@ impl Start {
         tokio::spawn(director.run(requests));
         signals::until_stopped(&control, &line_tx, options.drain_s).await?;
 
-        drop((line_tx, control));
+        let _loop_is_gone = line_tx.send(line::LineAsk::Stop).await;
         let _ended = tokio::task::spawn_blocking(move || line.join()).await;
         let _writer_is_gone = writer.flush().await;
         drop(writer);
@@ -319,7 +321,12 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Leaves address and a token for the command line of this machine, in a file that only its owner reads.
-async fn write_access(data: &DataFolder, listen: &Listen, store: &Store, at: tandem_switch::time::Timestamp) -> Result<(), ServeError> {
+async fn write_access(
+    data: &DataFolder,
+    listen: &Listen,
+    store: &Store,
+    at: tandem_switch::time::Timestamp,
+) -> Result<(), ServeError> {
     const NAME: &str = "command line";
     let Some(http) = listen.http.first() else { return Ok(()) };
     for old in store.tokens().await?.iter().filter(|token| token.name == NAME && token.revoked_at.is_none()) {

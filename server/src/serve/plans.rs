@@ -112,13 +112,18 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
                     peers.insert(trunk.name.clone(), addresses);
                 }
                 Err(error) => {
-                    let problem = ServiceError::Peer { trunk: trunk.name.to_string(), peer: peer.address.to_string(), error: error.to_string() };
+                    let problem = ServiceError::Peer {
+                        trunk: trunk.name.to_string(),
+                        peer: peer.address.to_string(),
+                        error: error.to_string(),
+                    };
                     tracing::warn!("{problem}; calls to it fail until the plan is loaded again");
                 }
             }
         }
     }
-    let settings = CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
+    let settings =
+        CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
     Ok(Service { plan: Arc::new(plan), peers, secrets, prompts, settings: Arc::new(settings), generation })
 }
 

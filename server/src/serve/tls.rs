@@ -36,8 +36,9 @@ pub enum TlsError {
 pub fn load(certificate: &Path, key: &Path) -> Result<TlsConfigs, TlsError> {
     let at = |path: &Path, error: String| TlsError::File { path: path.display().to_string(), error };
     let file = fs::File::open(certificate).map_err(|error| at(certificate, error.to_string()))?;
-    let chain: Vec<_> =
-        CertificateDer::pem_reader_iter(BufReader::new(file)).collect::<Result<_, _>>().map_err(|error| at(certificate, error.to_string()))?;
+    let chain: Vec<_> = CertificateDer::pem_reader_iter(BufReader::new(file))
+        .collect::<Result<_, _>>()
+        .map_err(|error| at(certificate, error.to_string()))?;
     if chain.is_empty() {
         return Err(at(certificate, "it holds no certificate; expected PEM".to_owned()));
     }

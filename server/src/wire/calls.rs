@@ -107,10 +107,14 @@ impl LiveCall {
 
     /// Asks the plan for the first step and carries it out.
     pub fn begin(&mut self, edges: &mut Edges) {
-        self.take_leg(edges, LegId::CALLER, match &self.facts.origin {
-            Origin::Extension(extension) => Some(extension.clone()),
-            Origin::Trunk(_) => None,
-        });
+        self.take_leg(
+            edges,
+            LegId::CALLER,
+            match &self.facts.origin {
+                Origin::Extension(extension) => Some(extension.clone()),
+                Origin::Trunk(_) => None,
+            },
+        );
         let mut inputs = VecDeque::new();
         self.run.handle(edges.now.at, RunInput::Start);
         self.drain_run(edges, &mut inputs);
@@ -327,7 +331,14 @@ impl LiveCall {
     pub fn trace(&self, edges: &Edges, part: &'static str, text: impl FnOnce() -> String) {
         if edges.traces.wanted() {
             let Facts { call, from, to, .. } = &self.facts;
-            edges.traces.publish(TraceLine { at: edges.now.at, call: *call, from: from.clone(), to: to.clone(), part, text: text() });
+            edges.traces.publish(TraceLine {
+                at: edges.now.at,
+                call: *call,
+                from: from.clone(),
+                to: to.clone(),
+                part,
+                text: text(),
+            });
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 
 use tandem_switch::{
-    floor::{AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemView, OfferOutcome, Output, QueueProfile, QueueView, Restored},
+    floor::{
+        AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemView, OfferOutcome, Output, QueueProfile,
+        QueueView, Restored,
+    },
     id::{IdSource, ItemId},
     link::{LeaveReason, ToFloor, ToLine},
     name::AgentName,
@@ -233,6 +236,9 @@ fn count(event: &FloorEvent) {
                 METRICS.items_waiting.dec();
             }
         }
-        FloorEvent::AgentChanged { .. } | FloorEvent::AgentAsked { .. } | FloorEvent::Offered { .. } | FloorEvent::Finished { .. } => {}
+        FloorEvent::AgentChanged { .. }
+        | FloorEvent::AgentAsked { .. }
+        | FloorEvent::Offered { .. }
+        | FloorEvent::Finished { .. } => {}
     }
 }

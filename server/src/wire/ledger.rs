@@ -47,7 +47,8 @@ impl Ledger {
 
     /// Writes the record of a call, with what was measured on its legs.
     pub fn call_ended(&mut self, cdr: Box<Cdr>, measured: &[(LegId, Quality)]) {
-        let quality = (!measured.is_empty()).then(|| measured.iter().map(|(leg, q)| (leg.0.to_string(), quality(q))).collect::<Map<_, _>>());
+        let quality = (!measured.is_empty())
+            .then(|| measured.iter().map(|(leg, q)| (leg.0.to_string(), quality(q))).collect::<Map<_, _>>());
         self.write(Record::CallEnded { cdr, quality: quality.map(Value::Object) });
     }
 

@@ -79,6 +79,8 @@ pub enum LineAsk {
     Drain(oneshot::Sender<()>),
     /// End all calls now; answered when their records are with the writer.
     EndAll(oneshot::Sender<()>),
+    /// End the loop.
+    Stop,
 }
 
 /// What a line loop is made of.
@@ -185,6 +187,7 @@ impl Line {
                     line.media_told(event);
                     line.more(&mut media_events, Self::media_told);
                 }
+                Woken::Ask(LineAsk::Stop) => return,
                 Woken::Ask(ask) => line.answer(ask),
                 Woken::Time | Woken::Room => {}
             }
@@ -224,7 +227,9 @@ impl Line {
         match event {
             MediaEvent::Digit(at, digit) => self.tell(at, Input::Digit { leg: at.leg, digit }),
             MediaEvent::Played(at, play) => self.tell(at, Input::Played { leg: at.leg, play }),
-            MediaEvent::Started(at, from) => self.trace(at.call, "media", || format!("audio of {} comes from port {}", at.leg, from.port())),
+            MediaEvent::Started(at, from) => {
+                self.trace(at.call, "media", || format!("audio of {} comes from port {}", at.leg, from.port()))
+            }
             MediaEvent::Lost(at) => {
                 self.edges.sip.end(at, Cause::MediaTimeout);
                 self.tell(at, Input::LegEnded { leg: at.leg, cause: Cause::MediaTimeout });
@@ -370,7 +375,8 @@ impl Line {
         METRICS.calls_started.inc();
         self.edges.sip.adopt(invite, at);
         let arrival = Arrival { call, origin, from, to, generation };
-        let setup = Setup { arrival, display, plan: Arc::clone(&self.service.plan), settings: Arc::clone(&self.service.settings) };
+        let setup =
+            Setup { arrival, display, plan: Arc::clone(&self.service.plan), settings: Arc::clone(&self.service.settings) };
         self.calls.insert(call, LiveCall::new(now, setup));
         self.work(call, LiveCall::begin);
     }
@@ -412,6 +418,7 @@ impl Line {
                     self.ending = Some(done);
                 }
             }
+            LineAsk::Stop => {}
         }
     }
 

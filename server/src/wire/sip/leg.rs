@@ -43,7 +43,12 @@ impl SipLeg {
     ///
     /// # Errors
     /// The status code and reason phrase to refuse it with.
-    pub(super) fn incoming(invite: InviteId, from: IpAddr, sdp: Option<&[u8]>, allowed: Vec<AudioCodec>) -> Result<Self, (u16, String)> {
+    pub(super) fn incoming(
+        invite: InviteId,
+        from: IpAddr,
+        sdp: Option<&[u8]>,
+        allowed: Vec<AudioCodec>,
+    ) -> Result<Self, (u16, String)> {
         let theirs = match sdp {
             None => None,
             Some(sdp) => Some(SessionDescription::parse(sdp).map_err(|error| (400, format!("Bad SDP: {error}")))?),
@@ -124,11 +129,23 @@ impl SipLeg {
     }
 
     /// Our offer to a party we call.
-    pub(super) fn offer(&mut self, at: LegRef, wanted: &[AudioCodec], settings: &Settings, media: &mut MediaEdge) -> Result<Bytes, Cause> {
+    pub(super) fn offer(
+        &mut self,
+        at: LegRef,
+        wanted: &[AudioCodec],
+        settings: &Settings,
+        media: &mut MediaEdge,
+    ) -> Result<Bytes, Cause> {
         self.new_offer(at, wanted, settings, media).map(Bytes::from)
     }
 
-    fn new_offer(&mut self, at: LegRef, first: &[AudioCodec], settings: &Settings, media: &mut MediaEdge) -> Result<String, Cause> {
+    fn new_offer(
+        &mut self,
+        at: LegRef,
+        first: &[AudioCodec],
+        settings: &Settings,
+        media: &mut MediaEdge,
+    ) -> Result<String, Cause> {
         let mut first = first.to_vec();
         first.extend(self.allowed.iter().copied());
         let local = self.local(at, &first, settings, media)?;

@@ -366,7 +366,8 @@ impl SipEdge {
             Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(&from_user)),
         };
         self.arrived.insert(invite, leg);
-        let arrived = Arrived { invite: InviteRef(invite), origin, from, display: text(&from_display), to: number(&request_user) };
+        let arrived =
+            Arrived { invite: InviteRef(invite), origin, from, display: text(&from_display), to: number(&request_user) };
         self.events.push_back(SipEvent::Arrived(Box::new(arrived)));
     }
 

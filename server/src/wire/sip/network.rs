@@ -60,10 +60,17 @@ impl Sockets {
     /// # Errors
     /// The first address that cannot be bound, and why.
     pub fn bind(udp: &[SocketAddr], tcp: &[SocketAddr], tls: &[SocketAddr]) -> Result<Self, (SocketAddr, std::io::Error)> {
-        fn all<T>(addresses: &[SocketAddr], bind: impl Fn(SocketAddr) -> std::io::Result<T>) -> Result<Vec<T>, (SocketAddr, std::io::Error)> {
+        fn all<T>(
+            addresses: &[SocketAddr],
+            bind: impl Fn(SocketAddr) -> std::io::Result<T>,
+        ) -> Result<Vec<T>, (SocketAddr, std::io::Error)> {
             addresses.iter().map(|address| bind(*address).map_err(|error| (*address, error))).collect()
         }
-        Ok(Self { udp: all(udp, UdpTransport::bind)?, tcp: all(tcp, std::net::TcpListener::bind)?, tls: all(tls, std::net::TcpListener::bind)? })
+        Ok(Self {
+            udp: all(udp, UdpTransport::bind)?,
+            tcp: all(tcp, std::net::TcpListener::bind)?,
+            tls: all(tls, std::net::TcpListener::bind)?,
+        })
     }
 }
 
@@ -75,7 +82,12 @@ impl Network {
     pub fn new(sockets: Sockets, tls: TlsConfigs, runtime: Handle) -> std::io::Result<Self> {
         let (events_tx, events) = mpsc::channel(STREAM_EVENTS);
         let streams = Streams::new(StreamLimits::default(), runtime, events_tx, tls.client);
-        let from = sockets.tcp.first().or(sockets.tls.first()).and_then(|listener| listener.local_addr().ok()).map(|address| address.ip());
+        let from = sockets
+            .tcp
+            .first()
+            .or(sockets.tls.first())
+            .and_then(|listener| listener.local_addr().ok())
+            .map(|address| address.ip());
         for listener in sockets.tcp {
             streams.listen(listener, None)?;
         }
@@ -142,7 +154,9 @@ impl Network {
                 let socket = self.udp.iter().find(|socket| socket.local() == local).or_else(|| self.udp_for(remote));
                 socket.is_some_and(|socket| socket.try_send(&bytes, remote).is_ok())
             }
-            Destination::Address { transport: Transport::Udp, to } => self.udp_for(to).is_some_and(|socket| socket.try_send(&bytes, to).is_ok()),
+            Destination::Address { transport: Transport::Udp, to } => {
+                self.udp_for(to).is_some_and(|socket| socket.try_send(&bytes, to).is_ok())
+            }
             Destination::Flow(Flow { transport, remote: address, .. }) | Destination::Address { transport, to: address } => {
                 match self.streams.send_to(transport, address, self.from, bytes) {
                     Ok(connection) => {

@@ -27,7 +27,9 @@ impl SipEdge {
     /// Puts registrations of before a restart back. Those that came by a connection are gone with it.
     pub fn restore(&mut self, bindings: &[store::Binding]) {
         for kept in bindings {
-            let Some(remote) = kept.source.strip_prefix("udp:").and_then(|address| address.parse::<SocketAddr>().ok()) else { continue };
+            let Some(remote) = kept.source.strip_prefix("udp:").and_then(|address| address.parse::<SocketAddr>().ok()) else {
+                continue;
+            };
             let Some(local) = self.settings.udp_like(remote) else { continue };
             let left = Duration::from_millis(kept.expires_at.ms_since(self.now.at));
             if left.is_zero() {

@@ -50,7 +50,15 @@ impl Settings {
             Listener { transport, bound, advertised }
         };
         let listeners = kinds.iter().flat_map(|(transport, all)| all.iter().map(|bound| listener(*transport, *bound))).collect();
-        Self { rtp_address: listen.rtp_address, advertise, retry_after_s: 5, realm: plan.realm.clone(), digest, listeners, codecs: Arc::default() }
+        Self {
+            rtp_address: listen.rtp_address,
+            advertise,
+            retry_after_s: 5,
+            realm: plan.realm.clone(),
+            digest,
+            listeners,
+            codecs: Arc::default(),
+        }
     }
 
     pub(super) fn endpoint(&self) -> EndpointConfig {
@@ -80,7 +88,8 @@ impl Settings {
     pub(super) fn take_trunks(&mut self, service: &Service) -> Vec<Trunk> {
         let trunks = service.plan.trunks.values();
         let named = trunks.clone().filter(|trunk| !trunk.codecs.is_empty());
-        self.codecs = Arc::new(named.map(|trunk| (trunk.name.clone(), trunk.codecs.iter().map(|codec| audio(*codec)).collect())).collect());
+        self.codecs =
+            Arc::new(named.map(|trunk| (trunk.name.clone(), trunk.codecs.iter().map(|codec| audio(*codec)).collect())).collect());
         trunks.map(|one| trunk(one, service)).collect()
     }
 }
@@ -92,7 +101,11 @@ fn trunk(trunk: &plan::Trunk, service: &Service) -> Trunk {
     Trunk {
         name: trunk.name.as_str().into(),
         peers: addresses.iter().map(|address| Peer { transport: over, address: *address }).collect(),
-        from: trunk.networks.iter().map(|net| PeerMatch { ip: net.address, prefix: net.prefix, port: None, transport: None }).collect(),
+        from: trunk
+            .networks
+            .iter()
+            .map(|net| PeerMatch { ip: net.address, prefix: net.prefix, port: None, transport: None })
+            .collect(),
         credentials: trunk.credentials.as_ref().zip(secret).map(|(credentials, password)| TrunkCredentials {
             user: credentials.user.clone(),
             password: password.clone(),
