@@ -3,6 +3,8 @@
 //! No personal data: what the program logs are kinds, identifiers, counts and causes. Types that hold
 //! numbers and names print them shortened (`PartyNumber`) or not at all (`Secret`).
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// How lines look.
@@ -41,7 +43,9 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LogError> {
     let filter = filter.ok_or_else(|| LogError::Level { given: level.into() })?;
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(true)).try_init(),
+        LogFormat::Text => {
+            registry.with(fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal())).try_init()
+        }
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),
     };
     started.map_err(|_| LogError::Started)

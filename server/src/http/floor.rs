@@ -1,7 +1,7 @@
 //! Queues, agents and items.
 
-use axum::{Extension, Json, extract::State};
-use tandem_switch::{id::ItemId, name::AgentName};
+use axum::{Extension, Json, extract::State, http::StatusCode};
+use tandem_switch::{floor::AgentState, id::ItemId, name::AgentName};
 
 use super::{
     Api,
@@ -55,7 +55,8 @@ pub(super) async fn agent(State(api): State<Api>, Path(name): Path<String>) -> R
 /// Signs in or out, makes ready or not ready. In a conversation, sign-out and not-ready come after it and its wrap-up.
 #[utoipa::path(put, path = "/api/v1/agents/{agent}/state", tag = "floor", security(("token" = ["control"])),
     params(("agent" = String, Path, description = "Their name: the extension of their device")), request_body = StateChange,
-    responses((status = 200, body = AgentView), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = AgentView), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
 pub(super) async fn put_agent_state(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -69,9 +70,18 @@ pub(super) async fn put_agent_state(
             return Err(Problem::bad("the reason does not fit").at("body.reason").todo(todo));
         }
     }
+    let begins = change == StateChange::SignIn;
+    let off_duty_is_right = change == StateChange::SignOut;
     let agent = AgentName::from(name.as_str());
     let answer = api.control.ask(|reply| ControlRequest::Agent { agent, request: change.into(), reply }).await?;
     let agent = answer.ok_or_else(|| Problem::not_found("agent", &name).todo("give the person a queue: `tandem user set`"))?;
+    if agent.state == AgentState::Offline && !off_duty_is_right {
+        let (detail, todo) = match begins {
+            true => ("the agent could not sign in", "register their device first, or give them a fixed one"),
+            false => ("the agent is off duty", "sign them in first"),
+        };
+        return Err(Problem::new(StatusCode::CONFLICT, detail).todo(todo));
+    }
     api.audit(&caller, "agent-state-changed", name);
     Ok(Json(AgentView::from(&agent)))
 }
@@ -81,7 +91,8 @@ pub(super) async fn put_agent_state(
 /// The same as `PUT`.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/state", tag = "floor", security(("token" = ["control"])),
     params(("agent" = String, Path, description = "Their name: the extension of their device")), request_body = StateChange,
-    responses((status = 200, body = AgentView), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = AgentView), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
 pub(super) async fn post_agent_state(
     state: State<Api>,
     caller: Extension<Caller>,

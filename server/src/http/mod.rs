@@ -126,7 +126,6 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
 }
 
 /// The whole application.
-#[must_use]
 pub fn app(control: Control) -> Router {
     let api = Api { control, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)) };
     let (router, document) = routes(&api);

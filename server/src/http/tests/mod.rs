@@ -135,9 +135,10 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             ControlRequest::Floor(reply) => drop(reply.send(floor_view())),
             ControlRequest::WhyWaiting { item, reply } => drop(reply.send(explanation(item))),
             ControlRequest::Agent { agent, request, reply } => {
-                let known = agent.as_str() == "1001";
+                let known = ["1001", "1002"].contains(&agent.as_str());
                 asked.send(format!("{agent}: {request:?}")).await.unwrap();
                 let state = match request {
+                    _ if agent.as_str() == "1002" => AgentState::Offline,
                     AgentRequest::NotReady { reason } => AgentState::NotReady { reason },
                     _ => AgentState::Ready,
                 };

@@ -70,13 +70,16 @@ async fn an_agents_state_is_changed_and_the_audit_knows_by_whom() {
         );
     }
     fixture.order(Method::PUT, &fixture.operate, "/api/v1/agents/9/state", json!({ "state": "ready" })).await.problem(404);
+    let path = "/api/v1/agents/1002/state";
+    fixture.order(Method::PUT, &fixture.operate, path, body).await.problem(409);
+    fixture.order(Method::PUT, &fixture.operate, path, json!({ "state": "sign-out" })).await.good();
     fixture.send(request(Method::POST, "/api/v1/calls/0000000000005/hangup", Some(&fixture.operate), None)).await.good();
     fixture.send(request(Method::POST, "/api/v1/calls/0000000000006/hangup", Some(&fixture.operate), None)).await.problem(404);
     fixture.control.writer.flush().await.unwrap();
     let events = fixture.control.store.events_after(0, 100).await.unwrap();
     let done: Vec<_> = events.iter().filter(|row| row.body.contains("test control")).map(|row| row.body.as_str()).collect();
-    assert_eq!(done.len(), 3, "{events:?}");
-    assert!(done[0].contains("agent-state-changed") && done[2].contains("call-hung-up"));
+    assert_eq!(done.len(), 4, "{events:?}");
+    assert!(done[0].contains("agent-state-changed") && done[3].contains("call-hung-up"));
 }
 
 #[tokio::test]
