@@ -11,7 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use tandem_signaling::{
-    endpoint::{Command, Destination, Endpoint, EndpointConfig, Event, Input, Invite, InviteId, Listener, Output, Peer, Target, Trunk},
+    endpoint::{
+        Command, Destination, Endpoint, EndpointConfig, Event, Input, Invite, InviteId, Listener, Output, Peer, Target, Trunk,
+    },
     flow::{Flow, Transport},
 };
 
@@ -87,7 +89,10 @@ impl Pair {
         while let Some(output) = self.ends[end].poll() {
             match output {
                 Output::Event(event) => self.heard.push((end, event)),
-                Output::Transmit { to: Destination::Flow(Flow { remote, .. }) | Destination::Address { to: remote, .. }, bytes } => {
+                Output::Transmit {
+                    to: Destination::Flow(Flow { remote, .. }) | Destination::Address { to: remote, .. },
+                    bytes,
+                } => {
                     let other = 1 - end;
                     debug_assert_eq!(remote, address(other));
                     self.wire.push((other, Flow::udp(address(other), address(end)), bytes));
@@ -111,7 +116,10 @@ impl Pair {
         let wish = Invite { invite, target, from_user: "c0".to_owned(), from_display: String::new(), sdp, headers: Vec::new() };
         self.input(0, Input::Command(Command::Invite(Box::new(wish))));
         self.deliver();
-        let invited = self.heard.drain(..).find_map(|(_, event)| if let Event::Invited(invited) = event { Some(invited.invite) } else { None });
+        let invited = self
+            .heard
+            .drain(..)
+            .find_map(|(_, event)| if let Event::Invited(invited) = event { Some(invited.invite) } else { None });
         let callee = invited.expect("the call arrives");
         self.input(1, Input::Command(Command::Progress { invite: callee, code: 180, sdp: None }));
         self.deliver();
@@ -129,6 +137,13 @@ impl Pair {
     }
 }
 
+/// What this thread had of a core so far: other work on the machine does not count.
+fn cpu_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let spent = text.split(' ').next().and_then(|text| text.parse().ok());
+    Duration::from_nanos(spent.expect("this measurement needs Linux with scheduler statistics"))
+}
+
 fn main() {
     speed();
     memory();
@@ -140,8 +155,7 @@ fn speed() {
     let mut pair = Pair::new();
     let mut best = Duration::MAX;
     for round in 0..3 {
-        #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
-        let started = Instant::now();
+        let started = cpu_time();
         let made = MADE.load(Relaxed);
         for _ in 0..CALLS {
             let invite = pair.call();
@@ -150,13 +164,18 @@ fn speed() {
             pair.input(0, Input::Tick);
             pair.input(1, Input::Tick);
         }
-        #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
-        let took = started.elapsed();
+        let took = cpu_time().saturating_sub(started);
         best = best.min(took);
         let allocations = (MADE.load(Relaxed) - made) / CALLS as usize;
-        println!("round {round}: {:.1} µs a call, {allocations} allocations, both ends", took.as_secs_f64() * 1e6 / f64::from(CALLS));
+        println!(
+            "round {round}: {:.1} µs a call, {allocations} allocations, both ends",
+            took.as_secs_f64() * 1e6 / f64::from(CALLS)
+        );
     }
-    println!("best {:.1} µs a call (INVITE, 100, 180, 200, ACK, BYE, 200; written and read)", best.as_secs_f64() * 1e6 / f64::from(CALLS));
+    println!(
+        "best {:.1} µs a call (INVITE, 100, 180, 200, ACK, BYE, 200; written and read)",
+        best.as_secs_f64() * 1e6 / f64::from(CALLS)
+    );
     println!("{:?}", pair.ends.each_ref().map(Endpoint::counts));
 }
 
