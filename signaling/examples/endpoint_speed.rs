@@ -64,7 +64,7 @@ impl Pair {
         let now = Instant::now();
         let ends = [0, 1].map(|end| {
             let config = EndpointConfig::new("speed", vec![Listener::new(Transport::Udp, address(end))]);
-            Endpoint::new(config, [end as u8 + 1; 32])
+            Endpoint::new(config, [if end == 0 { 1 } else { 2 }; 32])
         });
         let mut pair = Self { now, ends, wire: Vec::new(), heard: Vec::new() };
         for end in [0, 1] {

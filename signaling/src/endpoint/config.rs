@@ -31,8 +31,8 @@ pub struct EndpointConfig {
     pub digest: Vec<Algorithm>,
     /// How long a digest nonce can be used.
     pub nonce_lifetime: Duration,
-    /// What we let a client say in `Require` is fixed; this is how long an outgoing invitation may
-    /// go on without a final reply before it is given up for good.
+    /// How long an outgoing invitation may ring before it is given up for good, should the program
+    /// not end it earlier (timer C, RFC 3261 section 16.6).
     pub longest_ring: Duration,
 }
 
@@ -117,8 +117,8 @@ pub struct Limits {
     pub max_dialogs: usize,
     /// Longer messages are refused with 513, in bytes.
     pub max_message_bytes: usize,
-    /// What one address that has not proved itself may send, per second. Replies to the rest are
-    /// not even made.
+    /// How many refusals (challenges count) one address that is no trunk gets per second. Whatever
+    /// else it sends is dropped; a request with a right password is served all the same.
     pub stranger_rate_per_s: u32,
     /// And at once.
     pub stranger_burst: u32,
@@ -134,8 +134,8 @@ impl Default for Limits {
             max_transactions: 400_000,
             max_dialogs: 40_000,
             max_message_bytes: 65_535,
-            stranger_rate_per_s: 50,
-            stranger_burst: 200,
+            stranger_rate_per_s: 100,
+            stranger_burst: 500,
             max_strangers: 4_096,
             retry_after_s: 5,
         }
