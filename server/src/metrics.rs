@@ -220,8 +220,6 @@ macro_rules! metrics {
 metrics! {
     family sip_received = "tandem_sip_received_total", "messages", "SIP messages received, by transport.", "transport", TRANSPORTS;
     family sip_sent = "tandem_sip_sent_total", "messages", "SIP messages sent, by transport.", "transport", TRANSPORTS;
-    counter sip_malformed = "tandem_sip_malformed_total", "messages", "SIP messages that could not be read.";
-    counter sip_limited = "tandem_sip_limited_total", "messages", "SIP messages dropped or refused by a rate or size limit.";
     counter sip_auth_failed = "tandem_sip_auth_failed_total", "requests", "SIP requests with wrong credentials.";
     gauge sip_transactions = "tandem_sip_transactions", "transactions", "SIP transactions in memory.";
     gauge sip_connections = "tandem_sip_connections", "connections", "Open TCP, TLS and WebSocket connections of SIP.";
@@ -248,11 +246,11 @@ metrics! {
 
     gauge media_streams = "tandem_media_streams", "streams", "RTP ports in use by legs.";
     gauge media_ports_free = "tandem_media_ports_free", "ports", "RTP ports that a new leg could have.";
-    counter media_packets_in = "tandem_media_packets_in_total", "packets", "RTP packets received.";
-    counter media_packets_out = "tandem_media_packets_out_total", "packets", "RTP packets sent.";
+    counter media_packets_in = "tandem_media_packets_in_total", "packets", "RTP packets received, counted when a leg ends.";
+    counter media_packets_out = "tandem_media_packets_out_total", "packets", "RTP packets sent, counted when a leg ends.";
     counter media_packets_refused = "tandem_media_packets_refused_total", "packets",
-        "RTP packets from an address that is not the leg's, or that could not be read.";
-    counter media_packets_lost = "tandem_media_packets_lost_total", "packets", "RTP packets that the other side sent and we did not get.";
+        "RTP packets from an address that is not the leg's, or that could not be read, counted when a leg ends.";
+    counter media_packets_lost = "tandem_media_packets_lost_total", "packets", "RTP packets that the other side sent and we did not get, counted when a leg ends.";
     gauge recordings = "tandem_recordings", "recordings", "Recordings under way.";
     counter prompts_missing = "tandem_prompts_missing_total", "prompts", "Prompts that should have been heard and are not there.";
     counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";

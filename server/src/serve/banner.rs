@@ -42,18 +42,21 @@ fn text(plan: &Plan, listen: &Listen, passwords: &[FirstPassword], options: &Opt
         line(String::new());
         line("Dial:".to_owned());
         for (number, what) in dial {
-            line(format!("  {number:<8} {what}"));
+            line(format!("  {number:<10} {what}"));
         }
     }
     line(String::new());
     out
 }
 
-/// The exact numbers that extensions may dial, with the route that takes each.
+/// What extensions may dial, with the route that takes it; a route for a whole kind of numbers shows the
+/// ranges of internal numbers.
 fn dialable(plan: &Plan) -> Vec<(String, String)> {
     let open = plan.routes.iter().filter(|route| {
         let guards = &route.origins;
         guards.iter().any(|guard| !matches!(guard, tandem_dialplan::OriginGuard::Trunk(_)))
     });
-    open.flat_map(|route| route.to.iter().map(|number| (number.to_string(), route.name.to_string()))).take(40).collect()
+    let ranges = || plan.extensions.iter().map(|range| format!("{}-{}", range.from, range.to)).collect::<Vec<_>>().join(" ");
+    let shown = |number: String| if number.contains('{') { ranges() } else { number };
+    open.flat_map(|route| route.to.iter().map(|number| (shown(number.to_string()), route.name.to_string()))).take(40).collect()
 }

@@ -57,8 +57,8 @@ impl FloorLink {
         self.closed = true;
     }
 
-    /// The next message to go.
-    pub fn next(&mut self) -> Option<ToFloor> {
+    /// Takes the next message to go.
+    pub fn take_next(&mut self) -> Option<ToFloor> {
         self.waiting.pop_front()
     }
 

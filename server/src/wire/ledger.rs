@@ -14,7 +14,10 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use crate::store::{CallStarted, Record, RecordingStarted, Writer};
+use crate::{
+    metrics::METRICS,
+    store::{CallStarted, Record, RecordingStarted, Writer},
+};
 
 /// Records of calls that are over, kept while the writer is full. New calls are refused long before.
 const MAX_UNSAVED: usize = 65_536;
@@ -47,6 +50,7 @@ impl Ledger {
 
     /// Writes the record of a call, with what was measured on its legs.
     pub fn call_ended(&mut self, cdr: Box<Cdr>, measured: &[(LegId, Quality)]) {
+        count(&cdr);
         let quality = (!measured.is_empty())
             .then(|| measured.iter().map(|(leg, q)| (leg.0.to_string(), quality(q))).collect::<Map<_, _>>());
         self.write(Record::CallEnded { cdr, quality: quality.map(Value::Object) });
@@ -60,6 +64,7 @@ impl Ledger {
         let day = jiff::Timestamp::from_microsecond(at.0).map_err(io::Error::other)?;
         let path = format!("{}/{recording}.wav", day.strftime("%Y/%m/%d"));
         let file = self.recordings.join(&path);
+        METRICS.recordings.inc();
         self.write(Record::RecordingStarted(RecordingStarted { recording, call, path, at }));
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
         Ok(file)
@@ -67,11 +72,14 @@ impl Ledger {
 
     /// Notes that a recording is complete.
     pub fn recording_finished(&mut self, at: Timestamp, recording: RecordingId, duration_ms: u64, size_bytes: u64) {
+        METRICS.recordings.dec();
         self.write(Record::RecordingFinished { recording, duration_ms, size_bytes, at });
     }
 
     /// Notes that a recording failed.
     pub fn recording_failed(&mut self, at: Timestamp, recording: RecordingId, reason: String) {
+        METRICS.recordings.dec();
+        METRICS.recordings_failed.inc();
         self.write(Record::RecordingFailed { recording, reason, at });
     }
 
@@ -105,6 +113,17 @@ impl Ledger {
         } else {
             tracing::error!("a record is lost: the database has been away for too long");
         }
+    }
+}
+
+fn count(cdr: &Cdr) {
+    METRICS.calls_ended.inc(cdr.cause.as_str());
+    METRICS.calls_blamed.inc(cdr.blame.as_str());
+    if let Some(answered_at) = cdr.answered_at {
+        METRICS.call_setup.observe_ms(answered_at.ms_since(cdr.started_at));
+    }
+    if cdr.agent.is_some() && cdr.connected_at.is_some() {
+        METRICS.answer_wait.observe_ms(cdr.waited_ms);
     }
 }
 

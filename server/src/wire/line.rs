@@ -118,6 +118,7 @@ pub struct Line {
     draining: Option<oneshot::Sender<()>>,
     ending: Option<oneshot::Sender<()>>,
     taking: bool,
+    measured_at: std::time::Instant,
 }
 
 /// One thing that woke the loop.
@@ -156,6 +157,7 @@ impl Line {
             draining: None,
             ending: None,
             taking: true,
+            measured_at: clock::instant(),
         };
         line.settle(&mut network);
         let sleep = tokio::time::sleep(IDLE);
@@ -194,7 +196,30 @@ impl Line {
             line.tick();
             line.settle(&mut network);
             line.send_to_floor(&to_floor);
-            METRICS.calls.set(line.calls.len() as u64);
+            line.measure(&network);
+        }
+    }
+
+    /// How long the turn took, and once a second how much there is of everything.
+    fn measure(&mut self, network: &Network) {
+        let now = clock::instant();
+        let turn = now.saturating_duration_since(self.edges.now.instant);
+        METRICS.line_loop_turn.observe_us(u64::try_from(turn.as_micros()).unwrap_or(u64::MAX));
+        if now.saturating_duration_since(self.measured_at) >= IDLE {
+            self.measured_at = now;
+            let (legs, transactions) = self.edges.sip.load();
+            let (streams, ports) = self.edges.media.load(self.service.plan.listen.rtp_address);
+            let gauges = [
+                (&METRICS.calls, self.calls.len()),
+                (&METRICS.legs, legs),
+                (&METRICS.sip_transactions, transactions),
+                (&METRICS.sip_connections, network.connections()),
+                (&METRICS.media_streams, streams),
+                (&METRICS.media_ports_free, ports),
+            ];
+            for (gauge, value) in gauges {
+                gauge.set(value as u64);
+            }
         }
     }
 
@@ -235,6 +260,10 @@ impl Line {
                 self.tell(at, Input::LegEnded { leg: at.leg, cause: Cause::MediaTimeout });
             }
             MediaEvent::Measured(at, quality) => {
+                METRICS.media_packets_in.add(quality.packets_received);
+                METRICS.media_packets_out.add(quality.packets_sent);
+                METRICS.media_packets_refused.add(quality.foreign + quality.malformed);
+                METRICS.media_packets_lost.add(quality.lost);
                 if let Some(live) = self.calls.get_mut(&at.call) {
                     live.measured(at.leg, quality);
                 }
@@ -423,7 +452,7 @@ impl Line {
     }
 
     fn send_to_floor(&mut self, to_floor: &mpsc::Sender<ToFloor>) {
-        while let Some(message) = self.edges.floor.next() {
+        while let Some(message) = self.edges.floor.take_next() {
             if let Err(mpsc::error::TrySendError::Full(message)) = to_floor.try_send(message) {
                 self.edges.floor.put_back(message);
                 return;

@@ -78,6 +78,12 @@ impl MediaEdge {
         self.prompts = prompts;
     }
 
+    /// Streams in use, and free ports on an address.
+    #[must_use]
+    pub fn load(&self, address: IpAddr) -> (usize, usize) {
+        (self.engine.open_streams(), self.engine.free_ports(address))
+    }
+
     /// Where the leg receives; opened on `address` at the first call for the leg.
     ///
     /// # Errors

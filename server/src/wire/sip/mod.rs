@@ -156,6 +156,13 @@ impl SipEdge {
         self.endpoint.deadline()
     }
 
+    /// Legs, and transactions behind them.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        let counts = self.endpoint.counts();
+        (self.legs.len(), counts.client_transactions + counts.server_transactions)
+    }
+
     fn give(&mut self, input: Input) {
         self.inputs.push_back(input);
     }

@@ -17,6 +17,7 @@ use tandem_signaling::{
 use tokio::{runtime::Handle, sync::mpsc};
 
 use super::SipEdge;
+use crate::metrics::METRICS;
 
 /// Events of connections that may wait; a connection whose message finds no room is not read meanwhile.
 const STREAM_EVENTS: usize = 4_096;
@@ -122,6 +123,7 @@ impl Network {
     pub fn take(&mut self, sip: &mut SipEdge) -> bool {
         for socket in &mut self.udp {
             if let Some((bytes, from)) = socket.try_receive() {
+                METRICS.sip_received.inc("udp");
                 let flow = Flow::udp(socket.local(), from);
                 sip.give(Input::Received { flow, bytes });
                 return true;
@@ -130,7 +132,10 @@ impl Network {
         let Some(event) = self.ready.take().or_else(|| self.events.try_recv().ok()) else { return false };
         self.streams.note(&event);
         match event {
-            StreamEvent::Message { flow, bytes } => sip.give(Input::Received { flow, bytes }),
+            StreamEvent::Message { flow, bytes } => {
+                METRICS.sip_received.inc(flow.transport.uri_name());
+                sip.give(Input::Received { flow, bytes });
+            }
             StreamEvent::Opened { flow, .. } => {
                 if let Some(connection) = flow.connection {
                     self.connecting.remove(&connection);
@@ -148,6 +153,8 @@ impl Network {
 
     /// Sends one message. `false`: there is no way to its destination.
     pub fn send(&mut self, to: Destination, bytes: Bytes) -> bool {
+        let (Destination::Flow(Flow { transport, .. }) | Destination::Address { transport, .. }) = to;
+        METRICS.sip_sent.inc(transport.uri_name());
         match to {
             Destination::Flow(Flow { connection: Some(connection), .. }) => self.streams.send_on(connection, bytes).is_ok(),
             Destination::Flow(Flow { transport: Transport::Udp, local, remote, .. }) => {
@@ -167,6 +174,12 @@ impl Network {
                 }
             }
         }
+    }
+
+    /// Open connections.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.streams.count()
     }
 
     fn udp_for(&self, to: SocketAddr) -> Option<&UdpTransport> {
