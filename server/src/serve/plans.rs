@@ -57,7 +57,8 @@ pub fn check(folder: &Path) -> Result<Checked, LoadError> {
         }
     }
     let (plan, report) = tandem_dialplan::check(&sources, &world);
-    let below = |path: &str| Path::new(path).strip_prefix(folder).map_or_else(|_| path.to_owned(), |below| below.display().to_string());
+    let below =
+        |path: &str| Path::new(path).strip_prefix(folder).map_or_else(|_| path.to_owned(), |below| below.display().to_string());
     let files = sources.iter().map(|source| PlanFile { file: below(&source.path), sha256: hash(&source.text) }).collect();
     Ok(Checked { plan, report, prompts: Arc::new(prompts), files })
 }

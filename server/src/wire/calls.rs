@@ -123,10 +123,27 @@ impl LiveCall {
 
     /// Tells the call one thing, and carries out all that follows from it.
     pub fn handle(&mut self, edges: &mut Edges, input: Input) {
+        #[cfg(debug_assertions)]
+        provoke_fault(&input);
         if let Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } = &input {
             self.drop_leg(edges, *leg);
         }
         self.work_off(edges, VecDeque::from([input]));
+    }
+
+    /// Ends the call in good order after a fault: what it still wanted is done, then it hangs up.
+    pub fn fail(&mut self, edges: &mut Edges) {
+        let mut inputs = VecDeque::from([Input::Hangup { cause: Cause::Fault }]);
+        while let Some(output) = self.call.poll() {
+            self.carry_out(edges, output, false, &mut inputs);
+        }
+        self.work_off(edges, inputs);
+    }
+
+    /// Whether the call has ended and waits for nothing but measurements.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.over.is_some()
     }
 
     /// When the call wants to be told `Tick`.
@@ -265,7 +282,6 @@ impl LiveCall {
 
     /// Ends a call whose core or plan failed: its legs, its item and its record, without asking the core.
     pub fn abandon(mut self, edges: &mut Edges) {
-        let blank = Timestamp::default();
         let ended_at = edges.now.at;
         for leg in self.legs.iter().map(|leg| leg.leg).collect::<Vec<_>>() {
             edges.sip.end(self.at(leg), Cause::Fault);
@@ -281,7 +297,6 @@ impl LiveCall {
         }
         let facts = self.facts;
         let segment = Segment { state: SegmentState::Plan, agent: None, from_at: facts.started_at, to_at: ended_at };
-        debug_assert!(facts.started_at > blank);
         let cdr = Cdr {
             call: facts.call,
             origin: facts.origin,
@@ -340,5 +355,17 @@ impl LiveCall {
                 text: text(),
             });
         }
+    }
+}
+
+/// The fault that a test asks for: a panic when the key named by `TANDEM_FAULT_KEY` is pressed. Not in
+/// release builds.
+#[cfg(debug_assertions)]
+fn provoke_fault(input: &Input) {
+    use std::sync::OnceLock;
+    static KEY: OnceLock<Option<char>> = OnceLock::new();
+    let key = KEY.get_or_init(|| std::env::var("TANDEM_FAULT_KEY").ok().and_then(|text| text.chars().next()));
+    if let Input::Digit { digit, .. } = input {
+        assert!(Some(*digit) != *key, "the fault that TANDEM_FAULT_KEY asks for");
     }
 }

@@ -333,13 +333,11 @@ impl Line {
         if catch_unwind(AssertUnwindSafe(|| task(live, edges))).is_err() {
             METRICS.call_faults.inc();
             tracing::error!(%call, "a fault in the handling of this call; it is ended, the others go on");
-            if let Some(timer) = live.timer.take() {
-                self.timers.remove(&(timer, call));
+            let tidy = catch_unwind(AssertUnwindSafe(|| live.fail(edges))).is_ok();
+            if !tidy || !live.is_over() {
+                self.abandon(call);
+                return;
             }
-            if let Some(live) = self.calls.remove(&call) {
-                live.abandon(&mut self.edges);
-            }
-            return;
         }
         let due = live.deadline();
         if due != live.timer {
@@ -352,6 +350,16 @@ impl Line {
             live.timer = due;
         }
         self.close_if_done(call);
+    }
+
+    /// Ends a call that cannot even end itself.
+    fn abandon(&mut self, call: CallId) {
+        if let Some(live) = self.calls.remove(&call) {
+            if let Some(timer) = live.timer {
+                self.timers.remove(&(timer, call));
+            }
+            live.abandon(&mut self.edges);
+        }
     }
 
     fn close_if_done(&mut self, call: CallId) {
