@@ -20,6 +20,8 @@ use crate::wire::{LegRef, media::MediaEdge};
 pub(super) struct SipLeg {
     pub(super) invite: InviteId,
     pub(super) answered: bool,
+    /// Hops that a call of ours on behalf of this leg may still take: so a loop through ourselves ends.
+    pub(super) max_forwards: Option<u8>,
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
@@ -66,6 +68,7 @@ impl SipLeg {
         Self {
             invite,
             answered: false,
+            max_forwards: None,
             incoming: false,
             allowed,
             signalling: None,

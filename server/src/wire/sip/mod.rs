@@ -286,6 +286,8 @@ impl SipEdge {
         let invite = self.endpoint.next_invite();
         let mut leg = SipLeg::outgoing(invite, self.settings.codecs_of(trunk));
         let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
+        let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
+        let headers = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
         let sdp = leg.offer(at, &wanted, &self.settings, media)?;
         self.legs.insert(at, leg);
         self.invites.insert(invite, at);
@@ -295,7 +297,7 @@ impl SipEdge {
             from_user: if caller_id.as_str().is_empty() { "anonymous".to_owned() } else { caller_id.as_str().to_owned() },
             from_display: from_display.to_owned(),
             sdp,
-            headers: Vec::new(),
+            headers: headers.into_iter().collect(),
         })));
         Ok(())
     }
@@ -356,18 +358,19 @@ impl SipEdge {
     }
 
     fn invited(&mut self, invited: Invited) {
-        let Invited { invite, source, request_user, from_user, from_display, flow, sdp, .. } = invited;
+        let Invited { invite, source, request_user, from_user, from_display, flow, sdp, max_forwards, .. } = invited;
         let trunk = match &source {
             Source::Trunk(name) => Some(name.as_ref().into()),
             Source::Account(_) => None,
         };
         let codecs = self.settings.codecs_of(trunk.as_ref());
-        let leg = match SipLeg::incoming(invite, flow.remote.ip(), sdp.as_deref(), codecs) {
+        let mut leg = match SipLeg::incoming(invite, flow.remote.ip(), sdp.as_deref(), codecs) {
             Ok(leg) => leg,
             Err((code, reason)) => {
                 return self.command(Command::Reject { invite, code, reason, retry_after_s: None });
             }
         };
+        leg.max_forwards = Some(max_forwards);
         let (origin, from) = match source {
             Source::Account(user) => (Origin::Extension(user.as_ref().into()), PartyNumber::from(user.as_ref())),
             Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(&from_user)),
