@@ -1,6 +1,7 @@
 //! A seeded storm of damaged messages: nothing may panic, and what is read must print and read again alike.
 //!
 //! The long version of this is the fuzz crate; this one runs with every test.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 use std::path::Path;
 

@@ -59,3 +59,13 @@ fn line_ends_and_broken_words_make_the_build_fail() {
     }
     assert_eq!(start().build_with_body("text/plain", &[0; 70_000]), Err(BuildError::TooLong));
 }
+
+#[test]
+fn tags_of_peers_go_back_as_they_came_unless_they_would_end_the_value() {
+    let with = |tag: &str| start().to("", "sip:b@h", Some(tag)).build();
+    let bytes = with("gK0:a/b@c").unwrap();
+    assert_eq!(Message::parse(bytes).unwrap().to().unwrap().tag(), Some("gK0:a/b@c"));
+    for tag in ["", "a;x=y", "a b", "a\"", "a,b", "a>"] {
+        assert_eq!(with(tag), Err(BuildError::BadToken), "{tag}");
+    }
+}

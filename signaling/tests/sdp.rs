@@ -1,4 +1,5 @@
 //! Offers and answers as text: what is offered, what we answer, what was agreed.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 use std::fmt::Write as _;
 

@@ -2,6 +2,7 @@
 //!
 //! What the endpoint answers beyond syntax (401, 404, 405, 415, 420, …) is checked by the whole-program tests; here a
 //! message must be refused exactly when every allowed answer is one of syntax.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! Sockets on loopback: messages arrive whole, bounds hold, and the loop hears of every connection that ends.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

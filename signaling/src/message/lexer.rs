@@ -120,7 +120,7 @@ fn header_lines(lines: &mut Lines<'_>, headers: &mut SmallVec<[Entry; 24]>, faul
     let bytes = lines.bytes;
     // A fold belongs to the line before it, also when that line was refused.
     let mut is_refused = false;
-    while let Some((from, to)) = lines.next() {
+    for (from, to) in lines.by_ref() {
         let line = bytes.get(from..to).unwrap_or(&[]);
         match line.first() {
             None => return true,

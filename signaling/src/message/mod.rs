@@ -246,10 +246,10 @@ impl Message {
     /// The Call-ID.
     ///
     /// # Errors
-    /// A fault when it is missing or holds white space.
+    /// A fault when it is missing or holds white space or control characters.
     pub fn call_id(&self) -> Result<&str, Fault> {
         let value = self.header(Name::CallId).ok_or(Fault::bad("Missing Call-ID header"))?;
-        if value.is_empty() || value.bytes().any(scan::is_lws) {
+        if value.is_empty() || !value.bytes().all(|byte| byte > b' ' && byte != 0x7F) {
             return Err(Fault::bad("Malformed Call-ID header"));
         }
         Ok(value)

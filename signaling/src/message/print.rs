@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Write as _};
 
 use bytes::Bytes;
 
-use super::scan::{is_token, is_uri_byte};
+use super::scan::{is_param_byte, is_token, is_uri_byte};
 use super::{MAX_MESSAGE_BYTES, Name};
 
 /// Why a message was not built.
@@ -16,8 +16,8 @@ pub enum BuildError {
     /// A value holds CR, LF or NUL.
     #[error("line end or NUL in a value")]
     Injection,
-    /// A header name or method is no token.
-    #[error("header name or method is no token")]
+    /// A header name, method or tag holds what it may not.
+    #[error("malformed header name, method or tag")]
     BadToken,
     /// A URI is empty or holds white space, brackets or quotes.
     #[error("malformed URI")]
@@ -73,6 +73,14 @@ impl Printer {
             self.fail(BuildError::BadToken);
         }
         self.value(token);
+    }
+
+    /// Writes a parameter's value that may be a peer's: not always the token it should be, but nothing that ends it.
+    pub(super) fn param_value(&mut self, value: &str) {
+        if value.is_empty() || !value.bytes().all(is_param_byte) {
+            self.fail(BuildError::BadToken);
+        }
+        self.value(value);
     }
 
     /// Writes a URI: nothing that could end it early.

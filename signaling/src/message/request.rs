@@ -78,7 +78,7 @@ impl RequestBuilder {
         self.printer.literal(">");
         if let Some(tag) = tag {
             self.printer.literal(";tag=");
-            self.printer.token(tag);
+            self.printer.param_value(tag);
         }
         self.printer.literal("\r\n");
         self
