@@ -16,7 +16,7 @@ out=${CARGO_TARGET_DIR:-$(cd ../.. && pwd)/target}/fuzz
 export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1"
-cargo build --release --locked --target "$host" --target-dir "$out/build"
+cargo build --release --target "$host" --target-dir "$out/build"
 
 failed=0
 for target in "${targets[@]}"; do
