@@ -133,10 +133,15 @@ pub enum LearnPolicy {
 pub struct Format {
     /// The codec.
     pub codec: Codec,
-    /// Its RTP payload type, both ways.
+    /// The RTP payload type that we send it with: the number of their description.
     pub payload_type: u8,
-    /// Payload type of telephone-event (RFC 4733) at the codec's RTP clock, when negotiated.
+    /// The RTP payload type that we receive it with: the number of ours. An answer may use another one
+    /// than its offer (RFC 3264 section 6.1).
+    pub receive_payload_type: u8,
+    /// Payload type of telephone-event (RFC 4733) at the codec's RTP clock that we send, when negotiated.
     pub dtmf_payload_type: Option<u8>,
+    /// The one that we receive.
+    pub receive_dtmf_payload_type: Option<u8>,
     /// Milliseconds of audio in a packet that we make: 10, 20, 30, 40 or 60; others become 20.
     pub ptime_ms: u8,
 }

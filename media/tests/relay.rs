@@ -25,7 +25,10 @@ simulated_clock!(RELAY, relay);
 #[test]
 fn two_phones_hear_each_other_unchanged() {
     let mut bench = Bench::new(1, relay);
-    let (mut a, mut b) = (bench.phone(Codec::Pcmu), bench.phone_with(Codec::Pcmu, |to| to.format.payload_type = 96));
+    let (mut a, mut b) = (
+        bench.phone(Codec::Pcmu),
+        bench.phone_with(Codec::Pcmu, |to| (to.format.payload_type, to.format.receive_payload_type) = (96, 96)),
+    );
     bench.join(&a, &b);
     for i in 0..100u8 {
         a.send(0, false, &[i; 160]);
@@ -172,6 +175,18 @@ fn key_presses_are_told_once_and_passed_on_under_the_partners_payload_type() {
         .filter_map(|e| if let Event::Digit { digit, duration_ms, .. } = e { Some((*digit, *duration_ms)) } else { None })
         .collect();
     assert_eq!(digits, [('5', 80), ('#', 80)]);
+}
+
+simulated_clock!(NUMBERS, numbers);
+#[test]
+fn an_answer_may_use_other_numbers_than_its_offer() {
+    let mut bench = Bench::new(15, numbers);
+    let mut a = bench.phone_with(Codec::Opus, |to| (to.format.payload_type, to.format.receive_payload_type) = (107, 96));
+    let b = bench.phone(Codec::Opus);
+    bench.join(&a, &b);
+    a.send_tone(400.0);
+    let heard = received(&b, 1);
+    assert_eq!(heard[0].header.payload_type, 111, "taken under the number of our offer, passed on under the partner's");
 }
 
 simulated_clock!(NO_EVENTS, no_events);

@@ -29,12 +29,12 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
         return on_rtcp(stream, packet, from, cx);
     }
     let Some((header, format)) = accept(stream, packet, from, cx) else { return };
-    let is_audio = header.payload_type == format.payload_type;
+    let is_audio = header.payload_type == format.receive_payload_type;
     let arrival = stream.inbound.reception.handle(cx.now, &header, is_audio);
     if !stream.inbound.expected || matches!(arrival, Arrival::Duplicate | Arrival::Wild) {
         return;
     }
-    let is_event = Some(header.payload_type) == format.dtmf_payload_type;
+    let is_event = Some(header.payload_type) == format.receive_dtmf_payload_type;
     if is_audio {
         stream.inbound.record(&header, &packet[header.payload()], format, cx);
     } else if is_event {
@@ -82,7 +82,7 @@ fn accept(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &mut Context
     };
     let negotiated = |header: &Header| {
         let kind = header.payload_type;
-        kind == format.payload_type || Some(kind) == format.dtmf_payload_type || kind == COMFORT_NOISE
+        kind == format.receive_payload_type || Some(kind) == format.receive_dtmf_payload_type || kind == COMFORT_NOISE
     };
     let Some(header) = Header::parse(packet).filter(negotiated) else {
         inbound.malformed += 1;

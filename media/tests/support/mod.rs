@@ -106,7 +106,9 @@ impl Bench {
             format: Format {
                 codec,
                 payload_type: codec.static_payload_type().unwrap_or(111),
+                receive_payload_type: codec.static_payload_type().unwrap_or(111),
                 dtmf_payload_type: Some(101),
+                receive_dtmf_payload_type: Some(101),
                 ptime_ms: 20,
             },
             send: true,
@@ -115,7 +117,7 @@ impl Bench {
         };
         change(&mut to);
         phone.configured = Some(to);
-        phone.payload_type = to.format.payload_type;
+        phone.payload_type = to.format.receive_payload_type;
         self.command(Command::Configure { stream, to });
         phone
     }

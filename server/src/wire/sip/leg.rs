@@ -254,7 +254,9 @@ fn format(negotiated: &Negotiated) -> Format {
             AudioCodec::Opus => Codec::Opus,
         },
         payload_type: negotiated.send_payload_type,
+        receive_payload_type: negotiated.receive_payload_type,
         dtmf_payload_type: negotiated.dtmf_send,
+        receive_dtmf_payload_type: negotiated.dtmf_receive,
         ptime_ms: u8::try_from(negotiated.ptime_ms).unwrap_or(20),
     }
 }
