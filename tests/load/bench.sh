@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures Tandem beside the barest programs that could do the same work, in one run.
-#   tests/load/bench.sh                 about 8 minutes; table on the terminal, target/bench.json, target/bench.md
-#   BENCH=quick tests/load/bench.sh     about 2 minutes, one trial per figure
+#   tests/load/bench.sh                 about 10 minutes; table on the terminal, target/bench.json, target/bench.md
+#   BENCH=quick tests/load/bench.sh     about 4 minutes, one trial per figure
 #   tests/load/bench.sh --markdown      prints the table as Markdown (docs/benchmarks.md)
 #   tests/load/bench.sh --last          prints the last run again, measures nothing
 # BENCH_PROGRAM=FILE measures that program instead of building the release.

@@ -97,8 +97,8 @@ def markdown(found, command, machine):
     return "\n".join([f"`{command}`, {machine}.", "", *lines, *([""] + remarks if remarks else [])])
 
 
-def machine(root):
-    """One sentence about where and what was measured."""
+def machine(root, built_here):
+    """One sentence about where and what was measured. A program from elsewhere has no commit that is known here."""
     model = "unknown CPU"
     with open("/proc/cpuinfo") as f:
         for line in f:
@@ -109,7 +109,8 @@ def machine(root):
     changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
     with open("/proc/loadavg") as f:
         load = f.read().split()[0]
-    return (f"{time.strftime('%Y-%m-%d')}, commit {git('rev-parse', '--short', 'HEAD') or 'unknown'}{changed}, {model}, {os.cpu_count()} cores, "
+    what = f"commit {git('rev-parse', '--short', 'HEAD') or 'unknown'}{changed}" if built_here else "a program built elsewhere"
+    return (f"{time.strftime('%Y-%m-%d')}, {what}, {model}, {os.cpu_count()} cores, "
             f"Linux {platform.release()}, load average {load} when it began")
 
 

@@ -101,9 +101,10 @@ class Lab:
             raise Trouble(f"{os.path.basename(argv[0])} did not start")
         return process
 
-    def kit(self, script, *arguments, limit_s):
-        """Runs a script of the kit on the load's core; its JSON lines, those before the limit included."""
-        argv = [sys.executable, os.path.join(KIT, script), *map(str, arguments), "--core", str(self.load_core)]
+    def kit(self, script, *arguments, limit_s, pid=None):
+        """Runs a script of the kit on the load's core; its JSON lines, those before the limit included. `pid` must live through it."""
+        reads = ["--pid", str(pid)] if pid else []
+        argv = [sys.executable, os.path.join(KIT, script), *map(str, arguments), *reads, "--core", str(self.load_core)]
         out = os.path.join(self.scratch, "trials.jsonl")
         errors = os.path.join(self.scratch, "errors")
         with open(out, "w") as o, open(errors, "w") as e:
@@ -114,6 +115,8 @@ class Lab:
                 status = f"no end after {limit_s:.0f} s"
             finally:
                 self.end(process)
+        if pid and not os.path.exists(f"/proc/{pid}"):
+            raise Trouble(f"process {pid} ended while it was measured")
         with open(out) as f:
             rows = [json.loads(line) for line in f if line.startswith("{")]
         if status != 0:

@@ -52,6 +52,11 @@ if [ -z "$program" ]; then
     program=$($cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem
 fi
 
+# Another switch on the same addresses would take the calls, and its work would be read as nobody's.
+if curl -s -m 1 -o /dev/null http://127.0.0.1:8080/healthz; then
+    echo "start.sh: something already answers on 127.0.0.1:8080; end it first (ss -lntp 'sport = :8080')" >&2
+    exit 1
+fi
 mkdir "$state/data"
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 around=()
@@ -71,7 +76,8 @@ for _ in $(seq $((ready_limit_s * 20))); do
         rm -f "$state/pid.new"
     fi
     kill -0 "$waiter" 2>/dev/null || fail "the switch ended while starting"
-    if grep -qiw ready "$state/log" || curl -fsS -m 1 -o /dev/null http://127.0.0.1:8080/readyz 2>/dev/null; then
+    # Its own word, not /readyz: an answer there would not say whose it is.
+    if grep -qiw 'ready' "$state/log"; then
         [ -f "$state/pid" ] || { sleep 0.05; continue; }
         disown "$waiter"
         echo "$pid"
