@@ -3,8 +3,13 @@
 //! Each switch under test has a loopback address of its own (127.x.y.1), so tests run beside each other
 //! on the ordinary ports.
 
+pub mod ground;
+pub mod journal;
 pub mod phone;
+pub mod ports;
+pub mod postgres;
 pub mod sipp;
 pub mod switch;
 pub mod tone;
 pub mod wait;
+pub mod words;

@@ -1,9 +1,12 @@
 //! A phone that nobody here wrote: baresip, steered over its control port.
+//!
+//! It lives on 127.0.0.1, whatever the address of its switch: baresip opens its audio on all addresses, so
+//! its audio comes from there, and the switch takes audio from nowhere else than where the phone says it is.
 
 use std::{
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -11,75 +14,113 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{tone, wait};
+use crate::{ports::Ports, switch::Switch, tone, wait};
 
 /// How a phone is set up.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Extension and authentication name.
-    pub user: String,
-    /// Its password.
-    pub password: String,
-    /// Address of the switch.
-    pub switch: Ipv4Addr,
-    /// Address of the phone.
-    pub ip: Ipv4Addr,
+    user: String,
+    password: String,
+    switch: SocketAddr,
+    folder: PathBuf,
+    hz: f64,
+    codec: &'static str,
+    answers: bool,
+    transport: &'static str,
+}
+
+impl Setup {
+    /// A phone for an extension: PCMU over UDP, a tone of 600 Hz, answered by hand.
+    #[must_use]
+    pub fn new(switch: &Switch, user: &str) -> Self {
+        let (password, folder) = (switch.password(user), switch.ground.join(format!("phone-{user}")));
+        Self {
+            user: user.to_owned(),
+            password,
+            switch: switch.sip,
+            folder,
+            hz: 600.0,
+            codec: "PCMU",
+            answers: false,
+            transport: "udp",
+        }
+    }
+
     /// The tone that it speaks.
-    pub hz: f64,
-    /// Codecs in baresip's words: `PCMU`, `PCMA`, `G722`, `opus`.
-    pub codecs: &'static str,
-    /// Whether it answers by itself.
-    pub answers: bool,
-    /// `udp`, `tcp` or `tls`.
-    pub transport: &'static str,
+    #[must_use]
+    pub const fn hz(mut self, hz: f64) -> Self {
+        self.hz = hz;
+        self
+    }
+
+    /// Its codec in baresip's words: `PCMU`, `PCMA`, `G722`, `opus`.
+    #[must_use]
+    pub const fn codec(mut self, codec: &'static str) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// It answers by itself.
+    #[must_use]
+    pub const fn answers(mut self) -> Self {
+        self.answers = true;
+        self
+    }
+
+    /// Its way to the switch: `udp`, `tcp` or `tls`.
+    #[must_use]
+    pub const fn over(mut self, transport: &'static str) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Starts it and waits until `switch` knows that it is there.
+    #[must_use]
+    pub fn start(self, switch: &Switch) -> Phone {
+        let user = self.user.clone();
+        let phone = Phone::start(self);
+        wait::until_true(&format!("phone {user} registers"), || switch.agent(&user)["reachable"] == true);
+        phone
+    }
 }
 
 /// A running phone. Ended when dropped.
 pub struct Phone {
     child: Child,
     control: TcpStream,
-    folder: PathBuf,
     unread: Vec<u8>,
     events: Vec<Value>,
     setup: Setup,
+    _ports: Ports,
 }
 
-const LIMIT: Duration = Duration::from_secs(20);
-
 impl Phone {
-    /// Starts baresip in `folder` and waits until its control port answers.
-    ///
-    /// # Panics
-    /// When it does not start.
+    /// A phone for an extension of a switch, to be set up further and started.
     #[must_use]
-    pub fn start(folder: &Path, setup: Setup) -> Self {
-        let folder = folder.join(format!("phone-{}", setup.user));
-        fs::create_dir_all(&folder).expect("a writable folder");
+    pub fn of(switch: &Switch, user: &str) -> Setup {
+        Setup::new(switch, user)
+    }
+
+    fn start(setup: Setup) -> Self {
+        let (folder, ports) = (&setup.folder, Ports::take());
+        fs::create_dir_all(folder).expect("a writable folder");
         let tone = folder.join("tone.wav");
-        tone::write(&tone, setup.hz, 120);
-        fs::write(folder.join("config"), config(&folder, &tone, setup.ip)).expect("a writable folder");
+        tone::write(&tone, setup.hz, 60);
+        fs::write(folder.join("config"), config(folder, &tone, &ports)).expect("a writable folder");
         fs::write(folder.join("accounts"), account(&setup)).expect("a writable folder");
-        fs::write(folder.join("contacts"), "").expect("a writable folder");
         let log = fs::File::create(folder.join("log")).expect("a writable folder");
         let child = Command::new("baresip")
-            .args(["-4", "-v", "-f"])
-            .arg(&folder)
+            .args(["-4", "-s", "-v", "-f"])
+            .arg(folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
             .spawn()
             .expect("baresip is installed (docker/packages.sh test)");
-        let control = wait::until("baresip's control port", LIMIT, || TcpStream::connect((setup.ip, 4_444)).ok());
+        let at = (Ipv4Addr::LOCALHOST, ports.at(CONTROL));
+        let control = wait::until("baresip's control port", wait::SOON, || TcpStream::connect(at).ok());
         control.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket option");
-        Self { child, control, folder, unread: Vec::new(), events: Vec::new(), setup }
-    }
-
-    /// Starts it and waits until it is registered.
-    #[must_use]
-    pub fn registered(folder: &Path, setup: Setup) -> Self {
-        let mut phone = Self::start(folder, setup);
-        phone.expect("REGISTER_OK");
-        phone
+        Self { child, control, unread: Vec::new(), events: Vec::new(), setup, _ports: ports }
     }
 
     fn command(&mut self, command: &str, params: &str) {
@@ -90,7 +131,7 @@ impl Phone {
 
     /// Dials a number on the switch.
     pub fn dial(&mut self, number: &str) {
-        let target = format!("sip:{number}@{};transport={}", self.setup.switch, self.setup.transport);
+        let target = format!("sip:{number}@{}", host(&self.setup));
         self.command("dial", &target);
     }
 
@@ -98,7 +139,7 @@ impl Phone {
     pub fn press(&mut self, digits: &str) {
         for digit in digits.chars() {
             self.command("sndcode", &digit.to_string());
-            // baresip sends the key-up by this code.
+            // Key up.
             self.command("sndcode", "\u{4}");
         }
     }
@@ -129,20 +170,20 @@ impl Phone {
     /// When it does not come in time.
     #[track_caller]
     pub fn expect(&mut self, kind: &str) -> Value {
-        let end = wait::deadline(LIMIT);
+        let end = wait::deadline(wait::SOON);
         loop {
             if let Some(at) = self.events.iter().position(|event| event["type"] == kind) {
-                let found = self.events[at].clone();
-                self.events.drain(..=at);
-                return found;
+                return self.events.drain(..=at).next_back().expect("up to that one");
             }
-            let seen: Vec<_> = self.events.iter().map(|event| event["type"].to_string()).collect();
-            assert!(!wait::passed(end), "{}: no {kind} within {LIMIT:?}; seen {seen:?}; see {}", self.setup.user, self.folder.display());
+            if wait::passed(end) {
+                let seen: Vec<_> = self.events.iter().map(|event| event["type"].to_string()).collect();
+                panic!("{}: no {kind} in time; seen {seen:?}; see {}", self.setup.user, self.setup.folder.display());
+            }
             self.read();
         }
     }
 
-    /// Whether an event of a type has come by now; it stays.
+    /// Whether an event of a type has come by now, behind what was expected last.
     pub fn has(&mut self, kind: &str) -> bool {
         self.read();
         self.events.iter().any(|event| event["type"] == kind)
@@ -150,8 +191,11 @@ impl Phone {
 
     fn read(&mut self) {
         let mut piece = [0; 4_096];
-        if let Ok(n) = self.control.read(&mut piece) {
-            self.unread.extend_from_slice(&piece[..n]);
+        match self.control.read(&mut piece) {
+            Ok(0) => panic!("{}: baresip is gone; see {}", self.setup.user, self.setup.folder.display()),
+            Ok(n) => self.unread.extend_from_slice(&piece[..n]),
+            // Nothing came within the read timeout.
+            Err(_) => {}
         }
         // Netstrings: length, colon, text, comma.
         while let Some(colon) = self.unread.iter().position(|b| *b == b':') {
@@ -167,19 +211,24 @@ impl Phone {
         }
     }
 
-    /// What it heard in its last call.
-    ///
-    /// # Panics
-    /// When it heard nothing at all.
+    /// What it heard in its last call, up to now.
     #[must_use]
     pub fn heard(&self) -> tone::Heard {
-        let mut dumps: Vec<_> = fs::read_dir(&self.folder)
-            .expect("its folder")
+        let entries = fs::read_dir(&self.setup.folder).expect("its folder");
+        let mut dumps: Vec<_> = entries
             .map(|entry| entry.expect("a readable folder").path())
             .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
             .collect();
+        // Their names begin with their times.
         dumps.sort();
-        tone::read(dumps.last().expect("it decoded something"), 0)
+        dumps.last().map(|path| tone::read(path, 0)).unwrap_or_default()
+    }
+
+    /// Waits until it has heard a tone for so long in its last call.
+    #[track_caller]
+    pub fn until_heard(&self, hz: f64, seconds: f64) {
+        let what = format!("{} hears {hz} Hz for {seconds} s", self.setup.user);
+        wait::until_true(&what, || self.heard().seconds_of(hz) >= seconds);
     }
 }
 
@@ -190,21 +239,30 @@ impl Drop for Phone {
     }
 }
 
-fn config(folder: &Path, tone: &Path, ip: Ipv4Addr) -> String {
+/// Ports of the block: SIP (and TLS behind it), control, audio.
+const SIP: u16 = 0;
+const CONTROL: u16 = 2;
+const AUDIO: (u16, u16) = (4, 16);
+
+fn host(setup: &Setup) -> String {
+    format!("{};transport={}", setup.switch.ip(), setup.transport)
+}
+
+fn config(folder: &Path, tone: &Path, ports: &Ports) -> String {
     let (folder, tone) = (folder.display(), tone.display());
+    let (sip, control, first, last) = (ports.at(SIP), ports.at(CONTROL), ports.at(AUDIO.0), ports.at(AUDIO.1));
     format!(
-        "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\nmodule_path /usr/lib/baresip/modules\n\
+        "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\nmodule_path /usr/lib/baresip/modules\n\
          module g711.so\nmodule g722.so\nmodule opus.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
-         module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {ip}:4444\n\
+         module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n\
          audio_player aubridge,ear\naudio_alert aubridge,bell\naudio_source aufile,{tone}\nsnd_path {folder}\n\
-         call_local_timeout 120\naudio_telev_pt 101\nrtp_ports 30000-30400\n"
+         call_local_timeout 120\naudio_telev_pt 101\nrtp_ports {first}-{last}\n"
     )
 }
 
 fn account(setup: &Setup) -> String {
-    let Setup { user, password, switch, codecs, transport, .. } = setup;
+    let Setup { user, password, codec, .. } = setup;
     let mode = if setup.answers { "auto" } else { "manual" };
-    format!(
-        "<sip:{user}@{switch};transport={transport}>;auth_user={user};auth_pass={password};regint=600;answermode={mode};audio_codecs={codecs}\n"
-    )
+    let host = host(setup);
+    format!("<sip:{user}@{host}>;auth_user={user};auth_pass={password};regint=600;answermode={mode};audio_codecs={codec}\n")
 }

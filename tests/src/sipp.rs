@@ -1,91 +1,201 @@
-//! SIPp: many callers or agents from one scenario.
+//! SIPp: phones, agents and carriers from one scenario.
+//!
+//! Scenarios lie in `tests/sipp/`. A line `<!-- part NAME -->` stands for the file `parts/NAME.xml`, and
+//! `{{name}}` for what the test sets: SIPp itself takes keywords in messages, not in what it waits for.
 
 use std::{
     fs,
-    net::Ipv4Addr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-use crate::wait;
+use crate::{ground::Ground, switch::Switch, wait};
 
-/// One SIPp process. Ended when dropped.
-pub struct Sipp {
-    child: Child,
-    folder: PathBuf,
-    name: String,
-}
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+/// The port of every SIPp: each has an address of its own.
+const PORT: u16 = 5_060;
+const LIMIT: Duration = Duration::from_secs(120);
 
-/// How SIPp is run.
+/// What one SIPp process is to do.
 #[derive(Clone, Debug)]
-pub struct Run<'a> {
-    /// Scenario below `tests/sipp/`, without ending.
-    pub scenario: &'a str,
-    /// Address of the switch.
-    pub switch: Ipv4Addr,
-    /// Its own address.
-    pub ip: Ipv4Addr,
-    /// Its own port.
-    pub port: u16,
-    /// Calls in all; it ends after them.
-    pub calls: u32,
-    /// Calls started per second.
-    pub rate: u32,
-    /// What is dialled.
-    pub number: &'a str,
-    /// User and password.
-    pub user: (&'a str, &'a str),
-    /// More arguments: `-d`, `-inf`, `-key`.
-    pub more: &'a [&'a str],
+pub struct Script {
+    name: String,
+    folder: PathBuf,
+    switch: SocketAddr,
+    own: SocketAddr,
+    text: String,
+    rows: Vec<String>,
+    arguments: Vec<String>,
 }
 
-impl Sipp {
-    /// Starts it; its files go to `folder`.
+impl Script {
+    /// A scenario below `tests/sipp/`, without ending, run against a switch from an address of its own.
     ///
     /// # Panics
-    /// When it is not installed.
+    /// When there is no such scenario.
     #[must_use]
-    pub fn start(folder: &Path, run: &Run<'_>) -> Self {
-        let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("sipp").join(format!("{}.xml", run.scenario));
-        let name = format!("{}-{}-{}", run.scenario, run.ip, run.port);
-        let log = fs::File::create(folder.join(format!("{name}.log"))).expect("a writable folder");
-        let child = Command::new("sipp")
-            .arg(format!("{}:5060", run.switch))
-            .arg("-sf")
-            .arg(scenario)
-            .args(["-i", &run.ip.to_string(), "-p", &run.port.to_string(), "-mi", &run.ip.to_string()])
-            .args(["-m", &run.calls.to_string(), "-l", &run.calls.to_string(), "-r", &run.rate.to_string(), "-s", run.number])
-            .args(["-au", run.user.0, "-ap", run.user.1, "-key", "user", run.user.0])
-            .args(["-nostdin", "-trace_err", "-error_file"])
-            .arg(folder.join(format!("{name}.errors")))
-            .args(["-timeout", "120s", "-timeout_error"])
-            .args(run.more)
-            .current_dir(folder)
+    pub fn new(scenario: &str, switch: &Switch) -> Self {
+        Self::at(SocketAddr::new(switch.ground.device(), PORT), scenario, switch.sip, &switch.ground)
+    }
+
+    /// As [`Script::new`], from the network of the carrier.
+    #[must_use]
+    pub fn carrier(scenario: &str, switch: &Switch) -> Self {
+        Self::at(SocketAddr::new(switch.ground.carrier(), PORT), scenario, switch.sip, &switch.ground)
+    }
+
+    fn at(own: SocketAddr, scenario: &str, switch: SocketAddr, ground: &Ground) -> Self {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        Self {
+            name: format!("{scenario}-{number}"),
+            folder: ground.folder.clone(),
+            switch,
+            own,
+            text: read(scenario),
+            rows: Vec::new(),
+            arguments: Vec::new(),
+        }
+    }
+
+    /// One call of an extension of the switch, with its password.
+    #[must_use]
+    pub fn user(self, switch: &Switch, user: &str) -> Self {
+        let password = switch.password(user);
+        self.user_with(user, &password)
+    }
+
+    /// One call of a user with some password.
+    #[must_use]
+    pub fn user_with(mut self, user: &str, password: &str) -> Self {
+        self.rows.push(format!("{user};[authentication username={user} password={password}]"));
+        self
+    }
+
+    /// One call of a caller who needs no password.
+    #[must_use]
+    pub fn caller(mut self, number: &str) -> Self {
+        self.rows.push(format!("{number};"));
+        self
+    }
+
+    /// What is dialled.
+    #[must_use]
+    pub fn dial(self, number: &str) -> Self {
+        // The digest is made over what is asked for; SIPp leaves the user out.
+        let asked = format!("{number}@{}", self.switch);
+        self.with(&["-s", number, "-auth_uri", &asked])
+    }
+
+    /// The pause of the scenario.
+    #[must_use]
+    pub fn stay_ms(self, ms: u32) -> Self {
+        self.with(&["-d", &ms.to_string()])
+    }
+
+    /// Fills `{{name}}` in the scenario.
+    ///
+    /// # Panics
+    /// When the scenario has no such place.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        let place = format!("{{{{{name}}}}}");
+        assert!(self.text.contains(&place), "{} has no {place}", self.name);
+        self.text = self.text.replace(&place, value);
+        self
+    }
+
+    /// More arguments of SIPp.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&text| text.to_owned()));
+        self
+    }
+
+    /// From this port of its address instead of the usual one.
+    #[must_use]
+    pub const fn port(mut self, port: u16) -> Self {
+        self.own = SocketAddr::new(self.own.ip(), port);
+        self
+    }
+
+    /// Starts it: as many calls as it has users, or one.
+    ///
+    /// # Panics
+    /// When SIPp is not installed.
+    #[must_use]
+    pub fn start(self) -> Sipp {
+        let calls = self.rows.len().max(1).to_string();
+        self.with(&["-m", &calls, "-l", &calls, "-timeout", "110s", "-timeout_error"]).spawn()
+    }
+
+    fn spawn(self) -> Sipp {
+        let file = |end: &str| self.folder.join(format!("{}.{end}", self.name));
+        assert!(!self.text.contains("{{"), "{}: something is not set", self.name);
+        fs::write(file("xml"), &self.text).expect("a writable folder");
+        let log = fs::File::create(file("log")).expect("a writable folder");
+        let mut command = Command::new("sipp");
+        command.arg(self.switch.to_string()).arg("-sf").arg(file("xml"));
+        let ip = self.own.ip().to_string();
+        command.args(["-i", &ip, "-p", &self.own.port().to_string(), "-mi", &ip, "-rtp_echo"]);
+        if !self.rows.is_empty() {
+            fs::write(file("csv"), format!("SEQUENTIAL\n{}\n", self.rows.join("\n"))).expect("a writable folder");
+            command.arg("-inf").arg(file("csv"));
+        }
+        command.args(["-nostdin", "-trace_err", "-error_file"]).arg(file("errors")).args(&self.arguments);
+        let child = command
+            .current_dir(&self.folder)
             .env("TERM", "xterm")
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
             .spawn()
             .expect("sipp is installed (docker/packages.sh test)");
-        Self { child, folder: folder.to_owned(), name }
+        Sipp { child, errors: file("errors"), own: self.own, name: self.name }
     }
+}
 
+/// The text of a scenario, with its parts in place.
+fn read(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sipp");
+    let text = fs::read_to_string(folder.join(format!("{name}.xml"))).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let line = |line: &str| match line.trim().strip_prefix("<!-- part ").and_then(|rest| rest.strip_suffix(" -->")) {
+        Some(part) => read(&format!("parts/{part}")),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// One SIPp process. Ended when dropped.
+pub struct Sipp {
+    child: Child,
+    errors: PathBuf,
+    own: SocketAddr,
+    name: String,
+}
+
+impl Sipp {
     /// Waits for its end; every call must have gone as the scenario says.
     ///
     /// # Panics
     /// When a call went otherwise, or it does not end.
     #[track_caller]
     pub fn succeed(mut self) {
-        let status = wait::until("SIPp's end", Duration::from_secs(130), || self.child.try_wait().expect("our child"));
+        let name = self.name.clone();
+        let status = wait::until(&format!("the end of SIPp {name}"), LIMIT, || self.child.try_wait().expect("our child"));
         if !status.success() {
-            let errors = fs::read_to_string(self.folder.join(format!("{}.errors", self.name))).unwrap_or_default();
+            let errors = fs::read_to_string(&self.errors).unwrap_or_default();
             let shown: String = errors.chars().take(3_000).collect();
-            panic!("SIPp {}: {status}\n{shown}", self.name);
+            panic!("SIPp {name}: {status}\n{shown}");
         }
     }
 
     /// Whether it still runs.
+    ///
+    /// # Panics
+    /// When it cannot be told.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("our child").is_none()
     }
@@ -95,10 +205,82 @@ impl Sipp {
         let _already_gone = self.child.kill();
         let _reaped = self.child.wait();
     }
+
+    /// Waits until its socket is open.
+    #[track_caller]
+    fn until_open(&mut self) {
+        let IpAddr::V4(ip) = self.own.ip() else { return };
+        // As /proc/net/udp writes it.
+        let wanted = format!(" {:08X}:{:04X} ", u32::from_be_bytes(ip.octets()).swap_bytes(), self.own.port());
+        wait::until_true("SIPp listens", || {
+            assert!(self.child.try_wait().expect("our child").is_none(), "SIPp {} is gone", self.name);
+            fs::read_to_string("/proc/net/udp").expect("Linux").contains(&wanted)
+        });
+    }
 }
 
 impl Drop for Sipp {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Devices of extensions, all at one port of one SIPp process: registered, and doing what a scenario says with
+/// each call that comes.
+pub struct Devices {
+    sipp: Sipp,
+    own: SocketAddr,
+}
+
+/// How long devices register for, in seconds, when nothing else is said.
+const EXPIRES: &str = "600";
+
+impl Devices {
+    /// Registers the extensions and starts a scenario that takes any number of calls.
+    #[must_use]
+    pub fn start(switch: &Switch, extensions: &[&str], scenario: Script) -> Self {
+        Self::start_for(switch, extensions, scenario, EXPIRES)
+    }
+
+    /// As [`Devices::start`], registered for so many seconds.
+    #[must_use]
+    pub fn start_for(switch: &Switch, extensions: &[&str], scenario: Script, expires: &str) -> Self {
+        let own = scenario.own;
+        register(switch, extensions, own, expires);
+        let mut sipp = scenario.spawn();
+        sipp.until_open();
+        Self { sipp, own }
+    }
+
+    /// Registers the extensions and starts a scenario that takes one call.
+    #[must_use]
+    pub fn once(switch: &Switch, extensions: &[&str], scenario: Script) -> Sipp {
+        register(switch, extensions, scenario.own, EXPIRES);
+        let mut sipp = scenario.start();
+        sipp.until_open();
+        sipp
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub const fn at(&self) -> SocketAddr {
+        self.own
+    }
+
+    /// Ends them without a word.
+    pub fn kill(&mut self) {
+        self.sipp.kill();
+    }
+}
+
+/// Registers extensions at an address that a device will use.
+fn register(switch: &Switch, extensions: &[&str], own: SocketAddr, expires: &str) {
+    let registrar = SocketAddr::new(switch.sip.ip(), 0).to_string();
+    let registrar = registrar.trim_end_matches(":0");
+    let mut script =
+        Script::at(own, "register", switch.sip, &switch.ground).set("expires", expires).with(&["-auth_uri", registrar]);
+    for extension in extensions {
+        script = script.user(switch, extension);
+    }
+    script.start().succeed();
 }

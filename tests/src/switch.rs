@@ -1,105 +1,109 @@
-//! The switch as a process.
+//! The switch as a process, and its API.
 
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::Ipv4Addr,
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
         mpsc::{Receiver, sync_channel},
     },
     thread,
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::wait;
+use crate::{ground::Ground, wait};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// The built program, brought up to date once per test process.
+/// The built program: the one that `TANDEM_TEST_PROGRAM` names, else brought up to date once per process.
 ///
 /// # Panics
 /// When it does not build.
 #[must_use]
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let out = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "-p", "tandem", "--bin", "tandem", "--message-format", "json"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(out.status.success(), "the program does not build");
-        String::from_utf8_lossy(&out.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .expect("cargo names the program")
-    })
+    PROGRAM.get_or_init(|| std::env::var_os("TANDEM_TEST_PROGRAM").map_or_else(build, PathBuf::from))
 }
 
-/// A running switch with a data folder and a loopback address of its own.
+fn build() -> PathBuf {
+    let out = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "-p", "tandem", "--bin", "tandem", "--message-format", "json"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(out.status.success(), "the program does not build");
+    String::from_utf8_lossy(&out.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo names the program")
+}
+
+/// A running switch on its ground.
 pub struct Switch {
     child: Child,
     lines: Receiver<String>,
-    /// Its folder: `var/` of the switch, and whatever a test puts beside it.
-    pub folder: PathBuf,
     config: String,
     database: Option<String>,
-    /// Its address.
-    pub ip: Ipv4Addr,
-    http: tokio::runtime::Runtime,
+    /// Where its SIP is.
+    pub sip: SocketAddr,
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+    /// Folder and addresses.
+    pub ground: Ground,
 }
 
 impl Switch {
     /// Starts the demo.
     #[must_use]
     pub fn demo() -> Self {
-        Self::start("demo", None)
+        Self::start(Ground::new(), "demo", None, 5_060)
     }
 
     /// Starts with a plan of the test's own, given as the text of one file.
+    #[must_use]
+    pub fn with_plan(plan: &str) -> Self {
+        Self::with_plan_on(plan, None)
+    }
+
+    /// As [`Switch::with_plan`], on a database other than the embedded one when given.
     ///
     /// # Panics
     /// When the folder cannot be written.
     #[must_use]
-    pub fn with_plan(plan: &str) -> Self {
-        let folder = folder();
-        let config = folder.join("plan");
-        fs::create_dir_all(&config).expect("a writable folder");
-        fs::write(config.join("plan.kdl"), plan).expect("a writable folder");
-        Self::start_in(folder, config.to_str().expect("plain paths"), None)
+    pub fn with_plan_on(plan: &str, database: Option<String>) -> Self {
+        let ground = Ground::new();
+        let config = ground.plan(plan);
+        Self::start(ground, config.to_str().expect("plain paths"), database, 5_060)
     }
 
-    /// Starts with a configuration and, when given, a database other than the embedded one.
+    /// Starts on a ground with a configuration whose SIP port is `port`.
+    ///
+    /// # Panics
+    /// When it does not come up.
     #[must_use]
-    pub fn start(config: &str, database: Option<String>) -> Self {
-        Self::start_in(folder(), config, database)
-    }
-
-    fn start_in(folder: PathBuf, config: &str, database: Option<String>) -> Self {
-        let ip = address();
-        let (child, lines) = spawn(&folder, config, database.as_deref(), ip);
-        let http = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let switch = Self { child, lines, folder, config: config.to_owned(), database, ip, http };
+    pub fn start(ground: Ground, config: &str, database: Option<String>, port: u16) -> Self {
+        let (child, lines) = spawn(&ground, config, database.as_deref());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let http =
+            reqwest::Client::builder().no_proxy().timeout(START_LIMIT).pool_max_idle_per_host(0).build().expect("an HTTP client");
+        let sip = SocketAddr::new(ground.ip, port);
+        let mut switch = Self { child, lines, config: config.to_owned(), database, sip, http, runtime, ground };
         switch.wait_ready();
         switch
     }
 
-    fn wait_ready(&self) {
+    fn wait_ready(&mut self) {
         wait::until("the switch says ready", START_LIMIT, || {
-            while let Ok(line) = self.lines.try_recv() {
-                if line.to_lowercase().contains("ready") {
-                    return Some(());
-                }
-            }
-            None
+            let ready = self.lines.try_iter().any(|line| line.contains("ready"));
+            assert!(ready || self.lives(), "the switch did not start:\n{}", self.log());
+            ready.then_some(())
         });
         wait::until("/readyz answers 200", START_LIMIT, || (self.status("/readyz") == 200).then_some(()));
     }
@@ -110,7 +114,16 @@ impl Switch {
         self.child.id()
     }
 
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.ground.join("log")).unwrap_or_default()
+    }
+
     /// `kill -9`, and nothing else.
+    ///
+    /// # Panics
+    /// When the process is gone.
     pub fn kill9(&mut self) {
         self.child.kill().expect("our child");
         self.child.wait().expect("our child");
@@ -118,7 +131,7 @@ impl Switch {
 
     /// Starts it again on the same data and address.
     pub fn start_again(&mut self) {
-        let (child, lines) = spawn(&self.folder, &self.config, self.database.as_deref(), self.ip);
+        let (child, lines) = spawn(&self.ground, &self.config, self.database.as_deref());
         (self.child, self.lines) = (child, lines);
         self.wait_ready();
     }
@@ -134,13 +147,27 @@ impl Switch {
 
     /// Waits for the process to end by itself.
     #[track_caller]
-    pub fn ended(&mut self, limit: Duration) -> std::process::ExitStatus {
-        wait::until("the switch ends", limit, || self.child.try_wait().expect("our child"))
+    pub fn ended(&mut self) -> ExitStatus {
+        wait::until("the switch ends", wait::SOON, || self.child.try_wait().expect("our child"))
     }
 
     /// Whether the process lives.
+    ///
+    /// # Panics
+    /// When it cannot be told.
     pub fn lives(&mut self) -> bool {
         self.child.try_wait().expect("our child").is_none()
+    }
+
+    /// Memory of the process, in KiB.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process with memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// The password that the first start made for an extension.
@@ -149,74 +176,172 @@ impl Switch {
     /// When there is none.
     #[must_use]
     pub fn password(&self, extension: &str) -> String {
-        let text = fs::read_to_string(self.folder.join("var/demo-passwords")).expect("var/demo-passwords");
-        text.lines()
-            .find_map(|line| line.split_whitespace().collect::<Vec<_>>().split_first().filter(|(e, _)| **e == extension).map(|(_, p)| p[0].to_owned()))
-            .unwrap_or_else(|| panic!("no password for {extension} in:\n{text}"))
+        let text = fs::read_to_string(self.ground.join("var/demo-passwords")).expect("var/demo-passwords");
+        let found = text.lines().filter_map(|line| line.split_once(' ')).find(|(whose, _)| *whose == extension);
+        found.unwrap_or_else(|| panic!("no password for {extension} in:\n{text}")).1.to_owned()
     }
 
-    /// Runs the program's command line against this switch.
+    /// The program's command line against this switch, to be run.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.args(arguments).args(["--data", "var"]).current_dir(&self.ground.folder).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program's command line against this switch; what it prints.
     ///
     /// # Panics
     /// When it fails.
     #[track_caller]
     pub fn cli(&self, arguments: &[&str]) -> String {
-        let out = Command::new(program()).args(arguments).args(["--data", "var"]).current_dir(&self.folder).output().expect("the program runs");
+        let out = self.command(arguments).output().expect("the program runs");
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         assert!(out.status.success(), "tandem {arguments:?}: {}\n{text}{}", out.status, String::from_utf8_lossy(&out.stderr));
         text
     }
 
-    fn access(&self) -> (String, String) {
-        let text = fs::read_to_string(self.folder.join("var/cli.json")).expect("var/cli.json");
+    /// Address and token that the switch left for the command line.
+    ///
+    /// # Panics
+    /// When it left none.
+    #[must_use]
+    pub fn access(&self) -> (String, String) {
+        let text = fs::read_to_string(self.ground.join("var/cli.json")).expect("var/cli.json");
         let access: Value = serde_json::from_str(&text).expect("JSON");
         let field = |name: &str| access[name].as_str().unwrap_or_else(|| panic!("{name} in var/cli.json")).to_owned();
         (field("server"), field("token"))
     }
 
-    /// The JSON at a path of the API.
+    /// The bytes at a path of the server.
+    ///
+    /// # Panics
+    /// When they are not there.
+    #[track_caller]
+    pub fn download(&self, path: &str) -> Vec<u8> {
+        let (server, token) = self.access();
+        let (status, body) = self.runtime.block_on(async {
+            let reply = self.http.get(format!("{server}{path}")).bearer_auth(token).send().await.expect("the API answers");
+            (reply.status(), reply.bytes().await.expect("a whole reply"))
+        });
+        assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+        body.to_vec()
+    }
+
+    /// The JSON at a path below `/api/v1`.
     ///
     /// # Panics
     /// When it is not there.
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {
-        let (server, token) = self.access();
-        let url = format!("{server}{path}");
-        let body = self.http.block_on(async {
-            let reply = reqwest::Client::new().get(&url).bearer_auth(token).send().await.expect("the API answers");
-            assert!(reply.status().is_success(), "{url}: {}", reply.status());
-            reply.bytes().await.expect("a whole reply")
-        });
-        serde_json::from_slice(&body).unwrap_or_else(|e| panic!("{url}: {e}"))
+        serde_json::from_slice(&self.download(&format!("/api/v1{path}"))).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Posts JSON to a path of the API.
+    /// Posts JSON to a path below `/api/v1`.
     ///
     /// # Panics
     /// When it is refused.
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) {
         let (server, token) = self.access();
-        let url = format!("{server}{path}");
-        self.http.block_on(async {
-            let reply = reqwest::Client::new().post(&url).bearer_auth(token).json(body).send().await.expect("the API answers");
-            let status = reply.status();
-            assert!(status.is_success(), "{url}: {status} {}", reply.text().await.unwrap_or_default());
+        let (status, text) = self.runtime.block_on(async {
+            let request = self.http.post(format!("{server}/api/v1{path}")).bearer_auth(token).json(body);
+            let reply = request.send().await.expect("the API answers");
+            (reply.status(), reply.text().await.unwrap_or_default())
         });
+        assert!(status.is_success(), "{path}: {status} {text}");
     }
 
     /// The status of a path without a token; 0 when nobody answers.
     #[must_use]
     pub fn status(&self, path: &str) -> u16 {
-        let url = format!("http://{}:8080{path}", self.ip);
-        self.http.block_on(async { reqwest::get(&url).await.map_or(0, |reply| reply.status().as_u16()) })
+        let url = format!("{}{path}", self.access().0);
+        self.runtime.block_on(async { self.http.get(url).send().await.map_or(0, |reply| reply.status().as_u16()) })
     }
 
-    /// Another address of this test, for phones: 127.x.y.`last`.
+    /// An agent now.
+    #[track_caller]
     #[must_use]
-    pub fn neighbour(&self, last: u8) -> Ipv4Addr {
-        let [a, b, c, _] = self.ip.octets();
-        Ipv4Addr::new(a, b, c, last)
+    pub fn agent(&self, agent: &str) -> Value {
+        self.get(&format!("/agents/{agent}"))
+    }
+
+    /// Changes an agent's state (`sign-in`, `ready`, `sign-out`).
+    #[track_caller]
+    pub fn set_agent(&self, agent: &str, state: &str) {
+        self.post(&format!("/agents/{agent}/state"), &json!({ "state": state }));
+    }
+
+    /// Waits until an agent is in a state.
+    #[track_caller]
+    pub fn until_agent(&self, agent: &str, state: &str) {
+        wait::until_true(&format!("agent {agent} is {state}"), || self.agent(agent)["state"] == state);
+    }
+
+    /// What waits or is served in a queue: caller and stage, the next one first.
+    #[track_caller]
+    #[must_use]
+    pub fn line(&self, queue: &str) -> Vec<(String, String)> {
+        let queue = self.get(&format!("/queues/{queue}"));
+        let word = |item: &Value, name: &str| item[name].as_str().expect("a word").to_owned();
+        queue["items"].as_array().expect("items").iter().map(|item| (word(item, "caller"), word(item, "stage"))).collect()
+    }
+
+    /// Waits until the call of a caller is in a state (`plan`, `queued`, `talking`); what it is then.
+    #[track_caller]
+    pub fn until_call(&self, from: &str, state: &str) -> Value {
+        wait::until(&format!("the call of {from} is {state}"), wait::SOON, || {
+            self.calls().into_iter().find(|call| call["from"] == from && call["state"] == state)
+        })
+    }
+
+    /// Waits until an agent's phone is rung for a caller of a queue.
+    #[track_caller]
+    pub fn until_offered(&self, queue: &str, caller: &str) {
+        let wanted = (caller.to_owned(), "offered".to_owned());
+        wait::until_true(&format!("{caller} is offered"), || self.line(queue).contains(&wanted));
+    }
+
+    /// Calls that are up.
+    #[track_caller]
+    #[must_use]
+    pub fn calls(&self) -> Vec<Value> {
+        list(self.get("/calls"))
+    }
+
+    /// Waits until there are `count` records that a query (`number=1001`) finds; these, the newest first.
+    #[track_caller]
+    pub fn until_cdrs(&self, query: &str, count: usize) -> Vec<Value> {
+        wait::until(&format!("{count} records of {query}"), wait::SOON, || {
+            let page = list(self.get(&format!("/cdrs?limit=500&{query}"))["cdrs"].take());
+            (page.len() >= count).then_some(page)
+        })
+    }
+
+    /// Waits for the one record of a caller's calls; it has its segments.
+    #[track_caller]
+    pub fn until_cdr(&self, from: &str) -> Value {
+        let cdrs = self.until_cdrs(&format!("number={from}"), 1);
+        self.get(&format!("/calls/{}", cdrs[0]["call"].as_str().expect("an identifier")))
+    }
+
+    /// A figure of `/metrics`, by its name with labels.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = String::from_utf8(self.download("/metrics")).expect("text");
+        let found = text.lines().filter_map(|line| line.rsplit_once(' ')).find(|(known, _)| *known == name);
+        found.unwrap_or_else(|| panic!("no {name} in:\n{text}")).1.parse().expect("a number")
+    }
+}
+
+fn list(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(all) => all,
+        other => panic!("no list: {other}"),
     }
 }
 
@@ -224,25 +349,20 @@ impl Drop for Switch {
     fn drop(&mut self) {
         let _already_gone = self.child.kill();
         let _reaped = self.child.wait();
-        if thread::panicking() {
-            eprintln!("left for a look: {}", self.folder.display());
-        } else {
-            let _not_worth_failing = fs::remove_dir_all(&self.folder);
-        }
     }
 }
 
-fn spawn(folder: &Path, config: &str, database: Option<&str>, ip: Ipv4Addr) -> (Child, Receiver<String>) {
+fn spawn(ground: &Ground, config: &str, database: Option<&str>) -> (Child, Receiver<String>) {
     let mut command = Command::new(program());
-    command.args(["serve", "--config", config, "--data", "var", "--bind", &ip.to_string()]);
+    command.args(["serve", "--config", config, "--data", "var", "--bind", &ground.ip.to_string()]);
     if let Some(url) = database {
         command.args(["--database", url]);
     }
-    let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a writable folder");
-    let mut child =
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().expect("the program starts");
+    let log = fs::OpenOptions::new().create(true).append(true).open(ground.join("log")).expect("a writable folder");
+    let child = command.current_dir(&ground.folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
+    let mut child = child.expect("the program starts");
     let stdout = child.stdout.take().expect("piped above");
-    let (tx, rx) = sync_channel(10_000);
+    let (tx, rx) = sync_channel(1_000);
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             if tx.send(line).is_err() {
@@ -251,22 +371,4 @@ fn spawn(folder: &Path, config: &str, database: Option<&str>, ip: Ipv4Addr) -> (
         }
     });
     (child, rx)
-}
-
-static COUNTER: AtomicU32 = AtomicU32::new(0);
-
-/// A folder of this test alone.
-fn folder() -> PathBuf {
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("tandem-{}-{number}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a writable folder");
-    folder
-}
-
-/// A loopback address that no other test of this run uses.
-fn address() -> Ipv4Addr {
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let own = std::process::id().wrapping_mul(31).wrapping_add(number) % (200 * 250);
-    let octet = |n: u32| u8::try_from(n).expect("below 250");
-    Ipv4Addr::new(127, 20 + octet(own / 250), octet(own % 250) + 1, 1)
 }

@@ -1,4 +1,4 @@
-//! Ears: which tone is in a recording, by Goertzel's algorithm.
+//! Ears: which tone is in a recording, by Goertzel's algorithm, and which prompt, by likeness.
 
 use std::{f64::consts::TAU, fs, path::Path};
 
@@ -17,27 +17,51 @@ pub fn write(path: &Path, hz: f64, seconds: u32) {
     file.finalize().expect("room on the disk");
 }
 
-/// One channel of a WAV file as samples, with its rate.
+/// One channel of a WAV file as samples of 16 bits, with its rate.
+#[derive(Clone, Debug, Default)]
 pub struct Heard {
     samples: Vec<f64>,
     rate: f64,
 }
 
-/// Reads channel `channel` of a WAV file, tolerating a header that a running program has not completed.
+/// Reads channel `channel` of a WAV file (16-bit PCM or µ-law), tolerating a header that a running program
+/// has not completed; a file without any sound yet is empty.
 ///
 /// # Panics
-/// When the file is no PCM WAV file.
+/// When the file is no such file.
 #[must_use]
 pub fn read(path: &Path, channel: usize) -> Heard {
     let bytes = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    assert!(bytes.len() >= 44 && &bytes[..4] == b"RIFF", "{} is no WAV file", path.display());
-    let field = |at: usize, size: usize| bytes[at..at + size].iter().rev().fold(0usize, |n, b| n << 8 | usize::from(*b));
-    let (channels, rate, bits) = (field(22, 2), field(24, 4), field(34, 2));
-    assert_eq!(bits, 16, "16-bit samples");
-    assert!(channel < channels, "{} has {channels} channels", path.display());
-    let data = bytes.windows(4).position(|w| w == b"data").expect("a data chunk") + 8;
-    let samples = bytes[data..].chunks_exact(2 * channels).map(|f| f64::from(i16::from_le_bytes([f[2 * channel], f[2 * channel + 1]])));
-    Heard { samples: samples.collect(), rate: u32::try_from(rate).map(f64::from).expect("a sane rate") }
+    parse(&bytes, channel).unwrap_or_default()
+}
+
+/// As [`read`], from the bytes of a file; `None` when they end before the sound begins.
+///
+/// # Panics
+/// When it is no such file.
+#[must_use]
+pub fn parse(bytes: &[u8], channel: usize) -> Option<Heard> {
+    let field =
+        |at: usize, size: usize| Some(bytes.get(at..at + size)?.iter().rev().fold(0usize, |n, b| n << 8 | usize::from(*b)));
+    assert!(bytes.len() < 4 || &bytes[..4] == b"RIFF", "no WAV file");
+    let chunk = |name: &[u8]| bytes.windows(4).position(|w| w == name);
+    let (format, data) = (chunk(b"fmt ")? + 8, chunk(b"data")? + 8);
+    let (kind, channels, rate, bits) = (field(format, 2)?, field(format + 2, 2)?, field(format + 4, 4)?, field(format + 14, 2)?);
+    assert!(channel < channels, "only {channels} channels");
+    let frames = bytes.get(data..)?.chunks_exact(channels * bits / 8);
+    let samples = match (kind, bits) {
+        (1 | 0xfffe, 16) => frames.map(|f| f64::from(i16::from_le_bytes([f[2 * channel], f[2 * channel + 1]]))).collect(),
+        (7, 8) => frames.map(|f| expanded(f[channel])).collect(),
+        _ => panic!("neither 16-bit PCM nor µ-law: kind {kind}, {bits} bits"),
+    };
+    Some(Heard { samples, rate: u32::try_from(rate).map(f64::from).expect("a sane rate") })
+}
+
+/// A µ-law octet as a sample (ITU-T G.711).
+fn expanded(octet: u8) -> f64 {
+    let bits = !octet;
+    let magnitude = ((i32::from(bits & 0x0f) << 3) + 0x84) << (bits >> 4 & 7);
+    f64::from(if bits & 0x80 == 0 { magnitude - 0x84 } else { 0x84 - magnitude })
 }
 
 impl Heard {
@@ -45,43 +69,45 @@ impl Heard {
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "lengths of minutes")]
     pub fn seconds(&self) -> f64 {
-        self.samples.len() as f64 / self.rate
+        if self.samples.is_empty() { 0.0 } else { self.samples.len() as f64 / self.rate }
     }
 
-    /// Share (0 to 1) of the 100 ms pieces in which `hz` carries most of the energy.
+    /// Seconds in which `hz` carries most of the energy, counted in pieces of 100 ms.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of pieces")]
-    pub fn share_of(&self, hz: f64) -> f64 {
-        let pieces: Vec<&[f64]> = self.samples.chunks_exact(self.piece()).collect();
-        if pieces.is_empty() {
-            return 0.0;
-        }
-        pieces.iter().filter(|piece| self.carries(piece, hz)).count() as f64 / pieces.len() as f64
-    }
-
-    /// Seconds in which `hz` carries most of the energy.
-    #[must_use]
     pub fn seconds_of(&self, hz: f64) -> f64 {
-        self.share_of(hz) * self.seconds()
+        self.pieces().filter(|piece| self.carries(piece, hz)).count() as f64 / 10.0
     }
 
-    /// The last `seconds` of it.
+    /// Seconds that are not silent, counted in pieces of 100 ms.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of pieces")]
+    pub fn seconds_of_sound(&self) -> f64 {
+        self.pieces().filter(|piece| is_sound(piece)).count() as f64 / 10.0
+    }
+
+    /// Share (0 to 1) of it in which `hz` carries most of the energy.
+    #[must_use]
+    pub fn share_of(&self, hz: f64) -> f64 {
+        if self.samples.is_empty() { 0.0 } else { self.seconds_of(hz) / self.seconds() }
+    }
+
+    /// What came after the first `seconds`.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of minutes")]
-    pub fn last(&self, seconds: f64) -> Self {
-        let keep = (seconds * self.rate) as usize;
-        Self { samples: self.samples[self.samples.len().saturating_sub(keep)..].to_vec(), rate: self.rate }
+    pub fn after(&self, seconds: f64) -> Self {
+        let skip = ((seconds * self.rate) as usize).min(self.samples.len());
+        Self { samples: self.samples[skip..].to_vec(), rate: self.rate }
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a tenth of a sample rate")]
-    fn piece(&self) -> usize {
-        (self.rate / 10.0) as usize
+    fn pieces(&self) -> impl Iterator<Item = &[f64]> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a tenth of a sample rate")]
+        let length = (self.rate / 10.0) as usize;
+        self.samples.chunks_exact(length.max(1))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a tenth of a second of samples")]
     fn carries(&self, piece: &[f64], hz: f64) -> bool {
-        let energy: f64 = piece.iter().map(|s| s * s).sum();
-        if energy / (piece.len() as f64) < 100.0 * 100.0 {
+        if !is_sound(piece) {
             return false;
         }
         let turn = 2.0 * (TAU * hz / self.rate).cos();
@@ -89,23 +115,84 @@ impl Heard {
         for sample in piece {
             (a, b) = (sample + turn * a - b, a);
         }
+        #[expect(clippy::cast_precision_loss, reason = "a tenth of a second of samples")]
         let power = (a * a + b * b - turn * a * b) * 2.0 / piece.len() as f64;
-        power / energy > 0.6
+        power / energy(piece) > 0.6
     }
+
+    /// Whether the loudest eighth of a second of `prompt` is in it.
+    ///
+    /// # Panics
+    /// When the prompt is shorter than that.
+    #[must_use]
+    pub fn contains(&self, prompt: &Self) -> bool {
+        const WINDOW: usize = 1_000;
+        let (here, prompt) = (self.at_8_khz(), prompt.at_8_khz());
+        let pattern = prompt.chunks_exact(WINDOW).max_by(|a, b| energy(a).total_cmp(&energy(b))).expect("an eighth of a second");
+        let wanted = energy(pattern);
+        let mut sums = Vec::with_capacity(here.len() + 1);
+        sums.push(0.0);
+        for sample in &here {
+            sums.push(sums.last().copied().unwrap_or_default() + sample * sample);
+        }
+        here.windows(WINDOW).enumerate().any(|(at, window)| {
+            let found = sums[at + WINDOW] - sums[at];
+            // Most windows are out by their loudness alone.
+            (0.5..2.0).contains(&(found / wanted)) && {
+                let product: f64 = window.iter().zip(pattern).map(|(a, b)| a * b).sum();
+                product / (found * wanted).sqrt() > 0.8
+            }
+        })
+    }
+
+    /// The samples at 8,000 a second, by averages.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a ratio below 10")]
+    fn at_8_khz(&self) -> Vec<f64> {
+        let step = ((self.rate / 8_000.0) as usize).max(1);
+        self.samples.chunks_exact(step).map(|group| group.iter().sum::<f64>() / step as f64).collect()
+    }
+}
+
+fn energy(piece: &[f64]) -> f64 {
+    piece.iter().map(|sample| sample * sample).sum()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a tenth of a second of samples")]
+fn is_sound(piece: &[f64]) -> bool {
+    energy(piece) / piece.len() as f64 >= 100.0 * 100.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_tone_is_heard_and_another_is_not() {
-        let path = std::env::temp_dir().join(format!("tandem-tone-{}.wav", std::process::id()));
-        write(&path, 600.0, 1);
+    fn tone(name: &str, hz: f64) -> Heard {
+        let path = std::env::temp_dir().join(format!("tandem-tone-{name}-{}.wav", std::process::id()));
+        write(&path, hz, 1);
         let heard = read(&path, 0);
         fs::remove_file(&path).expect("the file is ours");
+        heard
+    }
+
+    #[test]
+    fn a_tone_is_heard_and_another_is_not() {
+        let heard = tone("one", 600.0);
         assert!((heard.seconds() - 1.0).abs() < 0.01);
         assert!(heard.share_of(600.0) > 0.95);
         assert!(heard.share_of(800.0) < 0.05);
+        assert!((heard.after(0.4).seconds() - 0.6).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_prompt_is_found_in_what_was_heard_and_another_is_not() {
+        let (low, high) = (tone("low", 400.0), tone("high", 900.0));
+        let both = Heard { samples: [low.samples.clone(), high.samples.clone()].concat(), rate: 8_000.0 };
+        assert!(both.contains(&high) && both.contains(&low));
+        assert!(!low.contains(&high) && !Heard::default().contains(&low));
+    }
+
+    #[test]
+    fn mu_law_is_expanded_as_the_standard_says() {
+        assert_eq!([0x00, 0x80, 0xff, 0x7f, 0xf0].map(expanded), [-32_124.0, 32_124.0, 0.0, 0.0, 120.0]);
     }
 }

@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long things may take that take a moment: generous, because machines that test are busy.
+pub const SOON: Duration = Duration::from_secs(30);
+
 /// Asks `condition` again and again until it gives something; fails the test with `what` after `limit`.
 ///
 /// # Panics
@@ -17,8 +20,17 @@ pub fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Opti
             return found;
         }
         assert!(!passed(end), "after {limit:?} still not: {what}");
-        thread::park_timeout(Duration::from_millis(20));
+        thread::park_timeout(Duration::from_millis(40));
     }
+}
+
+/// As [`until`], for something that is true or not, within [`SOON`].
+///
+/// # Panics
+/// When the time is over.
+#[track_caller]
+pub fn until_true(what: &str, mut condition: impl FnMut() -> bool) {
+    until(what, SOON, || condition().then_some(()));
 }
 
 /// The instant `limit` from now.

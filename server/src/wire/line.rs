@@ -330,6 +330,9 @@ impl Line {
     fn work(&mut self, call: CallId, task: impl FnOnce(&mut LiveCall, &mut Edges)) {
         let Some(live) = self.calls.get_mut(&call) else { return };
         let edges = &mut self.edges;
+        // Each input has a moment of its own: callers of one burst must be told apart in line, also after a
+        // restart, when those who call back have nothing but the moment of their arrival.
+        edges.now = clock::now();
         if catch_unwind(AssertUnwindSafe(|| task(live, edges))).is_err() {
             METRICS.call_faults.inc();
             tracing::error!(%call, "a fault in the handling of this call; it is ended, the others go on");

@@ -1,0 +1,86 @@
+//! A PostgreSQL database of a test's own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+/// A database, dropped with this.
+#[derive(Debug)]
+pub struct Database {
+    server: String,
+    name: String,
+}
+
+impl Database {
+    /// A new, empty database called `name`, on the server that `TANDEM_TEST_POSTGRES` names; without it,
+    /// on one that is started for this process.
+    ///
+    /// # Panics
+    /// When PostgreSQL does not do it.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let given = std::env::var("TANDEM_TEST_POSTGRES").ok();
+        let server = given.unwrap_or_else(|| Server::own().to_owned());
+        let database = Self { server, name: format!("{name}_{}", std::process::id()) };
+        database.sql(&format!("create database {}", database.name));
+        database
+    }
+
+    /// Its address for `--database`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let (server, _) = self.server.rsplit_once('/').expect("a database in TANDEM_TEST_POSTGRES");
+        format!("{server}/{}", self.name)
+    }
+
+    fn sql(&self, command: &str) {
+        let out = Command::new("psql")
+            .args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-c", command, &self.server])
+            .output()
+            .expect("psql runs");
+        assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.sql(&format!("drop database {} with (force)", self.name));
+    }
+}
+
+/// A server that runs until this process ends: a watchdog stops it.
+struct Server;
+
+impl Server {
+    fn own() -> &'static str {
+        static URL: OnceLock<String> = OnceLock::new();
+        URL.get_or_init(|| {
+            let folder = std::env::temp_dir().join(format!("tandem-{}-postgres", std::process::id()));
+            let out = script(&["start", &folder.to_string_lossy()]);
+            let url = out.trim().rsplit_once('=').expect("`export TANDEM_TEST_POSTGRES=…`").1.to_owned();
+            let stop = format!(
+                "while kill -0 {}; do read -rt 1; done; {} stop {}",
+                std::process::id(),
+                path().display(),
+                folder.display()
+            );
+            // Its standard input never ends and never says anything: `read` is the pause between two looks.
+            let watchdog = format!("exec <> <(:); ({stop}) >/dev/null 2>&1 &");
+            let started = Command::new("bash").args(["-c", &watchdog]).status().expect("bash runs");
+            assert!(started.success(), "the watchdog does not start");
+            url
+        })
+    }
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("postgres.sh")
+}
+
+fn script(arguments: &[&str]) -> String {
+    let out = Command::new(path()).args(arguments).output().expect("tests/postgres.sh runs");
+    assert!(out.status.success(), "tests/postgres.sh: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}

@@ -1,0 +1,41 @@
+//! The built program on real sockets, with phones and carriers that others wrote.
+
+mod commands;
+mod crowd;
+mod endings;
+mod first_call;
+mod media;
+mod queue;
+mod registration;
+mod restart;
+mod signals;
+mod torture;
+mod transports;
+
+use std::path::Path;
+
+use serde_json::Value;
+use tandem_tests::tone::{self, Heard};
+
+/// A plan with short times; see there.
+const TEAM: &str = include_str!("../../plans/team.kdl");
+
+/// A shipped prompt, as `en/welcome`.
+fn prompt(name: &str) -> Heard {
+    tone::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../dialplans/prompts/{name}.wav")), 0)
+}
+
+/// Asserts fields of a record that are words.
+#[track_caller]
+fn tells(record: &Value, fields: &[(&str, &str)]) {
+    for (field, value) in fields {
+        assert_eq!(record[*field], *value, "{field} of {record}");
+    }
+}
+
+/// The states that a record says the call was in, in order, beside those of the plan: they may be shorter
+/// than anything that is measured.
+fn states(record: &Value) -> Vec<&str> {
+    let all = record["segments"].as_array().expect("segments").iter().map(|segment| segment["state"].as_str().expect("a word"));
+    all.filter(|state| *state != "plan").collect()
+}

@@ -1,0 +1,77 @@
+//! What phones hear: other codecs, hold, keys, an echo.
+
+use tandem_tests::{phone::Phone, switch::Switch, wait};
+
+use crate::{TEAM, prompt};
+
+const LOW: f64 = 600.0;
+const HIGH: f64 = 1_400.0;
+
+/// Two phones in conversation; the second one speaks PCMU.
+fn talking(switch: &Switch, codec: &'static str) -> (Phone, Phone) {
+    let mut calls = Phone::of(switch, "1011").codec(codec).hz(LOW).start(switch);
+    let answers = Phone::of(switch, "1012").codec("PCMU").hz(HIGH).answers().start(switch);
+    calls.dial("1012");
+    calls.expect("CALL_ESTABLISHED");
+    (calls, answers)
+}
+
+fn heard_both_ways(codec: &'static str) {
+    let switch = Switch::with_plan(TEAM);
+    let (calls, answers) = talking(&switch, codec);
+    calls.until_heard(HIGH, 1.0);
+    answers.until_heard(LOW, 1.0);
+}
+
+#[test]
+fn opus_and_pcmu_hear_each_other() {
+    heard_both_ways("opus");
+}
+
+#[test]
+fn g722_and_pcmu_hear_each_other() {
+    heard_both_ways("G722");
+}
+
+#[test]
+fn who_is_held_hears_music_and_afterwards_the_other_one_again() {
+    let switch = Switch::with_plan(TEAM);
+    let (mut calls, answers) = talking(&switch, "PCMU");
+    answers.until_heard(LOW, 0.5);
+    calls.hold();
+    switch.until_call("1011", "hold");
+    let music = prompt("music/hold");
+    wait::until_true("the held one hears music", || answers.heard().contains(&music));
+    let before = answers.heard().seconds();
+    calls.resume();
+    switch.until_call("1011", "talking");
+    wait::until_true("the held one hears the other again", || answers.heard().after(before).seconds_of(LOW) >= 1.0);
+    calls.hang_up();
+    let record = switch.until_cdr("1011");
+    assert_eq!(crate::states(&record).last(), Some(&"talking"), "{record}");
+    assert!(crate::states(&record).contains(&"hold"), "{record}");
+}
+
+#[test]
+fn keys_reach_the_other_one() {
+    let switch = Switch::with_plan(TEAM);
+    let (mut calls, mut answers) = talking(&switch, "PCMU");
+    answers.until_heard(LOW, 0.5);
+    for digit in ["1", "#", "9"] {
+        calls.press(digit);
+        let event = answers.expect("CALL_DTMF_START");
+        assert_eq!(event["param"], digit, "{event}");
+        answers.expect("CALL_DTMF_END");
+    }
+}
+
+#[test]
+fn the_echo_test_gives_back_what_it_hears() {
+    let switch = Switch::demo();
+    let mut phone = Phone::of(&switch, "1001").hz(LOW).start(&switch);
+    phone.dial("1999");
+    phone.expect("CALL_ESTABLISHED");
+    let notice = prompt("en/echo-start");
+    wait::until_true("the phone hears what this is", || phone.heard().contains(&notice));
+    phone.until_heard(LOW, 1.0);
+}
