@@ -19,8 +19,10 @@ const QUEUE_RECORDS: usize = 32_768;
 const RESERVED_RECORDS: usize = QUEUE_RECORDS / 8;
 /// Records in one transaction.
 const BATCH_RECORDS: usize = 512;
-/// How long a lone record waits for others: a commit costs more than it delays.
-const LINGER: Duration = Duration::from_millis(4);
+/// How long a record waits for others: a commit with its sync to disk costs more than what is in it. Places in
+/// line and answers that are waited for go with the next turn; the records of calls may wait a few turns.
+const LINGER: Duration = Duration::from_millis(5);
+const LINGER_TURNS: u32 = 5;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
@@ -107,6 +109,12 @@ impl Writer {
     }
 }
 
+impl Message {
+    const fn is_urgent(&self) -> bool {
+        !matches!(self, Self::Record(Record::CallStarted(_) | Record::CallEnded { .. } | Record::BindingPut { .. }))
+    }
+}
+
 struct Task {
     store: Store,
     messages_rx: mpsc::Receiver<Message>,
@@ -119,13 +127,7 @@ impl Task {
     async fn run(mut self) {
         let mut messages = Vec::with_capacity(BATCH_RECORDS);
         while self.messages_rx.recv_many(&mut messages, BATCH_RECORDS).await > 0 {
-            let hurried = messages.iter().any(|message| matches!(message, Message::Flush(_)));
-            if !hurried && messages.len() < BATCH_RECORDS {
-                tokio::time::sleep(LINGER).await;
-                while let Some(message) = (messages.len() < BATCH_RECORDS).then(|| self.messages_rx.try_recv().ok()).flatten() {
-                    messages.push(message);
-                }
-            }
+            self.linger(&mut messages).await;
             let (mut records, mut flushes) = (Vec::with_capacity(messages.len()), Vec::new());
             for message in messages.drain(..) {
                 match message {
@@ -142,6 +144,23 @@ impl Task {
         }
         // The name will not be used again. Left behind it does no harm.
         let _ = self.store.db.execute(sql::DROP_WRITER, &args![self.name.as_str()]).await;
+    }
+
+    /// Waits for more records to share a commit with, as long as none of them is urgent.
+    async fn linger(&mut self, messages: &mut Vec<Message>) {
+        for _ in 0..LINGER_TURNS {
+            if messages.len() >= BATCH_RECORDS || messages.iter().any(|message| matches!(message, Message::Flush(_))) {
+                return;
+            }
+            let urgent = messages.iter().any(Message::is_urgent);
+            tokio::time::sleep(LINGER).await;
+            while let Some(message) = (messages.len() < BATCH_RECORDS).then(|| self.messages_rx.try_recv().ok()).flatten() {
+                messages.push(message);
+            }
+            if urgent {
+                return;
+            }
+        }
     }
 
     /// Commits records, however long that takes. When the database refuses a value, the records go one by
