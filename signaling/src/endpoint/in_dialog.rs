@@ -2,7 +2,7 @@
 
 use super::{
     Endpoint,
-    client_transaction::{ClientMethod, NewClient, Purpose, new_branch},
+    client_transaction::{ClientMethod, NewClient, new_branch},
     contract::{EndedHow, Event, InviteId},
     dialog::Dialog,
     invitation::{Invitation, Phase, Reoffer},
@@ -108,10 +108,9 @@ impl Endpoint {
                 self.forget_acks(key);
             }
         }
-        if let Reoffer::Ours { client, .. } = std::mem::replace(&mut gone.reoffer, Reoffer::Nobody)
-            && let Some(row) = self.clients.get_mut(client)
-        {
-            row.purpose = Purpose::Nothing;
+        if let Reoffer::Ours { client, .. } = std::mem::replace(&mut gone.reoffer, Reoffer::Nobody) {
+            // Nobody says its answer again after the dialog: it must not wait for one as a ringing INVITE does.
+            self.cancel_client(client, None);
         }
         self.trunks.give_back(gone.trunk.as_deref());
         Some(gone)

@@ -101,6 +101,8 @@ impl Endpoint {
                 invitation.later = Some(Box::new(Later { at: soon, sdp, tries: 0 }));
                 self.arm_invite(invite);
             }
+            // The program ended it before, and hears no more of it.
+            (Phase::Leaving { .. }, _) => {}
             _ => self.tell(Event::ReofferRejected { invite, code: 491 }),
         }
     }

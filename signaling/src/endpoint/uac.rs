@@ -343,6 +343,7 @@ impl Endpoint {
             }
             Phase::Up if invitation.unacked.is_some() && invitation.dialog.as_ref().is_some_and(|dialog| !dialog.ours) => {
                 invitation.phase = Phase::Leaving { reason: header };
+                invitation.later = None;
                 self.refuse_pending_reoffer(invite, 487);
             }
             Phase::Up => self.hang_up(invite, header),

@@ -255,6 +255,38 @@ fn an_offer_before_the_ack_waits_a_moment() {
 }
 
 #[test]
+fn an_offer_that_waits_for_the_ack_goes_with_the_call() {
+    let mut world = World::new(2, Transport::Udp, 24);
+    let caller = call(&mut world, 0, 1);
+    let callee = until_invited(&mut world);
+    world.faults.loss = 100;
+    for command in [Command::Answer { invite: callee, sdp: sdp() }, Command::Reoffer { invite: callee, sdp: sdp() }, end(callee)]
+    {
+        world.command(1, command);
+    }
+    world.command(1, Command::Reoffer { invite: callee, sdp: sdp() });
+    // Nothing is told of a call that was ended: neither that its offer has to wait, nor that it waited in vain.
+    assert_eq!(world.run(30_000), Vec::<String>::new());
+    assert!(!world.ladder.contains("b>a INVITE"), "{}", world.ladder);
+    world.command(0, end(caller));
+    world.settle(2 * LONG_MS);
+}
+
+#[test]
+fn a_re_invite_whose_answer_was_lost_ends_with_its_dialog() {
+    let mut world = World::new(2, Transport::Udp, 25);
+    let (caller, callee) = established(&mut world);
+    world.command(0, Command::Reoffer { invite: caller, sdp: sdp() });
+    assert_eq!(world.run(20), ["b: reoffered sdp"]);
+    world.faults.loss = 100;
+    world.command(1, Command::AnswerReoffer { invite: callee, sdp: sdp() });
+    world.faults.loss = 0;
+    world.command(0, end(caller));
+    world.settle(LONG_MS);
+    assert!(world.ladder.contains("a>b CANCEL"), "{}", world.ladder);
+}
+
+#[test]
 fn a_call_that_came_too_far_goes_no_further() {
     let mut world = World::new(2, Transport::Udp, 14);
     for (hops, expected) in [("0", "a: rejected 483 Us"), ("7", "b: invited 200 from 100 sdp")] {
