@@ -71,8 +71,8 @@ pub(crate) enum Happening {
     /// A deadline of a station.
     Wake(Place),
     FloorWake(u32),
-    FloorHears(u32, ToFloor),
-    LineHears(u32, ToLine),
+    FloorHears(u32, Box<ToFloor>),
+    LineHears(u32, Box<ToLine>),
     Played(u32, LegRef, u32),
     Digit(CallId, char),
     /// Audio of a leg has been away for so long that it is noticed.
@@ -332,11 +332,11 @@ impl World {
             }
             Happening::FloorHears(life, message) if life == self.life => {
                 self.on_link -= 1;
-                self.floor_told(floor::Input::Line(message))?;
+                self.floor_told(floor::Input::Line(*message))?;
             }
             Happening::LineHears(life, message) if life == self.life => {
                 self.on_link -= 1;
-                self.line.floor_said(message);
+                self.line.floor_said(*message);
                 self.run_switch();
             }
             Happening::Played(life, at, play) if life == self.life => {
@@ -406,7 +406,7 @@ impl World {
         match effect {
             Effect::Floor(message) => {
                 self.on_link += 1;
-                self.on_the_link(0, Happening::FloorHears(self.life, message));
+                self.on_the_link(0, Happening::FloorHears(self.life, Box::new(message)));
             }
             Effect::Play(at, play) => {
                 let length = self.dice.between(200, 1_500);
@@ -451,7 +451,7 @@ impl World {
                 }
                 floor::Output::Line(message) => {
                     self.on_link += 1;
-                    self.on_the_link(1, Happening::LineHears(self.life, message));
+                    self.on_the_link(1, Happening::LineHears(self.life, Box::new(message)));
                 }
             }
         }
