@@ -72,7 +72,13 @@ impl Cause {
     pub const fn worth_retrying(self) -> bool {
         matches!(
             self,
-            Self::Busy | Self::NoAnswer | Self::NotRegistered | Self::Unavailable | Self::Congestion | Self::Timeout | Self::NetworkFailure
+            Self::Busy
+                | Self::NoAnswer
+                | Self::NotRegistered
+                | Self::Unavailable
+                | Self::Congestion
+                | Self::Timeout
+                | Self::NetworkFailure
         )
     }
 }

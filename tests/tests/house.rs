@@ -52,7 +52,10 @@ fn without_tests(text: &str) -> String {
 fn uses<'a>(files: impl Iterator<Item = &'a SourceFile>, words: &[&str]) -> Vec<String> {
     files
         .flat_map(|file| {
-            file.code.lines().filter(|line| words.iter().any(|word| line.contains(word))).map(|line| format!("{}: {}", file.path, line.trim()))
+            file.code
+                .lines()
+                .filter(|line| words.iter().any(|word| line.contains(word)))
+                .map(|line| format!("{}: {}", file.path, line.trim()))
         })
         .collect()
 }
@@ -103,11 +106,30 @@ const IO_ROOMS: [&str; 5] =
 #[test]
 fn cores_do_no_io_and_read_no_clock() {
     let files = sources();
-    let cores =
-        files.iter().filter(|f| !f.path.starts_with("server/") && !f.path.starts_with("bridges/")).filter(|f| !IO_ROOMS.iter().any(|r| f.path.starts_with(r)));
+    let cores = files
+        .iter()
+        .filter(|f| !f.path.starts_with("server/") && !f.path.starts_with("bridges/"))
+        .filter(|f| !IO_ROOMS.iter().any(|r| f.path.starts_with(r)));
     let words = [
-        "Instant::now(", "SystemTime::now(", ".elapsed()", "Zoned::now(", "Timestamp::now(", "std::fs", "std::thread", "thread::spawn", "UdpSocket",
-        "TcpStream", "TcpListener", "tokio::", "std::env::var", "std::process", ".await", "async fn", "thread_rng", "rand::rng()", "getrandom",
+        "Instant::now(",
+        "SystemTime::now(",
+        ".elapsed()",
+        "Zoned::now(",
+        "Timestamp::now(",
+        "std::fs",
+        "std::thread",
+        "thread::spawn",
+        "UdpSocket",
+        "TcpStream",
+        "TcpListener",
+        "tokio::",
+        "std::env::var",
+        "std::process",
+        ".await",
+        "async fn",
+        "thread_rng",
+        "rand::rng()",
+        "getrandom",
     ];
     let found = uses(cores, &words);
     assert!(found.is_empty(), "I/O, a clock or foreign randomness in a core:\n{}", found.join("\n"));
