@@ -62,8 +62,7 @@ impl Server {
             let url = out.trim().rsplit_once('=').expect("`export TANDEM_TEST_POSTGRES=…`").1.to_owned();
             let stop =
                 format!("while kill -0 {}; do sleep 1; done; {} stop {}", std::process::id(), path().display(), folder.display());
-            // Its standard input never ends and never says anything: `read` is the pause between two looks.
-            let watchdog = format!("exec <> <(:); ({stop}) >/dev/null 2>&1 &");
+            let watchdog = format!("({stop}) >/dev/null 2>&1 &");
             let started = Command::new("bash").args(["-c", &watchdog]).status().expect("bash runs");
             assert!(started.success(), "the watchdog does not start");
             url
