@@ -86,7 +86,7 @@ impl Endpoint {
     /// A final reply to our REGISTER (challenges that we could answer apart).
     pub(super) fn trunk_register_result(&mut self, trunk: &str, response: &Message, code: u16) {
         let now = self.now;
-        let Some((number, state)) = self.trunks.get_mut(trunk) else { return };
+        let Some((number, state)) = self.trunks.get_mut(trunk).filter(|(_, state)| state.registration.wanted) else { return };
         let registration = &mut state.registration;
         // The number may have grown by a try with credentials.
         registration.cseq = registration.cseq.max(response.cseq().map(|cseq| cseq.number).unwrap_or_default());
@@ -110,7 +110,8 @@ impl Endpoint {
     /// Our REGISTER failed, or was not answered.
     pub(super) fn trunk_register_failed(&mut self, trunk: &str, code: u16) {
         let now = self.now;
-        let Some((number, state)) = self.trunks.get_mut(trunk) else { return };
+        // A late word on a registration that is not wanted any more must not begin another.
+        let Some((number, state)) = self.trunks.get_mut(trunk).filter(|(_, state)| state.registration.wanted) else { return };
         state.registration.good = false;
         state.registration.due_at = now + RETRY_MS;
         self.say_trunk(number, code);

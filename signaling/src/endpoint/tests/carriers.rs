@@ -180,6 +180,20 @@ fn a_trunk_registers_with_another_switch_and_refreshes() {
 }
 
 #[test]
+fn a_registration_that_is_not_wanted_any_more_is_not_begun_again_by_a_late_reply() {
+    let mut desk = Desk::new();
+    for code in [200, 403] {
+        desk.command(Command::SetTrunks(vec![Trunk { register: true, ..carrier() }]));
+        let request = desk.next();
+        assert_eq!(request.method(), "REGISTER");
+        desk.command(Command::SetTrunks(vec![carrier()]));
+        reply(&mut desk, &request, code, &[]);
+        desk.pass(7_200_000);
+        assert!(desk.sent.is_empty(), "{:?}", desk.sent);
+    }
+}
+
+#[test]
 fn a_trunk_has_as_many_calls_as_it_may() {
     let mut world = World::new(2, Transport::Udp, 4);
     let bounded = Trunk { max_calls: 1, ..trunk("t1", super::world::address(1), Transport::Udp) };
