@@ -43,8 +43,10 @@ const BEGIN_MS: i64 = 1_790_000_000_000;
 pub(crate) const SWITCH: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1)), 5060);
 const CARRIER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2)), 5060);
 const DESK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 3)), 5090);
-/// Messages between the two loops take so long at most, in ms.
+/// Messages between the two loops take so long at most, in ms; a few of a hundred find the other loop busy.
 const LINK_MS: u64 = 3;
+const BUSY_LINK_MS: u64 = 250;
+const BUSY_PERCENT: u64 = 3;
 
 /// What must not be, and whom it concerns.
 pub(crate) struct Failure {
@@ -246,7 +248,8 @@ impl World {
         let accounts = self.phones.iter().filter_map(|phone| phone.owner.as_deref()).map(account).collect();
         self.line.edge.command(Command::SetAccounts(accounts));
         let mut carrier = link("carrier", CARRIER, None, false);
-        carrier.max_calls = 2_000;
+        // Four times as many as there are at a time: were they not given back, they would soon be used up.
+        carrier.max_calls = usize::try_from(60_000 / self.shape.gap_ms + 40).expect("a small number");
         self.line.edge.command(Command::SetTrunks(vec![carrier]));
         self.run_switch();
     }
@@ -425,7 +428,8 @@ impl World {
 
     /// Messages between the loops take some time, and keep their order.
     fn on_the_link(&mut self, way: usize, what: Happening) {
-        let at = (self.now + self.dice.below(LINK_MS + 1)).max(self.link_at[way]);
+        let longest = if self.dice.percent(BUSY_PERCENT) { BUSY_LINK_MS } else { LINK_MS };
+        let at = (self.now + self.dice.below(longest + 1)).max(self.link_at[way]);
         self.link_at[way] = at;
         self.later(at - self.now, what);
     }
