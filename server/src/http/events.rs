@@ -18,10 +18,17 @@ use super::{
     socket::{self, Closed, Subscriber},
     view::At,
 };
-use crate::{metrics::METRICS, store::JournalRow};
+use crate::{
+    metrics::METRICS,
+    store::{JournalRow, Store},
+};
 
 /// Rows read from the table at once.
 const PAGE: u32 = 500;
+
+/// A database that does not answer is asked so often again, after such a pause.
+const DATABASE_TRIES: u32 = 10;
+const DATABASE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -112,10 +119,21 @@ async fn serve(mut subscriber: Subscriber, after: Option<i64>) -> Result<(), Clo
     }
 }
 
+/// Rows after `last`. A database that is away for a moment does not cost a subscriber its connection.
+async fn page(store: Store, last: i64) -> Result<Vec<JournalRow>, Closed> {
+    for _ in 0..DATABASE_TRIES {
+        match store.events_after(last, PAGE).await {
+            Ok(rows) => return Ok(rows),
+            Err(_) => tokio::time::sleep(DATABASE_PAUSE).await,
+        }
+    }
+    Err(Closed)
+}
+
 /// Sends what the table has after `last`; the number of the last row sent.
 async fn catch_up(subscriber: &mut Subscriber, mut last: i64) -> Result<i64, Closed> {
     loop {
-        let rows = subscriber.api().control.store.events_after(last, PAGE).await.map_err(|_| Closed)?;
+        let rows = page(subscriber.api().control.store.clone(), last).await?;
         for row in &rows {
             subscriber.send(&message(row)).await?;
             last = row.seq;

@@ -14,7 +14,7 @@ use tandem_switch::time::Timestamp;
 use super::StoreError;
 
 /// How long a statement waits for a free connection.
-const CONNECTION_WAIT: Duration = Duration::from_secs(5);
+const CONNECTION_WAIT: Duration = Duration::from_secs(20);
 /// How long SQLite waits for another process that writes.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 const LITE_CONNECTIONS: u32 = 4;
