@@ -354,6 +354,8 @@ impl Drop for Switch {
 
 fn spawn(ground: &Ground, config: &str, database: Option<&str>) -> (Child, Receiver<String>) {
     let mut command = Command::new(program());
+    // No test presses D but the one that wants a fault.
+    command.env("TANDEM_FAULT_KEY", "D");
     command.args(["serve", "--config", config, "--data", "var", "--bind", &ground.ip.to_string()]);
     if let Some(url) = database {
         command.args(["--database", url]);

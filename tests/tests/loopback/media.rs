@@ -75,3 +75,23 @@ fn the_echo_test_gives_back_what_it_hears() {
     wait::until_true("the phone hears what this is", || phone.heard().contains(&notice));
     phone.until_heard(LOW, 1.0);
 }
+
+#[test]
+fn a_fault_in_one_call_ends_that_call_only() {
+    let switch = Switch::demo();
+    let mut phones = ["1001", "1002"].map(|user| Phone::of(&switch, user).hz(LOW).start(&switch));
+    for phone in &mut phones {
+        phone.dial("1999");
+        phone.expect("CALL_ESTABLISHED");
+        phone.until_heard(LOW, 0.5);
+    }
+    let [faulty, other] = &mut phones;
+    faulty.press("D");
+    faulty.expect("CALL_CLOSED");
+    let ended = switch.until_cdr("1001");
+    assert_eq!((&ended["cause"], &ended["blame"]), (&"fault".into(), &"us".into()), "{ended}");
+    assert!(!other.has("CALL_CLOSED"), "the other call goes on");
+    other.until_heard(LOW, 2.0);
+    other.hang_up();
+    assert_eq!(switch.until_cdr("1002")["cause"], "normal");
+}
