@@ -109,7 +109,7 @@ impl FloorLoop {
     pub async fn run(parts: Parts) {
         let Parts { queues, agents, restored, mut from_lines, to_line, mut asks, writer } = parts;
         let mut this = Self { floor: Floor::new(IdSource::new(3)), writer, unsaved: VecDeque::new(), unsent: VecDeque::new() };
-        for input in [Input::Queues(queues), Input::Agents(agents), Input::Restore(restored)] {
+        for input in [Input::Restore(restored), Input::Queues(queues), Input::Agents(agents)] {
             this.tell(input, &to_line);
         }
         loop {
