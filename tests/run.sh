@@ -21,7 +21,7 @@ settings=$(tests/postgres.sh start "$scratch/pg") || exit 1
 eval "$settings"
 
 say "build"
-built=$($cargo build --locked --quiet -p tandem --message-format json) || exit 1
+built=$($cargo build --locked --quiet -p tandem --message-format json-render-diagnostics) || exit 1
 TANDEM_TEST_PROGRAM=$(grep -o '"executable":"[^"]*"' <<<"$built" | tail -n 1 | cut -d '"' -f 4)
 export TANDEM_TEST_PROGRAM
 
