@@ -65,6 +65,8 @@ pub struct Reports {
     last_sender_report: Option<(u32, Instant)>,
     rtt_ms: Option<f32>,
     remote_loss: Option<f32>,
+    /// A report was sent.
+    reported: bool,
 }
 
 impl Reports {
@@ -73,7 +75,16 @@ impl Reports {
     pub fn new(now: Instant, clock: NtpClock, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let cname = format!("{:016x}", random.u64());
-        let mut reports = Self { random, clock, cname, next_at: now, last_sender_report: None, rtt_ms: None, remote_loss: None };
+        let mut reports = Self {
+            random,
+            clock,
+            cname,
+            next_at: now,
+            last_sender_report: None,
+            rtt_ms: None,
+            remote_loss: None,
+            reported: false,
+        };
         reports.next_at = now + reports.interval() / 2;
         reports
     }
@@ -105,11 +116,16 @@ impl Reports {
         if blocks.is_empty() && outgoing.packets() == 0 {
             return None;
         }
+        self.reported = true;
         marshal(&[self.report(now, clock_rate, outgoing, blocks), self.description(outgoing.ssrc())])
     }
 
-    /// The last compound packet of a stream, with BYE.
+    /// The last compound packet of a stream, with BYE. Who never sent anything must not say it (RFC 3550
+    /// section 6.3.7).
     pub fn bye(&mut self, now: Instant, clock_rate: u32, outgoing: &Outgoing, reception: &mut Reception) -> Option<Vec<u8>> {
+        if outgoing.packets() == 0 && !self.reported {
+            return None;
+        }
         let blocks = self.blocks(now, reception);
         let bye = Goodbye { sources: vec![outgoing.ssrc()], ..Goodbye::default() };
         marshal(&[self.report(now, clock_rate, outgoing, blocks), self.description(outgoing.ssrc()), Box::new(bye)])

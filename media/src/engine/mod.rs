@@ -24,7 +24,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        mpsc::{SyncSender, sync_channel},
     },
     thread::JoinHandle,
 };
@@ -51,6 +51,8 @@ struct Thread {
     orders: SyncSender<Order>,
     wake: Arc<Wake>,
     join: Option<JoinHandle<()>>,
+    /// It was given something since the last commit.
+    given: bool,
 }
 
 /// An open stream as its owner sees it.
@@ -95,7 +97,7 @@ impl Engine {
             let wake = Arc::new(Wake::new()?);
             let worker = Worker::new(&config, Arc::clone(&wake), orders_rx, queue(), tape)?;
             let join = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
-            threads.push(Thread { orders: orders_tx, wake, join: Some(join) });
+            threads.push(Thread { orders: orders_tx, wake, join: Some(join), given: false });
         }
         let pools = config
             .addresses
@@ -114,6 +116,17 @@ impl Engine {
             random,
         };
         Ok((engine, events_rx))
+    }
+
+    /// Wakes the threads that were given something since the last commit: once for many commands, because to
+    /// wake a thread costs more than what most commands do.
+    pub fn commit(&mut self) {
+        self.flush();
+        for thread in &mut self.threads {
+            if std::mem::take(&mut thread.given) {
+                thread.wake.wake();
+            }
+        }
     }
 
     /// Opens the sockets of a new stream on `local`, one of the configured addresses. Streams of one
@@ -154,7 +167,8 @@ impl Engine {
         Ok(Opened { rtp: SocketAddr::new(local, port), rtcp: SocketAddr::new(local, port + 1) })
     }
 
-    /// Gives a command to the thread that owns the stream. Returns at once.
+    /// Gives a command to the thread that owns the stream. Returns at once. The thread is sure to act on it
+    /// after [`commit`](Self::commit), and before the next packet of its streams.
     ///
     /// # Errors
     /// See [`CommandError`]; the command had no effect then.
@@ -259,15 +273,15 @@ impl Engine {
         }
     }
 
-    fn order(&self, thread: usize, order: Order) -> Result<(), CommandError> {
-        let thread = &self.threads[thread];
-        match thread.orders.try_send(order) {
-            Ok(()) => {
-                thread.wake.wake();
-                Ok(())
-            }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(CommandError::Busy),
+    fn order(&mut self, thread: usize, order: Order) -> Result<(), CommandError> {
+        let thread = &mut self.threads[thread];
+        let taken = thread.orders.try_send(order);
+        thread.wake.raise();
+        thread.given = true;
+        if taken.is_err() {
+            thread.wake.wake();
         }
+        taken.map_err(|_| CommandError::Busy)
     }
 }
 
@@ -277,6 +291,7 @@ impl Drop for Engine {
             // The thread ends when its channel is gone.
             let (gone, _) = sync_channel(1);
             thread.orders = gone;
+            thread.wake.raise();
             thread.wake.wake();
         }
         for thread in &mut self.threads {

@@ -168,9 +168,9 @@ fn transcode(
     let rate = common_rate_hz(from.codec, to.codec);
     let frame = rate as usize / 1_000 * usize::from(to.ptime_ms);
     let fits = |t: &Transcoder| t.codec() == from.codec && t.rate_hz() == rate && t.frame_samples() == frame;
-    if !inbound.transcoder.as_ref().is_some_and(fits) {
+    if !inbound.transcoder.as_deref().is_some_and(fits) {
         match Transcoder::new(from.codec, rate, to.ptime_ms) {
-            Ok(fresh) => inbound.transcoder = Some(fresh),
+            Ok(fresh) => inbound.transcoder = Some(Box::new(fresh)),
             Err(error) => return tracing::error!(%error, "no decoder for a joined stream"),
         }
     }
@@ -267,9 +267,9 @@ impl Outbound {
     fn encoder_at(&mut self, rate_hz: u32) -> Option<&mut crate::codec::Encoder> {
         let codec = self.format?.codec;
         let fits = |e: &crate::codec::Encoder| e.codec() == codec && e.rate_hz() == rate_hz;
-        if !self.encoder.as_ref().is_some_and(fits) {
-            self.encoder = crate::codec::Encoder::with_rate(codec, rate_hz).ok();
+        if !self.encoder.as_deref().is_some_and(fits) {
+            self.encoder = crate::codec::Encoder::with_rate(codec, rate_hz).ok().map(Box::new);
         }
-        self.encoder.as_mut()
+        self.encoder.as_deref_mut()
     }
 }

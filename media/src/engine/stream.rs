@@ -42,7 +42,8 @@ pub(super) struct Inbound {
     pub(super) expected: bool,
     pub(super) reception: Reception,
     pub(super) detector: DigitDetector,
-    pub(super) transcoder: Option<Transcoder>,
+    /// On the heap: most streams have none, and it is large.
+    pub(super) transcoder: Option<Box<Transcoder>>,
     pub(super) tap: Option<Tap>,
     /// Since when silence counts as lost media.
     pub(super) silent_since: Instant,
@@ -91,7 +92,7 @@ pub(super) struct Outbound {
     pub(super) relay: Relay,
     pub(super) reports: Reports,
     pub(super) speaker: Speaker,
-    pub(super) encoder: Option<Encoder>,
+    pub(super) encoder: Option<Box<Encoder>>,
     pub(super) player: Option<Player>,
     pub(super) player_pacer: Option<Pacer>,
     pub(super) digits: DigitGenerator,

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// An eventfd that is written only when the thread has not been woken already.
+/// An eventfd that is written once for all that was put where the thread looks, and not at all when it has looked.
 #[derive(Debug)]
 pub(super) struct Wake {
     fd: OwnedFd,
@@ -25,9 +25,15 @@ impl Wake {
         &self.fd
     }
 
-    /// Called after something was put where the thread will look.
+    /// Called after something was put where the thread will look. A thread that is awake anyway looks; one
+    /// that sleeps goes on sleeping until `wake`.
+    pub(super) fn raise(&self) {
+        self.raised.swap(true, Ordering::AcqRel);
+    }
+
+    /// Wakes the thread, unless it has looked since the last `raise`.
     pub(super) fn wake(&self) {
-        if !self.raised.swap(true, Ordering::AcqRel) {
+        if self.is_raised() {
             // Only a counter that is full already could refuse, and then the thread wakes anyway.
             let _ = rustix::io::write(&self.fd, &1u64.to_ne_bytes());
         }

@@ -124,6 +124,7 @@ impl Bench {
 
     pub(crate) fn command(&mut self, command: Command) {
         self.engine.command(command).unwrap();
+        self.engine.commit();
     }
 
     pub(crate) fn join(&mut self, a: &Phone, b: &Phone) {

@@ -195,6 +195,7 @@ impl Line {
             }
             line.tick();
             line.settle(&mut network);
+            line.edges.media.commit();
             line.send_to_floor(&to_floor);
             line.measure(&network);
         }

@@ -78,6 +78,11 @@ impl MediaEdge {
         self.prompts = prompts;
     }
 
+    /// What was ordered since the last commit begins now.
+    pub fn commit(&mut self) {
+        self.engine.commit();
+    }
+
     /// Streams in use, and free ports on an address.
     #[must_use]
     pub fn load(&self, address: IpAddr) -> (usize, usize) {
