@@ -2,10 +2,10 @@
 //!
 //! Every statement is the same text on both (`$1` placeholders); only this file tells them apart.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{path::Path, str::FromStr, sync::OnceLock, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, Type,
+    ConnectOptions, Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, Type,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
@@ -19,8 +19,11 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(20);
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 const LITE_CONNECTIONS: u32 = 4;
 const PG_CONNECTIONS: u32 = 8;
-/// Groups of values in one multi-row insert, most first: few texts, so that all stay prepared.
-const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+/// Rows in one insert at most.
+const MOST_ROWS: usize = 64;
+/// Up to so many rows go in one insert of just this length; more go in inserts of a power of two. So the texts are
+/// few, and all stay prepared.
+const EXACT_ROWS: usize = 12;
 
 /// A pool of connections to one of the two databases.
 #[derive(Clone, Debug)]
@@ -144,15 +147,19 @@ impl Tx {
     /// Inserts many rows with as few statements as possible.
     pub(super) async fn insert(&mut self, rows: &Rows) -> Result<(), StoreError> {
         let mut rest = rows.args.as_slice();
-        for groups in CHUNKS {
-            while rest.len() >= groups * rows.insert.width {
-                let (now, later) = rest.split_at(groups * rows.insert.width);
-                let sql = rows.insert.text(groups);
-                on!(&mut *self, Tx, tx => bound!(AssertSqlSafe(sql), now).execute(&mut **tx).await?.rows_affected());
-                rest = later;
-            }
+        while !rest.is_empty() {
+            let count = rows_at_once(rest.len() / rows.insert.width);
+            let (now, later) = rest.split_at(count * rows.insert.width);
+            let sql = rows.insert.text(count, self.takes_bare_marks());
+            on!(&mut *self, Tx, tx => bound!(sql, now).execute(&mut **tx).await?.rows_affected());
+            rest = later;
         }
         Ok(())
+    }
+
+    /// SQLite counts bare `?` marks itself. To look hundreds of numbered ones up costs it more than the insert.
+    const fn takes_bare_marks(&self) -> bool {
+        matches!(self, Self::Lite(_))
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
@@ -207,23 +214,30 @@ pub(super) struct Insert {
     pub(super) into: &'static str,
     pub(super) width: usize,
     pub(super) tail: &'static str,
+    /// Its statements for each number of rows, with numbered marks and with bare ones; made when first wanted.
+    pub(super) texts: [[OnceLock<String>; MOST_ROWS + 1]; 2],
+}
+
+/// How many of so many rows go into the next insert.
+fn rows_at_once(rows: usize) -> usize {
+    if rows <= EXACT_ROWS { rows } else { MOST_ROWS.min(1 << rows.ilog2()) }
 }
 
 impl Insert {
-    /// The statement for `groups` rows.
-    pub(super) fn text(&self, groups: usize) -> String {
-        let mut sql = String::with_capacity(self.into.len() + self.tail.len() + groups * self.width * 5);
-        sql.push_str(self.into);
-        for group in 0..groups {
-            sql.push_str(if group == 0 { " VALUES (" } else { ", (" });
-            for column in 0..self.width {
-                let comma = if column == 0 { "" } else { ", " };
-                sql.push_str(&format!("{comma}${}", group * self.width + column + 1));
-            }
-            sql.push(')');
-        }
-        sql.push_str(self.tail);
-        sql
+    pub(super) const fn new(into: &'static str, width: usize, tail: &'static str) -> Self {
+        Self { into, width, tail, texts: [const { [const { OnceLock::new() }; MOST_ROWS + 1] }; 2] }
+    }
+
+    /// The statement for `rows` rows, at most [`MOST_ROWS`].
+    pub(super) fn text(&'static self, rows: usize, bare: bool) -> &'static str {
+        self.texts[usize::from(bare)][rows].get_or_init(|| self.made(rows, bare))
+    }
+
+    fn made(&self, rows: usize, bare: bool) -> String {
+        let mark = |number: usize| if bare { "?".to_owned() } else { format!("${number}") };
+        let row = |row: usize| (1..=self.width).map(|column| mark(row * self.width + column)).collect::<Vec<_>>().join(", ");
+        let rows = (0..rows).map(|at| format!("({})", row(at))).collect::<Vec<_>>().join(", ");
+        format!("{} VALUES {rows}{}", self.into, self.tail)
     }
 }
 

@@ -171,6 +171,13 @@ pub(super) struct Entry {
     pub(super) body: String,
 }
 
+/// The journal's body for the end of a call.
+#[derive(Serialize)]
+struct Ended<'a> {
+    cdr: &'a Cdr,
+    quality: Option<&'a serde_json::Value>,
+}
+
 impl Record {
     /// Short name of what it records; also the journal's `kind`.
     #[must_use]
@@ -197,7 +204,7 @@ impl Record {
         Some(match self {
             Self::CallStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
             Self::CallEnded { cdr, quality } => {
-                let body = json(serde_json::json!({ "cdr": cdr, "quality": quality }));
+                let body = super::db::json(&Ended { cdr, quality: quality.as_ref() });
                 let agent = cdr.agent.as_ref().map(ToString::to_string);
                 Entry { agent, ..row(cdr.ended_at, Some(cdr.call.to_string()), body) }
             }

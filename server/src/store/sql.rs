@@ -13,7 +13,7 @@ macro_rules! statements {
 
 macro_rules! inserts {
     ($($(#[$doc:meta])* $name:ident = $width:literal, $into:literal, $tail:literal;)*) => {
-        $($(#[$doc])* pub(super) static $name: Insert = Insert { into: $into, width: $width, tail: $tail };)*
+        $($(#[$doc])* pub(super) static $name: Insert = Insert::new($into, $width, $tail);)*
         /// All of them.
         #[cfg(test)]
         pub(super) static ALL_INSERTS: &[&Insert] = &[$(&$name),*];

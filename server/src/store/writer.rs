@@ -6,8 +6,9 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
+    time::{sleep, timeout},
 };
 
 use super::{JournalRow, Record, Store, StoreError, db::args, project::Batch, sql};
@@ -19,10 +20,10 @@ const QUEUE_RECORDS: usize = 32_768;
 const RESERVED_RECORDS: usize = QUEUE_RECORDS / 8;
 /// Records in one transaction.
 const BATCH_RECORDS: usize = 512;
-/// How long a record waits for others: a commit with its sync to disk costs more than what is in it. Places in
-/// line and answers that are waited for go with the next turn; the records of calls may wait a few turns.
-const LINGER: Duration = Duration::from_millis(5);
-const LINGER_TURNS: u32 = 5;
+/// How long a record of a call waits for others: a commit with its sync to disk costs more than what is in it.
+const LINGER: Duration = Duration::from_millis(25);
+/// How long places in line, and all that is not the record of a call, wait.
+const URGENT_LINGER: Duration = Duration::from_millis(5);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
@@ -41,6 +42,7 @@ pub enum Refused {
 #[derive(Clone, Debug)]
 pub struct Writer {
     messages_tx: mpsc::Sender<Message>,
+    urgent: Arc<Notify>,
     trouble: watch::Receiver<Option<Arc<str>>>,
 }
 
@@ -60,8 +62,9 @@ impl Writer {
         // A name that meets another one is worse than none: without randomness the process is of no use.
         getrandom::fill(&mut name).expect("the operating system gives random bytes");
         let name = u64::from_le_bytes(name);
-        let task = Task { store, messages_rx, trouble_tx, name: format!("{name:016x}"), batch: 0 };
-        (Self { messages_tx, trouble }, tokio::spawn(task.run()))
+        let urgent = Arc::new(Notify::new());
+        let task = Task { store, messages_rx, urgent: Arc::clone(&urgent), trouble_tx, name: format!("{name:016x}"), batch: 0 };
+        (Self { messages_tx, urgent, trouble }, tokio::spawn(task.run()))
     }
 
     /// Takes a record, never waiting. What is refused is counted and lost.
@@ -70,8 +73,12 @@ impl Writer {
         let refused = if matches!(record, Record::CallStarted(_)) && free < RESERVED_RECORDS {
             Refused::Full
         } else {
+            let urgent = record.is_urgent();
             match self.messages_tx.try_send(Message::Record(record)) {
                 Ok(()) => {
+                    if urgent {
+                        self.urgent.notify_one();
+                    }
                     METRICS.store_queue_records.set((QUEUE_RECORDS - free) as u64);
                     return Ok(());
                 }
@@ -93,6 +100,7 @@ impl Writer {
     pub async fn flush(&self) -> Result<(), Refused> {
         let (done_tx, done) = oneshot::channel();
         self.messages_tx.send(Message::Flush(done_tx)).await.map_err(|_| Refused::Ended)?;
+        self.urgent.notify_one();
         done.await.map_err(|_| Refused::Ended)
     }
 
@@ -109,15 +117,17 @@ impl Writer {
     }
 }
 
-impl Message {
+impl Record {
+    /// Somebody may be waiting for it to be on the disk.
     const fn is_urgent(&self) -> bool {
-        !matches!(self, Self::Record(Record::CallStarted(_) | Record::CallEnded { .. } | Record::BindingPut { .. }))
+        !matches!(self, Self::CallStarted(_) | Self::CallEnded { .. } | Self::BindingPut { .. })
     }
 }
 
 struct Task {
     store: Store,
     messages_rx: mpsc::Receiver<Message>,
+    urgent: Arc<Notify>,
     trouble_tx: watch::Sender<Option<Arc<str>>>,
     name: String,
     batch: i64,
@@ -146,20 +156,27 @@ impl Task {
         let _ = self.store.db.execute(sql::DROP_WRITER, &args![self.name.as_str()]).await;
     }
 
-    /// Waits for more records to share a commit with, as long as none of them is urgent.
+    /// Waits for more records to share a commit with.
     async fn linger(&mut self, messages: &mut Vec<Message>) {
-        for _ in 0..LINGER_TURNS {
-            if messages.len() >= BATCH_RECORDS || messages.iter().any(|message| matches!(message, Message::Flush(_))) {
-                return;
+        let asked = |messages: &[Message]| messages.iter().any(|message| matches!(message, Message::Flush(_)));
+        if messages.len() >= BATCH_RECORDS || asked(messages) {
+            return;
+        }
+        // What is urgent said so, now or before: then the wait is over at once and the short one begins.
+        if timeout(LINGER, self.urgent.notified()).await.is_ok() {
+            self.take_more(messages);
+            if !asked(messages) {
+                sleep(URGENT_LINGER).await;
             }
-            let urgent = messages.iter().any(Message::is_urgent);
-            tokio::time::sleep(LINGER).await;
-            while let Some(message) = (messages.len() < BATCH_RECORDS).then(|| self.messages_rx.try_recv().ok()).flatten() {
-                messages.push(message);
-            }
-            if urgent {
-                return;
-            }
+        }
+        self.take_more(messages);
+    }
+
+    fn take_more(&mut self, messages: &mut Vec<Message>) {
+        while messages.len() < BATCH_RECORDS
+            && let Ok(message) = self.messages_rx.try_recv()
+        {
+            messages.push(message);
         }
     }
 
@@ -196,7 +213,7 @@ impl Task {
                 Err(error) => self.report(&error),
             }
             METRICS.store_retries.inc();
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             pause = (pause * 2).min(LAST_RETRY);
             again = true;
         }

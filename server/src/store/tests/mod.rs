@@ -100,7 +100,7 @@ async fn every_statement_is_understood_by_both_databases() {
     for db in both().await {
         let store = db.open().await;
         let mut texts: Vec<String> = sql::ALL.iter().map(|(_, text)| (*text).to_owned()).collect();
-        texts.extend(sql::ALL_INSERTS.iter().flat_map(|insert| [1, 2, 64].map(|groups| insert.text(groups))));
+        texts.extend(sql::ALL_INSERTS.iter().flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));
         for text in texts {
             let statement = AssertSqlSafe(text.clone()).into_sql_str();
             let outcome = match &store.db {
