@@ -146,6 +146,8 @@ impl Floor {
         if let Some(old) = old_place.and_then(|old| self.take_over(old)) {
             item.virtual_arrival_at = old.virtual_arrival_at;
             item.priority_minutes = old.priority_minutes;
+        } else if let Some(queue) = self.queues.get(&item.queue) {
+            item.virtual_arrival_at = queue.free_moment(item.virtual_arrival_at);
         }
         self.journal(FloorEvent::Queued { item: item.record(), rejoined: old_place, at: now });
         self.join(now, item);
