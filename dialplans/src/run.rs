@@ -158,6 +158,14 @@ impl Run {
         self.outputs.pop_front()
     }
 
+    /// Whether the step that was given last stands as `menu` in the plan; the call knows it as `collect`.
+    #[must_use]
+    pub fn is_in_menu(&self) -> bool {
+        let State::AwaitsOutcome { block, index, .. } = self.state else { return false };
+        let placed = self.plan.block(block).steps.get(index);
+        placed.is_some_and(|placed| matches!(placed.action, Action::Menu(_)))
+    }
+
     fn start(&mut self, plan: &Plan) {
         let found = plan.routes.iter().find_map(|route| Some((route, admits(plan, route, &self.facts).ok()?)));
         match found {

@@ -158,7 +158,11 @@ impl LiveCall {
     /// What can be seen of it.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        self.call.view()
+        let mut view = self.call.view();
+        if self.run.is_in_menu() {
+            view.step = "menu";
+        }
+        view
     }
 
     fn work_off(&mut self, edges: &mut Edges, mut inputs: VecDeque<Input>) {

@@ -21,6 +21,9 @@ pub(super) struct Ledger {
     started_at: Timestamp,
     pub(super) answered_at: Option<Timestamp>,
     pub(super) connected_at: Option<Timestamp>,
+    /// The route that took the call.
+    took: Option<RouteName>,
+    /// The route that has it now.
     pub(super) route: Option<RouteName>,
     pub(super) queue: Option<QueueName>,
     pub(super) agent: Option<AgentName>,
@@ -42,6 +45,7 @@ impl Ledger {
             started_at: now,
             answered_at: None,
             connected_at: None,
+            took: None,
             route: None,
             queue: None,
             agent: None,
@@ -60,6 +64,12 @@ impl Ledger {
     /// An instant that is not before what was written last.
     pub(super) fn clamp(&self, now: Timestamp) -> Timestamp {
         now.max(self.since)
+    }
+
+    /// The call goes by this route from now on.
+    pub(super) fn routed(&mut self, route: RouteName) {
+        self.took.get_or_insert_with(|| route.clone());
+        self.route = Some(route);
     }
 
     pub(super) const fn started_at(&self) -> Timestamp {
@@ -107,7 +117,7 @@ impl Ledger {
             origin: arrival.origin.clone(),
             from: arrival.from.clone(),
             to: arrival.to.clone(),
-            route: self.route.take(),
+            route: self.took.take(),
             queue: self.queue.take(),
             agent: self.agent.take(),
             answered_by: self.answered_by.take(),

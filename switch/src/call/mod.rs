@@ -154,7 +154,7 @@ impl Call {
         match input {
             Input::Routed(route) => {
                 self.trace("route", route.as_str());
-                self.ledger.route = Some(route);
+                self.ledger.routed(route);
             }
             Input::Hangup { cause } => self.finish(at.now, cause, Blame::Us),
             Input::LegFailed { leg: LegId::CALLER, cause } | Input::LegEnded { leg: LegId::CALLER, cause } => {
