@@ -1,7 +1,10 @@
 //! Queues, agents and items.
 
+use std::time::Duration;
+
 use axum::{Extension, Json, extract::State, http::StatusCode};
 use tandem_switch::{floor::AgentState, id::ItemId, name::AgentName};
+use tokio::time::timeout;
 
 use super::{
     Api,
@@ -13,6 +16,8 @@ use super::{
 
 /// Characters of a reason, at most.
 const MAX_REASON: usize = 64;
+/// How long a question about an item waits for what is on its way to the database.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// All queues
 #[utoipa::path(get, path = "/api/v1/queues", tag = "floor", security(("token" = ["read"])), responses((status = 200, body = [QueueView])))]
@@ -108,7 +113,13 @@ pub(super) async fn post_agent_state(
     responses((status = 200, body = ItemStoryView), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn why(State(api): State<Api>, Path(item): Path<String>) -> Result<Json<ItemStoryView>, Problem> {
     let id: ItemId = id(&item)?;
-    let story = api.control.store.why(id).await?.ok_or_else(|| Problem::not_found("item", &item))?;
+    let store = &api.control.store;
+    let mut story = store.why(id).await?;
+    if story.is_none() && timeout(COMMIT_PATIENCE, api.control.writer.flush()).await.is_ok() {
+        // It may have come in just now: what the floor knows is told once it is written.
+        story = store.why(id).await?;
+    }
+    let story = story.ok_or_else(|| Problem::not_found("item", &item))?;
     // What is stored is told even when the floor is too busy to add to it.
     let now = match story.state.as_str() {
         "waiting" => api.control.ask(|reply| ControlRequest::WhyWaiting { item: id, reply }).await.ok().flatten(),

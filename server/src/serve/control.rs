@@ -6,7 +6,10 @@ use std::sync::{Arc, atomic::Ordering};
 use tandem_switch::{cdr::Origin, time::Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
-use super::plans::{self, PlanFolder};
+use super::{
+    plans::PlanFolder,
+    reload::{Loaded, Reload, Reloads},
+};
 use crate::{
     clock,
     http::{
@@ -41,13 +44,25 @@ pub struct Director {
     pub writer: Writer,
     /// What `/readyz` says.
     pub ready: Arc<Readiness>,
+    /// Plans that are being read.
+    pub reloads: Reloads,
 }
 
 impl Director {
-    /// Answers requests until nobody can ask any more.
+    /// Answers requests until nobody can ask any more. A plan is read and checked beside that.
     pub async fn run(mut self, mut requests: mpsc::Receiver<ControlRequest>) {
-        while let Some(request) = requests.recv().await {
-            self.answer(request).await;
+        loop {
+            self.reloads.start_next(&self.folder, self.service.generation + 1);
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(request) => self.answer(request).await,
+                    None => return,
+                },
+                (Reload { by, reply }, loaded) = self.reloads.ended() => {
+                    let outcome = self.take(by, loaded).await;
+                    drop(reply.send(outcome));
+                }
+            }
         }
     }
 
@@ -61,10 +76,7 @@ impl Director {
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
             ControlRequest::Hangup { call, reply } => self.ask_line(LineAsk::Hangup { call, done: reply }).await,
             ControlRequest::Plan(reply) => drop(reply.send(self.view())),
-            ControlRequest::Reload { by, reply } => {
-                let outcome = self.reload(by).await;
-                drop(reply.send(outcome));
-            }
+            ControlRequest::Reload { by, reply } => self.reloads.ask(Reload { by, reply }),
             ControlRequest::Explain { to, from, at, reply } => drop(reply.send(self.explain(&to, &from, at))),
             ControlRequest::PeopleChanged => self.people_changed().await,
         }
@@ -92,13 +104,18 @@ impl Director {
         PlanView::new(&self.taken, self.warnings.clone())
     }
 
-    /// Reads the plan again and takes it into service if it holds no error. Calls that are up keep theirs.
+    /// Takes a plan that was read into service if it holds no error. Calls that are up keep theirs.
     ///
     /// # Errors
     /// What is wrong; the plan in service stays.
-    pub async fn reload(&mut self, by: String) -> Result<PlanView, Vec<PlanProblem>> {
-        match self.try_reload(by).await {
-            Ok(()) => {
+    async fn take(&mut self, by: String, loaded: Result<Loaded, Vec<PlanProblem>>) -> Result<PlanView, Vec<PlanProblem>> {
+        match loaded {
+            Ok(Loaded { service, files, warnings }) => {
+                let (new, old) = (&service.plan, &self.service.plan);
+                if new.listen != old.listen || new.realm != old.realm {
+                    tracing::warn!("the plan's addresses or realm changed: they take effect at the next start");
+                }
+                self.put_in_service(service, files, warnings, by).await;
                 tracing::info!(generation = self.service.generation, "a new plan is in service");
                 Ok(self.view())
             }
@@ -110,24 +127,6 @@ impl Director {
                 Err(problems)
             }
         }
-    }
-
-    async fn try_reload(&mut self, by: String) -> Result<(), Vec<PlanProblem>> {
-        let folder = self.folder.clone();
-        let load = move || folder.check().inspect(|checked| checked.prompts.load_all());
-        let checked = tokio::task::spawn_blocking(load).await.map_err(|error| vec![problem(&error.to_string())])?;
-        let checked = checked.map_err(|error| vec![problem(&chain(&error))])?;
-        let problems = problems(&checked.report);
-        let Some(plan) = checked.plan else { return Err(problems) };
-        if plan.listen != self.service.plan.listen || plan.realm != self.service.plan.realm {
-            tracing::warn!("the plan's addresses or realm changed: they take effect at the next start");
-        }
-        let generation = self.service.generation + 1;
-        let service = plans::service(plan, &self.folder.path, checked.prompts, generation)
-            .await
-            .map_err(|error| vec![problem(&error.to_string())])?;
-        self.put_in_service(service, checked.files, problems, by).await;
-        Ok(())
     }
 
     async fn put_in_service(&mut self, service: Service, files: Vec<PlanFile>, warnings: Vec<PlanProblem>, by: String) {
@@ -228,11 +227,6 @@ pub fn problems(report: &tandem_dialplan::Report) -> Vec<PlanProblem> {
         help: found.suggestion.clone(),
     });
     all.collect()
-}
-
-/// A problem that is not in a file.
-fn problem(message: &str) -> PlanProblem {
-    PlanProblem { severity: "error".to_owned(), file: String::new(), line: 0, column: 0, message: message.to_owned(), help: None }
 }
 
 /// An error with all its causes, on one line.

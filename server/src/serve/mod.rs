@@ -5,6 +5,7 @@ pub mod control;
 pub mod data;
 pub mod people;
 pub mod plans;
+pub mod reload;
 pub mod signals;
 pub mod tls;
 
@@ -28,7 +29,7 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
-    store::{Generation, Person, PlanFile, Record, Scope, Store, StoreError, Writer},
+    store::{Generation, Person, PlanFile, Record, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         floor::{self, FloorLoop, LINK_CAPACITY},
         line::{self, Line, Service},
@@ -267,6 +268,7 @@ impl Start {
             store: store.clone(),
             writer: writer.clone(),
             ready: Arc::clone(&ready),
+            reloads: reload::Reloads::default(),
         };
         tokio::spawn(director.run(requests));
         signals::until_stopped(&control, &line_tx, options.drain_s).await?;
@@ -329,12 +331,20 @@ async fn write_access(
 ) -> Result<(), ServeError> {
     const NAME: &str = "command line";
     let Some(http) = listen.http.first() else { return Ok(()) };
-    for old in store.tokens().await?.iter().filter(|token| token.name == NAME && token.revoked_at.is_none()) {
-        store.revoke_token(&old.id, "start", at).await?;
-    }
-    let (token, _) = store.add_token(NAME, Scope::Admin, "start", at).await?;
+    let file = data.join("cli.json");
+    let kept = std::fs::read_to_string(&file).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let kept = kept.and_then(|access| access["token"].as_str().map(str::to_owned));
+    let token = match kept {
+        Some(token) if matches!(store.check_token(&token, at).await?, TokenCheck::Good(_)) => token,
+        _ => {
+            for old in store.tokens().await?.iter().filter(|token| token.name == NAME && token.revoked_at.is_none()) {
+                store.revoke_token(&old.id, "start", at).await?;
+            }
+            store.add_token(NAME, Scope::Admin, "start", at).await?.0.expose().to_owned()
+        }
+    };
     let reachable = if http.ip().is_unspecified() { SocketAddr::new(IpAddr::from([127, 0, 0, 1]), http.port()) } else { *http };
-    let text = json!({ "server": format!("http://{reachable}"), "token": token.expose() }).to_string();
-    data::write_private(&data.join("cli.json"), &text)?;
+    let text = json!({ "server": format!("http://{reachable}"), "token": token }).to_string();
+    data::write_private(&file, &text)?;
     Ok(())
 }

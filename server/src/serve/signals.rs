@@ -26,7 +26,7 @@ pub async fn until_stopped(control: &Control, line: &mpsc::Sender<LineAsk>, drai
     let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(control).await,
+            _ = hangup.recv() => reload(control),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -47,9 +47,12 @@ pub async fn until_stopped(control: &Control, line: &mpsc::Sender<LineAsk>, drai
     Ok(())
 }
 
-async fn reload(control: &Control) {
-    let (reply, answer) = oneshot::channel();
-    // What is wrong with a plan that is not taken is logged where it is found.
-    let _director_is_gone = control.requests_tx.send(ControlRequest::Reload { by: "signal".to_owned(), reply }).await;
-    let _outcome = answer.await;
+/// Asks for a reload and does not wait for it: whoever stops the switch meanwhile is heard at once. What is
+/// wrong with a plan that is not taken is logged where it is found.
+fn reload(control: &Control) {
+    let (reply, _nobody_listens) = oneshot::channel();
+    let asked = control.requests_tx.try_send(ControlRequest::Reload { by: "signal".to_owned(), reply });
+    if asked.is_err() {
+        tracing::error!("the switch is too busy to reload its plan; send the signal again");
+    }
 }
