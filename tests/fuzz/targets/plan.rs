@@ -1,0 +1,48 @@
+//! A plan file: taken or refused with a place in the file, and a plan that was taken answers every call.
+#![no_main]
+
+use std::sync::Arc;
+
+use libfuzzer_sys::fuzz_target;
+use tandem_dialplan::{CallFacts, Input, Output, Run, Source, World, check};
+use tandem_switch::{
+    cdr::Origin,
+    step::{Step, StepOutcome},
+    time::Timestamp,
+};
+
+fuzz_target!(|text: &str| {
+    let sources = [Source::new("plan.kdl", text)];
+    let (plan, report) = check(&sources, &World::default());
+    for found in &report.diagnostics {
+        assert!(!found.message.is_empty());
+        assert!(found.line <= text.lines().count() + 1, "line {} of {}", found.line, text.lines().count());
+    }
+    let _ = report.drawn(false);
+    let Some(plan) = plan else {
+        assert!(report.diagnostics.len() > 0, "a plan is refused with a reason");
+        return;
+    };
+    let now = Timestamp::from_ms(1_800_000_000_000);
+    let facts = CallFacts {
+        origin: Origin::Extension("1001".into()),
+        from: "1001".into(),
+        to: "1000".into(),
+        language: None,
+        overrides: Arc::default(),
+    };
+    let mut run = Run::new(Arc::new(plan), facts);
+    run.handle(now, Input::Start);
+    // Whoever presses nothing and hangs up nowhere still comes to an end.
+    let mut steps = 0;
+    while let Some(output) = run.poll() {
+        if let Output::Step(step) = output {
+            steps += 1;
+            assert!(steps <= 2_000, "a plan has no end");
+            if matches!(step, Step::Hangup { .. }) {
+                return;
+            }
+            run.handle(now, Input::Outcome(StepOutcome::Done));
+        }
+    }
+});

@@ -1,0 +1,59 @@
+//! A row of datagrams on one port, as the media engine reads them: statistics, learning, digits, decoders and reports hold.
+#![no_main]
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use libfuzzer_sys::fuzz_target;
+use tandem_media::{
+    codec::{Codec, Decoder},
+    contract::LearnPolicy,
+    dtmf::DigitDetector,
+    learn::Learner,
+    outgoing::Outgoing,
+    reception::Reception,
+    reports::{NtpClock, Reports},
+    rtp::{Header, is_rtcp},
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut now = Instant::now();
+    let peer: SocketAddr = "192.0.2.1:4000".parse().expect("an address");
+    let mut reception = Reception::new(now);
+    let mut learner = Learner::new(peer, Some(peer.ip()), LearnPolicy::default());
+    let mut digits = DigitDetector::new();
+    let mut outgoing = Outgoing::new(1, 2, 3);
+    let mut reports = Reports::new(now, NtpClock::new(now, 1_800_000_000_000_000), 4);
+    let mut decoders = Codec::ALL.map(|codec| Decoder::new(codec).expect("a decoder"));
+    let mut pcm = [0; 5_760];
+    let mut rest = bytes;
+    // Each datagram: its length, when it comes, from which port, then its bytes.
+    while let Some((&[length, wait, port], tail)) = rest.split_first_chunk::<3>() {
+        let (datagram, tail) = tail.split_at(usize::from(length).min(tail.len()));
+        rest = tail;
+        now += Duration::from_millis(u64::from(wait));
+        if is_rtcp(datagram) {
+            let _ = reports.handle(now, &outgoing, datagram);
+        } else if let Some(header) = Header::parse(datagram) {
+            let payload = &datagram[header.payload()];
+            learner.handle(now, SocketAddr::new(peer.ip(), 4_000 + u16::from(port % 3)), &header);
+            reception.handle(now, &header, true);
+            for digit in digits.handle(now, header.timestamp, payload, 8_000).into_iter().flatten() {
+                assert!("0123456789*#ABCD".contains(digit.key));
+            }
+            for decoder in &mut decoders {
+                if let Ok(samples) = decoder.decode(payload, &mut pcm) {
+                    assert!(samples <= pcm.len());
+                }
+            }
+            let _ = outgoing.stamp(now, 0, header.timestamp, false, payload.len());
+        }
+        let _ = reports.due(now, 8_000, &outgoing, &mut reception);
+    }
+    let share = reports.remote_loss().unwrap_or(0.0);
+    assert!((0.0..=1.0).contains(&share));
+    assert!(reception.mos(reports.rtt_ms()).is_none_or(|mos| (1.0..=5.0).contains(&mos)));
+    let _ = reports.bye(now, 8_000, &outgoing, &mut reception);
+});
