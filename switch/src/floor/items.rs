@@ -147,7 +147,7 @@ impl Floor {
             item.virtual_arrival_at = old.virtual_arrival_at;
             item.priority_minutes = old.priority_minutes;
         } else if let Some(queue) = self.queues.get(&item.queue) {
-            item.virtual_arrival_at = queue.free_moment(item.virtual_arrival_at);
+            item.virtual_arrival_at = queue.order.free_moment(item.virtual_arrival_at, item.priority_minutes);
         }
         self.journal(FloorEvent::Queued { item: item.record(), rejoined: old_place, at: now });
         self.join(now, item);

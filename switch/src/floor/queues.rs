@@ -101,19 +101,6 @@ impl Queue {
         }
     }
 
-    /// The first microsecond from `at` on that is nobody's arrival here. A place is found again after a restart
-    /// by the moment of arrival alone, so two who wait never share one.
-    pub(super) fn free_moment(&self, at: Timestamp) -> Timestamp {
-        let mut free = at;
-        for (taken, _) in self.arrivals.range((at, ItemId(0))..) {
-            if *taken > free {
-                break;
-            }
-            free = Timestamp(taken.0 + 1);
-        }
-        free
-    }
-
     /// A queue that an agent or a restored item names before, or after, the plan does.
     pub(super) fn unknown(queue: QueueName) -> Self {
         let profile = QueueProfile {

@@ -58,7 +58,7 @@ fn an_old_place_is_only_for_the_same_queue_and_a_known_number() {
         4: queued, place 1
         > call 5 support from=+412
         5 takes the place of 2
-        5: queued, place 3
+        5: queued, place 2
         ",
     );
 }
@@ -104,7 +104,7 @@ fn places_of_before_the_restart_are_offered_to_nobody() {
         3: ring 1001 for 10 s (offer 2)
         > call 4 support from=+411
         4 takes the place of 1
-        4: queued, place 3
+        4: queued, place 1
         > accept 2
         offer 2 accepted
         1001 engaged with 3
