@@ -24,7 +24,7 @@ for target in "${targets[@]}"; do
     seeds=()
     [ -d "seeds/$target" ] && seeds+=("seeds/$target")
     case $target in
-        sip_message | sip_framer) seeds+=(../data/torture/rfc4475 ../data/torture/rfc5118 ../data/torture/rfc5118-fixed) ;;
+        sip_message | sip_framer | sip_rsip) seeds+=(../data/torture/rfc4475 ../data/torture/rfc5118 ../data/torture/rfc5118-fixed) ;;
     esac
     echo "fuzz: $target for $seconds s"
     if ! "$out/build/$host/release/$target" -max_total_time="$seconds" -max_len=4096 -timeout=5 -rss_limit_mb=1024 -dict=sip.dict \

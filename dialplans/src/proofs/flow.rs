@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::{
     diagnostic::{Findings, did_you_mean},
     pattern::NumberMatch,
-    plan::{Action, BlockId, DialOut, DialTarget, Ending, Handlers, OriginGuard, Placed, Plan, Say},
+    plan::{Action, BlockId, DialOut, DialTarget, Ending, Handlers, OriginGuard, Placed, Plan, Route, Say},
     source::Location,
     template::{CALLER, DIALLED, Template},
 };
@@ -17,13 +17,35 @@ use crate::{
 /// Steps that are looked at in one plan at most; a plan that needs more is refused.
 const MAX_VISITS: usize = 1_000_000;
 
-/// A `goto` and whether the way to it, from the begin of its route, can be without any wait.
+/// A `goto` and what holds on the way to it from the begin of its route.
 #[derive(Debug)]
 pub(super) struct Goto {
     from: usize,
     pub(super) to: usize,
+    /// Time passes for sure.
     waited: bool,
+    entry: Entry,
     at: Location,
+}
+
+/// What is sure of a call that enters a route, whichever way it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    answered: bool,
+    heard: bool,
+    /// It may be a call from outside.
+    from_outside: bool,
+}
+
+impl Entry {
+    /// What is sure when it came one way or the other.
+    const fn or(self, other: Self) -> Self {
+        Self {
+            answered: self.answered && other.answered,
+            heard: self.heard && other.heard,
+            from_outside: self.from_outside || other.from_outside,
+        }
+    }
 }
 
 /// What holds at a point of a path.
@@ -55,29 +77,18 @@ fn joined(paths: impl IntoIterator<Item = Option<State>>) -> Option<State> {
 
 /// Checks all routes and returns their gotos.
 pub(super) fn check(plan: &Plan, findings: &mut Findings) -> Vec<Goto> {
-    let mut walk = Walk {
-        plan,
-        findings,
-        route: 0,
-        gotos: Vec::new(),
-        visits: 0,
-        needs_captures: vec![None; plan.routes.len()],
-        said: BTreeSet::new(),
-    };
+    let (entries, too_large) = entries(plan);
+    let mut walk = Walk::new(plan, findings);
     for (index, route) in plan.routes.iter().enumerate() {
-        walk.route = index;
-        let only_goto = route.origins.is_empty();
-        let start =
-            State { answered: only_goto, heard: only_goto, waited: false, variables: walk.captures(&route.to, &route.caller) };
-        if let Some(end) = walk.block(route.block, start)
-            && !end.heard
-            && !plan.block(route.block).steps.is_empty()
-        {
+        // What nothing leads to is said elsewhere; it is not blamed for how it would be entered.
+        let entry = entries[index].unwrap_or(Entry { answered: true, heard: true, from_outside: false });
+        let end = walk.route(index, entry);
+        if end.is_some_and(|end| !end.heard) && !plan.block(route.block).steps.is_empty() {
             let message =
                 format!("route `{}` can end in silence: nothing is played, dialled, queued or refused on some path", route.name);
             walk.findings.error("silent-end", route.at, message);
         }
-        if walk.visits >= MAX_VISITS {
+        if too_large || walk.visits >= MAX_VISITS {
             walk.findings.error("too-large", route.at, "the paths of this plan are too many to be checked");
             break;
         }
@@ -86,6 +97,33 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) -> Vec<Goto> {
     captures_over_goto(plan, &gotos, &needs_captures, findings);
     loops(plan, &gotos, findings);
     gotos
+}
+
+/// How each route can be entered, by a call of its own or by any `goto`; `None` for a route that nothing leads to.
+/// Also whether there were too many paths to find that out.
+fn entries(plan: &Plan) -> (Vec<Option<Entry>>, bool) {
+    let own = |route: &Route| {
+        let from_outside = route.origins.iter().any(|origin| *origin != OriginGuard::Extension);
+        (!route.origins.is_empty()).then_some(Entry { answered: false, heard: false, from_outside })
+    };
+    let mut entries: Vec<Option<Entry>> = plan.routes.iter().map(own).collect();
+    let mut open: Vec<usize> = (0..entries.len()).filter(|index| entries[*index].is_some()).collect();
+    let mut unheard = Findings::new(&[]);
+    let mut walk = Walk::new(plan, &mut unheard);
+    while let Some((index, entry)) = open.pop().and_then(|index| Some((index, entries[index]?))) {
+        walk.route(index, entry);
+        for goto in std::mem::take(&mut walk.gotos) {
+            let before = entries[goto.to];
+            let now = before.map_or(goto.entry, |before| before.or(goto.entry));
+            // An entry can only become worse, and only three times: this ends.
+            if before != Some(now) {
+                entries[goto.to] = Some(now);
+                open.push(goto.to);
+            }
+        }
+    }
+    let too_large = walk.visits >= MAX_VISITS;
+    (entries, too_large)
 }
 
 /// A route that needs its own captures must not be entered by `goto`.
@@ -129,6 +167,7 @@ struct Walk<'a> {
     plan: &'a Plan,
     findings: &'a mut Findings,
     route: usize,
+    from_outside: bool,
     gotos: Vec<Goto>,
     visits: usize,
     /// Per route, a capture of its own that it uses.
@@ -137,7 +176,30 @@ struct Walk<'a> {
     said: BTreeSet<(Location, &'static str)>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(plan: &'a Plan, findings: &'a mut Findings) -> Self {
+        let needs_captures = vec![None; plan.routes.len()];
+        Self {
+            plan,
+            findings,
+            route: 0,
+            from_outside: false,
+            gotos: Vec::new(),
+            visits: 0,
+            needs_captures,
+            said: BTreeSet::new(),
+        }
+    }
+
+    /// What holds at the end of a route; `None` when no path gets there.
+    fn route(&mut self, index: usize, entry: Entry) -> Option<State> {
+        let route = &self.plan.routes[index];
+        (self.route, self.from_outside) = (index, entry.from_outside);
+        let variables = self.captures(&route.to, &route.caller);
+        let start = State { answered: entry.answered, heard: entry.heard, waited: false, variables };
+        self.block(route.block, start)
+    }
+
     /// Variables that every way into the route binds.
     fn captures(&self, to: &[NumberMatch], caller: &[NumberMatch]) -> BTreeSet<String> {
         let common = |matches: &[NumberMatch]| {
@@ -234,7 +296,8 @@ impl Walk<'_> {
                 joined([inside, Some(state)])
             }
             Action::Goto(to) => {
-                self.gotos.push(Goto { from: self.route, to: *to, waited: state.waited, at });
+                let entry = Entry { answered: state.answered, heard: state.heard, from_outside: self.from_outside };
+                self.gotos.push(Goto { from: self.route, to: *to, waited: state.waited, entry, at });
                 None
             }
             Action::Hangup(_) => {
@@ -271,8 +334,7 @@ impl Walk<'_> {
         if let Some(caller_id) = &dial.caller_id {
             self.uses(caller_id, at, state);
         }
-        let from_outside = self.plan.routes[self.route].origins.iter().any(|origin| *origin != OriginGuard::Extension);
-        if free_choice && from_outside {
+        if free_choice && self.from_outside {
             let message = "callers from outside choose the number that is dialled through a trunk: at your expense";
             self.say_once("open-relay", at, |findings, at| findings.warning("open-relay", at, message));
         }
@@ -306,13 +368,13 @@ impl Walk<'_> {
     }
 
     fn agents_only(&mut self, at: Location) {
-        let origins = &self.plan.routes[self.route].origins;
-        if origins.iter().any(|origin| *origin != OriginGuard::Extension) {
+        if self.from_outside {
             self.say_once("agents-only", at, |findings, at| {
                 findings.error(
                     "agents-only",
                     at,
-                    "only agents at their own phones can do this: the route must say `from extension` and nothing else",
+                    "only agents at their own phones can do this: this route, and each that leads to it by `goto`, must say \
+                     `from extension` and nothing else",
                 );
             });
         }

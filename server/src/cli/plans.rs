@@ -1,10 +1,10 @@
 //! Plans: `check` and `explain`, from files or from the running server.
 
-use std::{io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, io::IsTerminal as _, path::Path, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use serde_json::json;
-use tandem_dialplan::Severity;
+use tandem_dialplan::{Plan, Schedule, Severity};
 
 use super::{CliError, Common, Format, client::Client, print, table::draw};
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
         plans::{Checked, PlanFolder},
     },
 };
+
+/// Openings and closings that `check` tells of each schedule.
+const TRANSITIONS: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -49,12 +52,28 @@ pub(super) fn check(args: &CheckArgs, common: &Common) -> Result<ExitCode, CliEr
     let Checked { plan, report, files, .. } = read(&args.folder, &common.data)?;
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
     if common.format == Format::Json {
-        println!("{}", json!({ "good": plan.is_some(), "errors": errors, "warnings": warnings, "problems": problems(&report) }));
+        let schedules = plan.as_ref().map(coming);
+        let found = problems(&report);
+        println!(
+            "{}",
+            json!({ "good": plan.is_some(), "errors": errors, "warnings": warnings, "problems": found, "schedules": schedules })
+        );
     } else {
         print!("{}", report.drawn(std::io::stdout().is_terminal()));
+        for (name, transitions) in plan.as_ref().map(coming).unwrap_or_default() {
+            println!("schedule {}: the next openings and closings", super::table::clean(&name));
+            transitions.iter().for_each(|transition| println!("    {transition}"));
+        }
         println!("{} files: {errors} errors, {warnings} warnings", files.len());
     }
     Ok(if plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The next openings and closings of each schedule.
+fn coming(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let now = clock::now().at;
+    let next = |schedule: &Schedule| schedule.next_transitions(now, TRANSITIONS).iter().map(ToString::to_string).collect();
+    plan.schedules.iter().map(|(name, schedule)| (name.to_string(), next(schedule))).collect()
 }
 
 pub(super) async fn explain(args: ExplainArgs, common: &Common) -> Result<(), CliError> {

@@ -21,6 +21,9 @@ fn a_plan_is_checked_and_explained() {
     let switch = Switch::demo();
     let checked = switch.cli(&["check", "demo"]);
     assert!(checked.contains("0 errors"), "{checked}");
+    let office = switch.ground.plan(&format!("{TEAM}\nschedule \"office\" {{ open \"mon-fri\" \"08:00-18:00\"; }}\n"));
+    let checked = switch.cli(&["check", office.to_str().expect("plain paths")]);
+    assert_eq!(checked.lines().filter(|line| line.ends_with("opens") || line.ends_with("closes")).count(), 10, "{checked}");
     let bad = switch.ground.plan(&TEAM.replace("hangup \"busy\"", "hangup \"bussy\""));
     let out = switch.command(&["check", bad.to_str().expect("plain paths")]).output().expect("the program runs");
     let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
