@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     contract::{Destination, InviteId},
+    session_timer::min_of,
     slab::{Key, Slab},
     text::{MAX_FORWARDS, branch_text, read_branch},
     timers::{Alarm, Ms, NEVER, Owner},
@@ -17,6 +18,9 @@ use crate::{
     message::{Message, Name, RequestBuilder},
 };
 
+/// How often a request is sent anew at most, for whatever reason.
+const MOST_TRIES: u8 = 4;
+
 /// Who wants to know what becomes of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
@@ -26,10 +30,22 @@ pub(super) enum Purpose {
     Fork(InviteId),
     /// A re-INVITE.
     Reinvite(InviteId),
+    /// A request in a dialog (0: the invitation's own) that is no INVITE, and not its last.
+    Inside { invite: InviteId, dialog: u64, what: Inside },
     /// An OPTIONS to one address of a trunk.
     Ping { trunk: Arc<str>, peer: usize },
     /// A REGISTER to a trunk.
     Register { trunk: Arc<str> },
+}
+
+/// What a request in a dialog is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inside {
+    Prack,
+    /// An UPDATE with our offer.
+    Offer,
+    /// An UPDATE that keeps the session alive.
+    Refresh,
 }
 
 /// Why there is no reply.
@@ -75,6 +91,10 @@ pub(super) struct ClientTransaction {
     pub(super) trunk: Option<Arc<str>>,
     /// How often it was tried with credentials.
     pub(super) tries: u8,
+    /// The last number that an early dialog of this INVITE used.
+    pub(super) used_cseq: u32,
+    /// The shortest session that a 422 told us of, in seconds.
+    pub(super) told_min_s: u32,
     state: State,
     /// The request; after a failure of an INVITE its ACK; empty when not needed any more.
     pub(super) message: Bytes,
@@ -154,6 +174,8 @@ impl Endpoint {
             purpose,
             trunk,
             tries,
+            used_cseq: 0,
+            told_min_s: 0,
             state: State::Calling,
             message: message.clone(),
             acks: Vec::new(),
@@ -231,7 +253,8 @@ impl Endpoint {
         match purpose {
             Purpose::Nothing => {}
             Purpose::Fork(invite) => self.fork_silent(invite, key, silence),
-            Purpose::Reinvite(invite) => self.reinvite_silent(invite, silence),
+            Purpose::Reinvite(invite) => self.offer_silent(invite, key, silence),
+            Purpose::Inside { invite, what, .. } => self.inside_silent((invite, what), key, silence),
             Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, 408),
             Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408),
         }
@@ -251,6 +274,9 @@ impl Endpoint {
     pub(super) fn cancel_client(&mut self, key: Key, reason: Option<String>) {
         let Some(row) = self.clients.get_mut(key) else { return };
         row.purpose = Purpose::Nothing;
+        if row.method != ClientMethod::Invite {
+            return;
+        }
         match row.state {
             State::Calling => row.cancel = Cancel::Wanted(reason),
             State::Proceeding => self.send_cancel(key, reason.as_deref()),
@@ -303,7 +329,7 @@ impl Endpoint {
             (ClientMethod::Invite, 200..=299) => self.invite_accepted(key, flow, response),
             (ClientMethod::Invite, _) => self.invite_refused(key, response, code),
             (_, 100..=199) => self.other_provisional(key),
-            (_, _) => self.other_final(key, response, code),
+            (_, _) => self.other_final(key, flow, response, code),
         }
     }
 
@@ -324,7 +350,7 @@ impl Endpoint {
         if let Some(reason) = wanted {
             self.send_cancel(key, reason.as_deref());
         } else if let (Purpose::Fork(invite), 101..) = (purpose, code) {
-            self.fork_progressed(invite, flow, response, code);
+            self.fork_progressed(invite, key, flow, response, code);
         }
     }
 
@@ -351,6 +377,13 @@ impl Endpoint {
             Purpose::Fork(invite) => self.fork_answered(invite, key, flow, response),
             Purpose::Reinvite(invite) => self.reinvite_answered(invite, key, flow, response),
             _ => self.hang_up_stray(key, flow, response),
+        }
+    }
+
+    /// Remembers which numbers the early dialogs of an INVITE have used.
+    pub(super) fn note_cseq(&mut self, key: Key, cseq: u32) {
+        if let Some(row) = self.clients.get_mut(key) {
+            row.used_cseq = row.used_cseq.max(cseq);
         }
     }
 
@@ -397,7 +430,7 @@ impl Endpoint {
         if self.tried_again(key, request, response, code).is_none() {
             match purpose {
                 Purpose::Fork(invite) => self.fork_refused(invite, key, response, code),
-                Purpose::Reinvite(invite) => self.reinvite_refused(invite, code),
+                Purpose::Reinvite(invite) => self.offer_refused(invite, key, code, Some(response)),
                 _ => {}
             }
         }
@@ -424,7 +457,7 @@ impl Endpoint {
         self.arm_client(key);
     }
 
-    fn other_final(&mut self, key: Key, response: &Message, code: u16) {
+    fn other_final(&mut self, key: Key, flow: Flow, response: &Message, code: u16) {
         let end_at = self.now + self.timing.t4;
         let Some(row) = self.clients.get_mut(key).filter(|row| row.is_open()) else { return };
         row.state = State::Completed;
@@ -435,27 +468,39 @@ impl Endpoint {
             match purpose {
                 Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, code),
                 Purpose::Register { trunk } => self.trunk_register_result(&trunk, response, code),
+                Purpose::Inside { invite, dialog, what } => {
+                    self.inside_answered((invite, dialog, what), key, flow, response, code);
+                }
                 Purpose::Nothing | Purpose::Fork(_) | Purpose::Reinvite(_) => {}
             }
         }
         self.close_or_arm(key);
     }
 
-    /// Answers a challenge of a trunk, if we may: the new transaction takes the old one's place.
+    /// Answers a challenge of a trunk, if we may, or asks for a longer session: the new transaction
+    /// takes the old one's place.
     fn tried_again(&mut self, key: Key, request: Bytes, response: &Message, code: u16) -> Option<Key> {
-        if !matches!(code, 401 | 407) {
+        if !matches!(code, 401 | 407 | 422) {
             return None;
         }
-        let row = self.clients.get(key)?;
+        let row = self.clients.get(key).filter(|row| matches!(row.cancel, Cancel::No))?;
         let (to, method, purpose) = (row.to, row.method, row.purpose.clone());
-        let (trunk, tries) = (row.trunk.clone()?, row.tries);
-        let wanted = matches!(row.cancel, Cancel::No) && tries < 2;
-        let (branch, message) = if wanted { self.with_credentials(&trunk, &request, response, code)? } else { return None };
-        let new = NewClient { branch, method, to, message, purpose: purpose.clone(), trunk: Some(trunk), tries: tries + 1 };
+        let (trunk, tries) = (row.trunk.clone(), row.tries);
+        let told_min_s = if code == 422 { min_of(response).unwrap_or(0) } else { row.told_min_s };
+        let (branch, message) = match (code, &trunk) {
+            (422, _) if tries < MOST_TRIES => self.with_longer_session(&request, response)?,
+            (401 | 407, Some(trunk)) if tries < 2 => self.with_credentials(trunk, &request, response, code)?,
+            _ => return None,
+        };
+        let new = NewClient { branch, method, to, message, purpose: purpose.clone(), trunk, tries: tries + 1 };
         let new = self.start_client(new);
+        if let Some(row) = self.clients.get_mut(new) {
+            row.told_min_s = told_min_s;
+        }
         match purpose {
             Purpose::Fork(invite) => self.fork_moved(invite, key, new),
-            Purpose::Reinvite(invite) => self.reinvite_moved(invite, new),
+            Purpose::Reinvite(invite) => self.inside_moved(invite, 0, key, new),
+            Purpose::Inside { invite, dialog, .. } => self.inside_moved(invite, dialog, key, new),
             _ => {}
         }
         Some(new)

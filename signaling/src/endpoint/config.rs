@@ -34,6 +34,10 @@ pub struct EndpointConfig {
     /// How long an outgoing invitation may ring before it is given up for good, should the program
     /// not end it earlier (timer C, RFC 3261 section 16.6).
     pub longest_ring: Duration,
+    /// When progress of incoming invitations is reliable (RFC 3262).
+    pub reliable_progress: ReliableProgress,
+    /// Session timers (RFC 4028).
+    pub session: SessionTimers,
 }
 
 impl EndpointConfig {
@@ -51,7 +55,34 @@ impl EndpointConfig {
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),
             longest_ring: Duration::from_secs(900),
+            reliable_progress: ReliableProgress::EarlyMedia,
+            session: SessionTimers::default(),
         }
+    }
+}
+
+/// When a provisional reply of ours asks for a PRACK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReliableProgress {
+    /// Only for callers that require it.
+    WhenRequired,
+    /// Also with early media, for callers that can do it: a lost 183 would be silence.
+    EarlyMedia,
+}
+
+/// How long a session lives without a sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimers {
+    /// What we ask for and at most agree to, in seconds; 0 asks for nothing, and agrees to what others
+    /// ask for.
+    pub expires_s: u32,
+    /// Shorter wishes get 422, in seconds; 90 at least.
+    pub min_s: u32,
+}
+
+impl Default for SessionTimers {
+    fn default() -> Self {
+        Self { expires_s: 1_800, min_s: 90 }
     }
 }
 

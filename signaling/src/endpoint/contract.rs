@@ -92,14 +92,16 @@ pub enum Command {
         invite: InviteId,
         /// 180 or 183 (any of 101–199 is sent).
         code: u16,
-        /// Early media.
+        /// Early media: our answer, or our offer if the invitation had none. An offer is left out where
+        /// it could not be answered; `ReofferAnswered` brings the answer.
         sdp: Option<Bytes>,
     },
     /// Accept an incoming invitation (200).
     Answer {
         /// Which invitation.
         invite: InviteId,
-        /// Our answer; our offer if the invitation had none.
+        /// Our answer; our offer if the invitation had none. Left out if it went with progress that
+        /// was reliable.
         sdp: Bytes,
     },
     /// Refuse an incoming invitation.
@@ -127,7 +129,8 @@ pub enum Command {
         /// The same in words; may be empty.
         reason: String,
     },
-    /// Send a new offer in an established dialog (re-INVITE). While theirs is under way it waits a
+    /// Send a new offer: by re-INVITE once the invitation is answered, by UPDATE before, if the first
+    /// answer came reliably and they know UPDATE (else 491). While theirs is under way it waits a
     /// moment; a second one of ours beside the first is refused with 491.
     Reoffer {
         /// Which invitation.
@@ -135,14 +138,14 @@ pub enum Command {
         /// Our offer.
         sdp: Bytes,
     },
-    /// Accept the other side's re-INVITE or UPDATE.
+    /// Accept the other side's new offer.
     AnswerReoffer {
         /// Which invitation.
         invite: InviteId,
         /// Our answer; our offer if theirs was missing.
         sdp: Bytes,
     },
-    /// Refuse the other side's re-INVITE or UPDATE; the dialog goes on as before.
+    /// Refuse the other side's new offer; the dialog goes on as before.
     RejectReoffer {
         /// Which invitation.
         invite: InviteId,
@@ -273,7 +276,7 @@ pub enum Event {
     Answered {
         /// Which invitation.
         invite: InviteId,
-        /// Their answer; `None` if it came with an earlier `Progressed`.
+        /// Their answer; `None` if it came with the last `Progressed` that had one.
         sdp: Option<Bytes>,
     },
     /// The called side did not take the invitation. Final.
@@ -287,15 +290,16 @@ pub enum Event {
         /// Who said so.
         by: RejectedBy,
     },
-    /// The other side wants to change the media. To be answered by `AnswerReoffer` or
-    /// `RejectReoffer`.
+    /// The other side wants to change the media (by re-INVITE, UPDATE or PRACK, so it may come before
+    /// the invitation is answered). To be answered by `AnswerReoffer` or `RejectReoffer`.
     Reoffered {
         /// Which invitation.
         invite: InviteId,
         /// Their offer; `None` if we are asked for ours.
         sdp: Option<Bytes>,
     },
-    /// The other side took our `Reoffer`.
+    /// The other side answered our `Reoffer`, an offer in our `Progress`, or with something new a
+    /// refresh of the session.
     ReofferAnswered {
         /// Which invitation.
         invite: InviteId,
@@ -415,8 +419,11 @@ pub enum EndedHow {
         /// The cause number of its Reason header: protocol as written (`SIP`, `Q.850`) and cause.
         cause: Option<(String, u16)>,
     },
-    /// No ACK for our answer, or no reply (or 481) to a request in the dialog.
+    /// No ACK for our answer, no PRACK for our progress, no reply (or 481) to a request in the dialog, or
+    /// the other side did not refresh the session.
     Timeout,
+    /// Our offer was acknowledged without an answer.
+    NoAnswer,
     /// A request of ours found no way to the other side.
     ConnectionLost,
 }

@@ -38,6 +38,8 @@ pub(super) struct Dialog {
     pub(super) ours: bool,
     /// The INVITE transaction that keeps an ACK for us.
     pub(super) acked_by: Option<Key>,
+    /// They say that they know UPDATE.
+    pub(super) takes_update: bool,
 }
 
 /// How far a Contact or Record-Route is believed.
@@ -71,6 +73,7 @@ impl Dialog {
             trust,
             ours: false,
             acked_by: None,
+            takes_update: request.lists(Name::Allow, "UPDATE"),
         })
     }
 
@@ -95,6 +98,7 @@ impl Dialog {
             trust,
             ours: true,
             acked_by: None,
+            takes_update: response.lists(Name::Allow, "UPDATE"),
         })
     }
 
@@ -119,6 +123,25 @@ impl Dialog {
         }
         self.flow = flow;
         self.to = next_hop(&self.target, &self.routes, flow, self.trust);
+        self.note_allow(message);
+    }
+
+    /// What they know now, if they say.
+    pub(super) fn note_allow(&mut self, message: &Message) {
+        if message.has(Name::Allow) {
+            self.takes_update = message.lists(Name::Allow, "UPDATE");
+        }
+    }
+
+    /// Whether both are the same dialog; our tag and the Call-ID are known to be.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.local_tag == other.local_tag && self.remote_tag == other.remote_tag
+    }
+
+    /// Goes on where the early dialog was: only its route is new (RFC 3261 section 13.2.2.4).
+    pub(super) fn carry_on(&mut self, early: &Self) {
+        (self.local_cseq, self.remote_cseq) = (early.local_cseq, early.remote_cseq);
+        self.takes_update |= early.takes_update;
     }
 
     /// Begins a request in the dialog, up to the headers that every one has. `cseq` is the ACK's or

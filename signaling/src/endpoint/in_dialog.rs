@@ -5,7 +5,7 @@ use super::{
     client_transaction::{ClientMethod, NewClient, new_branch},
     contract::{EndedHow, Event, InviteId},
     dialog::Dialog,
-    invitation::{Invitation, Phase, Reoffer},
+    invitation::{Exchange, Invitation, Phase},
     receive::{ACCEPT, options_headers},
     server_transaction::Incoming,
     text::phrase,
@@ -22,23 +22,24 @@ impl Endpoint {
     pub(super) fn in_dialog(&mut self, incoming: &Incoming<'_>) {
         let Incoming { flow, message, method, .. } = *incoming;
         let room = self.has_room(false);
-        let dialog =
-            self.dialog_of(incoming).and_then(|id| self.invites.get_mut(&id)).filter(|invitation| invitation.is_visible());
-        let Some(invitation) = dialog else {
+        let found = self.dialog_of(incoming).and_then(|(id, dialog)| Some((self.invites.get_mut(&id)?, dialog)));
+        let Some((invitation, dialog)) = found.filter(|(invitation, _)| invitation.is_visible()) else {
             return self.refuse(flow, message, 481, phrase(481), |builder| builder);
         };
         let invite = invitation.id;
         if method != Method::Bye && !room {
             return self.overloaded(flow, message);
         }
-        let newer = invitation.dialog.as_mut().is_some_and(|dialog| dialog.take_cseq(incoming.cseq));
+        let newer = invitation.dialog_at(dialog).is_some_and(|(dialog, _)| dialog.take_cseq(incoming.cseq));
         if !newer {
             // RFC 3261 section 12.2.2.
             return self.answer(incoming, 500, |builder| builder);
         }
         match method {
+            Method::Bye if dialog != 0 => self.early_hung_up(invite, dialog, incoming),
             Method::Bye => self.hung_up(invite, incoming),
-            Method::Invite | Method::Update => self.reoffered(invite, incoming),
+            Method::Invite | Method::Update => self.reoffered(invite, dialog, incoming),
+            Method::Prack => self.pracked(invite, incoming),
             Method::Info => self.informed(invite, incoming),
             Method::Options => self.answer(incoming, 200, options_headers),
             _ => self.answer(incoming, 405, |builder| builder.header(Name::Allow, super::receive::ALLOW)),
@@ -101,6 +102,7 @@ impl Endpoint {
     /// Takes an invitation off all tables. What its transactions still have to do, they do alone.
     pub(super) fn finish(&mut self, invite: InviteId) -> Option<Box<Invitation>> {
         self.refuse_pending_reoffer(invite, 487);
+        self.take_forks(invite);
         let mut gone = self.invites.remove(&invite)?;
         if let Some(dialog) = &gone.dialog {
             self.by_tag.remove(&dialog.local_tag);
@@ -108,7 +110,7 @@ impl Endpoint {
                 self.forget_acks(key);
             }
         }
-        if let Reoffer::Ours { client, .. } = std::mem::replace(&mut gone.reoffer, Reoffer::Nobody) {
+        if let Exchange::Ours { client, .. } = std::mem::replace(&mut gone.exchange, Exchange::Nobody) {
             // Nobody says its answer again after the dialog: it must not wait for one as a ringing INVITE does.
             self.cancel_client(client, None);
         }

@@ -8,6 +8,10 @@ use super::{
     config::Peer,
     contract::{Destination, Invite, InviteId, RejectedBy},
     dialog::Dialog,
+    early::Early,
+    negotiation::Negotiation,
+    reliable::Reliable,
+    session_timer::Session,
     slab::Key,
     timers::{Alarm, Ms, NEVER},
 };
@@ -19,13 +23,24 @@ pub(super) struct Invitation {
     pub(super) phase: Phase,
     /// From the first message of an incoming one, from the first 2xx of an outgoing one.
     pub(super) dialog: Option<Dialog>,
+    /// Offer and answer of that dialog. An early dialog of an outgoing one has its own.
+    pub(super) negotiation: Negotiation,
+    /// Whose offer after the first is under way.
+    pub(super) exchange: Exchange,
+    /// Our offer that waits for its turn.
+    pub(super) later: Option<Box<Later>>,
+    /// Our description as it was agreed last.
+    pub(super) described: Bytes,
+    /// What their last description hashes to; 0 before the first.
+    pub(super) theirs: u64,
     /// The carrier link that counts it among its calls.
     pub(super) trunk: Option<Arc<str>>,
     /// A 2xx of ours that awaits its ACK: the first answer, or one to a re-INVITE.
     pub(super) unacked: Option<Box<Unacked>>,
-    pub(super) reoffer: Reoffer,
-    /// Our re-INVITE met theirs and waits for its turn.
-    pub(super) later: Option<Box<Later>>,
+    /// Reliable progress of an incoming one.
+    pub(super) reliable: Option<Box<Reliable>>,
+    /// Its session timer, if it has one.
+    pub(super) session: Option<Session>,
     pub(super) alarm: Alarm,
 }
 
@@ -59,6 +74,8 @@ pub(super) struct Calling {
     pub(super) forks: Vec<Fork>,
     /// The most telling failure so far.
     pub(super) worst: Option<(u16, String, RejectedBy)>,
+    /// The early dialog whose description the program heard last.
+    pub(super) heard: u64,
 }
 
 /// One INVITE of an outgoing invitation.
@@ -68,6 +85,8 @@ pub(super) struct Fork {
     pub(super) local_tag: u64,
     /// Where to try next if this one fails for want of a reply.
     pub(super) next_peers: Vec<Peer>,
+    /// Who rings at the end of it: proxies may have forked it on.
+    pub(super) early: Vec<Early>,
 }
 
 /// A 2xx to an INVITE, sent again until the ACK comes (RFC 3261 section 13.3.1.4).
@@ -81,36 +100,107 @@ pub(super) struct Unacked {
     pub(super) end_at: Ms,
 }
 
-/// Who is changing the media, if anybody.
+/// Who is changing the media, if anybody. `early` names the early dialog of an outgoing invitation
+/// that it happens in; 0 is the dialog of the invitation itself.
 #[derive(Debug)]
-pub(super) enum Reoffer {
+pub(super) enum Exchange {
     Nobody,
-    /// Our re-INVITE is out.
+    /// Our re-INVITE or UPDATE is out.
     Ours {
         client: Key,
-        sdp: Bytes,
-        tries: u8,
+        early: u64,
+        offer: Offer,
     },
-    /// Theirs waits for the program.
+    /// Theirs (in a re-INVITE, UPDATE or PRACK) waits for the program.
     Theirs {
         server: Key,
+        early: u64,
     },
 }
 
-/// A re-INVITE of ours that is to be tried again (RFC 3261 section 14.1).
+/// An offer of ours.
+#[derive(Debug)]
+pub(super) struct Offer {
+    pub(super) sdp: Bytes,
+    /// How often it had to wait.
+    pub(super) tries: u8,
+    /// Nobody asked for it but the session timer: the program hears of it only if it changes anything.
+    pub(super) is_refresh: bool,
+}
+
+/// An offer of ours that is to be tried again (RFC 3261 section 14.1).
 #[derive(Debug)]
 pub(super) struct Later {
     pub(super) at: Ms,
-    pub(super) sdp: Bytes,
-    pub(super) tries: u8,
+    pub(super) offer: Offer,
 }
 
 impl Invitation {
+    /// One at its beginning.
+    pub(super) fn new(id: InviteId, phase: Phase, negotiation: Negotiation) -> Self {
+        Self {
+            id,
+            phase,
+            dialog: None,
+            negotiation,
+            exchange: Exchange::Nobody,
+            later: None,
+            described: Bytes::new(),
+            theirs: 0,
+            trunk: None,
+            unacked: None,
+            reliable: None,
+            session: None,
+            alarm: Alarm::new(),
+        }
+    }
+
     /// When something is to be done without anybody asking.
     pub(super) fn due(&self) -> Ms {
         let unacked = self.unacked.as_ref().map_or(NEVER, |unacked| unacked.resend_at.min(unacked.end_at));
         let again = if let Phase::Ringing { again_at, .. } = self.phase { again_at } else { NEVER };
         let later = self.later.as_ref().map_or(NEVER, |later| later.at);
-        unacked.min(again).min(later)
+        let reliable = self.reliable.as_ref().map_or(NEVER, |reliable| reliable.due());
+        let session = self.session.as_ref().filter(|_| matches!(self.phase, Phase::Up)).map_or(NEVER, |session| session.at);
+        unacked.min(again).min(later).min(reliable).min(session)
+    }
+
+    /// An outgoing one is answered: of all its early dialogs one is left.
+    pub(super) fn up(&mut self, dialog: Dialog, negotiation: Negotiation) {
+        if let Phase::Calling(calling) = std::mem::replace(&mut self.phase, Phase::Up)
+            && self.described.is_empty()
+        {
+            self.described = calling.wish.sdp;
+        }
+        self.dialog = Some(dialog);
+        self.negotiation = negotiation;
+        if let Exchange::Ours { early, .. } | Exchange::Theirs { early, .. } = &mut self.exchange {
+            *early = 0;
+        }
+    }
+
+    /// All early dialogs.
+    pub(super) fn early(&mut self) -> impl Iterator<Item = &mut Early> {
+        let forks: &mut [Fork] = if let Phase::Calling(calling) = &mut self.phase { &mut calling.forks } else { &mut [] };
+        forks.iter_mut().flat_map(|fork| &mut fork.early)
+    }
+
+    /// A dialog and its offer and answer: the early one of that name, or for 0 the invitation's own. Once
+    /// it is answered there is no other.
+    pub(super) fn dialog_at(&mut self, early: u64) -> Option<(&mut Dialog, &mut Negotiation)> {
+        if early == 0 || self.dialog.is_some() {
+            return self.dialog.as_mut().map(|dialog| (dialog, &mut self.negotiation));
+        }
+        self.early().find(|one| one.name == early).map(|one| (&mut one.dialog, &mut one.negotiation))
+    }
+
+    /// The name of the dialog that a request of theirs belongs to.
+    pub(super) fn dialog_with(&self, from_tag: &str, call_id: &str) -> Option<u64> {
+        if let Some(dialog) = &self.dialog {
+            return dialog.matches(from_tag, call_id).then_some(0);
+        }
+        let Phase::Calling(calling) = &self.phase else { return None };
+        let mut early = calling.forks.iter().flat_map(|fork| &fork.early);
+        early.find(|one| one.dialog.matches(from_tag, call_id)).map(|one| one.name)
     }
 }

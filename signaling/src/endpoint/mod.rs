@@ -7,7 +7,9 @@
 //! into a sent one but what RFC 3261 says must be repeated.
 //!
 //! Where to look: `receive` sorts what comes in; `uas` and `uac` are the two sides of an invitation,
-//! `in_dialog` and `reinvite` what follows; `register` and `trunk` devices and carriers; `auth` who
+//! `reliable` and `early` their progress, `in_dialog`, `offers_in` and `offers_out` what follows;
+//! `negotiation` and `session_timer` are the rules of offer and answer and of session timers, `refresh`
+//! keeps sessions alive; `register` and `trunk` devices and carriers; `auth` who
 //! is who.
 
 mod auth;
@@ -15,13 +17,19 @@ mod client_transaction;
 mod config;
 mod contract;
 mod dialog;
+mod early;
 mod in_dialog;
 mod invitation;
 mod limits;
+mod negotiation;
+mod offers_in;
+mod offers_out;
 mod receive;
+mod refresh;
 mod register;
-mod reinvite;
+mod reliable;
 mod server_transaction;
+mod session_timer;
 mod slab;
 mod text;
 mod timers;
@@ -225,13 +233,13 @@ impl Endpoint {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Progress { invite, code, sdp } => self.progress(invite, code, sdp.as_deref()),
-            Command::Answer { invite, sdp } => self.accept(invite, &sdp),
+            Command::Progress { invite, code, sdp } => self.progress(invite, code, sdp),
+            Command::Answer { invite, sdp } => self.accept(invite, sdp),
             Command::Reject { invite, code, reason, retry_after_s } => self.reject(invite, code, &reason, retry_after_s),
             Command::Invite(wish) => self.invite(*wish),
             Command::End { invite, code, reason } => self.end(invite, code, &reason),
             Command::Reoffer { invite, sdp } => self.reoffer(invite, sdp),
-            Command::AnswerReoffer { invite, sdp } => self.answer_reoffer(invite, &sdp),
+            Command::AnswerReoffer { invite, sdp } => self.answer_reoffer(invite, sdp),
             Command::RejectReoffer { invite, code } => self.reject_reoffer(invite, code),
             Command::SetAccounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts);

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     contract::{InviteId, Output},
+    reliable::REL,
     server_transaction::Incoming,
+    session_timer::TIMER,
     text::{Token, phrase},
 };
 use crate::{
@@ -18,7 +20,16 @@ use crate::{
 };
 
 /// What we serve.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER";
+
+/// The extensions that we know, as they are said of a new call.
+pub(super) const SUPPORTED: &str = "100rel, timer";
+
+/// And in a running one, where progress of ours asks nothing of anybody.
+pub(super) const SUPPORTED_INSIDE: &str = "timer";
+
+/// Those that a request may require of us.
+const KNOWN: [&str; 2] = [REL, TIMER];
 
 /// The bodies that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
@@ -55,7 +66,7 @@ impl Endpoint {
         let known = self.servers.find(self.transaction_id(&incoming, message.method()));
         if incoming.method == Method::Ack {
             let absorbed = known.is_some_and(|key| self.server_acked(key));
-            if !absorbed && let Some(invite) = self.dialog_of(&incoming) {
+            if !absorbed && let Some((invite, 0)) = self.dialog_of(&incoming) {
                 self.acknowledged(invite, &incoming);
             }
             return;
@@ -79,7 +90,8 @@ impl Endpoint {
         let Incoming { flow, message, method, .. } = *incoming;
         let allow = |builder: ResponseBuilder| builder.header(Name::Allow, ALLOW);
         match method {
-            Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info => {}
+            Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info | Method::Prack => {
+            }
             Method::Other => {
                 self.refuse(flow, message, 501, "Not Implemented", allow);
                 return false;
@@ -89,15 +101,15 @@ impl Endpoint {
                 return false;
             }
         }
-        // No extension is supported that a peer could require.
-        let required: Vec<&str> =
-            [Name::Require, Name::ProxyRequire].into_iter().flat_map(|name| message.headers(name)).collect();
+        let unknown = |tag: &&str| !KNOWN.iter().any(|known| tag.eq_ignore_ascii_case(known));
+        let required = message.headers(Name::Require).filter(unknown);
+        let required: Vec<&str> = required.chain(message.headers(Name::ProxyRequire)).collect();
         if !required.is_empty() {
             let list = required.join(", ");
             self.refuse(flow, message, 420, "Bad Extension", |builder| builder.header(Name::Unsupported, list));
             return false;
         }
-        let takes_sdp = matches!(method, Method::Invite | Method::Update);
+        let takes_sdp = matches!(method, Method::Invite | Method::Update | Method::Prack);
         if takes_sdp && !message.body().is_empty() && !has_plain_sdp(message) {
             self.refuse(flow, message, 415, "Unsupported Media Type", |builder| {
                 builder.header(Name::Accept, ACCEPT).header(Name::AcceptEncoding, "identity")
@@ -107,12 +119,12 @@ impl Endpoint {
         true
     }
 
-    /// The invitation of a request in a dialog: our tag, their tag and the Call-ID must all be right.
-    pub(super) fn dialog_of(&self, incoming: &Incoming<'_>) -> Option<InviteId> {
+    /// The invitation of a request in a dialog, and which of its dialogs: our tag, their tag and the
+    /// Call-ID must all be right.
+    pub(super) fn dialog_of(&self, incoming: &Incoming<'_>) -> Option<(InviteId, u64)> {
         let tag = Token::read(incoming.to_tag?)?;
         let id = *self.by_tag.get(&tag)?;
-        let dialog = self.invites.get(&id)?.dialog.as_ref()?;
-        dialog.matches(incoming.from_tag, incoming.call_id).then_some(id)
+        Some((id, self.invites.get(&id)?.dialog_with(incoming.from_tag, incoming.call_id)?))
     }
 
     fn asked_for_options(&mut self, incoming: &Incoming<'_>) {
@@ -129,7 +141,7 @@ pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
         .header(Name::Allow, ALLOW)
         .header(Name::Accept, ACCEPT)
         .header(Name::AcceptEncoding, "identity")
-        .header(Name::Supported, "")
+        .header(Name::Supported, SUPPORTED)
 }
 
 /// Whether the body is SDP as it stands.

@@ -279,12 +279,12 @@ impl Endpoint {
             cnonce.as_str(),
         );
         let Answered::Value(value) = answered else { return None };
-        again(&request, branch, says, &value).map(|message| (branch, message))
+        again(&request, branch, &[(says, &value)]).map(|message| (branch, message))
     }
 }
 
-/// A request of our own once more: new branch, next number, these credentials.
-fn again(request: &Message, branch: u64, name: Name, credentials: &str) -> Option<Bytes> {
+/// A request of our own once more: new branch, next number, these headers in place of the old.
+pub(super) fn again(request: &Message, branch: u64, changes: &[(Name, &str)]) -> Option<Bytes> {
     let via = request.header(Name::Via)?;
     let (before, _) = via.split_once(";branch=")?;
     let cseq = request.cseq().ok()?.number.checked_add(1)?;
@@ -296,11 +296,13 @@ fn again(request: &Message, branch: u64, name: Name, credentials: &str) -> Optio
         builder = match known {
             Name::Via | Name::ContentLength | Name::ContentType => builder,
             Name::CSeq => builder.cseq(cseq),
-            _ if known == name => builder,
+            _ if changes.iter().any(|(changed, _)| known == *changed) => builder,
             _ => builder.header_named(written, value),
         };
     }
-    builder = builder.header(name, credentials);
+    for (name, value) in changes {
+        builder = builder.header(*name, value);
+    }
     match request.header(Name::ContentType) {
         Some(kind) => builder.build_with_body(kind, request.body()).ok(),
         None => builder.build().ok(),

@@ -8,11 +8,12 @@ use super::{
     config::Peer,
     contract::{Destination, Event, Invite, InviteId, RejectedBy, Target},
     dialog::{Dialog, Trust},
-    invitation::{Calling, Fork, Invitation, Phase, Reoffer},
-    receive::{ALLOW, sdp_of},
+    invitation::{Calling, Fork, Invitation, Phase},
+    negotiation::{Carrier, Negotiation},
+    receive::{ALLOW, SUPPORTED, sdp_of},
+    session_timer,
     slab::Key,
     text::{EscapedUser, MAX_FORWARDS, Token, phrase},
-    timers::Alarm,
 };
 use crate::{
     flow::{Flow, Transport},
@@ -52,16 +53,9 @@ impl Endpoint {
         if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
             return self.tell(Event::Rejected { invite, code: 503, reason: phrase(503).to_owned(), by: RejectedBy::Us });
         }
-        let invitation = Invitation {
-            id: invite,
-            phase: Phase::Calling(Box::new(Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None })),
-            dialog: None,
-            trunk,
-            unacked: None,
-            reoffer: Reoffer::Nobody,
-            later: None,
-            alarm: Alarm::new(),
-        };
+        let calling = Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None, heard: 0 };
+        let calling = Phase::Calling(Box::new(calling));
+        let invitation = Invitation { trunk, ..Invitation::new(invite, calling, Negotiation::Ours(Carrier::Invite)) };
         self.invites.insert(invite, Box::new(invitation));
         for route in routes {
             self.start_fork(invite, route);
@@ -126,7 +120,7 @@ impl Endpoint {
         let purpose = Purpose::Fork(invite);
         let client = self.start_client(NewClient { branch, method: ClientMethod::Invite, to, message, purpose, trunk, tries: 0 });
         if let Some(calling) = self.calling(invite) {
-            calling.forks.push(Fork { client, local_tag, next_peers });
+            calling.forks.push(Fork { client, local_tag, next_peers, early: Vec::new() });
         }
     }
 
@@ -154,7 +148,9 @@ impl Endpoint {
             .call_id(Token::new(call_id).as_str())
             .cseq(1)
             .contact(self.our_contact(to))
-            .header(Name::Allow, ALLOW);
+            .header(Name::Allow, ALLOW)
+            .header(Name::Supported, SUPPORTED);
+        builder = session_timer::ask(&self.config.session, builder);
         if !self.config.product.is_empty() {
             builder = builder.header(Name::UserAgent, &self.config.product);
         }
@@ -174,37 +170,35 @@ impl Endpoint {
         configured.unwrap_or_else(|| self.our_address(to).1.to_string())
     }
 
-    fn calling(&mut self, invite: InviteId) -> Option<&mut Calling> {
-        match &mut self.invites.get_mut(&invite)?.phase {
-            Phase::Calling(calling) => Some(calling),
-            _ => None,
-        }
-    }
-
-    /// A provisional reply above 100.
-    pub(super) fn fork_progressed(&mut self, invite: InviteId, _flow: Flow, response: &Message, code: u16) {
-        if self.calling(invite).is_some() {
-            self.tell(Event::Progressed { invite, code, sdp: sdp_of(response) });
-        }
-    }
-
     /// A 2xx: the first wins, the others are hung up.
     pub(super) fn fork_answered(&mut self, invite: InviteId, key: Key, flow: Flow, response: &Message) {
         let Some(calling) = self.calling(invite) else { return self.hang_up_stray(key, flow, response) };
+        let heard = calling.heard;
         let Some(local_tag) = calling.forks.iter().find(|fork| fork.client == key).map(|fork| fork.local_tag) else {
             return self.hang_up_stray(key, flow, response);
         };
-        let others: Vec<Key> = calling.forks.iter().map(|fork| fork.client).filter(|client| *client != key).collect();
-        let Some(dialog) = self.dialog_from_answer(key, flow, response, Some(local_tag)) else { return };
+        let Some(mut dialog) = self.dialog_from_answer(key, flow, response, Some(local_tag)) else { return };
+        let settled = self.settle_early(invite, &mut dialog);
+        let own = settled.as_ref().map_or(0, |settled| settled.name);
+        self.leave_exchange(invite, |early| early != own);
+        let others = self.take_forks(invite);
+        let (negotiation, early_answer) =
+            settled.map_or((Negotiation::Agreed, None), |settled| (settled.negotiation, settled.answer));
+        // The first description that came reliably is the answer; those after it say nothing.
+        let answer = early_answer.clone().or_else(|| sdp_of(response));
+        let told = if early_answer.is_some() && heard == own { None } else { answer.clone() };
         if let Some(invitation) = self.invites.get_mut(&invite) {
-            invitation.phase = Phase::Up;
-            invitation.dialog = Some(dialog);
+            invitation.up(dialog, negotiation);
+        }
+        if let Some(answer) = answer {
+            self.note_theirs(invite, &answer);
         }
         self.by_tag.insert(local_tag, invite);
-        for other in others {
-            self.cancel_client(other, Some("SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()));
+        for other in others.iter().filter(|other| other.client != key) {
+            self.cancel_client(other.client, Some("SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()));
         }
-        self.tell(Event::Answered { invite, sdp: sdp_of(response) });
+        self.session_answered(invite, key, response);
+        self.tell(Event::Answered { invite, sdp: told });
     }
 
     /// Makes the dialog of a 2xx and acknowledges it. `None` if the reply cannot be ours.
@@ -222,7 +216,9 @@ impl Endpoint {
         if echoed != local_tag {
             return None;
         }
+        let used = row.used_cseq;
         let mut dialog = Dialog::uac(response, flow, local_tag, trust).ok()?;
+        dialog.local_cseq = dialog.local_cseq.max(used);
         dialog.acked_by = Some(key);
         self.acknowledge(key, &dialog, response);
         Some(dialog)
@@ -266,8 +262,8 @@ impl Endpoint {
         self.note_failure(invite, code, reason, RejectedBy::Peer);
         if code >= 600 {
             // Nobody else is to be asked (RFC 3261 section 16.7).
-            let others = self.calling(invite).map(|calling| std::mem::take(&mut calling.forks)).unwrap_or_default();
-            for other in others {
+            self.leave_exchange(invite, |_| true);
+            for other in self.take_forks(invite) {
                 self.cancel_client(other.client, None);
             }
         }
@@ -293,9 +289,13 @@ impl Endpoint {
     }
 
     fn drop_fork(&mut self, invite: InviteId, key: Key) -> Vec<Peer> {
-        let Some(calling) = self.calling(invite) else { return Vec::new() };
-        let at = calling.forks.iter().position(|fork| fork.client == key);
-        at.map(|at| calling.forks.swap_remove(at).next_peers).unwrap_or_default()
+        self.take_fork(invite, key).map(|fork| fork.next_peers).unwrap_or_default()
+    }
+
+    /// Whoever rang at the end of a fork is there no more.
+    pub(super) fn fork_gone(&mut self, invite: InviteId, code: u16) {
+        self.note_failure(invite, code, phrase(code), RejectedBy::Peer);
+        self.give_up_if_hopeless(invite);
     }
 
     fn try_next_peer(&mut self, invite: InviteId, mut peers: Vec<Peer>) -> bool {
@@ -334,9 +334,8 @@ impl Endpoint {
                 let code = if code < 300 { 480 } else { code };
                 self.reject(invite, code, reason, None);
             }
-            Phase::Calling(calling) => {
-                let forks = std::mem::take(&mut calling.forks);
-                for fork in forks {
+            Phase::Calling(_) => {
+                for fork in self.take_forks(invite) {
                     self.cancel_client(fork.client, header.clone());
                 }
                 self.finish(invite);

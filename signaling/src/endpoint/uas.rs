@@ -6,19 +6,22 @@ use super::{
     Endpoint,
     contract::{EndedHow, Event, InviteId, Invited, Source},
     dialog::{Dialog, Trust},
-    invitation::{Invitation, Phase, Reoffer, Unacked},
+    invitation::{Invitation, Phase, Unacked},
+    negotiation::{Carrier, Negotiation, Step},
     receive::{ALLOW, sdp_of},
     server_transaction::Incoming,
+    session_timer::{self, Verdict},
     text::{MAX_FORWARDS, phrase, safe_phrase},
-    timers::{Alarm, Ms, NEVER, Owner},
+    timers::{Ms, NEVER, Owner},
 };
 use crate::{
     flow::Flow,
     message::{Message, Name, NameAddr, Uri},
 };
 
-/// How often a provisional reply is repeated to keep proxies patient (RFC 3261 section 13.3.1.1).
-const PROVISIONAL_EVERY: Ms = 60_000;
+/// What is further away is looked at on the way, so that no entry stays in the heap for long after
+/// its invitation is over.
+const FAR_MS: Ms = 60_000;
 /// Longer display names and users are cut, in letters.
 const LONGEST_NAME: usize = 256;
 
@@ -32,6 +35,10 @@ impl Endpoint {
         let Some(source) = self.caller(flow, message) else { return };
         if let Err((code, reason)) = self.check_invite(&source, incoming) {
             return self.refuse(flow, message, code, reason, |builder| builder);
+        }
+        if session_timer::answer(&self.config.session, message) == Verdict::TooBrief {
+            let min_s = session_timer::shortest(&self.config.session);
+            return self.refuse(flow, message, 422, phrase(422), |builder| builder.header(Name::MinSe, min_s));
         }
         let (trunk, trust) = match &source {
             Source::Trunk(name) => (Some(name.clone()), Trust::Contact),
@@ -51,16 +58,10 @@ impl Endpoint {
         let invite = self.next_invite();
         let server = self.open_server(incoming, invite, local_tag);
         let invited = invited_event(invite, source, flow, message);
-        let invitation = Invitation {
-            id: invite,
-            phase: Phase::Ringing { server, again_at: NEVER },
-            dialog: Some(dialog),
-            trunk,
-            unacked: None,
-            reoffer: Reoffer::Nobody,
-            later: None,
-            alarm: Alarm::new(),
-        };
+        let negotiation = if invited.sdp.is_some() { Negotiation::Theirs(Carrier::Invite) } else { Negotiation::Asked };
+        let theirs = invited.sdp.as_ref().map_or(0, |sdp| self.hasher.short_key(&[sdp]).max(1));
+        let ringing = Phase::Ringing { server, again_at: NEVER };
+        let invitation = Invitation { dialog: Some(dialog), trunk, theirs, ..Invitation::new(invite, ringing, negotiation) };
         self.invites.insert(invite, Box::new(invitation));
         self.by_tag.insert(local_tag, invite);
         self.tell(Event::Invited(Box::new(invited)));
@@ -94,37 +95,14 @@ impl Endpoint {
         self.refuse(flow, message, 503, phrase(503), |builder| builder.header(Name::RetryAfter, after));
     }
 
-    /// [`Command::Progress`](super::Command::Progress).
-    pub(super) fn progress(&mut self, invite: InviteId, code: u16, sdp: Option<&[u8]>) {
-        let Some((server, contact)) = self.ringing(invite) else { return };
-        if !(101..=199).contains(&code) {
-            return;
-        }
-        self.reply(server, code, "", |builder| builder.contact(contact).header(Name::Allow, ALLOW), sdp);
-        let again_at = self.now + PROVISIONAL_EVERY;
-        if let Some(invitation) = self.invites.get_mut(&invite) {
-            invitation.phase = Phase::Ringing { server, again_at };
-        }
-        self.arm_invite(invite);
-    }
-
-    /// [`Command::Answer`](super::Command::Answer).
-    pub(super) fn accept(&mut self, invite: InviteId, sdp: &[u8]) {
-        let Some((server, _)) = self.ringing(invite) else { return };
-        if self.send_2xx(invite, server, sdp) {
-            if let Some(invitation) = self.invites.get_mut(&invite) {
-                invitation.phase = Phase::Up;
-            }
-            self.arm_invite(invite);
-        }
-    }
-
     /// Sends a 2xx to an INVITE and repeats it until the ACK comes.
-    pub(super) fn send_2xx(&mut self, invite: InviteId, server: super::slab::Key, sdp: &[u8]) -> bool {
+    pub(super) fn send_2xx(&mut self, invite: InviteId, server: super::slab::Key, sdp: Option<&[u8]>) -> bool {
         let Some(row) = self.servers.get(server) else { return false };
-        let (to, cseq) = (row.to(), row.request().and_then(|request| request.cseq().ok()).map(|cseq| cseq.number));
-        let Some(cseq) = cseq else { return false };
-        let record_route: Vec<String> = row.request().map(record_routes).unwrap_or_default();
+        let (to, Some(request)) = (row.to(), row.request()) else { return false };
+        let Ok(cseq) = request.cseq().map(|cseq| cseq.number) else { return false };
+        let record_route = record_routes(request);
+        let verdict = session_timer::answer(&self.config.session, request);
+        self.begin_session(invite, verdict);
         let contact = self.our_contact(&to);
         let sent = self.reply(
             server,
@@ -132,9 +110,9 @@ impl Endpoint {
             "",
             |builder| {
                 let builder = record_route.iter().fold(builder, |builder, route| builder.header(Name::RecordRoute, route));
-                builder.contact(contact).header(Name::Allow, ALLOW)
+                session_timer::say(verdict, builder.contact(contact).header(Name::Allow, ALLOW))
             },
-            Some(sdp),
+            sdp,
         );
         let Some(bytes) = sent else { return false };
         let t1 = self.timing.t1;
@@ -171,7 +149,7 @@ impl Endpoint {
     }
 
     /// The INVITE transaction and our Contact of an invitation that nobody answered yet.
-    fn ringing(&self, invite: InviteId) -> Option<(super::slab::Key, String)> {
+    pub(super) fn ringing(&self, invite: InviteId) -> Option<(super::slab::Key, String)> {
         let Phase::Ringing { server, .. } = self.invites.get(&invite)?.phase else { return None };
         let to = self.servers.get(server)?.to();
         Some((server, self.our_contact(&to)))
@@ -181,7 +159,7 @@ impl Endpoint {
     pub(super) fn cancel_requested(&mut self, incoming: &Incoming<'_>) {
         let Incoming { flow, message, .. } = *incoming;
         let target = self.servers.find(self.transaction_id(incoming, "INVITE"));
-        let Some(row) = target.and_then(|key| self.servers.get(key)) else {
+        let Some((cancelled, row)) = target.and_then(|key| Some((key, self.servers.get(key)?))) else {
             return self.refuse(flow, message, 481, phrase(481), |builder| builder);
         };
         let (invite, to_tag, open) = (row.invite, row.to_tag, row.is_open());
@@ -191,7 +169,7 @@ impl Endpoint {
             match self.invites.get(&invite).map(|invitation| &invitation.phase) {
                 Some(Phase::Ringing { .. }) => self.cancelled(invite),
                 // A re-INVITE was cancelled: the dialog goes on.
-                Some(_) => self.reoffer_cancelled(invite),
+                Some(_) => self.reoffer_cancelled(invite, cancelled),
                 None => {}
             }
         }
@@ -217,13 +195,24 @@ impl Endpoint {
             let reason = reason.take();
             return self.hang_up(invite, reason);
         }
+        if invitation.negotiation == Negotiation::Ours(Carrier::Accept) && sdp_of(ack.message).is_none() {
+            // Nobody knows what was agreed, and it cannot be asked again.
+            return self.lost(invite, EndedHow::NoAnswer);
+        }
+        // A description that answers nothing is none (RFC 3261 section 13.2.1).
+        let sdp = sdp_of(ack.message).filter(|_| invitation.negotiation.take(Step::TheyAnswer(Carrier::Ack)).is_ok());
+        if let Some(sdp) = &sdp {
+            self.note_theirs(invite, sdp);
+        }
         self.arm_invite(invite);
-        self.tell(Event::Confirmed { invite, sdp: sdp_of(ack.message) });
+        self.tell(Event::Confirmed { invite, sdp });
     }
 
     pub(super) fn arm_invite(&mut self, invite: InviteId) {
+        let soon = self.now + FAR_MS;
         if let Some(invitation) = self.invites.get_mut(&invite) {
             let due = invitation.due();
+            let due = if due == NEVER { NEVER } else { due.min(soon) };
             self.timers.set(&mut invitation.alarm, due, Owner::Invite(invite));
         }
     }
@@ -246,21 +235,11 @@ impl Endpoint {
                 self.send(to, bytes);
             }
         }
+        self.reliable_due(invite);
         self.repeat_provisional(invite);
         self.reoffer_due(invite);
+        self.session_due(invite);
         self.arm_invite(invite);
-    }
-
-    fn repeat_provisional(&mut self, invite: InviteId) {
-        let now = self.now;
-        let Some(invitation) = self.invites.get_mut(&invite) else { return };
-        if let Phase::Ringing { server, again_at } = &mut invitation.phase
-            && *again_at <= now
-        {
-            *again_at = now + PROVISIONAL_EVERY;
-            let server = *server;
-            self.request_again(server);
-        }
     }
 
     /// No ACK in 64 T1: the dialog is hung up (RFC 3261 section 13.3.1.4).
@@ -273,7 +252,7 @@ impl Endpoint {
     }
 }
 
-fn record_routes(request: &Message) -> Vec<String> {
+pub(super) fn record_routes(request: &Message) -> Vec<String> {
     request.headers(Name::RecordRoute).map(|route| crate::message::unfold(route).into_owned()).collect()
 }
 

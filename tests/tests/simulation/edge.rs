@@ -290,6 +290,7 @@ const fn cause_of_end(how: &EndedHow) -> Cause {
         EndedHow::Bye { .. } => Cause::Normal,
         EndedHow::Timeout => Cause::Timeout,
         EndedHow::ConnectionLost => Cause::NetworkFailure,
+        EndedHow::NoAnswer => Cause::Incompatible,
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn of_end(how: &EndedHow) -> Cause {
         EndedHow::Bye { .. } => Cause::Normal,
         EndedHow::Timeout => Cause::Timeout,
         EndedHow::ConnectionLost => Cause::NetworkFailure,
+        EndedHow::NoAnswer => Cause::Incompatible,
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) struct SipLeg {
     session: LocalSession,
     /// Their offer that we have not answered yet.
     theirs: Option<SessionDescription>,
-    /// Our offer that they have not answered yet, or the last one.
+    /// What we described last: an offer, answered or not, or an answer, which is what the endpoint offers
+    /// again when it refreshes the session.
     ours: Option<SdpOffer>,
     /// Our description as it was sent: an answer is the same in 183 and 200.
     described: Option<Bytes>,
@@ -121,6 +122,7 @@ impl SipLeg {
                 first.extend(offered(&offer));
                 let local = self.local(at, &first, settings, media)?;
                 let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| Cause::Incompatible)?;
+                self.ours = Some(SdpOffer { text: text.clone(), local });
                 self.take(at, negotiated, media);
                 text
             }
@@ -209,6 +211,7 @@ impl SipLeg {
         first.extend(offered(&offer));
         let local = self.local(at, &first, settings, media).map_err(|_| 500_u16)?;
         let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| 488_u16)?;
+        self.ours = Some(SdpOffer { text: text.clone(), local });
         let held = self.take(at, negotiated, media);
         Ok((text.into(), held))
     }

@@ -221,9 +221,8 @@ impl SipEdge {
     pub fn early_media(&mut self, at: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
         let sdp = self.describe(at, media)?;
         if let Some(leg) = self.legs.get(&at) {
-            // An offer of ours belongs into the answer, not into unreliable progress.
-            let sdp = leg.is_negotiated().then_some(sdp);
-            self.command(Command::Progress { invite: leg.invite, code: 183, sdp });
+            // An offer of ours goes with it only where it can be answered: the endpoint knows where.
+            self.command(Command::Progress { invite: leg.invite, code: 183, sdp: Some(sdp) });
         }
         Ok(())
     }

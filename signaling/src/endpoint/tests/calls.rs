@@ -9,14 +9,14 @@ use crate::{
 };
 
 /// Longer than any transaction lives: 64 T1 + T4, and again for a BYE at the end of it.
-const LONG_MS: u64 = 37_000;
+pub(super) const LONG_MS: u64 = 37_000;
 
-fn sdp() -> Bytes {
+pub(super) fn sdp() -> Bytes {
     Bytes::from_static(SDP.as_bytes())
 }
 
 /// Has `from` call `to` by trunk; gives the caller's name of the invitation.
-fn call(world: &mut World, from: usize, to: usize) -> InviteId {
+pub(super) fn call(world: &mut World, from: usize, to: usize) -> InviteId {
     let invite = world.ends[from].next_invite();
     let target = Target::Trunk { name: format!("t{to}").into(), user: "200".to_owned() };
     let wish = Invite {
@@ -32,7 +32,7 @@ fn call(world: &mut World, from: usize, to: usize) -> InviteId {
 }
 
 /// Runs until the other side is invited; gives its name of the invitation.
-fn until_invited(world: &mut World) -> InviteId {
+pub(super) fn until_invited(world: &mut World) -> InviteId {
     let mut invited = None;
     world.run_with(20, &mut |_, _, event| {
         if let Event::Invited(event) = event {
@@ -43,7 +43,7 @@ fn until_invited(world: &mut World) -> InviteId {
 }
 
 /// An established call: caller's and callee's names of it.
-fn established(world: &mut World) -> (InviteId, InviteId) {
+pub(super) fn established(world: &mut World) -> (InviteId, InviteId) {
     let caller = call(world, 0, 1);
     let callee = until_invited(world);
     world.command(1, Command::Answer { invite: callee, sdp: sdp() });
@@ -52,7 +52,7 @@ fn established(world: &mut World) -> (InviteId, InviteId) {
     (caller, callee)
 }
 
-fn end(invite: InviteId) -> Command {
+pub(super) fn end(invite: InviteId) -> Command {
     Command::End { invite, code: 200, reason: String::new() }
 }
 

@@ -37,8 +37,10 @@ impl Programs {
                 let invite = invited.invite;
                 assert_eq!(self.open.insert((end, invite), "ringing"), None);
                 let dice = world.random(10);
-                if dice < 8 {
-                    world.command(end, Command::Progress { invite, code: 180, sdp: None });
+                match world.random(3) {
+                    0 => world.command(end, Command::Progress { invite, code: 180, sdp: None }),
+                    1 => world.command(end, Command::Progress { invite, code: 183, sdp: Some(sdp()) }),
+                    _ => {}
                 }
                 match dice {
                     0..=5 => world.command(end, Command::Answer { invite, sdp: sdp() }),
@@ -55,7 +57,20 @@ impl Programs {
                     _ => {}
                 }
             }
+            Event::Progressed { invite, sdp: Some(_), .. } => {
+                assert!(self.open.contains_key(&(end, invite)));
+                match world.random(3) {
+                    0 => world.command(end, Command::Reoffer { invite, sdp: sdp() }),
+                    1 => self.give_up(world, end, invite, 487),
+                    _ => {}
+                }
+            }
             Event::Reoffered { invite, .. } => {
+                assert!(self.open.contains_key(&(end, invite)));
+                if self.open.get(&(end, invite)) == Some(&"ringing") && world.random(2) == 0 {
+                    // The answer has to wait for the exchange.
+                    world.command(end, Command::Answer { invite, sdp: sdp() });
+                }
                 let command = match world.random(3) {
                     0 => Command::RejectReoffer { invite, code: 488 },
                     _ => Command::AnswerReoffer { invite, sdp: sdp() },

@@ -36,7 +36,7 @@ fn each_method_gets_its_refusal_and_nothing_happens() {
         ("NOTIFY", 405),
         ("PUBLISH", 405),
         ("REFER", 405),
-        ("PRACK", 405),
+        ("PRACK", 481),
         ("FLY", 501),
     ] {
         desk.receive(flow("192.0.2.9:5060"), request(method, end));
@@ -56,7 +56,7 @@ fn what_is_required_and_not_known_is_named() {
     let mut desk = Desk::new();
     let cases = [
         ("OPTIONS", "Require: a, b\r\nProxy-Require: c\r\nContent-Length: 0\r\n\r\n", 420, Name::Unsupported, "a, b, c"),
-        ("INVITE", "Require: 100rel\r\nContent-Length: 0\r\n\r\n", 420, Name::Unsupported, "100rel"),
+        ("INVITE", "Require: 100rel, x\r\nContent-Length: 0\r\n\r\n", 420, Name::Unsupported, "x"),
         ("INVITE", "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi", 415, Name::Accept, "application/sdp"),
         (
             "INVITE",

@@ -40,6 +40,8 @@ pub(super) struct World {
     /// What crossed the wire, a line each.
     pub(super) ladder: String,
     pub(super) events: VecDeque<(usize, Event)>,
+    /// An end that hears nothing.
+    pub(super) deaf: Option<usize>,
     /// Messages to addresses where no endpoint is.
     pub(super) elsewhere: Vec<(Destination, Bytes)>,
     flying: BTreeMap<(Instant, u64), (usize, Flow, Bytes)>,
@@ -91,6 +93,7 @@ impl World {
             faults: Faults::default(),
             ladder: String::new(),
             events: VecDeque::new(),
+            deaf: None,
             elsewhere: Vec::new(),
             flying: BTreeMap::new(),
             connections: HashMap::new(),
@@ -155,6 +158,9 @@ impl World {
     }
 
     fn fly(&mut self, delay_ms: u64, receiver: usize, flow: Flow, bytes: Bytes) {
+        if self.deaf == Some(receiver) {
+            return;
+        }
         self.serial += 1;
         self.flying.insert((self.now + Duration::from_millis(delay_ms), self.serial), (receiver, flow, bytes));
     }
