@@ -30,6 +30,10 @@ pub(super) enum Purpose {
     Ping { trunk: Arc<str>, peer: usize },
     /// A REGISTER to a trunk.
     Register { trunk: Arc<str> },
+    /// The NOTIFY of a subscription.
+    Notify(u64),
+    /// A copy of a MESSAGE on its way.
+    Relay(u64),
 }
 
 /// Why there is no reply.
@@ -234,6 +238,8 @@ impl Endpoint {
             Purpose::Reinvite(invite) => self.reinvite_silent(invite, silence),
             Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, 408),
             Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408),
+            Purpose::Notify(subscription) => self.notified(subscription, 408, None),
+            Purpose::Relay(id) => self.relayed(id, 408),
         }
     }
 
@@ -435,6 +441,11 @@ impl Endpoint {
             match purpose {
                 Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, code),
                 Purpose::Register { trunk } => self.trunk_register_result(&trunk, response, code),
+                Purpose::Notify(subscription) => {
+                    let pause_s = response.header(Name::RetryAfter).and_then(crate::message::read_seconds);
+                    self.notified(subscription, code, pause_s);
+                }
+                Purpose::Relay(id) => self.relayed(id, code),
                 Purpose::Nothing | Purpose::Fork(_) | Purpose::Reinvite(_) => {}
             }
         }

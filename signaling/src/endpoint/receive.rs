@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What we serve.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER, SUBSCRIBE, MESSAGE";
 
 /// The bodies that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
@@ -66,10 +66,13 @@ impl Endpoint {
         match incoming.method {
             Method::Cancel => self.cancel_requested(&incoming),
             _ if !self.acceptable(&incoming) => {}
+            Method::Subscribe if self.subscription_of(&incoming).is_some() => self.resubscribe(&incoming),
             _ if incoming.to_tag.is_some() => self.in_dialog(&incoming),
             Method::Invite => self.invited(&incoming),
             Method::Register => self.register(&incoming),
             Method::Options => self.asked_for_options(&incoming),
+            Method::Subscribe => self.subscribe(&incoming),
+            Method::Message => self.instant_message(&incoming),
             _ => self.refuse(flow, message, 481, phrase(481), |builder| builder),
         }
     }
@@ -80,6 +83,7 @@ impl Endpoint {
         let allow = |builder: ResponseBuilder| builder.header(Name::Allow, ALLOW);
         match method {
             Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info => {}
+            Method::Subscribe | Method::Message => {}
             Method::Other => {
                 self.refuse(flow, message, 501, "Not Implemented", allow);
                 return false;
@@ -127,7 +131,8 @@ impl Endpoint {
 pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
     builder
         .header(Name::Allow, ALLOW)
-        .header(Name::Accept, ACCEPT)
+        .header(Name::AllowEvents, super::package::ALLOW_EVENTS)
+        .header(Name::Accept, format_args!("{ACCEPT}, text/plain"))
         .header(Name::AcceptEncoding, "identity")
         .header(Name::Supported, "")
 }

@@ -7,5 +7,7 @@ mod devices;
 mod lossy;
 mod registrations;
 mod strangers;
+mod subscriptions;
+mod texts;
 mod torture;
 mod world;
