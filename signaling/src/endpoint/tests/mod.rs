@@ -5,6 +5,7 @@ mod carriers;
 mod desk;
 mod devices;
 mod lossy;
+mod notifies;
 mod registrations;
 mod strangers;
 mod subscriptions;
