@@ -145,8 +145,10 @@ impl Director {
     async fn people_changed(&self) {
         match self.store.people().await {
             Ok(people) => {
-                self.ask_floor(FloorAsk::Agents(people.iter().filter_map(Person::profile).collect())).await;
+                // The line first: what the floor then says of somebody new finds their account there.
+                let agents = people.iter().filter_map(Person::profile).collect();
                 self.ask_line(LineAsk::People(people)).await;
+                self.ask_floor(FloorAsk::Agents(agents)).await;
             }
             Err(error) => tracing::error!(%error, "people changed but cannot be read; the next change will show them"),
         }

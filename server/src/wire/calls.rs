@@ -15,7 +15,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::{LegRef, edges::Edges, trace::TraceLine};
+use super::{LegRef, edges::Edges, lamps::Device, trace::TraceLine};
 
 /// Measurements are waited for so long after the end of a call, in ms.
 const MEASURE_MS: u64 = 1_000;
@@ -60,6 +60,8 @@ struct LiveLeg {
     leg: LegId,
     /// The extension whose device it occupies outside of offers.
     occupies: Option<Extension>,
+    /// The device of ours that it is, if it is one.
+    device: Option<Device>,
 }
 
 /// How a call is set up.
@@ -107,14 +109,12 @@ impl LiveCall {
 
     /// Asks the plan for the first step and carries it out.
     pub fn begin(&mut self, edges: &mut Edges) {
-        self.take_leg(
-            edges,
-            LegId::CALLER,
-            match &self.facts.origin {
-                Origin::Extension(extension) => Some(extension.clone()),
-                Origin::Trunk(_) => None,
-            },
-        );
+        let extension = match &self.facts.origin {
+            Origin::Extension(extension) => Some(extension.clone()),
+            Origin::Trunk(_) => None,
+        };
+        let device = extension.clone().map(|extension| Device::calling(extension, self.facts.to.clone()));
+        self.take_leg(edges, LegId::CALLER, extension, device);
         let mut inputs = VecDeque::new();
         self.run.handle(edges.now.at, RunInput::Start);
         self.drain_run(edges, &mut inputs);
@@ -171,6 +171,23 @@ impl LiveCall {
             self.call.handle(edges.now.at, input, &mut edges.ids);
             while let Some(output) = self.call.poll() {
                 self.carry_out(edges, output, offer, &mut inputs);
+            }
+        }
+        self.show(edges);
+    }
+
+    /// Lets watchers see how far the legs of our devices are.
+    fn show(&mut self, edges: &mut Edges) {
+        if self.legs.iter().all(|live| live.device.is_none()) {
+            return;
+        }
+        let call = self.facts.call;
+        let stages = self.call.view().legs;
+        for LiveLeg { leg, device, .. } in &mut self.legs {
+            let stage = stages.iter().find(|seen| seen.leg == *leg).map(|seen| seen.stage);
+            let Some((device, stage)) = device.as_mut().zip(stage) else { continue };
+            if let Some(lamp) = device.news(LegRef { call, leg: *leg }, stage) {
+                edges.light(&device.extension, lamp);
             }
         }
     }
@@ -246,7 +263,13 @@ impl LiveCall {
             Target::Extension(extension) if !offer => Some(extension.clone()),
             _ => None,
         };
-        self.take_leg(edges, leg, occupies);
+        let device = match target {
+            Target::Extension(extension) => {
+                Some(Device::called(extension.clone(), caller_id.clone(), self.facts.display.clone()))
+            }
+            Target::Trunk { .. } | Target::Fixed(_) => None,
+        };
+        self.take_leg(edges, leg, occupies, device);
         let (leg_ref, caller) = (self.at(leg), self.at(LegId::CALLER));
         if let Err(cause) = edges.sip.invite(leg_ref, target, caller_id, &self.facts.display, caller, &mut edges.media) {
             self.drop_leg(edges, leg);
@@ -325,17 +348,21 @@ impl LiveCall {
         edges.ledger.call_ended(Box::new(cdr), &self.measured);
     }
 
-    fn take_leg(&mut self, edges: &mut Edges, leg: LegId, occupies: Option<Extension>) {
+    fn take_leg(&mut self, edges: &mut Edges, leg: LegId, occupies: Option<Extension>, device: Option<Device>) {
         if let Some(extension) = &occupies {
             edges.devices.occupy(extension, &mut edges.floor);
         }
-        self.legs.push(LiveLeg { leg, occupies });
+        self.legs.push(LiveLeg { leg, occupies, device });
     }
 
     fn drop_leg(&mut self, edges: &mut Edges, leg: LegId) {
         let Some(at) = self.legs.iter().position(|live| live.leg == leg) else { return };
-        if let Some(extension) = self.legs.swap_remove(at).occupies {
+        let gone = self.legs.swap_remove(at);
+        if let Some(extension) = gone.occupies {
             edges.devices.release(&extension, &mut edges.floor);
+        }
+        if let Some(device) = gone.device.filter(Device::is_shown) {
+            edges.put_out(&device.extension, self.at(leg));
         }
         if edges.media.close(self.at(leg)) {
             self.unmeasured += 1;

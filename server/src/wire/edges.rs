@@ -8,7 +8,14 @@ use tandem_switch::{
     name::{AgentName, Extension},
 };
 
-use super::{ledger::Ledger, media::MediaEdge, sip::SipEdge, trace::TraceBus};
+use super::{
+    LegRef,
+    lamps::{Lamp, Lamps},
+    ledger::Ledger,
+    media::MediaEdge,
+    sip::SipEdge,
+    trace::TraceBus,
+};
 use crate::clock::Now;
 
 /// The edges of one line loop.
@@ -25,10 +32,24 @@ pub struct Edges {
     pub ledger: Ledger,
     /// Who uses their device outside of offers.
     pub devices: Devices,
+    /// What watchers see of extensions.
+    pub lamps: Lamps,
     /// The live trace.
     pub traces: TraceBus,
     /// Names of items and recordings.
     pub ids: IdSource,
+}
+
+impl Edges {
+    /// Lets watchers see what a device of an extension is doing now.
+    pub fn light(&mut self, extension: &Extension, lamp: Lamp) {
+        self.sip.show_lamps(extension, self.lamps.light(extension, lamp));
+    }
+
+    /// Lets watchers see that a device of an extension is done.
+    pub fn put_out(&mut self, extension: &Extension, at: LegRef) {
+        self.sip.show_lamps(extension, self.lamps.put_out(extension, at));
+    }
 }
 
 /// What is on its way to the floor loop.

@@ -68,6 +68,20 @@ pub struct FloorView {
     pub at: Timestamp,
 }
 
+/// What the floor loop tells a line loop.
+#[derive(Clone, Debug)]
+pub enum FloorNews {
+    /// Something for one call.
+    Call(ToLine),
+    /// An agent's state, for those who watch the agent.
+    Agent {
+        /// Whose.
+        agent: AgentName,
+        /// What it is now.
+        state: AgentState,
+    },
+}
+
 /// What a floor loop is made of.
 pub struct Parts {
     /// Queues of the first plan.
@@ -79,7 +93,7 @@ pub struct Parts {
     /// From the line loops.
     pub from_lines: mpsc::Receiver<ToFloor>,
     /// To the line loop.
-    pub to_line: mpsc::Sender<ToLine>,
+    pub to_line: mpsc::Sender<FloorNews>,
     /// Questions and orders.
     pub asks: mpsc::Receiver<FloorAsk>,
     /// Where events go.
@@ -93,7 +107,7 @@ pub struct FloorLoop {
     /// Events that found no room with the writer; while there are any, nothing new is decided.
     unsaved: VecDeque<FloorEvent>,
     /// Messages that found no room with the line; while there are any, nothing new is decided.
-    unsent: VecDeque<ToLine>,
+    unsent: VecDeque<FloorNews>,
 }
 
 enum Woken {
@@ -111,6 +125,9 @@ impl FloorLoop {
         let mut this = Self { floor: Floor::new(IdSource::new(3)), writer, unsaved: VecDeque::new(), unsent: VecDeque::new() };
         for input in [Input::Restore(restored), Input::Queues(queues), Input::Agents(agents)] {
             this.tell(input, &to_line);
+        }
+        for AgentView { agent, state, .. } in this.floor.agents() {
+            this.send(FloorNews::Agent { agent, state }, &to_line);
         }
         loop {
             let now = clock::now();
@@ -142,13 +159,18 @@ impl FloorLoop {
         }
     }
 
-    fn tell(&mut self, input: Input, to_line: &mpsc::Sender<ToLine>) {
+    fn tell(&mut self, input: Input, to_line: &mpsc::Sender<FloorNews>) {
         let began = clock::now();
         self.floor.handle(began.at, input);
         while let Some(output) = self.floor.poll() {
             match output {
-                Output::Journal(event) => self.save(event),
-                Output::Line(message) => self.send(message, to_line),
+                Output::Journal(event) => {
+                    if let FloorEvent::AgentChanged { agent, state, .. } = &event {
+                        self.send(FloorNews::Agent { agent: agent.clone(), state: state.clone() }, to_line);
+                    }
+                    self.save(event);
+                }
+                Output::Line(message) => self.send(FloorNews::Call(message), to_line),
             }
         }
         let took = clock::instant().saturating_duration_since(began.instant);
@@ -175,7 +197,7 @@ impl FloorLoop {
         }
     }
 
-    fn send(&mut self, message: ToLine, to_line: &mpsc::Sender<ToLine>) {
+    fn send(&mut self, message: FloorNews, to_line: &mpsc::Sender<FloorNews>) {
         if !self.unsent.is_empty() {
             self.unsent.push_back(message);
         } else if let Err(mpsc::error::TrySendError::Full(message)) = to_line.try_send(message) {
@@ -184,7 +206,7 @@ impl FloorLoop {
         }
     }
 
-    fn send_again(&mut self, to_line: &mpsc::Sender<ToLine>) {
+    fn send_again(&mut self, to_line: &mpsc::Sender<FloorNews>) {
         while let Some(message) = self.unsent.pop_front() {
             if let Err(mpsc::error::TrySendError::Full(message)) = to_line.try_send(message) {
                 self.unsent.push_front(message);
@@ -193,7 +215,7 @@ impl FloorLoop {
         }
     }
 
-    fn answer(&mut self, ask: FloorAsk, to_line: &mpsc::Sender<ToLine>) {
+    fn answer(&mut self, ask: FloorAsk, to_line: &mpsc::Sender<FloorNews>) {
         match ask {
             FloorAsk::Queues(queues) => self.tell(Input::Queues(queues), to_line),
             FloorAsk::Agents(agents) => self.tell(Input::Agents(agents), to_line),

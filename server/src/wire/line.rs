@@ -15,7 +15,7 @@ use tandem_switch::{
     call::{Arrival, CallSettings, Input},
     cause::Cause,
     id::{CallId, IdSource},
-    link::{ToFloor, ToLine},
+    link::ToFloor,
     name::TrunkName,
     time::Timestamp,
 };
@@ -25,6 +25,8 @@ use super::{
     LegRef,
     calls::{LiveCall, Setup},
     edges::{Devices, Edges, FloorLink},
+    floor::FloorNews,
+    lamps::Lamps,
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
     sip::{Arrived, Network, SipEdge, SipEvent},
@@ -94,7 +96,7 @@ pub struct Parts {
     /// To the floor.
     pub to_floor: mpsc::Sender<ToFloor>,
     /// From the floor.
-    pub from_floor: mpsc::Receiver<ToLine>,
+    pub from_floor: mpsc::Receiver<FloorNews>,
     /// Questions and orders.
     pub asks: mpsc::Receiver<LineAsk>,
     /// Where records go.
@@ -124,7 +126,7 @@ pub struct Line {
 /// One thing that woke the loop.
 enum Woken {
     Network,
-    Floor(ToLine),
+    Floor(FloorNews),
     Media(Event),
     Ask(LineAsk),
     Time,
@@ -144,6 +146,7 @@ impl Line {
             floor: FloorLink::default(),
             ledger: Ledger::new(writer, recordings),
             devices: Devices::default(),
+            lamps: Lamps::default(),
             traces,
             ids: IdSource::new(2),
         };
@@ -243,8 +246,11 @@ impl Line {
         }
     }
 
-    fn floor_said(&mut self, said: ToLine) {
-        self.todo.push_back((said.call, Input::Floor(said.say)));
+    fn floor_said(&mut self, said: FloorNews) {
+        match said {
+            FloorNews::Call(said) => self.todo.push_back((said.call, Input::Floor(said.say))),
+            FloorNews::Agent { agent, state } => self.edges.sip.show_agent(&agent, &state),
+        }
     }
 
     fn media_told(&mut self, event: Event) {

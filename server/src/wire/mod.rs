@@ -20,11 +20,13 @@
 //! - [`sip`]: the only place that knows SIP.
 //! - [`media`]: legs to streams, phrases to audio.
 //! - [`floor`]: the loop that owns agents and queues.
+//! - [`lamps`]: what watchers see of each extension's calls.
 //! - [`ledger`]: what of a call is written down.
 
 pub mod calls;
 pub mod edges;
 pub mod floor;
+pub mod lamps;
 pub mod ledger;
 pub mod line;
 pub mod media;

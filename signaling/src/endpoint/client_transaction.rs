@@ -36,6 +36,10 @@ pub(super) enum Purpose {
     Ping { trunk: Arc<str>, peer: usize },
     /// A REGISTER to a trunk.
     Register { trunk: Arc<str> },
+    /// The NOTIFY of a subscription.
+    Notify(u64),
+    /// A copy of a MESSAGE on its way.
+    Relay(u64),
 }
 
 /// What a request in a dialog is for.
@@ -257,6 +261,8 @@ impl Endpoint {
             Purpose::Inside { invite, what, .. } => self.inside_silent((invite, what), key, silence),
             Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, 408),
             Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408),
+            Purpose::Notify(subscription) => self.notified(subscription, 408, None),
+            Purpose::Relay(id) => self.relayed(id, 408),
         }
     }
 
@@ -471,6 +477,11 @@ impl Endpoint {
                 Purpose::Inside { invite, dialog, what } => {
                     self.inside_answered((invite, dialog, what), key, flow, response, code);
                 }
+                Purpose::Notify(subscription) => {
+                    let pause_s = response.header(Name::RetryAfter).and_then(crate::message::read_seconds);
+                    self.notified(subscription, code, pause_s);
+                }
+                Purpose::Relay(id) => self.relayed(id, code),
                 Purpose::Nothing | Purpose::Fork(_) | Purpose::Reinvite(_) => {}
             }
         }

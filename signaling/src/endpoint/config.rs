@@ -25,6 +25,8 @@ pub struct EndpointConfig {
     pub timers: BaseTimers,
     /// Bounds on registrations.
     pub registration: RegistrationLimits,
+    /// Bounds on subscriptions.
+    pub subscriptions: SubscriptionLimits,
     /// Bounds on everything else.
     pub limits: Limits,
     /// What devices are challenged with, best first (RFC 8760 section 2.3).
@@ -51,6 +53,7 @@ impl EndpointConfig {
             listeners,
             timers: BaseTimers::default(),
             registration: RegistrationLimits::default(),
+            subscriptions: SubscriptionLimits::default(),
             limits: Limits::default(),
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),
@@ -139,6 +142,39 @@ impl Default for RegistrationLimits {
     }
 }
 
+/// Bounds on subscriptions (RFC 6665).
+#[derive(Clone, Copy, Debug)]
+pub struct SubscriptionLimits {
+    /// Shorter wishes get 423, in seconds.
+    pub min_expires_s: u32,
+    /// For watchers that do not say, in seconds.
+    pub default_expires_s: u32,
+    /// Longer wishes are cut to this, in seconds.
+    pub max_expires_s: u32,
+    /// Subscriptions of one account; above it new ones get 403.
+    pub most_per_watcher: usize,
+    /// Subscriptions to one account; above it new ones get 503.
+    pub most_per_resource: usize,
+    /// Subscriptions in all; above it new ones get 503.
+    pub most: usize,
+    /// The least time between two NOTIFYs of one subscription, in ms; what happens meanwhile is told in one.
+    pub notify_interval_ms: u64,
+}
+
+impl Default for SubscriptionLimits {
+    fn default() -> Self {
+        Self {
+            min_expires_s: 60,
+            default_expires_s: 3_600,
+            max_expires_s: 7_200,
+            most_per_watcher: 256,
+            most_per_resource: 512,
+            most: 20_000,
+            notify_interval_ms: 200,
+        }
+    }
+}
+
 /// Bounds on state and on what strangers may ask.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -155,7 +191,11 @@ pub struct Limits {
     pub stranger_burst: u32,
     /// How many such addresses are remembered; the oldest gives way.
     pub max_strangers: usize,
-    /// `Retry-After` of our 503, in seconds.
+    /// How many MESSAGEs one account may send per second; above it they get 480.
+    pub message_rate_per_s: u32,
+    /// And at once.
+    pub message_burst: u32,
+    /// `Retry-After` of our 503, and of that 480, in seconds.
     pub retry_after_s: u32,
 }
 
@@ -168,6 +208,8 @@ impl Default for Limits {
             stranger_rate_per_s: 100,
             stranger_burst: 500,
             max_strangers: 4_096,
+            message_rate_per_s: 2,
+            message_burst: 20,
             retry_after_s: 5,
         }
     }

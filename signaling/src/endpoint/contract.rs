@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    endpoint::config::Trunk,
+    endpoint::{config::Trunk, package::ResourceState},
     flow::{ConnectionId, Flow, Transport},
 };
 
@@ -171,6 +171,14 @@ pub enum Command {
         account: Arc<str>,
         /// The contact as registered; `None` for all.
         contact: Option<Arc<str>>,
+    },
+    /// Make known what one of our users is doing: all of it, as it is now. Whoever subscribed to it
+    /// hears of it; for somebody without an account it is ignored.
+    Publish {
+        /// Who.
+        user: Arc<str>,
+        /// What of it.
+        state: ResourceState,
     },
     /// Take no new invitations (503 with Retry-After) from now on; running dialogs go on.
     Drain,
@@ -454,6 +462,8 @@ pub struct Counts {
     pub dialogs: usize,
     /// Invitations.
     pub invites: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
     /// Bindings of all accounts.
     pub bindings: usize,
     /// Timers in the queue, with those that are void but not yet due.

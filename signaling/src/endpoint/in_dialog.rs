@@ -42,6 +42,8 @@ impl Endpoint {
             Method::Prack => self.pracked(invite, incoming),
             Method::Info => self.informed(invite, incoming),
             Method::Options => self.answer(incoming, 200, options_headers),
+            // A text goes to a user, not into a call; and no subscription shares the dialog of one.
+            Method::Message | Method::Subscribe => self.answer(incoming, 403, |builder| builder),
             _ => self.answer(incoming, 405, |builder| builder.header(Name::Allow, super::receive::ALLOW)),
         }
     }

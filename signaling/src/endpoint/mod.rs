@@ -10,7 +10,7 @@
 //! `reliable` and `early` their progress, `in_dialog`, `offers_in` and `offers_out` what follows;
 //! `negotiation` and `session_timer` are the rules of offer and answer and of session timers, `refresh`
 //! keeps sessions alive; `register` and `trunk` devices and carriers; `auth` who
-//! is who.
+//! is who; `notifier` tells watchers what `package` says of others; `instant_message` passes texts on.
 
 mod auth;
 mod client_transaction;
@@ -19,11 +19,14 @@ mod contract;
 mod dialog;
 mod early;
 mod in_dialog;
+mod instant_message;
 mod invitation;
 mod limits;
 mod negotiation;
 mod offers_in;
 mod offers_out;
+mod notifier;
+mod package;
 mod receive;
 mod refresh;
 mod register;
@@ -31,6 +34,7 @@ mod reliable;
 mod server_transaction;
 mod session_timer;
 mod slab;
+mod subscription;
 mod text;
 mod timers;
 mod trunk;
@@ -53,6 +57,9 @@ use rand_core::{RngCore as _, SeedableRng as _};
 
 pub use config::*;
 pub use contract::*;
+pub use package::{
+    Availability, DialogDirection, DialogStage, MessageSummary, Presence, RemoteParty, ResourceState, WatchedDialog,
+};
 
 use crate::{
     digest::Challenger,
@@ -62,9 +69,11 @@ use crate::{
 };
 
 use client_transaction::Clients;
+use instant_message::Relays;
 use invitation::{Invitation, Phase};
 use limits::Strangers;
 use server_transaction::Servers;
+use subscription::Subscriptions;
 use timers::{Ms, Owner, Timers};
 use trunk::Trunks;
 
@@ -91,6 +100,8 @@ pub struct Endpoint {
     challenger: Challenger,
     strangers: Strangers,
     trunks: Trunks,
+    subscriptions: Subscriptions,
+    messages: Relays,
     /// Connections that an invitation or a request of ours used: only their end concerns calls.
     used_connections: BTreeSet<ConnectionId>,
     draining: bool,
@@ -144,8 +155,10 @@ impl Endpoint {
             last_invite: 0,
             registrar: Registrar::new(config.registration, hasher),
             challenger: Challenger::new(config.realm.clone(), config.digest.clone(), secret, config.nonce_lifetime),
-            strangers: Strangers::new(&config.limits, hasher),
+            strangers: Strangers::of(&config.limits, hasher),
             trunks: Trunks::new(hasher),
+            subscriptions: Subscriptions::new(config.subscriptions, hasher),
+            messages: Relays::new(&config.limits, hasher),
             used_connections: BTreeSet::new(),
             draining: false,
             random,
@@ -193,6 +206,7 @@ impl Endpoint {
             server_transactions: self.servers.len(),
             dialogs: self.by_tag.len(),
             invites: self.invites.len(),
+            subscriptions: self.subscriptions.len(),
             bindings: self.registrar.count(),
             timers: self.timers.len(),
         }
@@ -221,6 +235,8 @@ impl Endpoint {
                 Owner::Client(key) => self.client_due(key, at),
                 Owner::Server(key) => self.server_due(key, at),
                 Owner::Invite(id) => self.invite_due(id, at),
+                Owner::Subscription(tag) => self.subscription_due(tag, at),
+                Owner::Relay(id) => self.relay_due(id, at),
                 Owner::Trunk(number, age) => self.trunk_due(number, age, at),
             }
         }
@@ -244,11 +260,13 @@ impl Endpoint {
             Command::SetAccounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts);
                 self.tell_changes(changes);
+                self.forget_watched();
             }
             Command::PutAccount(account) => self.registrar.put_account(account),
             Command::RemoveAccount { user } => {
                 let changes = self.registrar.remove_account(&user);
                 self.tell_changes(changes);
+                self.forget_watched();
             }
             Command::SetTrunks(trunks) => self.set_trunks(trunks),
             Command::RestoreBinding(binding) => self.registrar.restore(self.instant(), binding),
@@ -256,6 +274,7 @@ impl Endpoint {
                 let changes = self.registrar.unregister(&account, contact.as_deref());
                 self.tell_changes(changes);
             }
+            Command::Publish { user, state } => self.publish(&user, state),
             Command::Drain => self.draining = true,
         }
     }

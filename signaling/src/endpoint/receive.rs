@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// What we serve.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE, MESSAGE";
 
 /// The extensions that we know, as they are said of a new call.
 pub(super) const SUPPORTED: &str = "100rel, timer";
@@ -77,10 +77,13 @@ impl Endpoint {
         match incoming.method {
             Method::Cancel => self.cancel_requested(&incoming),
             _ if !self.acceptable(&incoming) => {}
+            Method::Subscribe if self.subscription_of(&incoming).is_some() => self.resubscribe(&incoming),
             _ if incoming.to_tag.is_some() => self.in_dialog(&incoming),
             Method::Invite => self.invited(&incoming),
             Method::Register => self.register(&incoming),
             Method::Options => self.asked_for_options(&incoming),
+            Method::Subscribe => self.subscribe(&incoming),
+            Method::Message => self.instant_message(&incoming),
             _ => self.refuse(flow, message, 481, phrase(481), |builder| builder),
         }
     }
@@ -92,6 +95,7 @@ impl Endpoint {
         match method {
             Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info | Method::Prack => {
             }
+            Method::Subscribe | Method::Message => {}
             Method::Other => {
                 self.refuse(flow, message, 501, "Not Implemented", allow);
                 return false;
@@ -139,7 +143,8 @@ impl Endpoint {
 pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
     builder
         .header(Name::Allow, ALLOW)
-        .header(Name::Accept, ACCEPT)
+        .header(Name::AllowEvents, super::package::ALLOW_EVENTS)
+        .header(Name::Accept, format_args!("{ACCEPT}, text/plain"))
         .header(Name::AcceptEncoding, "identity")
         .header(Name::Supported, SUPPORTED)
 }

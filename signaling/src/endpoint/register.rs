@@ -2,7 +2,7 @@
 
 use super::{Endpoint, server_transaction::Incoming};
 use crate::{
-    message::{ContactHeader, Message, Name, ResponseBuilder},
+    message::{ContactHeader, Message, Name, ResponseBuilder, Uri},
     registrar::{ContactWish, RegisterError, Registration, Wishes},
 };
 
@@ -79,10 +79,14 @@ impl Endpoint {
 
     /// Whether the address of record is in a domain of ours.
     fn is_ours(&self, message: &Message) -> bool {
+        self.config.domains.is_empty() || message.to().ok().and_then(|to| to.uri()).is_some_and(|to| self.hosts(&to))
+    }
+
+    /// Whether the host of an address is ours.
+    pub(super) fn hosts(&self, to: &Uri<'_>) -> bool {
         if self.config.domains.is_empty() {
             return true;
         }
-        let Some(to) = message.to().ok().and_then(|to| to.uri()) else { return false };
         let named =
             std::iter::once(&self.config.realm).chain(&self.config.domains).any(|ours| ours.eq_ignore_ascii_case(to.host));
         let listens =

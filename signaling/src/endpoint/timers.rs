@@ -22,6 +22,10 @@ pub(super) enum Owner {
     Client(Key),
     Server(Key),
     Invite(InviteId),
+    /// A subscription, by our tag.
+    Subscription(u64),
+    /// A MESSAGE on its way to the receiver's devices.
+    Relay(u64),
     /// A trunk, by its number, with the age of the table of trunks.
     Trunk(u16, u32),
 }

@@ -379,7 +379,7 @@ fn is_header(name: &str, value: &str) -> bool {
 }
 
 /// How much a failure tells: a global refusal most, silence least.
-const fn weight(code: u16) -> u16 {
+pub(super) const fn weight(code: u16) -> u16 {
     match code {
         600..=699 => 1_000,
         486 => 900,

@@ -11,6 +11,7 @@ mod restart;
 mod signals;
 mod torture;
 mod transports;
+mod watching;
 
 use std::path::Path;
 

@@ -8,6 +8,7 @@ mod leg;
 mod network;
 mod registrations;
 mod settings;
+mod watched;
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -193,7 +193,7 @@ fn the_same_call_by_two_ways_is_refused_the_second_time() {
 }
 
 /// An answered call from a phone whose INVITE had no offer; its To with our tag.
-fn talking(desk: &mut Desk, phone: &mut Phone) -> (InviteId, String) {
+pub(super) fn talking(desk: &mut Desk, phone: &mut Phone) -> (InviteId, String) {
     invite(desk, phone, "alice");
     let Some(Event::Invited(invited)) = desk.events.pop_front() else { panic!("not invited") };
     desk.command(Command::Answer { invite: invited.invite, sdp: sdp() });
@@ -201,7 +201,7 @@ fn talking(desk: &mut Desk, phone: &mut Phone) -> (InviteId, String) {
     (invited.invite, answer.header(Name::To).unwrap().to_owned())
 }
 
-fn in_dialog(phone: &mut Phone, method: &str, to: &str, cseq: u32, kind: &str, body: &str) -> Bytes {
+pub(super) fn in_dialog(phone: &mut Phone, method: &str, to: &str, cseq: u32, kind: &str, body: &str) -> Bytes {
     phone.cseq = cseq - 1;
     let request = phone.request(method, "sip:127.0.0.1:5060", &[]);
     let text = String::from_utf8(request.to_vec()).unwrap();
