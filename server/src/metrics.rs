@@ -223,6 +223,8 @@ metrics! {
     counter sip_auth_failed = "tandem_sip_auth_failed_total", "requests", "SIP requests with wrong credentials.";
     gauge sip_transactions = "tandem_sip_transactions", "transactions", "SIP transactions in memory.";
     gauge sip_connections = "tandem_sip_connections", "connections", "Open TCP, TLS and WebSocket connections of SIP.";
+    counter capture_sent = "tandem_capture_sent_total", "messages", "Copies of SIP messages sent to the collector.";
+    counter capture_dropped = "tandem_capture_dropped_total", "messages", "Copies of SIP messages that found the queue to the collector full, or no way to it.";
     gauge registrations = "tandem_registrations", "bindings", "Devices registered now.";
 
     counter calls_started = "tandem_calls_started_total", "calls", "Calls that arrived.";

@@ -33,7 +33,7 @@ use crate::{
         floor::{self, FloorLoop, LINK_CAPACITY},
         line::{self, Line, Service},
         media::MediaEdge,
-        sip::{Network, Settings, SipEdge, Sockets, TlsConfigs},
+        sip::{Capture, Network, Settings, SipEdge, Sockets, TlsConfigs},
         trace::TraceBus,
     },
 };
@@ -212,7 +212,7 @@ impl Start {
 
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
-        let mut sip = SipEdge::new(now, Settings::new(&service.plan, &listen), random());
+        let mut sip = SipEdge::new(now, Settings::new(&service.plan, &listen), random(), Capture::start());
         sip.set_people(&people);
         sip.set_service(&service);
         sip.restore(&bindings);

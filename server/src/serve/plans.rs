@@ -14,10 +14,16 @@ use tandem_switch::{
     name::{Language, PromptName},
 };
 
-use crate::{prompts::Prompts, store::PlanFile, wire::line::Service};
+use crate::{
+    prompts::Prompts,
+    store::PlanFile,
+    wire::{line::Service, sip::Collector},
+};
 
 /// Music for a party that the other one put on hold, where the plan has no word of its own.
 const HOLD_MUSIC: &str = "music/hold";
+/// Where Homer listens for HEP.
+const HOMER_PORT: u16 = 9_060;
 /// A secret in a file is no longer than this.
 const MAX_SECRET_BYTES: usize = 4_096;
 
@@ -126,7 +132,30 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
     }
     let settings =
         CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
-    Ok(Service { plan: Arc::new(plan), peers, secrets, prompts, settings: Arc::new(settings), generation })
+    let capture = match &plan.capture {
+        Some(capture) => collector(capture).await,
+        None => None,
+    };
+    Ok(Service { plan: Arc::new(plan), peers, secrets, capture, prompts, settings: Arc::new(settings), generation })
+}
+
+/// The address of a collector. One that has none now is no reason to refuse a plan.
+async fn collector(capture: &tandem_dialplan::Capture) -> Option<Collector> {
+    let port = capture.address.port.unwrap_or(HOMER_PORT);
+    let found = match &capture.address.host {
+        Host::Address(address) => Ok(Some(SocketAddr::new(*address, port))),
+        Host::Name(name) => tokio::net::lookup_host((name.as_str(), port)).await.map(|mut all| all.next()),
+    };
+    match found {
+        Ok(Some(address)) => Some(Collector { address, agent_id: capture.id }),
+        Ok(None) | Err(_) => {
+            tracing::warn!(
+                "the collector {} has no address now; nothing is captured until the plan is loaded again",
+                capture.address
+            );
+            None
+        }
+    }
 }
 
 fn place(secret: &Secret) -> String {

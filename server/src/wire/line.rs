@@ -27,7 +27,7 @@ use super::{
     edges::{Devices, Edges, FloorLink},
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
-    sip::{Arrived, Network, SipEdge, SipEvent},
+    sip::{Arrived, Collector, Network, SipEdge, SipEvent},
     trace::TraceBus,
 };
 use crate::{
@@ -52,6 +52,8 @@ pub struct Service {
     pub peers: BTreeMap<TrunkName, Vec<SocketAddr>>,
     /// Passwords for trunks.
     pub secrets: BTreeMap<TrunkName, String>,
+    /// Where copies of all signalling go.
+    pub capture: Option<Collector>,
     /// Its recordings.
     pub prompts: Arc<Prompts>,
     /// What calls are set up with.

@@ -3,6 +3,7 @@
 //! Towards the line loop it speaks of legs and causes. Inside it keeps, for each leg, its invitation and the
 //! state of its SDP, and feeds the [`Endpoint`] one input at a time.
 
+mod capture;
 mod causes;
 mod leg;
 mod network;
@@ -17,6 +18,7 @@ use std::{
 use bytes::Bytes;
 use tandem_signaling::{
     endpoint::{self, Command, Endpoint, Event, Input, InviteId, Invited, Output, Source},
+    flow::Flow,
     sdp::SessionDescription,
 };
 use tandem_switch::{
@@ -28,6 +30,7 @@ use tandem_switch::{
 
 use super::{LegRef, line::Service, media::MediaEdge};
 use crate::{clock::Now, store::Record};
+pub use capture::{Capture, Collector};
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::Settings;
@@ -123,12 +126,13 @@ pub struct SipEdge {
     arrived: HashMap<InviteId, SipLeg>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
+    capture: Capture,
 }
 
 impl SipEdge {
     /// An edge whose endpoint was set up with `settings`.
     #[must_use]
-    pub fn new(now: Now, settings: Settings, seed: [u8; 32]) -> Self {
+    pub fn new(now: Now, settings: Settings, seed: [u8; 32], capture: Capture) -> Self {
         Self {
             endpoint: Endpoint::new(settings.endpoint(), seed),
             settings,
@@ -139,6 +143,7 @@ impl SipEdge {
             invites: HashMap::new(),
             arrived: HashMap::new(),
             bindings: HashMap::new(),
+            capture,
         }
     }
 
@@ -167,6 +172,12 @@ impl SipEdge {
         self.inputs.push_back(input);
     }
 
+    /// A message came in.
+    fn received(&mut self, flow: Flow, bytes: Bytes) {
+        self.capture.note((flow.remote, flow.local), flow.transport, self.now.at, &bytes);
+        self.give(Input::Received { flow, bytes });
+    }
+
     fn command(&mut self, command: Command) {
         self.give(Input::Command(command));
     }
@@ -179,6 +190,10 @@ impl SipEdge {
             }
             match self.endpoint.poll() {
                 Some(Output::Transmit { to, bytes }) => {
+                    if self.capture.is_on() {
+                        let (addresses, transport) = network.way_to(&to);
+                        self.capture.note(addresses, transport, self.now.at, &bytes);
+                    }
                     if !network.send(to, bytes) {
                         self.give(Input::SendFailed { to });
                     }
@@ -324,6 +339,7 @@ impl SipEdge {
     /// Takes a new plan's trunks into service.
     pub fn set_service(&mut self, service: &Service) {
         let trunks = self.settings.take_trunks(service);
+        self.capture.set(service.capture);
         self.command(Command::SetTrunks(trunks));
     }
 
