@@ -73,6 +73,18 @@ const CAUSES: &[&str] = &[
     "restart",
     "fault",
 ];
+const IDENTITIES: &[&str] = &[
+    "verified-a",
+    "verified-b",
+    "verified-c",
+    "no-identity",
+    "stale",
+    "number-mismatch",
+    "bad-signature",
+    "untrusted-certificate",
+    "certificate-unavailable",
+    "malformed",
+];
 const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];
 
 impl Counter {
@@ -232,6 +244,7 @@ metrics! {
     family calls_ended = "tandem_calls_ended_total", "calls", "Calls that ended, by cause.", "cause", CAUSES;
     family calls_blamed = "tandem_calls_blamed_total", "calls", "Calls that ended, by whose doing it was.", "blame",
         &["caller", "callee", "carrier", "us"];
+    family caller_identity = "tandem_caller_identity_total", "calls", "Signed caller ids checked, by verdict.", "verdict", IDENTITIES;
     gauge calls = "tandem_calls", "calls", "Calls in memory now.";
     gauge legs = "tandem_legs", "legs", "Legs of these calls.";
     counter call_faults = "tandem_call_faults_total", "calls", "Calls ended by a fault of ours, a caught panic included.";

@@ -17,7 +17,10 @@ use tandem_switch::{
 use crate::{
     prompts::Prompts,
     store::PlanFile,
-    wire::{line::Service, sip::Collector},
+    wire::{
+        line::Service,
+        sip::{Collector, IdentityError, load_identity},
+    },
 };
 
 /// Music for a party that the other one put on hold, where the plan has no word of its own.
@@ -84,6 +87,15 @@ pub enum ServiceError {
         /// Where it should be.
         place: String,
     },
+    /// What signed caller ids need cannot be used.
+    #[error("the caller ids of trunk {trunk}: {error}")]
+    Identity {
+        /// Whose.
+        trunk: String,
+        /// Why.
+        #[source]
+        error: IdentityError,
+    },
     /// A peer's name has no address.
     #[error("the peer {peer} of trunk {trunk} has no address now: {error}")]
     Peer {
@@ -130,13 +142,20 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
             }
         }
     }
+    let identities = plan.trunks.values().map(|trunk| {
+        let identity = load_identity(trunk, &plan, folder);
+        identity
+            .map(|identity| (trunk.name.clone(), identity))
+            .map_err(|error| ServiceError::Identity { trunk: trunk.name.to_string(), error })
+    });
+    let identities = Arc::new(identities.collect::<Result<BTreeMap<_, _>, _>>()?);
     let settings =
         CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
     let capture = match &plan.capture {
         Some(capture) => collector(capture).await,
         None => None,
     };
-    Ok(Service { plan: Arc::new(plan), peers, secrets, capture, prompts, settings: Arc::new(settings), generation })
+    Ok(Service { plan: Arc::new(plan), peers, secrets, capture, identities, prompts, settings: Arc::new(settings), generation })
 }
 
 /// The address of a collector. One that has none now is no reason to refuse a plan.

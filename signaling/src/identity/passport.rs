@@ -130,6 +130,16 @@ pub(super) fn is_https(url: &str) -> bool {
     url.len() <= MAX_URL_BYTES && !host.is_empty() && url.bytes().all(plain)
 }
 
+/// The host of a URL that [`is_https`] passed, in lower case and without brackets.
+pub(super) fn host_of(url: &str) -> String {
+    let authority = url.strip_prefix("https://").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.to_ascii_lowercase()
+}
+
 fn read<T: for<'de> Deserialize<'de>>(part: &str) -> Option<T> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }

@@ -14,7 +14,7 @@ use super::{
     cache::{Cache, Known},
     certificate::Chain,
     header::IdentityHeader,
-    passport::{Passport, SHAKEN},
+    passport::{Passport, SHAKEN, host_of},
 };
 
 /// Certificates that are asked for at a time; what needs one more has none.
@@ -41,6 +41,8 @@ pub struct Case {
     pub window_s: u64,
     /// The country whose numbers are written without prefix, as digits (`41`).
     pub country_code: Option<String>,
+    /// The only hosts, in lower case, whose certificates count; any when empty.
+    pub hosts: Arc<[String]>,
     /// When the call arrived, in seconds since 1970.
     pub unix_s: u64,
 }
@@ -77,6 +79,9 @@ pub enum Output {
     Fetch {
         /// The URL.
         url: Arc<str>,
+        /// Its host is one that the case names. Where it is not, it was chosen by whoever calls: then nothing but
+        /// addresses of the public Internet may be asked.
+        named: bool,
     },
     /// A case is judged.
     Judged {
@@ -108,6 +113,7 @@ struct Pending {
     /// The verdict when all fail: that of the first.
     failed: Option<Verdict>,
     trust: Arc<TrustList>,
+    hosts: Arc<[String]>,
     unix_s: u64,
 }
 
@@ -166,15 +172,19 @@ impl Verifier {
                 Err(verdict) => failed = failed.or(Some(verdict)),
             }
         }
-        let Case { id, trust, unix_s, .. } = case;
+        let Case { id, trust, hosts, unix_s, .. } = case;
         match sound.pop_front() {
-            Some(passport) => self.proceed(now, Pending { id, passport, others: sound, failed, trust, unix_s }),
+            Some(passport) => self.proceed(now, Pending { id, passport, others: sound, failed, trust, hosts, unix_s }),
             None => self.judge(id, failed.unwrap_or(Verdict::NoIdentity), None),
         }
     }
 
     /// Judges a case if its certificate is known, else lets it wait.
     fn proceed(&mut self, now: Instant, pending: Pending) {
+        let named = pending.hosts.iter().any(|host| *host == host_of(&pending.passport.x5u));
+        if !named && !pending.hosts.is_empty() {
+            return self.conclude(now, pending, None);
+        }
         if let Some(known) = self.cache.get(now, &pending.passport.x5u) {
             return self.conclude(now, pending, known);
         }
@@ -185,7 +195,7 @@ impl Verifier {
             }
         } else if self.waiting.len() < MAX_FETCHES {
             self.waiting.insert(Arc::clone(&url), Waiting { until: now + PATIENCE, cases: vec![pending] });
-            return self.outputs.push_back(Output::Fetch { url });
+            return self.outputs.push_back(Output::Fetch { url, named });
         }
         self.judge(pending.id, Verdict::CertificateUnavailable, None);
     }

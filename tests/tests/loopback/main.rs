@@ -5,6 +5,7 @@ mod commands;
 mod crowd;
 mod endings;
 mod first_call;
+mod identity;
 mod media;
 mod queue;
 mod registration;

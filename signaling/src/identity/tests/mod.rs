@@ -31,13 +31,16 @@ struct World {
     /// What lies at each URL.
     web: Vec<(String, Fetched)>,
     fetches: usize,
+    /// Whether the last fetch was of a host that the plan names.
+    named: bool,
 }
 
 impl World {
     fn new() -> Self {
         let authority = Authority::new();
         let carrier = authority.carrier(Oddity::None);
-        let mut world = Self { authority, carrier, verifier: Verifier::default(), now: start(), web: Vec::new(), fetches: 0 };
+        let mut world =
+            Self { authority, carrier, verifier: Verifier::default(), now: start(), web: Vec::new(), fetches: 0, named: false };
         world.publish_own(60);
         world
     }
@@ -65,6 +68,7 @@ impl World {
             trust: Arc::new(self.authority.trust()),
             window_s: 60,
             country_code: None,
+            hosts: Arc::default(),
             unix_s: NOW_S,
         }
     }
@@ -75,7 +79,8 @@ impl World {
         let mut judged = None;
         while let Some(output) = self.verifier.poll() {
             match output {
-                Output::Fetch { url } => {
+                Output::Fetch { url, named } => {
+                    self.named = named;
                     self.fetches += 1;
                     let found = self.web.iter().find(|(at, _)| **at == *url).map(|(_, fetched)| fetched.clone());
                     self.verifier.handle(self.now, Input::Fetched { url, outcome: found });
@@ -340,6 +345,26 @@ fn one_good_header_among_several_is_enough_and_the_first_fault_is_told() {
     assert_eq!(world.verdict(&format!("Identity: {elsewhere}\r\n")), "malformed", "`info` is not what was signed");
     let nine = format!("{}Identity: {good}\r\n", "Identity: x\r\n".repeat(8));
     assert_eq!(world.verdict(&nine), "malformed", "only eight are looked at");
+}
+
+#[test]
+fn certificates_come_from_the_named_hosts_only_where_some_are_named() {
+    let mut world = World::new();
+    let header = world.sign("+12155551212", "+41445550100", Attestation::A, NOW_S);
+    for (hosts, word, named) in [
+        (&["other.example"][..], "certificate-unavailable", false),
+        (&["other.example", "certificates.example"], "verified-a", true),
+    ] {
+        let mut case = world.case(1, &format!("Identity: {header}\r\n"));
+        case.hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+        assert_eq!((world.judge(case).0.as_str(), world.named), (word, named));
+    }
+    assert_eq!(world.fetches, 1);
+    let host = passport::host_of;
+    assert_eq!(
+        (host("https://A.b:8443/x"), host("https://[::1]:1/x"), host("https://a?x")),
+        ("a.b".into(), "::1".into(), "a".into())
+    );
 }
 
 #[test]

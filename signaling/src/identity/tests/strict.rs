@@ -73,6 +73,22 @@ fn rules_of_the_claims_broken() {
 }
 
 #[test]
+fn no_letter_of_a_token_can_be_changed() {
+    let mut world = World::new();
+    let header = world.sign("+12155551212", "+41445550100", Attestation::A, NOW_S);
+    let token = header.split(';').next().unwrap().len();
+    for at in 0..token {
+        for other in ["A", "B", "_", ".", "\u{e9}", ""] {
+            let changed = format!("{}{other}{}", &header[..at], &header[at + 1..]);
+            if changed != header {
+                let verdict = world.verdict(&format!("Identity: {changed}\r\n"));
+                assert!(!verdict.starts_with("verified"), "{at} {other}");
+            }
+        }
+    }
+}
+
+#[test]
 fn rules_of_the_text_broken() {
     let mut world = World::new();
     let header = world.sign("+12155551212", "+41445550100", Attestation::A, NOW_S);
