@@ -144,7 +144,7 @@ impl Pattern {
         &self.pieces
     }
 
-    fn captures(&self, number: &str, extensions: &[ExtensionRange]) -> Option<Captures> {
+    pub(crate) fn captures(&self, number: &str, extensions: &[ExtensionRange]) -> Option<Captures> {
         let mut found = Captures::new();
         fits(&self.pieces, number, extensions, &mut found).then(|| {
             found.reverse();

@@ -17,6 +17,7 @@ use tandem_switch::{
 };
 
 use crate::{
+    identity::Capture,
     pattern::NumberMatch,
     schedule::Schedule,
     settings::{Digest, ExtensionRange, Listen, Queue, StarterAgents, Trunk},
@@ -45,6 +46,8 @@ pub struct Plan {
     pub prompts: String,
     /// Where the switch listens.
     pub listen: Listen,
+    /// Where copies of all signalling go.
+    pub capture: Option<Capture>,
     /// Internal numbers.
     pub extensions: Vec<ExtensionRange>,
     /// Declared abilities.

@@ -14,6 +14,8 @@ use tandem_switch::{
     step::Target,
 };
 
+use crate::identity::TrunkIdentity;
+
 /// Where the switch listens. A kind with no address is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -301,6 +303,8 @@ pub struct Trunk {
     pub ping_ms: Option<u64>,
     /// Calls at most at one time, both ways.
     pub max_calls: u32,
+    /// What is done about signed caller ids.
+    pub identity: TrunkIdentity,
 }
 
 /// A waiting line: what the floor must know, and what a waiting caller hears.

@@ -73,6 +73,18 @@ const CAUSES: &[&str] = &[
     "restart",
     "fault",
 ];
+const IDENTITIES: &[&str] = &[
+    "verified-a",
+    "verified-b",
+    "verified-c",
+    "no-identity",
+    "stale",
+    "number-mismatch",
+    "bad-signature",
+    "untrusted-certificate",
+    "certificate-unavailable",
+    "malformed",
+];
 const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];
 
 impl Counter {
@@ -223,6 +235,8 @@ metrics! {
     counter sip_auth_failed = "tandem_sip_auth_failed_total", "requests", "SIP requests with wrong credentials.";
     gauge sip_transactions = "tandem_sip_transactions", "transactions", "SIP transactions in memory.";
     gauge sip_connections = "tandem_sip_connections", "connections", "Open TCP, TLS and WebSocket connections of SIP.";
+    counter capture_sent = "tandem_capture_sent_total", "messages", "Copies of SIP messages sent to the collector.";
+    counter capture_dropped = "tandem_capture_dropped_total", "messages", "Copies of SIP messages that found the queue to the collector full, or no way to it.";
     gauge registrations = "tandem_registrations", "bindings", "Devices registered now.";
 
     counter calls_started = "tandem_calls_started_total", "calls", "Calls that arrived.";
@@ -230,6 +244,7 @@ metrics! {
     family calls_ended = "tandem_calls_ended_total", "calls", "Calls that ended, by cause.", "cause", CAUSES;
     family calls_blamed = "tandem_calls_blamed_total", "calls", "Calls that ended, by whose doing it was.", "blame",
         &["caller", "callee", "carrier", "us"];
+    family caller_identity = "tandem_caller_identity_total", "calls", "Signed caller ids checked, by verdict.", "verdict", IDENTITIES;
     gauge calls = "tandem_calls", "calls", "Calls in memory now.";
     gauge legs = "tandem_legs", "legs", "Legs of these calls.";
     counter call_faults = "tandem_call_faults_total", "calls", "Calls ended by a fault of ours, a caught panic included.";

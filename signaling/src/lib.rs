@@ -5,14 +5,18 @@
 //! - [`message`]: the lexer, the typed views of headers, the printer, the framer of byte streams.
 //! - [`sdp`]: offer and answer for audio.
 //! - [`vocabulary`]: our messages as those of the `rsip` crate, and back, for programs that embed us.
+//! - [`capture`]: copies of messages for a collector, with secrets masked.
+//! - [`identity`]: who a caller is, vouched for by a signature: checking it, and signing.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
 
+pub mod capture;
 pub mod digest;
 pub mod endpoint;
 pub mod flow;
 mod hashing;
+pub mod identity;
 pub mod message;
 pub mod registrar;
 pub mod sdp;

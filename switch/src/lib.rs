@@ -7,6 +7,7 @@
 //! - [`call::Call`]: the legs of one call, and the dialplan step that the call is at.
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
+//! - [`identity`]: how far a caller's number can be believed.
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
 pub mod call;
@@ -14,6 +15,7 @@ pub mod cause;
 pub mod cdr;
 pub mod floor;
 pub mod id;
+pub mod identity;
 pub mod link;
 pub mod name;
 pub mod step;

@@ -1,5 +1,6 @@
 //! From items that fit the table to a plan whose every name exists.
 
+mod identity;
 mod names;
 mod places;
 mod routes;
@@ -72,6 +73,7 @@ pub fn needs(sources: &[Source]) -> Needs {
                     files.insert(path.clone());
                 }
             }
+            files.extend(identity::files(item).map(str::to_owned));
             if item.spec.name == "tls" {
                 files.extend(["certificate", "key"].iter().filter_map(|name| item.prop_text(name)).map(str::to_owned));
             }
@@ -141,6 +143,7 @@ impl<'a> Builder<'a> {
             languages: self.languages,
             time_zone: self.zone,
             prompts: top_text(items, "prompts").unwrap_or("prompts").to_owned(),
+            capture: identity::capture(items),
             listen,
             extensions: self.extensions,
             skills: self.names.all(Noun::Skill).map(SkillName::from).collect(),

@@ -3,6 +3,7 @@
 //! Reading, checking, "did you mean" and the reference in `docs/dialplan.md` all come from here.
 //! A new step is one row here and one arm in `build/steps.rs` and `run.rs`.
 
+mod identity;
 mod places;
 mod steps;
 
@@ -15,6 +16,7 @@ pub(crate) enum Place {
     Top,
     Listen,
     Trunk,
+    Identity,
     Queue,
     Schedule,
     StarterAgents,
@@ -190,6 +192,7 @@ impl Place {
             Self::Top => TOP,
             Self::Listen => places::LISTEN,
             Self::Trunk => places::TRUNK,
+            Self::Identity => identity::NODES,
             Self::Queue => places::QUEUE,
             Self::Schedule => places::SCHEDULE,
             Self::StarterAgents => places::STARTER_AGENTS,
@@ -227,6 +230,7 @@ impl Place {
             Self::Top => "at the top of a file",
             Self::Listen => "in `listen`",
             Self::Trunk => "in `trunk`",
+            Self::Identity => "in `identity`",
             Self::Queue => "in `queue`",
             Self::Schedule => "in `schedule`",
             Self::StarterAgents => "in `starter-agents`",
@@ -245,6 +249,7 @@ impl Place {
         Self::Top,
         Self::Listen,
         Self::Trunk,
+        Self::Identity,
         Self::Queue,
         Self::Schedule,
         Self::StarterAgents,

@@ -71,6 +71,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
         &[],
         Body::Required(Place::Trunk),
     )),
+    super::identity::CAPTURE,
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
         "schedule",
@@ -170,6 +171,7 @@ pub(super) const TRUNK: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    super::identity::IDENTITY,
     node("register", "Register with the peer, so that it knows where we are.", &[one("on", Kind::Flag, "")], &[], Body::None),
     node("options-ping", "Ask the peer so often whether it lives.", &[one("every", Kind::Duration, "")], &[], Body::None),
     node(

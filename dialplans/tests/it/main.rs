@@ -29,7 +29,9 @@ fn world() -> World {
     }
     world.shared_prompts.insert("music/hold".into());
     world.environment.insert("CARRIER_SECRET".into());
-    world.files.insert("secrets/carrier".into());
+    for file in ["secrets/carrier", "secrets/signing-key.pem", "trust/authorities.pem"] {
+        world.files.insert(file.into());
+    }
     world
 }
 

@@ -100,6 +100,7 @@ fn drawn_calls(calls: &[CallView]) -> String {
             call.call.clone(),
             call.from.clone(),
             call.to.clone(),
+            maybe(call.identity.as_ref()),
             call.state.clone(),
             instant(call.since),
             maybe(call.route.as_ref()),
@@ -107,7 +108,7 @@ fn drawn_calls(calls: &[CallView]) -> String {
             maybe(call.agent.as_ref()),
         ]
     });
-    draw(&["CALL", "FROM", "TO", "STATE", "SINCE", "ROUTE", "QUEUE", "AGENT"], &rows.collect::<Vec<_>>())
+    draw(&["CALL", "FROM", "TO", "IDENTITY", "STATE", "SINCE", "ROUTE", "QUEUE", "AGENT"], &rows.collect::<Vec<_>>())
 }
 
 fn drawn_cdrs(page: &CdrPage) -> String {
@@ -137,6 +138,7 @@ fn shown(call: &CallDetail) -> String {
             ("origin", call.origin.clone()),
             ("from", call.from.clone()),
             ("to", call.to.clone()),
+            ("identity", maybe(call.identity.as_ref())),
             ("state", format!("{} since {}", call.state, instant(call.since))),
             ("step", call.step.clone()),
             ("route", maybe(call.route.as_ref())),
@@ -156,6 +158,7 @@ fn shown_cdr(cdr: &CdrView) -> String {
         ("origin", cdr.origin.clone()),
         ("from", cdr.from.clone()),
         ("to", cdr.to.clone()),
+        ("identity", maybe(cdr.identity.as_ref())),
         ("route", maybe(cdr.route.as_ref())),
         ("queue", maybe(cdr.queue.as_ref())),
         ("agent", maybe(cdr.agent.as_ref())),

@@ -29,12 +29,12 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
-    store::{Generation, Person, PlanFile, Record, Scope, Store, StoreError, TokenCheck, Writer},
+    store::{Binding, Generation, Person, PlanFile, Record, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         floor::{self, FloorLoop, LINK_CAPACITY},
         line::{self, Line, Service},
         media::MediaEdge,
-        sip::{Network, Settings, SipEdge, Sockets, TlsConfigs},
+        sip::{Capture, Judge, Judged, Network, Settings, SipEdge, Sockets, TlsConfigs},
         trace::TraceBus,
     },
 };
@@ -213,10 +213,7 @@ impl Start {
 
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
-        let mut sip = SipEdge::new(now, Settings::new(&service.plan, &listen), random());
-        sip.set_people(&people);
-        sip.set_service(&service);
-        sip.restore(&bindings);
+        let (sip, verdicts) = signalling(now, &service, (&listen, &tls), (&people, &bindings));
         let recordings = data.join("recordings");
         let runtime = tokio::runtime::Handle::current();
         let parts = LineStart {
@@ -226,6 +223,7 @@ impl Start {
             parts: line::Parts {
                 sip,
                 media: MediaEdge::new(engine, Arc::clone(&service.prompts)),
+                verdicts,
                 media_events,
                 to_floor,
                 from_floor,
@@ -282,6 +280,21 @@ impl Start {
         println!("Tandem has stopped.");
         Ok(())
     }
+}
+
+/// The signalling edge with all that it knows at the start, and the verdicts that it waits for.
+fn signalling(
+    now: clock::Now,
+    service: &Service,
+    (listen, tls): (&Listen, &TlsConfigs),
+    (people, bindings): (&[Person], &[Binding]),
+) -> (SipEdge, mpsc::Receiver<Judged>) {
+    let (judge, verdicts) = Judge::start(Arc::clone(&tls.client));
+    let mut sip = SipEdge::new(now, Settings::new(&service.plan, listen), random(), Capture::start(), judge);
+    sip.set_people(people);
+    sip.set_service(service);
+    sip.restore(bindings);
+    (sip, verdicts)
 }
 
 /// A line loop before it runs on its own thread.

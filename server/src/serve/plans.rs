@@ -14,10 +14,19 @@ use tandem_switch::{
     name::{Language, PromptName},
 };
 
-use crate::{prompts::Prompts, store::PlanFile, wire::line::Service};
+use crate::{
+    prompts::Prompts,
+    store::PlanFile,
+    wire::{
+        line::Service,
+        sip::{Collector, IdentityError, load_identity},
+    },
+};
 
 /// Music for a party that the other one put on hold, where the plan has no word of its own.
 const HOLD_MUSIC: &str = "music/hold";
+/// Where Homer listens for HEP.
+const HOMER_PORT: u16 = 9_060;
 /// A secret in a file is no longer than this.
 const MAX_SECRET_BYTES: usize = 4_096;
 
@@ -78,6 +87,15 @@ pub enum ServiceError {
         /// Where it should be.
         place: String,
     },
+    /// What signed caller ids need cannot be used.
+    #[error("the caller ids of trunk {trunk}: {error}")]
+    Identity {
+        /// Whose.
+        trunk: String,
+        /// Why.
+        #[source]
+        error: IdentityError,
+    },
     /// A peer's name has no address.
     #[error("the peer {peer} of trunk {trunk} has no address now: {error}")]
     Peer {
@@ -124,9 +142,39 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
             }
         }
     }
+    let identities = plan.trunks.values().map(|trunk| {
+        let identity = load_identity(trunk, &plan, folder);
+        identity
+            .map(|identity| (trunk.name.clone(), identity))
+            .map_err(|error| ServiceError::Identity { trunk: trunk.name.to_string(), error })
+    });
+    let identities = Arc::new(identities.collect::<Result<BTreeMap<_, _>, _>>()?);
     let settings =
         CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
-    Ok(Service { plan: Arc::new(plan), peers, secrets, prompts, settings: Arc::new(settings), generation })
+    let capture = match &plan.capture {
+        Some(capture) => collector(capture).await,
+        None => None,
+    };
+    Ok(Service { plan: Arc::new(plan), peers, secrets, capture, identities, prompts, settings: Arc::new(settings), generation })
+}
+
+/// The address of a collector. One that has none now is no reason to refuse a plan.
+async fn collector(capture: &tandem_dialplan::Capture) -> Option<Collector> {
+    let port = capture.address.port.unwrap_or(HOMER_PORT);
+    let found = match &capture.address.host {
+        Host::Address(address) => Ok(Some(SocketAddr::new(*address, port))),
+        Host::Name(name) => tokio::net::lookup_host((name.as_str(), port)).await.map(|mut all| all.next()),
+    };
+    match found {
+        Ok(Some(address)) => Some(Collector { address, agent_id: capture.id }),
+        Ok(None) | Err(_) => {
+            tracing::warn!(
+                "the collector {} has no address now; nothing is captured until the plan is loaded again",
+                capture.address
+            );
+            None
+        }
+    }
 }
 
 fn place(secret: &Secret) -> String {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tandem_switch::{
     cdr::{Cdr, Segment},
     id::{CallId, RecordingId},
+    identity::CallerIdentity,
     name::{AgentName, PartyNumber, QueueName, RouteName},
     time::Timestamp,
 };
@@ -25,6 +26,8 @@ pub struct CallRecord {
     pub cdr: Cdr,
     /// As the media side wrote it; `None` is "unknown".
     pub quality: Option<serde_json::Value>,
+    /// What became of the check of a signed caller id; `None` where none is checked.
+    pub identity: Option<CallerIdentity>,
 }
 
 /// Which CDRs are wanted. What is `None` does not matter.
@@ -157,7 +160,7 @@ fn call_record(row: &Row, segments: Vec<Segment>) -> Result<CallRecord, StoreErr
         Some(_) => Some(row.json("quality")?),
         None => None,
     };
-    Ok(CallRecord { cdr, quality })
+    Ok(CallRecord { cdr, quality, identity: row.word("identity")? })
 }
 
 fn segment(row: &Row) -> Result<Segment, StoreError> {

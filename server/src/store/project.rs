@@ -4,6 +4,7 @@ use tandem_switch::{
     cdr::Cdr,
     floor::{AgentState, FloorEvent, OfferOutcome, WaitingItem},
     id::ItemId,
+    identity::CallerIdentity,
     name::AgentName,
     step::AgentRequest,
     time::Timestamp,
@@ -63,7 +64,7 @@ impl Batch {
     fn project(&mut self, record: &Record) {
         match record {
             Record::CallStarted(started) => self.call_started(started),
-            Record::CallEnded { cdr, quality } => self.call_ended(cdr, quality.as_ref()),
+            Record::CallEnded { cdr, quality, identity } => self.call_ended(cdr, quality.as_ref(), *identity),
             Record::Floor(event) => self.floor(event),
             Record::RecordingStarted(RecordingStarted { recording, call, path, at }) => {
                 self.run(sql::PUT_RECORDING, args![recording.to_string(), call.to_string(), path.as_str(), *at]);
@@ -95,7 +96,7 @@ impl Batch {
         self.calls.push(args![call.to_string(), json(origin), from.as_str(), to.as_str(), *at, *generation, 0u64, 0u64]);
     }
 
-    fn call_ended(&mut self, cdr: &Cdr, quality: Option<&serde_json::Value>) {
+    fn call_ended(&mut self, cdr: &Cdr, quality: Option<&serde_json::Value>, identity: Option<CallerIdentity>) {
         let call = cdr.call.to_string();
         for (position, segment) in (0u64..).zip(&cdr.segments) {
             let agent = segment.agent.as_ref().map(|agent| agent.as_str());
@@ -121,6 +122,7 @@ impl Batch {
             cdr.recording.map(|recording| recording.to_string()),
             cdr.generation,
             quality.map(ToString::to_string),
+            identity.map(CallerIdentity::as_str),
         ]);
     }
 

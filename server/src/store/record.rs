@@ -5,6 +5,7 @@ use tandem_switch::{
     cdr::{Cdr, Origin},
     floor::FloorEvent,
     id::{CallId, RecordingId},
+    identity::CallerIdentity,
     name::{Extension, PartyNumber},
     time::Timestamp,
 };
@@ -20,6 +21,8 @@ pub enum Record {
         cdr: Box<Cdr>,
         /// Audio quality as the media side measured it, any JSON; `None` is "unknown".
         quality: Option<serde_json::Value>,
+        /// What became of the check of a signed caller id; `None` where none is checked.
+        identity: Option<CallerIdentity>,
     },
     /// Something happened on the floor.
     Floor(FloorEvent),
@@ -176,6 +179,7 @@ pub(super) struct Entry {
 struct Ended<'a> {
     cdr: &'a Cdr,
     quality: Option<&'a serde_json::Value>,
+    identity: Option<CallerIdentity>,
 }
 
 impl Record {
@@ -203,8 +207,8 @@ impl Record {
         let json = |value| serde_json::Value::to_string(&value);
         Some(match self {
             Self::CallStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
-            Self::CallEnded { cdr, quality } => {
-                let body = super::db::json(&Ended { cdr, quality: quality.as_ref() });
+            Self::CallEnded { cdr, quality, identity } => {
+                let body = super::db::json(&Ended { cdr, quality: quality.as_ref(), identity: *identity });
                 let agent = cdr.agent.as_ref().map(ToString::to_string);
                 Entry { agent, ..row(cdr.ended_at, Some(cdr.call.to_string()), body) }
             }

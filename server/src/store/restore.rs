@@ -96,7 +96,7 @@ fn orphan(row: &Row, stopped_at: Timestamp) -> Result<Record, StoreError> {
         generation: row.count("generation")?,
         segments: Vec::new(),
     };
-    Ok(Record::CallEnded { cdr: Box::new(cdr), quality: None })
+    Ok(Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: None })
 }
 
 pub(super) fn waiting_item(row: &Row) -> Result<WaitingItem, StoreError> {

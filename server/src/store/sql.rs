@@ -25,15 +25,16 @@ inserts! {
     INSERT_CALL = 8,
         "INSERT INTO calls (call_id, origin, from_number, to_number, started_us, generation, waited_ms, talked_ms)",
         " ON CONFLICT DO NOTHING";
-    INSERT_CDR = 19,
+    INSERT_CDR = 20,
         "INSERT INTO calls (call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, \
-         answered_us, connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality)",
+         answered_us, connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity)",
         " ON CONFLICT (call_id) DO UPDATE SET origin = excluded.origin, from_number = excluded.from_number, \
          to_number = excluded.to_number, route = excluded.route, queue = excluded.queue, agent = excluded.agent, \
          answered_by = excluded.answered_by, started_us = excluded.started_us, answered_us = excluded.answered_us, \
          connected_us = excluded.connected_us, ended_us = excluded.ended_us, waited_ms = excluded.waited_ms, \
          talked_ms = excluded.talked_ms, cause = excluded.cause, blame = excluded.blame, \
-         recording_id = excluded.recording_id, generation = excluded.generation, quality = excluded.quality";
+         recording_id = excluded.recording_id, generation = excluded.generation, quality = excluded.quality, \
+         identity = excluded.identity";
     INSERT_SEGMENT = 6, "INSERT INTO segments (call_id, position, state, agent, from_us, to_us)", " ON CONFLICT DO NOTHING";
 }
 
@@ -85,12 +86,12 @@ statements! {
     CALLS_OPEN = "SELECT call_id, origin, from_number, to_number, started_us, generation FROM calls WHERE ended_us IS NULL \
         ORDER BY call_id LIMIT $1";
     CDRS = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
-        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality FROM calls \
+        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity FROM calls \
         WHERE ended_us IS NOT NULL AND call_id < $1 AND started_us >= $2 AND started_us < $3 \
         AND ($4 = '' OR from_number = $4 OR to_number = $4) AND ($5 = '' OR queue = $5) AND ($6 = '' OR agent = $6) \
         AND ($7 = '' OR cause = $7) ORDER BY call_id DESC LIMIT $8";
     CDR = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
-        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality FROM calls \
+        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity FROM calls \
         WHERE call_id = $1 AND ended_us IS NOT NULL";
     SEGMENTS = "SELECT state, agent, from_us, to_us FROM segments WHERE call_id = $1 ORDER BY position";
 

@@ -9,6 +9,7 @@ use tandem_switch::{
     cause::{Blame, Cause},
     cdr::{Cdr, Origin, Segment, SegmentState},
     id::{CallId, ItemId, LegId, RecordingId},
+    identity::CallerIdentity,
     link::{FloorSays, LeaveReason, ToFloor},
     name::{Extension, PartyNumber},
     step::Target,
@@ -51,6 +52,7 @@ struct Facts {
     from: PartyNumber,
     to: PartyNumber,
     display: String,
+    identity: Option<CallerIdentity>,
     generation: u64,
     started_at: Timestamp,
 }
@@ -70,6 +72,8 @@ pub struct Setup {
     pub arrival: Arrival,
     /// The caller's display name, to be shown to devices of ours.
     pub display: String,
+    /// What is known of a signed caller id.
+    pub identity: Option<CallerIdentity>,
     /// The plan it runs on.
     pub plan: Arc<Plan>,
     /// Settings of that plan's generation.
@@ -80,13 +84,14 @@ impl LiveCall {
     /// A call that has just arrived; nothing happens before [`LiveCall::begin`].
     #[must_use]
     pub fn new(now: Timestamp, setup: Setup) -> Self {
-        let Setup { arrival, display, plan, settings } = setup;
+        let Setup { arrival, display, identity, plan, settings } = setup;
         let facts = Facts {
             call: arrival.call,
             origin: arrival.origin.clone(),
             from: arrival.from.clone(),
             to: arrival.to.clone(),
             display,
+            identity,
             generation: arrival.generation,
             started_at: now,
         };
@@ -115,6 +120,7 @@ impl LiveCall {
         };
         let device = extension.clone().map(|extension| Device::calling(extension, self.facts.to.clone()));
         self.take_leg(edges, LegId::CALLER, extension, device);
+        self.trace_identity(edges);
         let mut inputs = VecDeque::new();
         self.run.handle(edges.now.at, RunInput::Start);
         self.drain_run(edges, &mut inputs);
@@ -153,6 +159,24 @@ impl LiveCall {
             Some(over) => Some(over.until),
             None => self.call.deadline(),
         }
+    }
+
+    /// The verdict on its signed caller id has come.
+    pub fn identified(&mut self, edges: &Edges, identity: CallerIdentity) {
+        self.facts.identity = Some(identity);
+        self.trace_identity(edges);
+    }
+
+    fn trace_identity(&self, edges: &Edges) {
+        if let Some(identity) = self.facts.identity {
+            self.trace(edges, "sip", || format!("caller id: {}", identity.as_str()));
+        }
+    }
+
+    /// What is known of its signed caller id; `None` where none is checked.
+    #[must_use]
+    pub const fn identity(&self) -> Option<CallerIdentity> {
+        self.facts.identity
     }
 
     /// What can be seen of it.
@@ -303,7 +327,7 @@ impl LiveCall {
     /// Writes the record. The last thing that is done with a call.
     pub fn close(self, edges: &mut Edges) {
         if let Some(over) = self.over {
-            edges.ledger.call_ended(over.cdr, &self.measured);
+            edges.ledger.call_ended(over.cdr, &self.measured, self.facts.identity);
         }
     }
 
@@ -345,7 +369,7 @@ impl LiveCall {
             generation: facts.generation,
             segments: vec![segment],
         };
-        edges.ledger.call_ended(Box::new(cdr), &self.measured);
+        edges.ledger.call_ended(Box::new(cdr), &self.measured, facts.identity);
     }
 
     fn take_leg(&mut self, edges: &mut Edges, leg: LegId, occupies: Option<Extension>, device: Option<Device>) {

@@ -11,6 +11,7 @@ use tandem_media::contract::Quality;
 use tandem_switch::{
     cdr::Cdr,
     id::{CallId, LegId, RecordingId},
+    identity::CallerIdentity,
     time::Timestamp,
 };
 
@@ -49,11 +50,11 @@ impl Ledger {
     }
 
     /// Writes the record of a call, with what was measured on its legs.
-    pub fn call_ended(&mut self, cdr: Box<Cdr>, measured: &[(LegId, Quality)]) {
+    pub fn call_ended(&mut self, cdr: Box<Cdr>, measured: &[(LegId, Quality)], identity: Option<CallerIdentity>) {
         count(&cdr);
         let quality = (!measured.is_empty())
             .then(|| measured.iter().map(|(leg, q)| (leg.0.to_string(), quality(q))).collect::<Map<_, _>>());
-        self.write(Record::CallEnded { cdr, quality: quality.map(Value::Object) });
+        self.write(Record::CallEnded { cdr, quality: quality.map(Value::Object), identity });
     }
 
     /// Notes a recording and makes room for it.

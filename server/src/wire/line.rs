@@ -29,7 +29,7 @@ use super::{
     lamps::Lamps,
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
-    sip::{Arrived, Network, SipEdge, SipEvent},
+    sip::{Arrived, Collector, Judged, Network, SipEdge, SipEvent, TrunkIdentity},
     trace::TraceBus,
 };
 use crate::{
@@ -54,6 +54,10 @@ pub struct Service {
     pub peers: BTreeMap<TrunkName, Vec<SocketAddr>>,
     /// Passwords for trunks.
     pub secrets: BTreeMap<TrunkName, String>,
+    /// Where copies of all signalling go.
+    pub capture: Option<Collector>,
+    /// Signed caller ids, by trunk.
+    pub identities: Arc<BTreeMap<TrunkName, TrunkIdentity>>,
     /// Its recordings.
     pub prompts: Arc<Prompts>,
     /// What calls are set up with.
@@ -91,6 +95,8 @@ pub struct Parts {
     pub sip: SipEdge,
     /// Audio.
     pub media: MediaEdge,
+    /// Verdicts on signed caller ids.
+    pub verdicts: mpsc::Receiver<Judged>,
     /// What the engine tells.
     pub media_events: mpsc::Receiver<Event>,
     /// To the floor.
@@ -128,6 +134,7 @@ enum Woken {
     Network,
     Floor(FloorNews),
     Media(Event),
+    Judged(Judged),
     Ask(LineAsk),
     Time,
     Room,
@@ -137,8 +144,19 @@ enum Woken {
 impl Line {
     /// Runs until the asking side is gone.
     pub async fn run(parts: Parts, mut network: Network) {
-        let Parts { sip, media, mut media_events, to_floor, mut from_floor, mut asks, writer, recordings, traces, service } =
-            parts;
+        let Parts {
+            sip,
+            media,
+            mut verdicts,
+            mut media_events,
+            to_floor,
+            mut from_floor,
+            mut asks,
+            writer,
+            recordings,
+            traces,
+            service,
+        } = parts;
         let edges = Edges {
             now: clock::now(),
             sip,
@@ -175,6 +193,7 @@ impl Line {
                 ask = asks.recv() => ask.map_or(Woken::Stop, Woken::Ask),
                 said = from_floor.recv() => said.map_or(Woken::Stop, Woken::Floor),
                 event = media_events.recv() => event.map_or(Woken::Stop, Woken::Media),
+                judged = verdicts.recv() => judged.map_or(Woken::Stop, Woken::Judged),
                 () = network.ready(), if !line.edges.floor.is_full() => Woken::Network,
                 room = to_floor.reserve(), if !line.edges.floor.is_empty() => { drop(room); Woken::Room }
                 () = &mut sleep => Woken::Time,
@@ -191,6 +210,10 @@ impl Line {
                 Woken::Media(event) => {
                     line.media_told(event);
                     line.more(&mut media_events, Self::media_told);
+                }
+                Woken::Judged(judged) => {
+                    line.judged(judged);
+                    line.more(&mut verdicts, Self::judged);
                 }
                 Woken::Ask(LineAsk::Stop) => return,
                 Woken::Ask(ask) => line.answer(ask),
@@ -244,6 +267,10 @@ impl Line {
             // Replies leave at once: a burst is not answered at its end only.
             self.settle(network);
         }
+    }
+
+    fn judged(&mut self, judged: Judged) {
+        self.edges.sip.judged(judged);
     }
 
     fn floor_said(&mut self, said: FloorNews) {
@@ -397,6 +424,11 @@ impl Line {
                 self.tell(at, Input::LegFailed { leg: at.leg, cause });
             }
             SipEvent::Ended { at, cause } => self.tell(at, Input::LegEnded { leg: at.leg, cause }),
+            SipEvent::Identified { at, identity } => {
+                if let Some(live) = self.calls.get_mut(&at.call) {
+                    live.identified(&self.edges, identity);
+                }
+            }
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
             SipEvent::Digit { at, digit } => self.tell(at, Input::Digit { leg: at.leg, digit }),
             SipEvent::Reachable { extension, reachable } => {
@@ -411,7 +443,7 @@ impl Line {
         let now = self.edges.now.at;
         let call = CallId(self.call_ids.next(now));
         let at = LegRef { call, leg: tandem_switch::id::LegId::CALLER };
-        let Arrived { invite, origin, from, display, to } = arrived;
+        let Arrived { invite, origin, from, display, to, identity } = arrived;
         let generation = self.service.generation;
         let started = CallStarted { call, origin: origin.clone(), from: from.clone(), to: to.clone(), generation, at: now };
         if !self.taking || !self.edges.ledger.call_started(started) {
@@ -422,8 +454,13 @@ impl Line {
         METRICS.calls_started.inc();
         self.edges.sip.adopt(invite, at);
         let arrival = Arrival { call, origin, from, to, generation };
-        let setup =
-            Setup { arrival, display, plan: Arc::clone(&self.service.plan), settings: Arc::clone(&self.service.settings) };
+        let setup = Setup {
+            arrival,
+            display,
+            identity,
+            plan: Arc::clone(&self.service.plan),
+            settings: Arc::clone(&self.service.settings),
+        };
         self.calls.insert(call, LiveCall::new(now, setup));
         self.work(call, LiveCall::begin);
     }
@@ -437,7 +474,7 @@ impl Line {
             }
             LineAsk::People(people) => self.edges.sip.set_people(&people),
             LineAsk::Calls(answer) => {
-                let _asker_is_gone = answer.send(self.calls.values().map(|live| CallView::from(&live.view())).collect());
+                let _asker_is_gone = answer.send(self.calls.values().map(view).collect());
             }
             LineAsk::Hangup { call, done } => {
                 let _asker_is_gone = done.send(self.calls.contains_key(&call));
@@ -477,4 +514,9 @@ impl Line {
             }
         }
     }
+}
+
+/// What others see of a call.
+fn view(live: &LiveCall) -> CallView {
+    CallView { identity: live.identity().map(|identity| identity.as_str().into()), ..CallView::from(&live.view()) }
 }

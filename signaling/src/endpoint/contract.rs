@@ -20,6 +20,7 @@ use bytes::Bytes;
 use crate::{
     endpoint::{config::Trunk, package::ResourceState},
     flow::{ConnectionId, Flow, Transport},
+    identity::Presented,
 };
 
 /// One invitation; unique for the life of the endpoint.
@@ -397,6 +398,8 @@ pub struct Invited {
     pub max_forwards: u8,
     /// Call-ID, for traces.
     pub call_id: Arc<str>,
+    /// What is signed of it (RFC 8224), when it came over a trunk with an Identity header.
+    pub identity: Option<Box<Presented>>,
 }
 
 /// Who calls, proved.

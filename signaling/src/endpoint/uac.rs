@@ -352,9 +352,10 @@ impl Endpoint {
 }
 
 /// Headers known to us that a program may add to an INVITE.
-const MAY_BE_ADDED: [Name; 12] = [
+const MAY_BE_ADDED: [Name; 13] = [
     Name::AlertInfo,
     Name::CallInfo,
+    Name::Date,
     Name::Diversion,
     Name::HistoryInfo,
     Name::Identity,

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     flow::Flow,
+    identity::Presented,
     message::{Message, Name, NameAddr, Uri},
 };
 
@@ -261,6 +262,10 @@ fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message
         uri.and_then(|uri| uri.user_decoded()).unwrap_or_default().chars().take(LONGEST_NAME).collect()
     };
     let from: Option<NameAddr<'_>> = message.from().ok();
+    let identity = match source {
+        Source::Trunk(_) => Presented::of(message).map(Box::new),
+        Source::Account(_) => None,
+    };
     Invited {
         invite,
         source,
@@ -272,5 +277,6 @@ fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message
         sdp: sdp_of(message),
         max_forwards: message.max_forwards().ok().flatten().unwrap_or(MAX_FORWARDS),
         call_id: message.call_id().unwrap_or_default().into(),
+        identity,
     }
 }

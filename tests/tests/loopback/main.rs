@@ -1,9 +1,11 @@
 //! The built program on real sockets, with phones and carriers that others wrote.
 
+mod capture;
 mod commands;
 mod crowd;
 mod endings;
 mod first_call;
+mod identity;
 mod media;
 mod queue;
 mod registration;

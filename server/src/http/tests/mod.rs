@@ -237,6 +237,7 @@ fn call_view() -> CallView {
         origin: "extension:1001".into(),
         from: "1001".into(),
         to: "1800".into(),
+        identity: None,
         route: None,
         state: "queued".into(),
         since: At(at(0)),

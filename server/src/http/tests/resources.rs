@@ -41,7 +41,7 @@ fn cdr(call: u64) -> Record {
         generation: 1,
         segments: Vec::new(),
     };
-    Record::CallEnded { cdr: Box::new(cdr), quality: None }
+    Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: None }
 }
 
 #[tokio::test]

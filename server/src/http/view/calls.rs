@@ -21,6 +21,8 @@ pub struct CallView {
     pub from: String,
     /// What was dialled.
     pub to: String,
+    /// What is known of a signed caller id (`verified-a`, `no-identity`, `pending`, …); absent where none is checked.
+    pub identity: Option<String>,
     /// The route that has it now.
     pub route: Option<String>,
     /// `plan`, `queued`, `ringing`, `talking` or `hold`.
@@ -65,6 +67,8 @@ pub struct CdrView {
     pub from: String,
     /// What was dialled.
     pub to: String,
+    /// What became of the check of a signed caller id (`verified-a`, `no-identity`, …); absent where none is checked.
+    pub identity: Option<String>,
     /// The route that took the call.
     pub route: Option<String>,
     /// The last queue it waited in.
@@ -162,6 +166,7 @@ impl From<&call::View<'_>> for CallView {
             origin: origin(call.origin),
             from: call.from.as_str().into(),
             to: call.to.as_str().into(),
+            identity: None,
             route: call.route.map(text),
             state: word(&call.state),
             since: At(call.since),
@@ -187,12 +192,13 @@ impl From<&Segment> for SegmentView {
 }
 
 impl From<CallRecord> for CdrView {
-    fn from(CallRecord { cdr, quality }: CallRecord) -> Self {
+    fn from(CallRecord { cdr, quality, identity }: CallRecord) -> Self {
         Self {
             call: text(&cdr.call),
             origin: origin(&cdr.origin),
             from: cdr.from.as_str().into(),
             to: cdr.to.as_str().into(),
+            identity: identity.map(|identity| identity.as_str().into()),
             route: cdr.route.as_ref().map(text),
             queue: cdr.queue.as_ref().map(text),
             agent: cdr.agent.as_ref().map(text),

@@ -9,6 +9,7 @@ use tandem_switch::{
     cdr::{Cdr, Origin, Segment, SegmentState},
     floor::{AgentState, Considered, Decision, FloorEvent, WaitingItem},
     id::{CallId, ItemId, OfferId, RecordingId},
+    identity::CallerIdentity,
     name::{AgentName, Extension, PartyNumber, QueueName, SkillLevel, SkillName},
     time::Timestamp,
 };
@@ -65,7 +66,11 @@ fn cdr(call: u64) -> Cdr {
 }
 
 fn ended(call: u64) -> Record {
-    Record::CallEnded { cdr: Box::new(cdr(call)), quality: Some(serde_json::json!({ "mos": 4.2 })) }
+    Record::CallEnded {
+        cdr: Box::new(cdr(call)),
+        quality: Some(serde_json::json!({ "mos": 4.2 })),
+        identity: Some(CallerIdentity::VerifiedB),
+    }
 }
 
 fn waiting(item: u64, arrival_ms: i64) -> WaitingItem {

@@ -4,6 +4,7 @@ use tandem_switch::{
     cause::Cause,
     floor::{AgentState, FloorEvent, OfferOutcome, Restored},
     id::{CallId, ItemId, OfferId, RecordingId},
+    identity::CallerIdentity,
     link::LeaveReason,
     name::Extension,
     step::AgentRequest,
@@ -19,7 +20,11 @@ async fn a_cdr_reads_back_as_it_was_written() {
     for db in both().await {
         let store = db.open().await;
         store.commit(&[started(1), started(2), ended(1)]).await.unwrap();
-        let expected = CallRecord { cdr: cdr(1), quality: Some(serde_json::json!({ "mos": 4.2 })) };
+        let expected = CallRecord {
+            cdr: cdr(1),
+            quality: Some(serde_json::json!({ "mos": 4.2 })),
+            identity: Some(CallerIdentity::VerifiedB),
+        };
         assert_eq!(store.cdr(CallId(1)).await.unwrap(), Some(expected));
         assert_eq!(store.cdr(CallId(2)).await.unwrap(), None, "it goes on");
         // Written again, as after a doubtful commit, it is still one call.

@@ -22,6 +22,8 @@ pub(super) struct SipLeg {
     pub(super) answered: bool,
     /// Hops that a call of ours on behalf of this leg may still take: so a loop through ourselves ends.
     pub(super) max_forwards: Option<u8>,
+    /// It came in by a trunk: its caller is nobody whom we know.
+    pub(super) from_trunk: bool,
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
@@ -70,6 +72,7 @@ impl SipLeg {
             invite,
             answered: false,
             max_forwards: None,
+            from_trunk: false,
             incoming: false,
             allowed,
             signalling: None,

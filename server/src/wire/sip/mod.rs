@@ -3,7 +3,9 @@
 //! Towards the line loop it speaks of legs and causes. Inside it keeps, for each leg, its invitation and the
 //! state of its SDP, and feeds the [`Endpoint`] one input at a time.
 
+mod capture;
 mod causes;
+mod identity;
 mod leg;
 mod network;
 mod registrations;
@@ -13,22 +15,28 @@ mod watched;
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use tandem_signaling::{
     endpoint::{self, Command, Endpoint, Event, Input, InviteId, Invited, Output, Source},
+    flow::Flow,
     sdp::SessionDescription,
 };
 use tandem_switch::{
     cause::Cause,
     cdr::Origin,
-    name::{Extension, PartyNumber},
+    identity::CallerIdentity,
+    name::{Extension, PartyNumber, TrunkName},
     step::Target,
 };
 
 use super::{LegRef, line::Service, media::MediaEdge};
-use crate::{clock::Now, store::Record};
+use crate::{clock::Now, metrics::METRICS, store::Record};
+pub use capture::{Capture, Collector};
+use identity::{IdentityDesk, Standing};
+pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_identity};
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::Settings;
@@ -65,6 +73,13 @@ pub enum SipEvent {
         at: LegRef,
         /// Why.
         cause: Cause,
+    },
+    /// The verdict on the signed caller id of a call that has begun.
+    Identified {
+        /// Which.
+        at: LegRef,
+        /// The verdict.
+        identity: CallerIdentity,
     },
     /// A leg holds us, or took us back.
     Held {
@@ -104,6 +119,8 @@ pub struct Arrived {
     pub display: String,
     /// What was dialled.
     pub to: PartyNumber,
+    /// What is known of a signed caller id; `None` where none is checked.
+    pub identity: Option<CallerIdentity>,
 }
 
 /// Names a call that is not taken yet.
@@ -124,12 +141,14 @@ pub struct SipEdge {
     arrived: HashMap<InviteId, SipLeg>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
+    capture: Capture,
+    identity: IdentityDesk,
 }
 
 impl SipEdge {
     /// An edge whose endpoint was set up with `settings`.
     #[must_use]
-    pub fn new(now: Now, settings: Settings, seed: [u8; 32]) -> Self {
+    pub fn new(now: Now, settings: Settings, seed: [u8; 32], capture: Capture, judge: Judge) -> Self {
         Self {
             endpoint: Endpoint::new(settings.endpoint(), seed),
             settings,
@@ -140,6 +159,8 @@ impl SipEdge {
             invites: HashMap::new(),
             arrived: HashMap::new(),
             bindings: HashMap::new(),
+            capture,
+            identity: IdentityDesk::new(judge.0),
         }
     }
 
@@ -149,12 +170,15 @@ impl SipEdge {
         if self.endpoint.deadline().is_some_and(|due| due <= now.instant) {
             self.give(Input::Tick);
         }
+        while let Some((invite, standing)) = self.identity.overdue(now.instant) {
+            self.stands(invite, standing);
+        }
     }
 
     /// When the endpoint wants to be woken.
     #[must_use]
     pub fn deadline(&self) -> Option<std::time::Instant> {
-        self.endpoint.deadline()
+        [self.endpoint.deadline(), self.identity.deadline()].into_iter().flatten().min()
     }
 
     /// Legs, and transactions behind them.
@@ -166,6 +190,12 @@ impl SipEdge {
 
     fn give(&mut self, input: Input) {
         self.inputs.push_back(input);
+    }
+
+    /// A message came in.
+    fn received(&mut self, flow: Flow, bytes: Bytes) {
+        self.capture.note((flow.remote, flow.local), flow.transport, self.now.at, &bytes);
+        self.give(Input::Received { flow, bytes });
     }
 
     fn command(&mut self, command: Command) {
@@ -180,6 +210,10 @@ impl SipEdge {
             }
             match self.endpoint.poll() {
                 Some(Output::Transmit { to, bytes }) => {
+                    if self.capture.is_on() {
+                        let (addresses, transport) = network.way_to(&to);
+                        self.capture.note(addresses, transport, self.now.at, &bytes);
+                    }
                     if !network.send(to, bytes) {
                         self.give(Input::SendFailed { to });
                     }
@@ -287,7 +321,12 @@ impl SipEdge {
         let mut leg = SipLeg::outgoing(invite, self.settings.codecs_of(trunk));
         let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
-        let headers = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
+        let hops = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
+        let mut headers: Vec<_> = hops.into_iter().collect();
+        if let Target::Trunk { trunk, number } = target {
+            let from_trunk = self.legs.get(&caller).is_some_and(|leg| leg.from_trunk);
+            headers.extend(self.identity.sign(self.now, trunk, (caller_id.as_str(), number.as_str()), from_trunk));
+        }
         let sdp = leg.offer(at, &wanted, &self.settings, media)?;
         self.legs.insert(at, leg);
         self.invites.insert(invite, at);
@@ -297,7 +336,7 @@ impl SipEdge {
             from_user: if caller_id.as_str().is_empty() { "anonymous".to_owned() } else { caller_id.as_str().to_owned() },
             from_display: from_display.to_owned(),
             sdp,
-            headers: headers.into_iter().collect(),
+            headers,
         })));
         Ok(())
     }
@@ -324,6 +363,8 @@ impl SipEdge {
     /// Takes a new plan's trunks into service.
     pub fn set_service(&mut self, service: &Service) {
         let trunks = self.settings.take_trunks(service);
+        self.capture.set(service.capture);
+        self.identity.set(Arc::clone(&service.identities));
         self.command(Command::SetTrunks(trunks));
     }
 
@@ -357,9 +398,10 @@ impl SipEdge {
         }
     }
 
-    fn invited(&mut self, invited: Invited) {
-        let Invited { invite, source, request_user, from_user, from_display, flow, sdp, max_forwards, .. } = invited;
-        let trunk = match &source {
+    fn invited(&mut self, mut invited: Invited) {
+        let Invited { invite, source, request_user, from_user, from_display, flow, sdp, max_forwards, .. } = &mut invited;
+        let (invite, flow, max_forwards) = (*invite, *flow, *max_forwards);
+        let trunk: Option<TrunkName> = match source {
             Source::Trunk(name) => Some(name.as_ref().into()),
             Source::Account(_) => None,
         };
@@ -371,14 +413,43 @@ impl SipEdge {
             }
         };
         leg.max_forwards = Some(max_forwards);
+        leg.from_trunk = trunk.is_some();
         let (origin, from) = match source {
             Source::Account(user) => (Origin::Extension(user.as_ref().into()), PartyNumber::from(user.as_ref())),
-            Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(&from_user)),
+            Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(from_user)),
         };
         self.arrived.insert(invite, leg);
-        let arrived =
-            Arrived { invite: InviteRef(invite), origin, from, display: text(&from_display), to: number(&request_user) };
-        self.events.push_back(SipEvent::Arrived(Box::new(arrived)));
+        let (display, to) = (text(from_display), number(request_user));
+        let arrived = Arrived { invite: InviteRef(invite), origin, from, display, to, identity: None };
+        let standing = self.identity.examine(self.now, &mut invited, Box::new(arrived));
+        self.stands(invite, standing);
+    }
+
+    /// What becomes of a call whose caller id is looked at.
+    fn stands(&mut self, invite: InviteId, standing: Standing) {
+        match standing {
+            Standing::Goes(arrived) => self.events.push_back(SipEvent::Arrived(arrived)),
+            Standing::Waits => {}
+            Standing::Refused(code, reason) => {
+                self.arrived.remove(&invite);
+                self.command(Command::Reject { invite, code, reason: reason.to_owned(), retry_after_s: None });
+            }
+        }
+    }
+
+    /// The verdict on a signed caller id.
+    pub fn judged(&mut self, judged: Judged) {
+        let invite = judged.invite();
+        match self.identity.judged(&judged) {
+            Some(standing) => self.stands(invite, standing),
+            None => {
+                if let Some(at) = self.invites.get(&invite).copied() {
+                    METRICS.caller_identity.inc(judged.verdict().as_str());
+                    let identity = identity::word(judged.verdict());
+                    self.events.push_back(SipEvent::Identified { at, identity });
+                }
+            }
+        }
     }
 
     fn forget(&mut self, invite: InviteId) -> Option<LegRef> {
@@ -388,6 +459,9 @@ impl SipEdge {
     }
 
     fn ended(&mut self, invite: InviteId, cause: Cause) {
+        if self.identity.forget(invite) {
+            self.arrived.remove(&invite);
+        }
         if let Some(at) = self.forget(invite) {
             self.events.push_back(SipEvent::Ended { at, cause });
         }

@@ -125,7 +125,7 @@ impl Network {
             if let Some((bytes, from)) = socket.try_receive() {
                 METRICS.sip_received.inc("udp");
                 let flow = Flow::udp(socket.local(), from);
-                sip.give(Input::Received { flow, bytes });
+                sip.received(flow, bytes);
                 return true;
             }
         }
@@ -134,7 +134,7 @@ impl Network {
         match event {
             StreamEvent::Message { flow, bytes } => {
                 METRICS.sip_received.inc(flow.transport.uri_name());
-                sip.give(Input::Received { flow, bytes });
+                sip.received(flow, bytes);
             }
             StreamEvent::Opened { flow, .. } => {
                 if let Some(connection) = flow.connection {
@@ -172,6 +172,19 @@ impl Network {
                     }
                     Err(_) => false,
                 }
+            }
+        }
+    }
+
+    /// The addresses that a message to a destination travels between, ours first, as far as they are known before it
+    /// leaves.
+    pub(super) fn way_to(&self, to: &Destination) -> ((SocketAddr, SocketAddr), Transport) {
+        match *to {
+            Destination::Flow(flow) => ((flow.local, flow.remote), flow.transport),
+            Destination::Address { transport, to } => {
+                let udp = (transport == Transport::Udp).then(|| self.udp_for(to)).flatten().map(UdpTransport::local);
+                let unknown = if to.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+                ((udp.unwrap_or_else(|| (self.from.unwrap_or(unknown), 0).into()), to), transport)
             }
         }
     }
