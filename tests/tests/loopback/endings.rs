@@ -33,7 +33,7 @@ fn a_caller_hangs_up_in_the_menu() {
     let mut caller = Phone::of(&switch, "1011").start(&switch);
     caller.dial("1000");
     caller.expect("CALL_ESTABLISHED");
-    wait::until_true("the menu asks", || switch.calls().iter().any(|call| call["step"] == "collect"));
+    wait::until_true("the menu asks", || switch.calls().iter().any(|call| call["step"] == "menu"));
     caller.hang_up();
     let record = switch.until_cdr("1011");
     tells(&record, &[("route", "menu"), ("cause", "normal"), ("blame", "caller")]);

@@ -56,7 +56,7 @@ fn the_record_tells_the_story(record: &Value) {
         ("origin", "extension:1001"),
         ("from", "1001"),
         ("to", "1000"),
-        ("route", "support-line"),
+        ("route", "welcome"),
         ("queue", "support"),
         ("agent", "1002"),
         ("cause", "normal"),
