@@ -321,7 +321,7 @@ impl Switch {
     /// Waits for the one record of a caller's calls; it has its segments.
     #[track_caller]
     pub fn until_cdr(&self, from: &str) -> Value {
-        let cdrs = self.until_cdrs(&format!("number={from}"), 1);
+        let cdrs = self.until_cdrs(&format!("number={}", from.replace('+', "%2B")), 1);
         self.get(&format!("/calls/{}", cdrs[0]["call"].as_str().expect("an identifier")))
     }
 

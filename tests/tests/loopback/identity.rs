@@ -244,7 +244,7 @@ fn a_call_begins_before_its_certificate_is_there_and_its_record_tells_the_verdic
     let (line, tag) = world.invite(&world.shows, CALLED, "unsigned", "");
     assert!(line.starts_with("200 "), "{line}");
     world.hang_up(&world.shows, "unsigned", &tag);
-    let cdrs = world.switch.until_cdrs(&format!("number={CALLER}"), 2);
+    let cdrs = world.switch.until_cdrs(&format!("number={}", CALLER.replace('+', "%2B")), 2);
     assert_eq!(cdrs[0]["identity"], "no-identity");
 }
 
