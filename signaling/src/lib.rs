@@ -5,6 +5,7 @@
 //! - [`message`]: the lexer, the typed views of headers, the printer, the framer of byte streams.
 //! - [`sdp`]: offer and answer for audio.
 //! - [`vocabulary`]: our messages as those of the `rsip` crate, and back, for programs that embed us.
+//! - [`stun`]: the keep-alive of devices behind NATs.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
@@ -16,5 +17,6 @@ mod hashing;
 pub mod message;
 pub mod registrar;
 pub mod sdp;
+pub mod stun;
 pub mod transport;
 pub mod vocabulary;

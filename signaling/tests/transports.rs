@@ -9,11 +9,11 @@ use bytes::Bytes;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tandem_signaling::flow::{Flow, Transport};
-use tandem_signaling::transport::{SendError, StreamEvent, StreamLimits, Streams, UdpTransport};
+use tandem_signaling::transport::{SendError, StreamEvent, StreamLimits, Streams, TlsPeers, UdpTransport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 const MESSAGE: &[u8] = b"OPTIONS sip:a@h SIP/2.0\r\nCall-ID: c\r\nContent-Length: 3\r\n\r\nabc";
@@ -38,10 +38,11 @@ fn world_with(limits: StreamLimits, roots: RootCertStore, server: Option<Arc<Ser
     let (events_tx, events) = mpsc::channel(16);
     let client = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
     let client = client.with_root_certificates(roots).with_no_client_auth();
-    let streams = Streams::new(limits, Handle::current(), events_tx, Arc::new(client));
+    let (_, tls) = watch::channel(Arc::new(TlsPeers::new(Arc::new(client))));
+    let streams = Streams::new(limits, Handle::current(), events_tx, tls);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    streams.listen(listener, server).unwrap();
+    streams.listen(listener, server.map(|server| watch::channel(server).1)).unwrap();
     World { streams, events, address }
 }
 

@@ -14,6 +14,10 @@ use tandem_switch::{
     name::{Language, PromptName},
 };
 
+use super::{
+    control::chain,
+    tls::{self, TlsError},
+};
 use crate::{prompts::Prompts, store::PlanFile, wire::line::Service};
 
 /// Music for a party that the other one put on hold, where the plan has no word of its own.
@@ -78,6 +82,14 @@ pub enum ServiceError {
         /// Where it should be.
         place: String,
     },
+    /// What belongs to a trunk's TLS cannot be used.
+    #[error("the TLS of trunk {trunk}: {}", chain(.error))]
+    Tls {
+        /// Whose.
+        trunk: String,
+        /// What is wrong.
+        error: TlsError,
+    },
     /// A peer's name has no address.
     #[error("the peer {peer} of trunk {trunk} has no address now: {error}")]
     Peer {
@@ -97,6 +109,7 @@ pub enum ServiceError {
 pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, generation: u64) -> Result<Service, ServiceError> {
     plan.generation = generation;
     let (mut peers, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    let mut tls = tls::peers();
     for trunk in plan.trunks.values() {
         if let Some(credentials) = &trunk.credentials {
             let secret = read_secret(&credentials.secret, folder)
@@ -111,6 +124,11 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
             };
             match found {
                 Ok(addresses) => {
+                    if peer.transport == Transport::Tls {
+                        let found = tls::peer(trunk, peer, folder, &tls);
+                        let found = found.map_err(|error| ServiceError::Tls { trunk: trunk.name.to_string(), error })?;
+                        tls.named.extend(addresses.iter().map(|address| (*address, found.clone())));
+                    }
                     peers.insert(trunk.name.clone(), addresses);
                 }
                 Err(error) => {
@@ -126,7 +144,8 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
     }
     let settings =
         CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
-    Ok(Service { plan: Arc::new(plan), peers, secrets, prompts, settings: Arc::new(settings), generation })
+    let tls = Arc::new(tls);
+    Ok(Service { plan: Arc::new(plan), peers, tls, secrets, prompts, settings: Arc::new(settings), generation })
 }
 
 fn place(secret: &Secret) -> String {

@@ -27,7 +27,7 @@ use super::{
     edges::{Devices, Edges, FloorLink},
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
-    sip::{Arrived, Network, SipEdge, SipEvent},
+    sip::{Arrived, Network, SipEdge, SipEvent, TlsPeers},
     trace::TraceBus,
 };
 use crate::{
@@ -50,6 +50,8 @@ pub struct Service {
     pub plan: Arc<Plan>,
     /// Addresses that the peers of the trunks were found at.
     pub peers: BTreeMap<TrunkName, Vec<SocketAddr>>,
+    /// How trunks prove themselves over TLS.
+    pub tls: Arc<TlsPeers>,
     /// Passwords for trunks.
     pub secrets: BTreeMap<TrunkName, String>,
     /// Its recordings.

@@ -96,6 +96,9 @@ impl Endpoint {
                     crate::message::Scheme::Sips => Transport::Tls,
                     _ => Transport::Udp,
                 });
+                if !transport.can_be_dialled() {
+                    return Err(NoRoute(404));
+                }
                 let to = (ip, uri.port.unwrap_or(transport.default_port())).into();
                 Ok(vec![Route { request_uri: text.clone(), to: Destination::Address { transport, to }, next_peers: Vec::new() }])
             }

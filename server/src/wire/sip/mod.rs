@@ -8,6 +8,7 @@ mod leg;
 mod network;
 mod registrations;
 mod settings;
+mod web;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,6 +32,8 @@ use crate::{clock::Now, store::Record};
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::Settings;
+pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
+pub use web::PATH as WEB_PATH;
 
 /// Numbers and names from outside longer than this are cut.
 const MAX_NAME_CHARS: usize = 64;

@@ -103,7 +103,7 @@ impl SipEdge {
 }
 
 fn word(transport: Transport) -> &'static str {
-    transport.uri_name()
+    transport.word()
 }
 
 /// A person's account; `None` for people without a password.
