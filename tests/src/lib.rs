@@ -12,4 +12,5 @@ pub mod sipp;
 pub mod switch;
 pub mod tone;
 pub mod wait;
+pub mod web;
 pub mod words;

@@ -77,7 +77,7 @@ pub async fn serve_until(
     }
     // Every connection heard the same stop: wait until they gave their permits back.
     let all = u32::try_from(MAX_CONNECTIONS).expect("a small constant");
-    let _ = tokio::time::timeout(HEAD_TIMEOUT, permits.acquire_many(all)).await;
+    let _ = timeout(HEAD_TIMEOUT, permits.acquire_many(all)).await;
 }
 
 async fn begin(stream: TcpStream, tls: Option<TlsAcceptor>, app: Router, stop: watch::Receiver<bool>) {

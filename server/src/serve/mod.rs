@@ -12,7 +12,7 @@ pub mod tls;
 use std::{
     io::IsTerminal,
     net::{IpAddr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread,
 };

@@ -179,3 +179,51 @@ pub fn ensure_own(folder: &Path, names: Vec<String>) -> Result<(), TlsError> {
     write_private(&key, &made.signing_key.serialize_pem()).map_err(|error| file_error(&key, error))?;
     fs::write(&certificate, made.cert.pem()).map_err(|error| file_error(&certificate, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A trunk to `sip.carrier.example` with this `tls` line, and a folder with a pair and a key of another pair.
+    fn checked(tls: &str) -> Result<TlsPeer, TlsError> {
+        static COUNTER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("tandem-tls-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let made = || rcgen::generate_simple_self_signed(["here".to_owned()]).unwrap();
+        let (pair, other) = (made(), made());
+        fs::write(folder.join("a.pem"), pair.cert.pem()).unwrap();
+        fs::write(folder.join("a.key"), pair.signing_key.serialize_pem()).unwrap();
+        fs::write(folder.join("b.key"), other.signing_key.serialize_pem()).unwrap();
+        let text =
+            format!("trunk \"t\" {{ peer \"tls\" \"sip.carrier.example\"\n {tls}\n }}\nroute \"r\" {{ from any\n hangup\n }}");
+        let files = ["a.pem", "a.key", "b.key"].map(str::to_owned).into();
+        let world = tandem_dialplan::World { files, ..tandem_dialplan::World::default() };
+        let (plan, report) = tandem_dialplan::check(&[tandem_dialplan::Source::new("plan.kdl", &text)], &world);
+        let plan = plan.unwrap_or_else(|| panic!("{}", report.lines()));
+        let trunk = plan.trunks.values().next().unwrap();
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let found = peer(trunk, trunk.peer.as_ref().unwrap(), &folder, &peers());
+        fs::remove_dir_all(folder).unwrap();
+        found
+    }
+
+    fn name(tls: &str) -> String {
+        checked(tls).unwrap().name.to_str().into_owned()
+    }
+
+    #[test]
+    fn a_peer_must_prove_its_configured_name() {
+        assert_eq!(name(""), "sip.carrier.example");
+        assert_eq!(name("tls name=\"tls.carrier.example\""), "tls.carrier.example");
+        assert_eq!(name("tls name=\"192.0.2.1\" ca=\"a.pem\""), "192.0.2.1");
+    }
+
+    #[test]
+    fn what_we_show_is_a_pair_and_authorities_are_certificates() {
+        assert!(checked("tls certificate=\"a.pem\" key=\"a.key\"").unwrap().config.client_auth_cert_resolver.has_certs());
+        assert!(!checked("tls ca=\"a.pem\"").unwrap().config.client_auth_cert_resolver.has_certs());
+        assert!(matches!(checked("tls certificate=\"a.pem\" key=\"b.key\""), Err(TlsError::Pair(_))));
+        assert!(matches!(checked("tls ca=\"a.key\""), Err(TlsError::File { .. })));
+    }
+}

@@ -10,6 +10,7 @@ use super::{
     dialog::Dialog,
     slab::Key,
     timers::{Alarm, Ms, NEVER},
+    uac::Route,
 };
 
 /// One invitation.
@@ -68,6 +69,10 @@ pub(super) struct Fork {
     pub(super) local_tag: u64,
     /// Where to try next if this one fails for want of a reply.
     pub(super) next_peers: Vec<Peer>,
+    /// Other flows of the same device.
+    pub(super) next_flows: Vec<Route>,
+    /// The contact that is called, and whether a proxy leads there.
+    pub(super) contact: Box<str>,
 }
 
 /// A 2xx to an INVITE, sent again until the ACK comes (RFC 3261 section 13.3.1.4).

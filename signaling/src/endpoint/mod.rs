@@ -7,7 +7,8 @@
 //! into a sent one but what RFC 3261 says must be repeated.
 //!
 //! Where to look: `receive` sorts what comes in; `uas` and `uac` are the two sides of an invitation,
-//! `in_dialog` and `reinvite` what follows; `register` and `trunk` devices and carriers; `auth` who
+//! `in_dialog` and `reinvite` what follows; `register`, `outbound` and `trunk` devices and
+//! carriers; `auth` who
 //! is who.
 
 mod auth;
@@ -18,6 +19,7 @@ mod dialog;
 mod in_dialog;
 mod invitation;
 mod limits;
+mod outbound;
 mod receive;
 mod register;
 mod reinvite;

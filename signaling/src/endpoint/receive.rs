@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     contract::{InviteId, Output},
+    outbound::REGISTER_EXTENSIONS,
     server_transaction::Incoming,
     text::{Token, phrase},
 };
@@ -89,9 +90,8 @@ impl Endpoint {
                 return false;
             }
         }
-        // No extension is supported that a peer could require.
-        let required: Vec<&str> =
-            [Name::Require, Name::ProxyRequire].into_iter().flat_map(|name| message.headers(name)).collect();
+        let asked = [Name::Require, Name::ProxyRequire].into_iter().flat_map(|name| message.headers(name));
+        let required: Vec<&str> = asked.filter(|tag| !Self::is_known_extension(incoming, tag)).collect();
         if !required.is_empty() {
             let list = required.join(", ");
             self.refuse(flow, message, 420, "Bad Extension", |builder| builder.header(Name::Unsupported, list));
@@ -129,7 +129,7 @@ pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
         .header(Name::Allow, ALLOW)
         .header(Name::Accept, ACCEPT)
         .header(Name::AcceptEncoding, "identity")
-        .header(Name::Supported, "")
+        .header(Name::Supported, REGISTER_EXTENSIONS.join(", "))
 }
 
 /// Whether the body is SDP as it stands.

@@ -11,6 +11,7 @@ mod restart;
 mod signals;
 mod torture;
 mod transports;
+mod web;
 
 use std::path::Path;
 

@@ -5,6 +5,7 @@ mod carriers;
 mod desk;
 mod devices;
 mod lossy;
+mod outbound;
 mod registrations;
 mod strangers;
 mod torture;
