@@ -9,6 +9,7 @@ Prints a line for each step; the exit status is 0 when all went as it should.
 import asyncio
 import hashlib
 import re
+import secrets
 import ssl
 import sys
 
@@ -32,12 +33,12 @@ class Phone:
         self.socket, self.realm, self.user, self.password = socket, realm, user, password
         self.via = "WSS" if secure else "WS"
         self.contact = f"<sip:{user}@{HOST};transport=ws>"
-        self.numbers = 0
         self.cseq = 0
+        self.tag = self.fresh("t")
 
-    def fresh(self, word):
-        self.numbers += 1
-        return f"{word}{self.user}{self.numbers}"
+    @staticmethod
+    def fresh(word):
+        return word + secrets.token_hex(8)
 
     def request(self, method, uri, to, call, more=(), body="", to_tag="", branch=None, cseq=None):
         if cseq is None:
@@ -47,7 +48,7 @@ class Phone:
             f"{method} {uri} SIP/2.0",
             f"Via: SIP/2.0/{self.via} {HOST};branch={branch or self.fresh('z9hG4bK')}",
             "Max-Forwards: 70",
-            f"From: <sip:{self.user}@{self.realm}>;tag=from",
+            f"From: <sip:{self.user}@{self.realm}>;tag={self.tag}",
             f"To: <{to}>{to_tag}",
             f"Call-ID: {call}",
             f"CSeq: {cseq} {method}",
@@ -171,7 +172,7 @@ async def main(url, user, password, number=None, code="200", authority=None):
     async with websockets.connect(url, subprotocols=["sip"], ssl=context, open_timeout=LIMIT_S) as socket:
         assert socket.subprotocol == "sip"
         phone = Phone(socket, secure, "tandem", user, password)
-        await socket.send(phone.request("OPTIONS", "sip:tandem", "sip:tandem", "o1"))
+        await socket.send(phone.request("OPTIONS", "sip:tandem", "sip:tandem", phone.fresh("o")))
         assert (await phone.final("OPTIONS"))[0] == 200
         await phone.register()
         await phone.keep_alive()
