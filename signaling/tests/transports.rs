@@ -257,7 +257,8 @@ async fn a_peer_must_prove_the_name_that_is_configured_and_not_its_address() {
     let expect = |caller: &World, name: &'static str, to| {
         let mut peers = TlsPeers::new(Arc::new(client(roots.clone())));
         let peer = TlsPeer { name: ServerName::try_from(name).unwrap(), config: Arc::new(client(roots.clone())) };
-        peers.named.insert(to, peer);
+        peers.expect("carrier", peer);
+        peers.found("carrier", [to]);
         caller.peers.send_replace(Arc::new(peers));
     };
     let (to, message) = (callee.address, Bytes::from_static(MESSAGE));

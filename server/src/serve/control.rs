@@ -141,7 +141,7 @@ impl Director {
             tracing::error!(%error, "the journal does not know of the new plan");
         }
         self.ask_floor(FloorAsk::Queues(service.plan.queue_profiles())).await;
-        self.tls.set_peers(Arc::clone(&service.tls));
+        self.tls.set_peers(&service.tls);
         self.service = service.clone();
         METRICS.plan_generation.set(service.generation);
         self.ask_line(LineAsk::Plan(service)).await;

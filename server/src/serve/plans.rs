@@ -116,6 +116,11 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
                 .ok_or_else(|| ServiceError::Secret { trunk: trunk.name.to_string(), place: place(&credentials.secret) })?;
             secrets.insert(trunk.name.clone(), secret);
         }
+        if let Some(peer) = trunk.peer.as_ref().filter(|peer| peer.transport == Transport::Tls) {
+            let expected = tls::peer(trunk, peer, folder, &tls);
+            let expected = expected.map_err(|error| ServiceError::Tls { trunk: trunk.name.to_string(), error })?;
+            tls.expect(trunk.name.as_str(), expected);
+        }
         if let Some(peer) = &trunk.peer {
             let port = peer.address.port.unwrap_or(if peer.transport == Transport::Tls { 5_061 } else { 5_060 });
             let found = match &peer.address.host {
@@ -124,11 +129,7 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
             };
             match found {
                 Ok(addresses) => {
-                    if peer.transport == Transport::Tls {
-                        let found = tls::peer(trunk, peer, folder, &tls);
-                        let found = found.map_err(|error| ServiceError::Tls { trunk: trunk.name.to_string(), error })?;
-                        tls.named.extend(addresses.iter().map(|address| (*address, found.clone())));
-                    }
+                    tls.found(trunk.name.as_str(), addresses.iter().copied());
                     peers.insert(trunk.name.clone(), addresses);
                 }
                 Err(error) => {

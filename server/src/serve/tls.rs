@@ -85,9 +85,9 @@ impl Tls {
         }
     }
 
-    /// Trusts these peers from now on.
-    pub fn set_peers(&self, peers: Arc<TlsPeers>) {
-        self.peers.send_replace(peers);
+    /// Trusts the peers of a newer plan from now on.
+    pub fn set_peers(&self, newer: &TlsPeers) {
+        self.peers.send_modify(|peers| Arc::make_mut(peers).take(newer.clone()));
     }
 }
 
@@ -126,7 +126,7 @@ pub fn peer(trunk: &Trunk, peer: &Peer, folder: &Path, all: &TlsPeers) -> Result
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name.clone()))?,
     };
     let Some(wish) = wish.filter(|wish| wish.authorities.is_some() || wish.own.is_some()) else {
-        return Ok(TlsPeer { name, config: Arc::clone(&all.others) });
+        return Ok(TlsPeer { name, config: Arc::clone(all.others()) });
     };
     let mut roots = RootCertStore::empty();
     match &wish.authorities {
