@@ -257,12 +257,7 @@ impl Start {
             recordings,
             realm,
         };
-        let app = crate::http::app(control.clone(), web);
-        let plain = http.into_iter().map(|listener| (listener, None));
-        for (listener, tls) in plain.chain(https.into_iter().map(|listener| (listener, Some(tls.configs().server)))) {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(crate::http::serve(listener, tls, app.clone()));
-        }
+        serve_http(http, https, &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
 
@@ -291,6 +286,15 @@ impl Start {
         println!("Tandem has stopped.");
         Ok(())
     }
+}
+
+fn serve_http(http: Vec<TcpListener>, https: Vec<TcpListener>, tls: &Tls, app: &axum::Router) -> std::io::Result<()> {
+    let plain = http.into_iter().map(|listener| (listener, None));
+    for (listener, tls) in plain.chain(https.into_iter().map(|listener| (listener, Some(tls.configs().server)))) {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tokio::spawn(crate::http::serve(listener, tls, app.clone()));
+    }
+    Ok(())
 }
 
 /// A line loop before it runs on its own thread.
