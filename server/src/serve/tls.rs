@@ -199,7 +199,7 @@ mod tests {
             format!("trunk \"t\" {{ peer \"tls\" \"sip.carrier.example\"\n {tls}\n }}\nroute \"r\" {{ from any\n hangup\n }}");
         let files = ["a.pem", "a.key", "b.key"].map(str::to_owned).into();
         let world = tandem_dialplan::World { files, ..tandem_dialplan::World::default() };
-        let (plan, report) = tandem_dialplan::check(&[tandem_dialplan::Source::new("plan.kdl", &text)], &world);
+        let (plan, report) = tandem_dialplan::check(&[tandem_dialplan::Source::new("plan.kdl", text)], &world);
         let plan = plan.unwrap_or_else(|| panic!("{}", report.lines()));
         let trunk = plan.trunks.values().next().unwrap();
         let _installed = rustls::crypto::ring::default_provider().install_default();

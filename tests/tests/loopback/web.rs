@@ -106,7 +106,7 @@ impl Crowd {
         let addresses = (100..108).map(|d| format!("{a}.{b}.{c}.{d}"));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/crowd.py");
         let mut command = Command::new("/usr/bin/python3");
-        command.arg(script).args([&ip.to_string(), "5060", &idle.to_string(), "5061", &half_open.to_string()]).args(addresses);
+        command.arg(script).args([&*ip.to_string(), "5060", &*idle.to_string(), "5061", &*half_open.to_string()]).args(addresses);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped above");

@@ -105,7 +105,6 @@ impl Network {
     }
 
     /// The route on the HTTP port by which WebSockets come in.
-    #[must_use]
     pub fn web(&self) -> axum::Router {
         super::web::routes(self.streams.door())
     }
