@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     contract::{InviteId, Output},
+    outbound::REGISTER_EXTENSIONS,
     reliable::REL,
     server_transaction::Incoming,
     session_timer::TIMER,
@@ -29,7 +30,7 @@ pub(super) const SUPPORTED: &str = "100rel, timer";
 pub(super) const SUPPORTED_INSIDE: &str = "timer";
 
 /// Those that a request may require of us.
-const KNOWN: [&str; 2] = [REL, TIMER];
+pub(super) const KNOWN: [&str; 2] = [REL, TIMER];
 
 /// The bodies that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
@@ -105,9 +106,8 @@ impl Endpoint {
                 return false;
             }
         }
-        let unknown = |tag: &&str| !KNOWN.iter().any(|known| tag.eq_ignore_ascii_case(known));
-        let required = message.headers(Name::Require).filter(unknown);
-        let required: Vec<&str> = required.chain(message.headers(Name::ProxyRequire)).collect();
+        let asked = [Name::Require, Name::ProxyRequire].into_iter().flat_map(|name| message.headers(name));
+        let required: Vec<&str> = asked.filter(|tag| !Self::is_known_extension(incoming, tag)).collect();
         if !required.is_empty() {
             let list = required.join(", ");
             self.refuse(flow, message, 420, "Bad Extension", |builder| builder.header(Name::Unsupported, list));
@@ -146,7 +146,7 @@ pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
         .header(Name::AllowEvents, super::package::ALLOW_EVENTS)
         .header(Name::Accept, format_args!("{ACCEPT}, text/plain"))
         .header(Name::AcceptEncoding, "identity")
-        .header(Name::Supported, SUPPORTED)
+        .header(Name::Supported, format_args!("{SUPPORTED}, {}", REGISTER_EXTENSIONS.join(", ")))
 }
 
 /// Whether the body is SDP as it stands.

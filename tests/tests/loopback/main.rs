@@ -14,6 +14,7 @@ mod signals;
 mod torture;
 mod transports;
 mod watching;
+mod web;
 
 use std::path::Path;
 

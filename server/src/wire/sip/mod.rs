@@ -11,6 +11,7 @@ mod network;
 mod registrations;
 mod settings;
 mod watched;
+mod web;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -40,6 +41,8 @@ pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_ide
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::Settings;
+pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
+pub use web::PATH as WEB_PATH;
 
 /// Numbers and names from outside longer than this are cut.
 const MAX_NAME_CHARS: usize = 64;

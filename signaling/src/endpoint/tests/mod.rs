@@ -9,6 +9,7 @@ mod forks;
 mod glare;
 mod lossy;
 mod notifies;
+mod outbound;
 mod registrations;
 mod reliable;
 mod session_timers;
