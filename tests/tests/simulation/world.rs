@@ -396,7 +396,7 @@ impl World {
             self.carry_out(effect);
         }
         let station = self.line.edge.station.deadline().map(|at| self.ms_of(at));
-        let calls = self.line.deadline().map(|at| u64::try_from(at.as_ms() - BEGIN_MS).unwrap_or(0));
+        let calls = self.line.deadline().map(whole_ms);
         if let Some(at) = [station, calls].into_iter().flatten().min()
             && self.switch_wake.is_none_or(|known| known > at)
         {
@@ -461,7 +461,7 @@ impl World {
         }
         self.unseen = true;
         self.floor_steps += 1;
-        if let Some(at) = self.floor.deadline().map(|at| u64::try_from(at.as_ms() - BEGIN_MS).unwrap_or(0))
+        if let Some(at) = self.floor.deadline().map(whole_ms)
             && self.floor_wake.is_none_or(|known| known > at)
         {
             self.floor_wake = Some(at);
@@ -566,4 +566,9 @@ impl World {
 /// Where the phone of a registered agent stands.
 fn address_of(agent: u64) -> SocketAddr {
     SocketAddr::from(([127, 0, 1, u8::try_from(agent + 1).expect("few phones register")], 5060))
+}
+
+/// The first whole millisecond of the world at which a deadline has passed.
+fn whole_ms(at: Timestamp) -> u64 {
+    u64::try_from((at.0 + 999) / 1_000 - BEGIN_MS).unwrap_or(0)
 }
