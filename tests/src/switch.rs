@@ -356,6 +356,11 @@ fn spawn(ground: &Ground, config: &str, database: Option<&str>) -> (Child, Recei
     let mut command = Command::new(program());
     // No test presses D but the one that wants a fault.
     command.env("TANDEM_FAULT_KEY", "D");
+    // A plan's own `trusted.pem` is the store of authorities of its machine.
+    let trusted = Path::new(config).join("trusted.pem");
+    if trusted.exists() {
+        command.env("SSL_CERT_FILE", trusted);
+    }
     command.args(["serve", "--config", config, "--data", "var", "--bind", &ground.ip.to_string()]);
     if let Some(url) = database {
         command.args(["--database", url]);

@@ -92,6 +92,7 @@ fn world() -> World {
         ("authorities.pem", root.clone()),
         ("signing-key.pem", key.serialize_pem()),
         ("https.pem", https.cert.pem()),
+        ("trusted.pem", https.cert.pem()),
         ("https-key.pem", https.signing_key.serialize_pem()),
     ] {
         fs::write(config.join(file), text).expect("a writable folder");
