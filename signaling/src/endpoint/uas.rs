@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     flow::Flow,
-    message::{Message, Name, NameAddr, Uri},
+    message::{Message, Name, NameAddr, ResponseBuilder, Uri},
 };
 
 /// How often a provisional reply is repeated to keep proxies patient (RFC 3261 section 13.3.1.1).
@@ -100,7 +100,9 @@ impl Endpoint {
         if !(101..=199).contains(&code) {
             return;
         }
-        self.reply(server, code, "", |builder| builder.contact(contact).header(Name::Allow, ALLOW), sdp);
+        // The caller makes its route set from the first reply that it can (RFC 3261 section 12.1.1).
+        let routes = self.servers.get(server).and_then(|row| row.request()).map(record_routes).unwrap_or_default();
+        self.reply(server, code, "", |builder| route_back(builder, &routes).contact(contact).header(Name::Allow, ALLOW), sdp);
         let again_at = self.now + PROVISIONAL_EVERY;
         if let Some(invitation) = self.invites.get_mut(&invite) {
             invitation.phase = Phase::Ringing { server, again_at };
@@ -130,10 +132,7 @@ impl Endpoint {
             server,
             200,
             "",
-            |builder| {
-                let builder = record_route.iter().fold(builder, |builder, route| builder.header(Name::RecordRoute, route));
-                builder.contact(contact).header(Name::Allow, ALLOW)
-            },
+            |builder| route_back(builder, &record_route).contact(contact).header(Name::Allow, ALLOW),
             Some(sdp),
         );
         let Some(bytes) = sent else { return false };
@@ -275,6 +274,11 @@ impl Endpoint {
 
 fn record_routes(request: &Message) -> Vec<String> {
     request.headers(Name::RecordRoute).map(|route| crate::message::unfold(route).into_owned()).collect()
+}
+
+/// A reply that makes a dialog names the proxies that want to stay on its way (RFC 3261 section 12.1.1).
+fn route_back(builder: ResponseBuilder, routes: &[String]) -> ResponseBuilder {
+    routes.iter().fold(builder, |builder, route| builder.header(Name::RecordRoute, route))
 }
 
 fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message) -> Invited {
