@@ -35,6 +35,8 @@ fn the_demo_has_its_addresses_queues_and_people() {
     assert!(plan.listen.clone().on("192.0.2.10".parse().unwrap()).sip_tls[0].to_string() == "192.0.2.10:5061");
 }
 
+}
+
 #[test]
 fn the_demo_menu_leads_to_the_queues_in_both_languages() {
     let plan = shipped("demo");

@@ -268,6 +268,8 @@ pub enum Event {
         code: u16,
         /// Their answer so far (early media).
         sdp: Option<Bytes>,
+        /// The way it came.
+        flow: Flow,
     },
     /// The called side answered; it has been acknowledged.
     Answered {
@@ -275,6 +277,8 @@ pub enum Event {
         invite: InviteId,
         /// Their answer; `None` if it came with an earlier `Progressed`.
         sdp: Option<Bytes>,
+        /// The way it came.
+        flow: Flow,
     },
     /// The called side did not take the invitation. Final.
     Rejected {

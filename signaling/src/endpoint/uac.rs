@@ -182,9 +182,9 @@ impl Endpoint {
     }
 
     /// A provisional reply above 100.
-    pub(super) fn fork_progressed(&mut self, invite: InviteId, _flow: Flow, response: &Message, code: u16) {
+    pub(super) fn fork_progressed(&mut self, invite: InviteId, flow: Flow, response: &Message, code: u16) {
         if self.calling(invite).is_some() {
-            self.tell(Event::Progressed { invite, code, sdp: sdp_of(response) });
+            self.tell(Event::Progressed { invite, code, sdp: sdp_of(response), flow });
         }
     }
 
@@ -204,7 +204,7 @@ impl Endpoint {
         for other in others {
             self.cancel_client(other, Some("SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()));
         }
-        self.tell(Event::Answered { invite, sdp: sdp_of(response) });
+        self.tell(Event::Answered { invite, sdp: sdp_of(response), flow });
     }
 
     /// Makes the dialog of a 2xx and acknowledges it. `None` if the reply cannot be ours.

@@ -4,6 +4,7 @@ mod commands;
 mod crowd;
 mod endings;
 mod first_call;
+mod legs;
 mod media;
 mod queue;
 mod registration;

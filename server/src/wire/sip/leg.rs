@@ -26,7 +26,7 @@ pub(super) struct SipLeg {
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
     /// Address that its signalling comes from; audio may be learned from there.
-    signalling: Option<IpAddr>,
+    pub(super) signalling: Option<IpAddr>,
     session: LocalSession,
     /// Their offer that we have not answered yet.
     theirs: Option<SessionDescription>,

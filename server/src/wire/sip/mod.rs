@@ -339,8 +339,14 @@ impl SipEdge {
             }
             Event::Confirmed { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
-            Event::Progressed { invite, code, sdp } => self.progressed(invite, code, sdp.as_deref(), media),
-            Event::Answered { invite, sdp } => self.answered(invite, sdp.as_deref(), media),
+            Event::Progressed { invite, code, sdp, flow } => {
+                self.signalled(invite, flow.remote.ip());
+                self.progressed(invite, code, sdp.as_deref(), media);
+            }
+            Event::Answered { invite, sdp, flow } => {
+                self.signalled(invite, flow.remote.ip());
+                self.answered(invite, sdp.as_deref(), media);
+            }
             Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
             Event::InfoDigit { invite, digit, .. } => {
                 if let Some(at) = self.invites.get(&invite).copied() {
@@ -396,6 +402,14 @@ impl SipEdge {
     fn leg(&mut self, invite: InviteId) -> Option<(LegRef, &mut SipLeg)> {
         let at = *self.invites.get(&invite)?;
         Some((at, self.legs.get_mut(&at)?))
+    }
+
+    /// Behind NAT the description of a called leg names an address that its audio never comes from; that of its
+    /// signalling is the one to expect.
+    fn signalled(&mut self, invite: InviteId, from: IpAddr) {
+        if let Some((_, leg)) = self.leg(invite) {
+            leg.signalling = Some(from);
+        }
     }
 
     fn progressed(&mut self, invite: InviteId, code: u16, sdp: Option<&[u8]>, media: &mut MediaEdge) {

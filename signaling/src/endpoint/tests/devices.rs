@@ -59,6 +59,19 @@ fn ring_three(desk: &mut Desk) -> (InviteId, Vec<Phone>, Vec<Message>) {
 }
 
 #[test]
+fn what_a_called_phone_says_names_the_way_it_came() {
+    let mut desk = Desk::new();
+    let (_, phones, invites) = ring_three(&mut desk);
+    for code in [183, 200] {
+        reply(&mut desk, &phones[0], &invites[0], code, "first");
+        let (Event::Progressed { flow, .. } | Event::Answered { flow, .. }) = desk.events.pop_back().unwrap() else {
+            panic!("no progress and no answer");
+        };
+        assert_eq!(flow.remote, phones[0].flow.remote, "not the contact, which is private");
+    }
+}
+
+#[test]
 fn all_devices_ring_and_the_first_answer_wins() {
     let mut desk = Desk::new();
     let (_, phones, invites) = ring_three(&mut desk);
