@@ -142,6 +142,9 @@ pub struct Format {
     pub dtmf_payload_type: Option<u8>,
     /// The one that we receive.
     pub receive_dtmf_payload_type: Option<u8>,
+    /// The clock that durations of events are counted in, in Hz: the codec's RTP clock, or 8,000 beside Opus. Their
+    /// timestamps are those of the audio.
+    pub dtmf_clock_hz: u32,
     /// Milliseconds of audio in a packet that we make: 10, 20, 30, 40 or 60; others become 20.
     pub ptime_ms: u8,
 }

@@ -276,7 +276,7 @@ impl Worker {
         stream.report(now);
         let (id, inbound) = (stream.id, &mut stream.inbound);
         let Some(format) = inbound.format else { return };
-        if let Some(digit) = inbound.detector.timeout(now, format.codec.rtp_clock_hz()) {
+        if let Some(digit) = inbound.detector.timeout(now, format.dtmf_clock_hz) {
             self.cx.events.push_back(Event::Digit { stream: id, digit: digit.key, duration_ms: digit.duration_ms });
         }
         let silent = now.saturating_duration_since(inbound.silent_since) >= self.lost_after;

@@ -257,6 +257,7 @@ fn format(negotiated: &Negotiated) -> Format {
         receive_payload_type: negotiated.receive_payload_type,
         dtmf_payload_type: negotiated.dtmf_send,
         receive_dtmf_payload_type: negotiated.dtmf_receive,
+        dtmf_clock_hz: negotiated.dtmf_clock_hz,
         ptime_ms: u8::try_from(negotiated.ptime_ms).unwrap_or(20),
     }
 }
