@@ -35,6 +35,16 @@ fn the_demo_has_its_addresses_queues_and_people() {
     assert!(plan.listen.clone().on("192.0.2.10".parse().unwrap()).sip_tls[0].to_string() == "192.0.2.10:5061");
 }
 
+#[test]
+fn silence_ends_a_call_after_half_a_minute_unless_the_plan_says_otherwise() {
+    let silence = |line: &str| {
+        let text = format!("{line}\nroute \"r\" {{\n    from any\n    hangup\n}}\n");
+        let (plan, report) = tandem_dialplan::check(&[tandem_dialplan::Source::new("plan.kdl", text)], &crate::world());
+        plan.unwrap_or_else(|| panic!("{}", report.lines())).silence_ends_after_ms
+    };
+    assert_eq!(silence(""), Some(30_000));
+    assert_eq!(silence("silence-ends-after \"2m\""), Some(120_000));
+    assert_eq!(silence("silence-ends-after \"never\""), None);
 }
 
 #[test]

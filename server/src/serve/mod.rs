@@ -225,7 +225,7 @@ impl Start {
             runtime,
             parts: line::Parts {
                 sip,
-                media: MediaEdge::new(engine, Arc::clone(&service.prompts)),
+                media: MediaEdge::new(engine, &service),
                 media_events,
                 to_floor,
                 from_floor,

@@ -71,3 +71,22 @@ fn a_called_phone_behind_nat_hears_and_is_heard() {
     caller.hang_up();
     tells(&switch.until_cdr("1011"), &[("answered_by", "1001"), ("cause", "normal"), ("blame", "caller")]);
 }
+
+#[test]
+fn silence_ends_calls_that_are_up_but_not_on_hold() {
+    let plan = TEAM.replace("ring=\"3s\"", "ring=\"20s\"");
+    let switch = Switch::with_plan(&format!("silence-ends-after \"1s\"\n{plan}"));
+    let agent = Devices::once(&switch, &["1001"], Script::new("agent-early", &switch).stay_ms(2_500));
+    let caller = |scenario, user, number| Script::new(scenario, &switch).user(&switch, user).dial(number);
+    let calls = [
+        caller("caller-waits-for-bye", "1011", "1999").start(),
+        caller("caller-holds", "1012", "1999").stay_ms(2_500).start(),
+        caller("caller-waits-for-bye", "1013", "1001").start(),
+    ];
+    for sipp in calls.into_iter().chain([agent]) {
+        sipp.succeed();
+    }
+    tells(&switch.until_cdr("1011"), &[("cause", "media-timeout")]);
+    tells(&switch.until_cdr("1012"), &[("cause", "normal"), ("blame", "caller")]);
+    tells(&switch.until_cdr("1013"), &[("answered_by", "1001"), ("cause", "normal"), ("blame", "callee")]);
+}

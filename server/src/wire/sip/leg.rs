@@ -19,7 +19,7 @@ use crate::wire::{LegRef, media::MediaEdge};
 /// One leg.
 pub(super) struct SipLeg {
     pub(super) invite: InviteId,
-    pub(super) answered: bool,
+    answered: bool,
     /// Hops that a call of ours on behalf of this leg may still take: so a loop through ourselves ends.
     pub(super) max_forwards: Option<u8>,
     incoming: bool,
@@ -38,6 +38,8 @@ pub(super) struct SipLeg {
     /// Where audio went last: kept while they hold us by an empty address.
     remote: Option<SocketAddr>,
     held: bool,
+    /// Silence of theirs counts.
+    watched: bool,
 }
 
 impl SipLeg {
@@ -79,6 +81,7 @@ impl SipLeg {
             negotiated: None,
             remote: None,
             held: false,
+            watched: false,
         }
     }
 
@@ -86,8 +89,18 @@ impl SipLeg {
         self.incoming
     }
 
+    pub(super) const fn is_answered(&self) -> bool {
+        self.answered
+    }
+
     pub(super) const fn is_negotiated(&self) -> bool {
         self.negotiated.is_some()
+    }
+
+    /// It was answered.
+    pub(super) fn up(&mut self, at: LegRef, media: &mut MediaEdge) {
+        self.answered = true;
+        self.watch(at, media);
     }
 
     /// The codec it speaks.
@@ -234,8 +247,19 @@ impl SipLeg {
             }
         }
         self.negotiated = Some(negotiated);
+        self.watch(at, media);
         let was = std::mem::replace(&mut self.held, !sends);
         (was != self.held).then_some(self.held)
+    }
+
+    /// Only who is answered, holds nobody and is not held must be heard: before the answer, and on hold, many phones
+    /// and carriers send nothing.
+    fn watch(&mut self, at: LegRef, media: &mut MediaEdge) {
+        let both_ways = |negotiated: &Negotiated| negotiated.direction == Direction::SendRecv;
+        let watched = self.answered && self.negotiated.as_ref().is_some_and(both_ways);
+        if std::mem::replace(&mut self.watched, watched) != watched {
+            media.watch(at, watched);
+        }
     }
 }
 

@@ -235,7 +235,7 @@ impl SipEdge {
     pub fn answer(&mut self, at: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
         let sdp = self.describe(at, media)?;
         if let Some(leg) = self.legs.get_mut(&at) {
-            leg.answered = true;
+            leg.up(at, media);
             let invite = leg.invite;
             self.command(Command::Answer { invite, sdp });
         }
@@ -308,7 +308,7 @@ impl SipEdge {
         self.invites.remove(&leg.invite);
         let (code, reason) = causes::to_code(cause);
         let (invite, reason) = (leg.invite, reason.to_owned());
-        if leg.is_incoming() && !leg.answered && code >= 300 {
+        if leg.is_incoming() && !leg.is_answered() && code >= 300 {
             let retry_after_s = (code == 503).then_some(self.settings.retry_after_s);
             self.command(Command::Reject { invite, code, reason, retry_after_s });
         } else {
@@ -423,7 +423,7 @@ impl SipEdge {
 
     fn answered(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
         let Some((at, leg)) = self.leg(invite) else { return };
-        leg.answered = true;
+        leg.up(at, media);
         let fits = match sdp {
             Some(sdp) => leg.read_answer(at, sdp, media).is_ok(),
             None => leg.is_negotiated(),
