@@ -73,6 +73,32 @@ fn a_called_phone_behind_nat_hears_and_is_heard() {
 }
 
 #[test]
+fn a_call_without_an_offer_gets_ours_and_must_answer_it() {
+    let switch = Switch::with_plan(TEAM);
+    let scripts = [("caller-without-offer", "1011", "1000"), ("caller-owes-an-answer", "1012", "1000")];
+    let calls = scripts.map(|(name, user, number)| Script::new(name, &switch).user(&switch, user).dial(number).stay_ms(1_500));
+    let refused = Script::new("caller-without-offer-refused", &switch).set("code", "404").user(&switch, "1013").dial("4711");
+    for sipp in calls.into_iter().chain([refused]).map(Script::start).collect::<Vec<_>>() {
+        sipp.succeed();
+    }
+    let heard = switch.until_cdr("1011");
+    tells(&heard, &[("route", "menu"), ("cause", "normal"), ("blame", "caller")]);
+    let echoed = heard["quality"]["0"]["packets_received"].as_u64();
+    assert!(echoed.is_some_and(|packets| packets > 20), "what it heard of the menu comes back: {heard}");
+    tells(&switch.until_cdr("1012"), &[("route", "menu"), ("cause", "incompatible")]);
+    let refused = switch.until_cdr("1013");
+    tells(&refused, &[("route", "unknown"), ("cause", "not-found")]);
+    assert!(refused["answered_at"].is_null(), "what it could not hear was not waited for: {refused}");
+}
+
+#[test]
+fn a_description_in_an_ack_that_owes_none_means_nothing() {
+    let switch = Switch::with_plan(TEAM);
+    Script::new("caller-says-it-twice", &switch).user(&switch, "1011").dial("1999").stay_ms(500).start().succeed();
+    tells(&switch.until_cdr("1011"), &[("route", "echo"), ("cause", "normal"), ("blame", "caller")]);
+}
+
+#[test]
 fn silence_ends_calls_that_are_up_but_not_on_hold() {
     let plan = TEAM.replace("ring=\"3s\"", "ring=\"20s\"");
     let switch = Switch::with_plan(&format!("silence-ends-after \"1s\"\n{plan}"));

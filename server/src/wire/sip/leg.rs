@@ -32,6 +32,8 @@ pub(super) struct SipLeg {
     theirs: Option<SessionDescription>,
     /// Our offer that they have not answered yet, or the last one.
     ours: Option<SdpOffer>,
+    /// Our offer went out in an answer: their ACK owes us theirs.
+    answer_owed: bool,
     /// Our description as it was sent: an answer is the same in 183 and 200.
     described: Option<Bytes>,
     negotiated: Option<Negotiated>,
@@ -77,6 +79,7 @@ impl SipLeg {
             session: LocalSession::new(invite.0),
             theirs: None,
             ours: None,
+            answer_owed: false,
             described: None,
             negotiated: None,
             remote: None,
@@ -95,6 +98,11 @@ impl SipLeg {
 
     pub(super) const fn is_negotiated(&self) -> bool {
         self.negotiated.is_some()
+    }
+
+    /// Whether audio can be sent to it, now or as soon as the answer that it owes us is here.
+    pub(super) const fn can_hear(&self) -> bool {
+        self.remote.is_some() || self.answered && self.answer_owed
     }
 
     /// It was answered.
@@ -137,7 +145,10 @@ impl SipLeg {
                 self.take(at, negotiated, media);
                 text
             }
-            None => self.new_offer(at, &partner.into_iter().collect::<Vec<_>>(), settings, media)?,
+            None => {
+                self.answer_owed = true;
+                self.new_offer(at, &partner.into_iter().collect::<Vec<_>>(), settings, media)?
+            }
         };
         let described = Bytes::from(text);
         self.described = Some(described.clone());
@@ -201,6 +212,21 @@ impl SipLeg {
         Ok(self.take(at, negotiated, media))
     }
 
+    /// Reads what their ACK brought; tells whether they hold us now, if that changed. Without an offer of ours it
+    /// has nothing to bring, and what it brings all the same means nothing (RFC 3261 section 13.2.2.4).
+    ///
+    /// # Errors
+    /// They owed us the first answer, and it does not fit or is not there.
+    pub(super) fn confirmed(&mut self, at: LegRef, sdp: Option<&[u8]>, media: &mut MediaEdge) -> Result<Option<bool>, Cause> {
+        match sdp {
+            _ if !std::mem::take(&mut self.answer_owed) => Ok(None),
+            Some(sdp) => self.read_answer(at, sdp, media),
+            // What was agreed before goes on.
+            None if self.is_negotiated() => Ok(None),
+            None => Err(Cause::Incompatible),
+        }
+    }
+
     /// Answers a new offer of theirs; the call does not hear of it but for hold.
     ///
     /// # Errors
@@ -215,6 +241,7 @@ impl SipLeg {
         let current: Vec<_> = self.codec().into_iter().collect();
         let Some(sdp) = sdp else {
             let text = self.new_offer(at, &current, settings, media).map_err(|_| 500_u16)?;
+            self.answer_owed = true;
             return Ok((text.into(), None));
         };
         let offer = SessionDescription::parse(sdp).map_err(|_| 400_u16)?;

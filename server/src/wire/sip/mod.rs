@@ -221,11 +221,19 @@ impl SipEdge {
     pub fn early_media(&mut self, at: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
         let sdp = self.describe(at, media)?;
         if let Some(leg) = self.legs.get(&at) {
-            // An offer of ours belongs into the answer, not into unreliable progress.
-            let sdp = leg.is_negotiated().then_some(sdp);
-            self.command(Command::Progress { invite: leg.invite, code: 183, sdp });
+            // An offer of ours belongs into the answer, not into unreliable progress (RFC 3261 section 13.2.1): who
+            // made none hears nothing of ours before, but the ring-back of their own side.
+            let (code, sdp) = if leg.is_negotiated() { (183, Some(sdp)) } else { (180, None) };
+            self.command(Command::Progress { invite: leg.invite, code, sdp });
         }
         Ok(())
+    }
+
+    /// Whether the leg can hear us, now or as soon as our offer is answered. Nothing that plays to one that cannot
+    /// would ever come to its end.
+    #[must_use]
+    pub fn can_hear(&self, at: LegRef) -> bool {
+        self.legs.get(&at).is_some_and(SipLeg::can_hear)
     }
 
     /// Answers the leg.
@@ -337,7 +345,7 @@ impl SipEdge {
                     self.events.push_back(SipEvent::Failed { at, cause: causes::of_rejection(code, by), code });
                 }
             }
-            Event::Confirmed { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
+            Event::Confirmed { invite, sdp } => self.confirmed(invite, sdp.as_deref(), media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
             Event::Progressed { invite, code, sdp, flow } => {
                 self.signalled(invite, flow.remote.ip());
@@ -353,7 +361,7 @@ impl SipEdge {
                     self.events.push_back(SipEvent::Digit { at, digit });
                 }
             }
-            Event::Confirmed { .. } | Event::ReofferAnswered { .. } | Event::ReofferRejected { .. } => {}
+            Event::ReofferAnswered { .. } | Event::ReofferRejected { .. } => {}
             Event::BindingAdded(_)
             | Event::BindingRefreshed(_)
             | Event::BindingRemoved { .. }
@@ -436,10 +444,22 @@ impl SipEdge {
         }
     }
 
-    /// The answer to an offer of ours that went out in a response.
+    /// Their ACK.
+    fn confirmed(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
+        let Some((at, leg)) = self.leg(invite) else { return };
+        let read = leg.confirmed(at, sdp, media);
+        self.was_read(at, read);
+    }
+
+    /// The answer to an offer of ours in the running call.
     fn late_answer(&mut self, invite: InviteId, sdp: &[u8], media: &mut MediaEdge) {
         let Some((at, leg)) = self.leg(invite) else { return };
-        match leg.read_answer(at, sdp, media) {
+        let read = leg.read_answer(at, sdp, media);
+        self.was_read(at, read);
+    }
+
+    fn was_read(&mut self, at: LegRef, read: Result<Option<bool>, Cause>) {
+        match read {
             Ok(Some(held)) => self.events.push_back(SipEvent::Held { at, held }),
             Ok(None) => {}
             Err(_) => {
