@@ -36,6 +36,22 @@ fn the_demo_has_its_addresses_queues_and_people() {
 }
 
 #[test]
+fn an_address_that_stands_for_all_is_told_to_nobody() {
+    let listen = shipped("demo").listen.clone();
+    assert_eq!(listen.untold(), None);
+    for all in ["0.0.0.0", "::"] {
+        let all = all.parse().unwrap();
+        assert_eq!(listen.clone().on(all).untold(), Some(all));
+    }
+    let named = |advertise: &str| {
+        let listen = listen.clone().on("0.0.0.0".parse().unwrap());
+        tandem_dialplan::Listen { advertise: Some(advertise.parse().unwrap()), ..listen }.untold()
+    };
+    assert_eq!(named("198.51.100.7"), None);
+    assert!(named("2001:db8::1").is_some() && named("0.0.0.0").is_some());
+}
+
+#[test]
 fn silence_ends_a_call_after_half_a_minute_unless_the_plan_says_otherwise() {
     let silence = |line: &str| {
         let text = format!("{line}\nroute \"r\" {{\n    from any\n    hangup\n}}\n");
