@@ -44,6 +44,8 @@ pub struct Plan {
     pub time_zone: TimeZone,
     /// Folder of the recordings, relative to the folder of the plan.
     pub prompts: String,
+    /// An answered party that is not on hold is lost when nothing is heard of it for so long, in ms; never when `None`.
+    pub silence_ends_after_ms: Option<u64>,
     /// Where the switch listens.
     pub listen: Listen,
     /// Where copies of all signalling go.

@@ -74,6 +74,18 @@ impl Listen {
         self.rtp_address = address;
         self
     }
+
+    /// An address of SIP or audio that no peer could be told: it stands for all addresses of this machine, and
+    /// `advertise` names none in its place.
+    #[must_use]
+    pub fn untold(&self) -> Option<IpAddr> {
+        let sip = [&self.sip_udp, &self.sip_tcp, &self.sip_tls].into_iter().flatten().map(SocketAddr::ip);
+        sip.chain([self.rtp_address]).find(|ip| ip.is_unspecified() && !self.tells(*ip))
+    }
+
+    fn tells(&self, instead_of: IpAddr) -> bool {
+        self.advertise.is_some_and(|told| told.is_ipv4() == instead_of.is_ipv4() && !told.is_unspecified())
+    }
 }
 
 /// How messages to a peer travel.

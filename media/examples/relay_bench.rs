@@ -59,6 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 receive_payload_type: 0,
                 dtmf_payload_type: Some(101),
                 receive_dtmf_payload_type: Some(101),
+                dtmf_clock_hz: 8_000,
                 ptime_ms: 20,
             },
             send: true,

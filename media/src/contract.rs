@@ -38,8 +38,6 @@ pub struct EngineConfig {
     /// The least rest of a closed port, so that a new call never hears an old one. The port that rested
     /// longest is always next, so it is much longer until the range is nearly used up.
     pub drain: Duration,
-    /// Silence on a stream that should receive, after which `Event::MediaLost` is told.
-    pub lost_after: Duration,
     /// Events that fit into the channel to the caller, at least 16. When it is full, each media
     /// thread keeps as many again in order; beyond that, events are dropped, counted and logged.
     pub event_capacity: usize,
@@ -61,7 +59,6 @@ impl EngineConfig {
             first_port: 20_000,
             last_port: 29_999,
             drain: Duration::from_millis(500),
-            lost_after: Duration::from_secs(30),
             event_capacity: 4_096,
             clock,
             unix_us: 0,
@@ -138,10 +135,13 @@ pub struct Format {
     /// The RTP payload type that we receive it with: the number of ours. An answer may use another one
     /// than its offer (RFC 3264 section 6.1).
     pub receive_payload_type: u8,
-    /// Payload type of telephone-event (RFC 4733) at the codec's RTP clock that we send, when negotiated.
+    /// Payload type of telephone-event (RFC 4733) that we send, when negotiated.
     pub dtmf_payload_type: Option<u8>,
     /// The one that we receive.
     pub receive_dtmf_payload_type: Option<u8>,
+    /// The clock that durations of events are counted in, in Hz: the codec's RTP clock, or 8,000 beside Opus. Their
+    /// timestamps are those of the audio.
+    pub dtmf_clock_hz: u32,
     /// Milliseconds of audio in a packet that we make: 10, 20, 30, 40 or 60; others become 20.
     pub ptime_ms: u8,
 }
@@ -177,6 +177,15 @@ pub enum Command {
         stream: StreamId,
         /// The result.
         to: Configure,
+    },
+    /// Whether silence of the peer is told. Not watched until then. The time counts from this command when the
+    /// stream was not watched before it.
+    Watch {
+        /// Which stream.
+        stream: StreamId,
+        /// Nothing received for so long is told as `Event::MediaLost`; `None` when the peer may be silent: before an
+        /// answer, on hold.
+        silence: Option<Duration>,
     },
     /// The two hear each other. Each leaves the stream it was joined to before; echo ends. A prompt
     /// that plays goes on and has precedence until its end.
@@ -286,7 +295,7 @@ pub enum Event {
         /// From where.
         from: SocketAddr,
     },
-    /// Nothing was received for `EngineConfig::lost_after` although the stream should receive. Told
+    /// Nothing was received for the time that `Command::Watch` named. Told
     /// once; again only after media was received in between.
     MediaLost {
         /// Which stream.

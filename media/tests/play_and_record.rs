@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use support::{Bench, share_of};
 use tandem_media::{
@@ -180,19 +180,33 @@ fn a_running_recording_is_readable_and_a_bad_path_is_told() {
 
 simulated_clock!(LOST, lost);
 #[test]
-fn silence_is_told_once_and_not_on_hold() {
+fn silence_is_told_once_and_only_where_it_is_watched() {
     let mut bench = Bench::new(36, lost);
-    let (mut a, b) = (bench.phone(Codec::Pcmu), bench.phone_with(Codec::Pcmu, |to| to.receive = false));
+    let (mut a, b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcmu));
     bench.join(&a, &b);
+    let stream = a.stream;
+    let watch = |bench: &mut Bench, silence: Option<u64>| {
+        bench.command(Command::Watch { stream, silence: silence.map(Duration::from_secs) });
+    };
+    // Before the answer and while held nobody minds; the time counts from the command.
+    LOST.advance_ms(60_000);
+    watch(&mut bench, Some(30));
+    LOST.advance_ms(29_000);
+    watch(&mut bench, None);
+    LOST.advance_ms(60_000);
+    watch(&mut bench, Some(30));
+    LOST.advance_ms(29_000);
+    watch(&mut bench, Some(30));
     a.send_tone(400.0);
     b.receive();
     LOST.advance_ms(29_000);
     a.send_tone(400.0);
     b.receive();
     LOST.advance_ms(31_000);
-    let stream = bench.event(|e| if let Event::MediaLost { stream } = e { Some(*stream) } else { None });
-    assert_eq!(stream, a.stream);
-    let (events, _) = bench.close(b.stream);
+    bench.event(|e| (*e == Event::MediaLost { stream }).then_some(()));
+    LOST.advance_ms(31_000);
+    let (mut events, _) = bench.close(a.stream);
+    events.extend(bench.close(b.stream).0);
     assert!(!events.iter().any(|e| matches!(e, Event::MediaLost { .. })), "{events:?}");
 }
 

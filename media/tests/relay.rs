@@ -286,6 +286,34 @@ fn key_presses_cross_codecs_at_the_partners_clock() {
     assert!(heard[1..7].iter().all(|p| p.header.payload_type == 101));
 }
 
+simulated_clock!(T6, t6);
+#[test]
+fn events_of_8_khz_beside_opus_are_heard_passed_on_and_sent_in_their_own_clock() {
+    let mut bench = Bench::new(19, t6);
+    let mut a = bench.phone_with(Codec::Opus, |to| to.format.dtmf_clock_hz = 8_000);
+    let b = bench.phone(Codec::Opus);
+    bench.join(&a, &b);
+    a.send_tone(400.0);
+    press(&mut a, 3);
+    a.send_tone(400.0);
+    let heard = received(&b, 8);
+    assert_eq!(heard[6].payload[2..], 3_840u16.to_be_bytes(), "80 ms at 48 kHz");
+    assert!(heard[1..7].iter().all(|p| p.header.timestamp == heard[1].header.timestamp));
+    let (events, _) = {
+        bench.command(Command::SendDigit { stream: a.stream, digit: '7', duration_ms: 40 });
+        let sent: Vec<_> = (0..3)
+            .map(|_| {
+                let packet = a.receive();
+                T6.advance_ms(20);
+                packet
+            })
+            .collect();
+        assert_eq!(sent[2].payload[..], [7, 0x8a, 1, 0x40], "40 ms at 8 kHz");
+        bench.close(a.stream)
+    };
+    assert!(events.contains(&Event::Digit { stream: a.stream, digit: '3', duration_ms: 80 }), "{events:?}");
+}
+
 simulated_clock!(ECHO, echo);
 #[test]
 fn echo_and_hold() {

@@ -28,9 +28,12 @@ fn parse(text: &str) -> SessionDescription {
 
 fn show(negotiated: &Negotiated) -> String {
     let Negotiated { codec, send_payload_type, receive_payload_type, dtmf_send, dtmf_receive, ptime_ms, .. } = negotiated;
-    let Negotiated { remote_rtp, remote_rtcp, direction, rtcp_mux, .. } = negotiated;
+    let Negotiated { dtmf_clock_hz, remote_rtp, remote_rtcp, direction, rtcp_mux, .. } = negotiated;
     let mut text = format!("{codec:?} send {send_payload_type} receive {receive_payload_type}");
     let _ = write!(text, "\ndtmf {dtmf_send:?} {dtmf_receive:?} ptime {ptime_ms}");
+    if *dtmf_clock_hz != codec.clock_hz() {
+        let _ = write!(text, " events of {dtmf_clock_hz} Hz");
+    }
     let _ = write!(text, "\nrtp {remote_rtp:?} rtcp {remote_rtcp:?} {direction:?} mux {rtcp_mux}");
     text
 }
@@ -103,6 +106,42 @@ fn events_follow_the_clock_of_the_codec() {
     dtmf Some(110) Some(110) ptime 20
     rtp Some([2001:db8::7]:4000) rtcp Some([2001:db8::7]:4000) SendRecv mux true
     ");
+}
+
+#[test]
+fn a_phone_with_opus_and_events_of_8_khz_only_keeps_both() {
+    let mut session = LocalSession::new(42);
+    let offer = "c=IN IP4 192.0.2.7\nt=0 0\nm=audio 4000 RTP/AVP 111 0 110\na=rtpmap:111 opus/48000/2\n\
+                 a=rtpmap:110 telephone-event/8000";
+    insta::assert_snapshot!(check_with(&mut session, offer, &local()), @r"
+    t=0 0
+    m=audio 20000 RTP/AVP 111 110
+    a=rtpmap:111 opus/48000/2
+    a=fmtp:111 minptime=10;useinbandfec=1
+    a=rtpmap:110 telephone-event/8000
+    a=fmtp:110 0-15
+    a=ptime:20
+    a=sendrecv
+
+    Opus send 111 receive 111
+    dtmf Some(110) Some(110) ptime 20 events of 8000 Hz
+    rtp Some(192.0.2.7:4000) rtcp Some(192.0.2.7:4001) SendRecv mux false
+    ");
+    let again = session.offer(&local()).text;
+    assert!(again.contains("a=rtpmap:110 telephone-event/8000\r\n"), "the number keeps its meaning: {again}");
+    assert!(again.contains("a=rtpmap:96 telephone-event/48000\r\n"), "and ours for the other clock moved: {again}");
+}
+
+#[test]
+fn opus_alone_is_offered_with_events_of_both_clocks_and_an_answer_may_choose() {
+    let mut session = LocalSession::new(42);
+    let offer = session.offer(&LocalAudio { codecs: vec![AudioCodec::Opus], ..local() });
+    assert!(offer.text.contains("m=audio 20000 RTP/AVP 111 101 110\r\n"), "{}", offer.text);
+    let answer = "c=IN IP4 192.0.2.7\nt=0 0\nm=audio 4000 RTP/AVP 111 101\na=rtpmap:111 opus/48000/2\n\
+                  a=rtpmap:101 telephone-event/8000";
+    let negotiated = session.read_answer(&offer, &parse(&description(answer))).unwrap();
+    assert_eq!((negotiated.codec, negotiated.dtmf_send, negotiated.dtmf_receive), (AudioCodec::Opus, Some(101), Some(101)));
+    assert_eq!(negotiated.dtmf_clock_hz, 8_000);
 }
 
 #[test]

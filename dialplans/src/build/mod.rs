@@ -18,11 +18,14 @@ use crate::{
     grammar::Noun,
     plan::{Block, BlockId, Ending, Plan},
     proofs,
-    read::{Data, Item, read},
+    read::{Data, Item, NEVER, read},
     settings::{Digest, ExtensionRange},
     source::{Location, MAX_FILES, MAX_PLAN_BYTES, Source},
     world::World,
 };
+
+/// The silence that ends a call when the plan does not say, in ms.
+const SILENCE_MS: u64 = 30_000;
 
 /// Where steps stand that no text was written for.
 pub(crate) const BUILT_IN: Location = Location { file: u16::MAX, offset: 0, length: 0 };
@@ -144,6 +147,7 @@ impl<'a> Builder<'a> {
             time_zone: self.zone,
             prompts: top_text(items, "prompts").unwrap_or("prompts").to_owned(),
             capture: identity::capture(items),
+            silence_ends_after_ms: silence(items),
             listen,
             extensions: self.extensions,
             skills: self.names.all(Noun::Skill).map(SkillName::from).collect(),
@@ -172,6 +176,12 @@ fn tops<'a>(items: &'a [Item], name: &'static str) -> impl Iterator<Item = &'a I
 fn digests(items: &[Item]) -> Vec<Digest> {
     let wanted: Vec<_> = tops(items, "digest").next().into_iter().flat_map(Item::texts).filter_map(Digest::from_word).collect();
     if wanted.is_empty() { vec![Digest::Sha256, Digest::Md5] } else { wanted }
+}
+
+/// The silence that ends a call: as said, or half a minute.
+fn silence(items: &[Item]) -> Option<u64> {
+    let said = tops(items, "silence-ends-after").next();
+    if said.and_then(Item::text) == Some(NEVER) { None } else { said.and_then(Item::ms).or(Some(SILENCE_MS)) }
 }
 
 fn top_text<'a>(items: &'a [Item], name: &'static str) -> Option<&'a str> {

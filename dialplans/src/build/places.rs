@@ -70,6 +70,11 @@ impl Builder<'_> {
         if let Some(Data::Ip(address)) = item.child("advertise").and_then(|a| a.args.first()).map(|v| &v.data) {
             listen.advertise = Some(*address);
         }
+        if let Some(ip) = listen.untold() {
+            let message =
+                format!("nobody can be told to send to {ip}: give the address that phones reach, or name it by `advertise`");
+            self.findings.error("untold-address", item.at, message);
+        }
         if let Some(tls) = item.child("tls") {
             let file = |name| tls.prop_text(name).unwrap_or_default().to_owned();
             self.must_be_there(tls);

@@ -46,6 +46,13 @@ pub(crate) const TOP: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    node(
+        "silence-ends-after",
+        "A call ends when one of its parties, answered and not on hold, sends no audio for so long. `never` where phones are silent while nobody speaks.",
+        &[one("time", Kind::DurationOrNever, "`30s` when absent")],
+        &[],
+        Body::None,
+    ),
     node("listen", "The addresses that the switch listens on.", &[], &[], Body::Required(Place::Listen)),
     many(node(
         "extensions",

@@ -60,6 +60,9 @@ impl Problem {
     }
 }
 
+/// The word where a time may be endless.
+pub(crate) const NEVER: &str = "never";
+
 /// The code of the one problem whose text must not be shown.
 pub(crate) const INLINE_SECRET: &str = "inline-secret";
 
@@ -100,7 +103,8 @@ fn of_text(kind: Kind, text: &str) -> Result<Data, Problem> {
         Kind::Text => {
             plain((1..=256).contains(&text.chars().count()) && !text.contains(char::is_control), "text of 1 to 256 characters")
         }
-        Kind::Duration => duration_ms(text).map(Data::Ms).map_err(Problem::new),
+        Kind::DurationOrNever if text == NEVER => Ok(Data::Text(text.to_owned())),
+        Kind::Duration | Kind::DurationOrNever => duration_ms(text).map(Data::Ms).map_err(Problem::new),
         Kind::Bind => text
             .parse()
             .map(Data::Bind)

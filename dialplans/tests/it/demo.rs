@@ -36,6 +36,34 @@ fn the_demo_has_its_addresses_queues_and_people() {
 }
 
 #[test]
+fn an_address_that_stands_for_all_is_told_to_nobody() {
+    let listen = shipped("demo").listen.clone();
+    assert_eq!(listen.untold(), None);
+    for all in ["0.0.0.0", "::"] {
+        let all = all.parse().unwrap();
+        assert_eq!(listen.clone().on(all).untold(), Some(all));
+    }
+    let named = |advertise: &str| {
+        let listen = listen.clone().on("0.0.0.0".parse().unwrap());
+        tandem_dialplan::Listen { advertise: Some(advertise.parse().unwrap()), ..listen }.untold()
+    };
+    assert_eq!(named("198.51.100.7"), None);
+    assert!(named("2001:db8::1").is_some() && named("0.0.0.0").is_some());
+}
+
+#[test]
+fn silence_ends_a_call_after_half_a_minute_unless_the_plan_says_otherwise() {
+    let silence = |line: &str| {
+        let text = format!("{line}\nroute \"r\" {{\n    from any\n    hangup\n}}\n");
+        let (plan, report) = tandem_dialplan::check(&[tandem_dialplan::Source::new("plan.kdl", text)], &crate::world());
+        plan.unwrap_or_else(|| panic!("{}", report.lines())).silence_ends_after_ms
+    };
+    assert_eq!(silence(""), Some(30_000));
+    assert_eq!(silence("silence-ends-after \"2m\""), Some(120_000));
+    assert_eq!(silence("silence-ends-after \"never\""), None);
+}
+
+#[test]
 fn the_demo_menu_leads_to_the_queues_in_both_languages() {
     let plan = shipped("demo");
     insta::assert_snapshot!(ladder(&plan, facts("1001", "1000"), &[digits("2"), StepOutcome::Done]), @r"

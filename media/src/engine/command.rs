@@ -15,6 +15,7 @@ impl Worker {
     pub(super) fn slot_for(&self, command: &Command) -> usize {
         let id = match command {
             Command::Configure { stream, .. }
+            | Command::Watch { stream, .. }
             | Command::Part { stream }
             | Command::Play { stream, .. }
             | Command::RingBack { stream }
@@ -45,7 +46,8 @@ impl Worker {
             return;
         }
         match command {
-            Command::Configure { to, .. } => stream.configure(&to, self.cx.now),
+            Command::Configure { to, .. } => stream.configure(&to),
+            Command::Watch { silence, .. } => stream.watch(silence, self.cx.now),
             Command::Join { b, .. } => self.join(slot, b),
             Command::Part { .. } => self.part(slot),
             Command::Echo { .. } => {

@@ -232,7 +232,8 @@ impl Engine {
             Command::PauseRecord { recording, .. } | Command::StopRecord { recording } => {
                 self.recordings.get(recording).copied().ok_or(CommandError::NotOpen)
             }
-            Command::Part { stream }
+            Command::Watch { stream, .. }
+            | Command::Part { stream }
             | Command::Play { stream, .. }
             | Command::RingBack { stream }
             | Command::StopPlay { stream }

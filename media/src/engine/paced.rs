@@ -62,7 +62,7 @@ impl Outbound {
         let due = self.digit_pacer.get_or_insert_with(|| Pacer::new(cx.now, interval)).due(cx.now);
         let clock = format.codec.rtp_clock_hz();
         for _ in 0..due {
-            let Some(event) = self.digits.tick(clock) else { continue };
+            let Some(event) = self.digits.tick(format.dtmf_clock_hz) else { continue };
             if let Some(payload_type) = format.dtmf_payload_type.filter(|_| self.allowed) {
                 self.send_event(&event, payload_type, clock, cx);
             }

@@ -118,8 +118,7 @@ impl Inbound {
 
     /// Listens to a telephone event.
     fn detect(&mut self, stream: StreamId, header: &Header, payload: &[u8], format: Format, cx: &mut Context) {
-        let clock = format.codec.rtp_clock_hz();
-        for digit in self.detector.handle(cx.now, header.timestamp, payload, clock).into_iter().flatten() {
+        for digit in self.detector.handle(cx.now, header.timestamp, payload, format.dtmf_clock_hz).into_iter().flatten() {
             cx.events.push_back(Event::Digit { stream, digit: digit.key, duration_ms: digit.duration_ms });
         }
     }
@@ -190,10 +189,10 @@ fn forward_event(outbound: &mut Outbound, packet: &mut [u8], header: &Header, fr
     let Some(payload_type) = to.dtmf_payload_type.filter(|_| outbound.takes_partner()) else {
         return outbound.relay.hold_back(header, arrival);
     };
-    let (theirs, ours) = (from.codec.rtp_clock_hz(), to.codec.rtp_clock_hz());
+    let (theirs, ours) = (from.dtmf_clock_hz, to.dtmf_clock_hz);
     let packing = packing(&to, payload_type);
     let payload = header.payload();
-    let stamp = if from.codec == to.codec {
+    let stamp = if from.codec == to.codec && theirs == ours {
         if outbound.speaker != Speaker::Relayed {
             outbound.change_speaker();
             outbound.speaker = Speaker::Relayed;

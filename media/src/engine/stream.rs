@@ -2,7 +2,7 @@
 //! halves are apart because a relay uses the inbound half of one stream and the outbound half of another.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{context::Context, worker::NewStream};
 use crate::{
@@ -45,7 +45,9 @@ pub(super) struct Inbound {
     /// On the heap: most streams have none, and it is large.
     pub(super) transcoder: Option<Box<Transcoder>>,
     pub(super) tap: Option<Tap>,
-    /// Since when silence counts as lost media.
+    /// So much silence counts as lost media.
+    pub(super) watched: Option<Duration>,
+    /// Since when there is silence.
     pub(super) silent_since: Instant,
     pub(super) lost_told: bool,
     pub(super) foreign: u64,
@@ -114,6 +116,7 @@ impl Stream {
                 detector: DigitDetector::new(),
                 transcoder: None,
                 tap: None,
+                watched: None,
                 silent_since: cx.now,
                 lost_told: false,
                 foreign: 0,
@@ -145,8 +148,17 @@ impl Stream {
         }
     }
 
+    /// Silence counts from now on, or no longer.
+    pub(super) fn watch(&mut self, silence: Option<Duration>, now: Instant) {
+        let inbound = &mut self.inbound;
+        if inbound.watched.is_none() {
+            (inbound.silent_since, inbound.lost_told) = (now, false);
+        }
+        inbound.watched = silence;
+    }
+
     /// Takes over what was negotiated.
-    pub(super) fn configure(&mut self, to: &Configure, now: Instant) {
+    pub(super) fn configure(&mut self, to: &Configure) {
         let format = Format { ptime_ms: usable_ptime(&to.format), ..to.format };
         let inbound = &mut self.inbound;
         match &mut inbound.learner {
@@ -156,9 +168,6 @@ impl Stream {
         if inbound.format.is_none_or(|old| old.codec != format.codec) {
             inbound.transcoder = None;
             inbound.reception.set_clock_rate(format.codec.rtp_clock_hz());
-        }
-        if to.receive && !inbound.expected {
-            (inbound.silent_since, inbound.lost_told) = (now, false);
         }
         inbound.format = Some(format);
         inbound.expected = to.receive;

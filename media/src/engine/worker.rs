@@ -66,7 +66,6 @@ pub(super) enum Order {
 /// The state of a media thread.
 pub(super) struct Worker {
     clock: fn() -> Instant,
-    lost_after: Duration,
     epoll: OwnedFd,
     wake: Arc<Wake>,
     orders: Receiver<Order>,
@@ -98,7 +97,6 @@ impl Worker {
         epoll::add(&epoll, wake.fd(), epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
         Ok(Self {
             clock: config.clock,
-            lost_after: config.lost_after,
             epoll,
             wake,
             orders,
@@ -276,11 +274,11 @@ impl Worker {
         stream.report(now);
         let (id, inbound) = (stream.id, &mut stream.inbound);
         let Some(format) = inbound.format else { return };
-        if let Some(digit) = inbound.detector.timeout(now, format.codec.rtp_clock_hz()) {
+        if let Some(digit) = inbound.detector.timeout(now, format.dtmf_clock_hz) {
             self.cx.events.push_back(Event::Digit { stream: id, digit: digit.key, duration_ms: digit.duration_ms });
         }
-        let silent = now.saturating_duration_since(inbound.silent_since) >= self.lost_after;
-        if silent && inbound.expected && !inbound.lost_told {
+        let silence = now.saturating_duration_since(inbound.silent_since);
+        if inbound.watched.is_some_and(|most| silence >= most) && !inbound.lost_told {
             inbound.lost_told = true;
             self.cx.events.push_back(Event::MediaLost { stream: id });
         }

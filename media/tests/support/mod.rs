@@ -109,6 +109,7 @@ impl Bench {
                 receive_payload_type: codec.static_payload_type().unwrap_or(111),
                 dtmf_payload_type: Some(101),
                 receive_dtmf_payload_type: Some(101),
+                dtmf_clock_hz: codec.rtp_clock_hz(),
                 ptime_ms: 20,
             },
             send: true,

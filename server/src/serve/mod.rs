@@ -79,6 +79,11 @@ pub enum ServeError {
     /// The plan holds errors; they were printed.
     #[error("the plan holds {0} errors; nothing was started")]
     PlanErrors(usize),
+    /// `--bind` with an address that stands for all.
+    #[error(
+        "nobody can be told to send to {0}: give --bind the address that phones reach, or name it in the plan by `advertise`"
+    )]
+    Untold(IpAddr),
     /// The plan is right, but what it needs is not there.
     #[error(transparent)]
     Service(#[from] plans::ServiceError),
@@ -123,6 +128,10 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     }
     let warnings = control::problems(&report);
     let plan = plan.ok_or(ServeError::PlanErrors(report.count(tandem_dialplan::Severity::Error)))?;
+
+    if let Some(ip) = plan.listen.untold() {
+        return Err(ServeError::Untold(ip));
+    }
 
     let store = match &options.database {
         Some(url) => Store::open(url).await?,
@@ -228,7 +237,7 @@ impl Start {
             runtime,
             parts: line::Parts {
                 sip,
-                media: MediaEdge::new(engine, Arc::clone(&service.prompts)),
+                media: MediaEdge::new(engine, &service),
                 verdicts,
                 media_events,
                 to_floor,

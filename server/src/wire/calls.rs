@@ -236,6 +236,10 @@ impl LiveCall {
                 edges.sip.end(self.at(leg), cause);
                 self.drop_leg(edges, leg);
             }
+            // What cannot be heard is not waited for: the plan goes on.
+            Output::Play { leg, play, repeat: false, .. } if !edges.sip.can_hear(self.at(leg)) => {
+                inputs.push_back(Input::Played { leg, play });
+            }
             Output::Play { leg, play, audio, repeat } => edges.media.play(self.at(leg), play, &audio, repeat),
             Output::RingBack { leg } => edges.media.ring_back(self.at(leg)),
             Output::StopPlay { leg } => edges.media.stop_play(self.at(leg)),

@@ -471,7 +471,7 @@ impl Line {
         match ask {
             LineAsk::Plan(service) => {
                 self.edges.sip.set_service(&service);
-                self.edges.media.set_prompts(Arc::clone(&service.prompts));
+                self.edges.media.set_service(&service);
                 self.service = service;
             }
             LineAsk::People(people) => self.edges.sip.set_people(&people),

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use tandem_media::{
@@ -14,13 +15,15 @@ use tandem_media::{
 };
 use tandem_switch::{id::RecordingId, step::Audio};
 
-use super::LegRef;
+use super::{LegRef, line::Service};
 use crate::{metrics::METRICS, prompts::Prompts};
 
 /// The media side of all legs of one line loop.
 pub struct MediaEdge {
     engine: Engine,
     prompts: Arc<Prompts>,
+    /// A leg that must be heard is lost after so much silence.
+    silence: Option<Duration>,
     streams: HashMap<LegRef, Open>,
     legs: HashMap<StreamId, LegRef>,
     next: u64,
@@ -40,7 +43,7 @@ pub enum MediaEvent {
     Digit(LegRef, char),
     /// A playing came to its end.
     Played(LegRef, u32),
-    /// Audio of the leg stopped, or handling it failed.
+    /// Audio of the leg stopped although it must be heard, or handling it failed.
     Lost(LegRef),
     /// Audio of the leg arrives, from where.
     Started(LegRef, SocketAddr),
@@ -69,13 +72,17 @@ pub enum MediaEvent {
 impl MediaEdge {
     /// The edge of one line loop over its engine.
     #[must_use]
-    pub fn new(engine: Engine, prompts: Arc<Prompts>) -> Self {
-        Self { engine, prompts, streams: HashMap::new(), legs: HashMap::new(), next: 1 }
+    pub fn new(engine: Engine, service: &Service) -> Self {
+        let prompts = Arc::clone(&service.prompts);
+        let mut edge = Self { engine, prompts, silence: None, streams: HashMap::new(), legs: HashMap::new(), next: 1 };
+        edge.set_service(service);
+        edge
     }
 
-    /// Recordings of a new plan; what plays goes on.
-    pub fn set_prompts(&mut self, prompts: Arc<Prompts>) {
-        self.prompts = prompts;
+    /// Recordings and times of a new plan; what plays goes on.
+    pub fn set_service(&mut self, service: &Service) {
+        self.prompts = Arc::clone(&service.prompts);
+        self.silence = service.plan.silence_ends_after_ms.map(Duration::from_millis);
     }
 
     /// What was ordered since the last commit begins now.
@@ -112,6 +119,12 @@ impl MediaEdge {
     pub fn configure(&mut self, leg: LegRef, to: Configure) -> Result<(), CommandError> {
         let stream = self.stream(leg).ok_or(CommandError::NotOpen)?;
         self.engine.command(Command::Configure { stream, to })
+    }
+
+    /// Whether silence of the leg counts from now on.
+    pub fn watch(&mut self, leg: LegRef, counts: bool) {
+        let silence = self.silence.filter(|_| counts);
+        self.with(leg, |stream| Command::Watch { stream, silence });
     }
 
     /// Whether the leg has a stream.

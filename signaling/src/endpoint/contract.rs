@@ -293,6 +293,8 @@ pub enum Event {
         code: u16,
         /// Their answer so far (early media).
         sdp: Option<Bytes>,
+        /// The way it came.
+        flow: Flow,
     },
     /// The called side answered; it has been acknowledged.
     Answered {
@@ -300,6 +302,8 @@ pub enum Event {
         invite: InviteId,
         /// Their answer; `None` if it came with the last `Progressed` that had one.
         sdp: Option<Bytes>,
+        /// The way it came.
+        flow: Flow,
     },
     /// The called side did not take the invitation. Final.
     Rejected {

@@ -92,7 +92,7 @@ impl Endpoint {
             self.send_prack(invite, key, name, format!("{rseq} {} INVITE", cseq.number));
         }
         if self.calling(invite).is_some() {
-            self.tell(Event::Progressed { invite, code, sdp });
+            self.tell(Event::Progressed { invite, code, sdp, flow });
         }
     }
 

@@ -148,8 +148,7 @@ impl Endpoint {
             code,
             "",
             |builder| {
-                let builder = routes.iter().fold(builder, |builder, route| builder.header(Name::RecordRoute, route));
-                let builder = builder.contact(contact).header(Name::Allow, ALLOW);
+                let builder = super::uas::route_back(builder, &routes).contact(contact).header(Name::Allow, ALLOW);
                 match rseq {
                     Some(rseq) => builder.header(Name::Require, REL).header(Name::RSeq, rseq),
                     None => builder,

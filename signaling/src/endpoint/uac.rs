@@ -210,7 +210,7 @@ impl Endpoint {
             self.cancel_client(other.client, Some("SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()));
         }
         self.session_answered(invite, key, response);
-        self.tell(Event::Answered { invite, sdp: told });
+        self.tell(Event::Answered { invite, sdp: told, flow });
     }
 
     /// Makes the dialog of a 2xx and acknowledges it. `None` if the reply cannot be ours.

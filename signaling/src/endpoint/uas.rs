@@ -17,7 +17,7 @@ use super::{
 use crate::{
     flow::Flow,
     identity::Presented,
-    message::{Message, Name, NameAddr, Uri},
+    message::{Message, Name, NameAddr, ResponseBuilder, Uri},
 };
 
 /// What is further away is looked at on the way, so that no entry stays in the heap for long after
@@ -110,8 +110,8 @@ impl Endpoint {
             200,
             "",
             |builder| {
-                let builder = record_route.iter().fold(builder, |builder, route| builder.header(Name::RecordRoute, route));
-                session_timer::say(verdict, builder.contact(contact).header(Name::Allow, ALLOW))
+                let builder = route_back(builder, &record_route).contact(contact).header(Name::Allow, ALLOW);
+                session_timer::say(verdict, builder)
             },
             sdp,
         );
@@ -255,6 +255,11 @@ impl Endpoint {
 
 pub(super) fn record_routes(request: &Message) -> Vec<String> {
     request.headers(Name::RecordRoute).map(|route| crate::message::unfold(route).into_owned()).collect()
+}
+
+/// A reply that makes a dialog names the proxies that want to stay on its way (RFC 3261 section 12.1.1).
+pub(super) fn route_back(builder: ResponseBuilder, routes: &[String]) -> ResponseBuilder {
+    routes.iter().fold(builder, |builder, route| builder.header(Name::RecordRoute, route))
 }
 
 fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message) -> Invited {

@@ -113,7 +113,7 @@ impl Media {
         })
     }
 
-    /// The payload type of RFC 4733 events whose clock is the codec's: another clock would scramble durations.
+    /// The payload type of RFC 4733 events with a clock.
     #[must_use]
     pub fn dtmf(&self, clock_hz: u32) -> Option<u8> {
         self.payload_types().find(|payload_type| {

@@ -10,6 +10,9 @@ use super::{AudioCodec, Direction};
 /// The packet length when nobody asks for another, in ms.
 pub(super) const DEFAULT_PTIME_MS: u16 = 20;
 
+/// The clock of events that every phone knows.
+pub(super) const EVENT_CLOCK_HZ: u32 = 8_000;
+
 /// Packet lengths we send, in ms.
 const PTIMES_MS: [u16; 5] = [10, 20, 30, 40, 60];
 
@@ -22,10 +25,12 @@ pub struct Negotiated {
     pub send_payload_type: u8,
     /// The payload type we receive it with.
     pub receive_payload_type: u8,
-    /// The payload type of RFC 4733 events we send, with the codec's clock.
+    /// The payload type of RFC 4733 events we send.
     pub dtmf_send: Option<u8>,
     /// The payload type of RFC 4733 events we receive.
     pub dtmf_receive: Option<u8>,
+    /// The clock of these events, in Hz: the codec's, or 8,000 beside Opus when the peer has no other.
+    pub dtmf_clock_hz: u32,
     /// The length of packets we send, in ms: 10, 20, 30, 40 or 60.
     pub ptime_ms: u16,
     /// Where RTP goes. `None` when the peer holds by the address 0.0.0.0 or `::`.
@@ -73,7 +78,7 @@ pub(super) fn from_offer(offer: &SessionDescription, local: &LocalAudio) -> Resu
 fn answer_section(offer: &SessionDescription, media: &Media, local: &LocalAudio) -> Result<Negotiated, Incompatible> {
     let format_of = |codec: &AudioCodec| media.audio_formats().find(|format| format.codec == *codec);
     let format = local.codecs.iter().find_map(format_of).ok_or(Incompatible::NoCommonCodec)?;
-    let dtmf = media.dtmf(format.codec.clock_hz());
+    let (dtmf_clock_hz, dtmf) = first_clock(format.codec, |clock_hz| media.dtmf(clock_hz));
     let rtcp_mux = media.rtcp_mux && local.rtcp_mux;
     let remote = remote_of(offer, media, local, rtcp_mux)?;
     Ok(Negotiated {
@@ -83,6 +88,7 @@ fn answer_section(offer: &SessionDescription, media: &Media, local: &LocalAudio)
         receive_payload_type: format.payload_type,
         dtmf_send: dtmf,
         dtmf_receive: dtmf,
+        dtmf_clock_hz,
         ptime_ms: choose_ptime(media),
         remote_rtp: remote.rtp,
         remote_rtcp: remote.rtcp,
@@ -102,7 +108,7 @@ pub(super) fn from_answer(
         return Err(Incompatible::NoAudio);
     }
     let (codec, send_payload_type) = answered_codec(local, offered, media).ok_or(Incompatible::NoCommonCodec)?;
-    let dtmf_send = answered_dtmf(offered, media, codec);
+    let (dtmf_clock_hz, dtmf_send) = first_clock(codec, |clock_hz| answered_dtmf(offered, media, clock_hz));
     let rtcp_mux = media.rtcp_mux && local.rtcp_mux;
     let remote = remote_of(answer, media, local, rtcp_mux)?;
     Ok(Negotiated {
@@ -110,7 +116,8 @@ pub(super) fn from_answer(
         send_payload_type,
         receive_payload_type: offered.codec(codec),
         dtmf_send,
-        dtmf_receive: dtmf_send.map(|_| offered.dtmf(codec.clock_hz())),
+        dtmf_receive: dtmf_send.map(|_| offered.dtmf(dtmf_clock_hz)),
+        dtmf_clock_hz,
         ptime_ms: choose_ptime(media),
         remote_rtp: remote.rtp,
         remote_rtcp: remote.rtcp,
@@ -132,10 +139,18 @@ fn answered_codec(local: &LocalAudio, offered: &PayloadTypes, media: &Media) -> 
     })
 }
 
-fn answered_dtmf(offered: &PayloadTypes, media: &Media, codec: AudioCodec) -> Option<u8> {
-    let ours = offered.dtmf(codec.clock_hz());
+fn answered_dtmf(offered: &PayloadTypes, media: &Media, clock_hz: u32) -> Option<u8> {
+    let ours = offered.dtmf(clock_hz);
     let is_bare = || media.payload_types().any(|number| number == ours) && media.encoding(ours).is_none();
-    media.dtmf(codec.clock_hz()).or_else(|| is_bare().then_some(ours))
+    media.dtmf(clock_hz).or_else(|| is_bare().then_some(ours))
+}
+
+/// The best clock that events beside a codec have a payload type for, with that. Events should have the codec's
+/// clock (RFC 4733 section 2.1), but many phones with Opus know those of 8,000 Hz only: better these than no keys.
+fn first_clock(codec: AudioCodec, payload_type: impl Fn(u32) -> Option<u8>) -> (u32, Option<u8>) {
+    let clocks = [codec.clock_hz(), EVENT_CLOCK_HZ];
+    let found = clocks.into_iter().find_map(|clock_hz| Some((clock_hz, Some(payload_type(clock_hz)?))));
+    found.unwrap_or((codec.clock_hz(), None))
 }
 
 /// The other end of the stream.

@@ -1,7 +1,7 @@
 //! The payload types of one session: once a number means a format it keeps meaning it (RFC 3264 section 8.3.2).
 
 use super::AudioCodec;
-use super::negotiate::Negotiated;
+use super::negotiate::{EVENT_CLOCK_HZ, Negotiated};
 use super::session::Format;
 
 /// The numbers we use for formats that have none of their own.
@@ -32,11 +32,12 @@ impl PayloadTypes {
         if clock_hz == 48_000 { self.dtmf_48000 } else { self.dtmf_8000 }
     }
 
-    /// The formats of an offer: codecs in order, then events for each of their clocks.
+    /// The formats of an offer: codecs in order, then events for each of their clocks, and for the one that every
+    /// phone knows.
     pub(super) fn offer(&self, codecs: &[AudioCodec]) -> Vec<Format> {
         let mut formats: Vec<_> = codecs.iter().map(|codec| Format::Codec(self.codec(*codec), *codec)).collect();
-        for clock_hz in [8_000, 48_000] {
-            if codecs.iter().any(|codec| codec.clock_hz() == clock_hz) {
+        for clock_hz in [EVENT_CLOCK_HZ, 48_000] {
+            if clock_hz == EVENT_CLOCK_HZ || codecs.iter().any(|codec| codec.clock_hz() == clock_hz) {
                 formats.push(Format::Dtmf(self.dtmf(clock_hz), clock_hz));
             }
         }
@@ -46,7 +47,7 @@ impl PayloadTypes {
     /// The formats of an answer: the one codec, and events if they were offered.
     pub(super) fn answer(negotiated: &Negotiated) -> Vec<Format> {
         let codec = Format::Codec(negotiated.receive_payload_type, negotiated.codec);
-        let clock_hz = negotiated.codec.clock_hz();
+        let clock_hz = negotiated.dtmf_clock_hz;
         std::iter::once(codec).chain(negotiated.dtmf_receive.map(|dtmf| Format::Dtmf(dtmf, clock_hz))).collect()
     }
 
@@ -62,7 +63,7 @@ impl PayloadTypes {
             self.opus = negotiated.receive_payload_type;
         }
         if let Some(dtmf) = negotiated.dtmf_receive {
-            let own = if negotiated.codec.clock_hz() == 48_000 { &mut self.dtmf_48000 } else { &mut self.dtmf_8000 };
+            let own = if negotiated.dtmf_clock_hz == 48_000 { &mut self.dtmf_48000 } else { &mut self.dtmf_8000 };
             *own = dtmf;
         }
         let mut free = (96..=127).filter({

@@ -1,16 +1,17 @@
 //! The command line beside a running switch.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    process::Stdio,
+    io::{BufRead as _, BufReader, Read as _},
+    process::{Command, Stdio},
 };
 
 use serde_json::Value;
 use tandem_tests::{
+    ground::Ground,
     journal::Journal,
     phone::Phone,
     sipp::{Devices, Script},
-    switch::Switch,
+    switch::{Switch, program},
     wait,
 };
 
@@ -34,6 +35,23 @@ fn a_plan_is_checked_and_explained() {
     assert!(explained.contains("support"), "{explained}");
     let explained = switch.cli(&["explain", "--to", "4711", "--from", "1001"]);
     assert!(explained.contains("unknown") && explained.contains("30-routes.kdl"), "{explained}");
+}
+
+#[test]
+fn an_address_that_stands_for_all_is_refused_at_the_start() {
+    let ground = Ground::new();
+    let mut switch = Command::new(program())
+        .args(["serve", "--config", "demo", "--data", "var", "--bind", "0.0.0.0"])
+        .current_dir(&ground.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let status = wait::until("the switch does not start", wait::SOON, || switch.try_wait().expect("our child"));
+    let mut said = String::new();
+    switch.stderr.take().expect("piped above").read_to_string(&mut said).expect("text");
+    assert!(!status.success() && said.contains("0.0.0.0") && said.contains("--bind"), "{said}");
 }
 
 #[test]

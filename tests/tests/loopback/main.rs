@@ -6,6 +6,7 @@ mod crowd;
 mod endings;
 mod first_call;
 mod identity;
+mod legs;
 mod media;
 mod queue;
 mod registration;

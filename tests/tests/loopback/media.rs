@@ -54,8 +54,18 @@ fn who_is_held_hears_music_and_afterwards_the_other_one_again() {
 
 #[test]
 fn keys_reach_the_other_one() {
+    keys_pressed("PCMU");
+}
+
+#[test]
+fn keys_reach_the_other_one_from_opus_with_events_of_8_khz() {
+    // That is all that this phone knows.
+    keys_pressed("opus");
+}
+
+fn keys_pressed(codec: &'static str) {
     let switch = Switch::with_plan(TEAM);
-    let (mut calls, mut answers) = talking(&switch, "PCMU");
+    let (mut calls, mut answers) = talking(&switch, codec);
     answers.until_heard(LOW, 0.5);
     for digit in ["1", "#", "9"] {
         calls.press(digit);

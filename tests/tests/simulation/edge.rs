@@ -178,7 +178,7 @@ impl Edge {
                     self.events.push_back(SipEvent::Failed { at, cause: cause_of(code, by) });
                 }
             }
-            Event::Progressed { invite, code, sdp } => {
+            Event::Progressed { invite, code, sdp, .. } => {
                 let early_media = sdp.is_some();
                 if let Some(at) = self.invites.get(&invite).copied().filter(|_| early_media || code == 180) {
                     self.events.push_back(SipEvent::Rang { at, early_media });

@@ -19,7 +19,7 @@ use crate::wire::{LegRef, media::MediaEdge};
 /// One leg.
 pub(super) struct SipLeg {
     pub(super) invite: InviteId,
-    pub(super) answered: bool,
+    answered: bool,
     /// Hops that a call of ours on behalf of this leg may still take: so a loop through ourselves ends.
     pub(super) max_forwards: Option<u8>,
     /// It came in by a trunk: its caller is nobody whom we know.
@@ -28,19 +28,23 @@ pub(super) struct SipLeg {
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
     /// Address that its signalling comes from; audio may be learned from there.
-    signalling: Option<IpAddr>,
+    pub(super) signalling: Option<IpAddr>,
     session: LocalSession,
     /// Their offer that we have not answered yet.
     theirs: Option<SessionDescription>,
     /// What we described last: an offer, answered or not, or an answer, which is what the endpoint offers
     /// again when it refreshes the session.
     ours: Option<SdpOffer>,
+    /// Our offer went out in an answer: their ACK owes us theirs.
+    answer_owed: bool,
     /// Our description as it was sent: an answer is the same in 183 and 200.
     described: Option<Bytes>,
     negotiated: Option<Negotiated>,
     /// Where audio went last: kept while they hold us by an empty address.
     remote: Option<SocketAddr>,
     held: bool,
+    /// Silence of theirs counts.
+    watched: bool,
 }
 
 impl SipLeg {
@@ -79,10 +83,12 @@ impl SipLeg {
             session: LocalSession::new(invite.0),
             theirs: None,
             ours: None,
+            answer_owed: false,
             described: None,
             negotiated: None,
             remote: None,
             held: false,
+            watched: false,
         }
     }
 
@@ -90,8 +96,23 @@ impl SipLeg {
         self.incoming
     }
 
+    pub(super) const fn is_answered(&self) -> bool {
+        self.answered
+    }
+
     pub(super) const fn is_negotiated(&self) -> bool {
         self.negotiated.is_some()
+    }
+
+    /// Whether audio can be sent to it, now or as soon as the answer that it owes us is here.
+    pub(super) const fn can_hear(&self) -> bool {
+        self.remote.is_some() || self.answered && self.answer_owed
+    }
+
+    /// It was answered.
+    pub(super) fn up(&mut self, at: LegRef, media: &mut MediaEdge) {
+        self.answered = true;
+        self.watch(at, media);
     }
 
     /// The codec it speaks.
@@ -129,7 +150,10 @@ impl SipLeg {
                 self.take(at, negotiated, media);
                 text
             }
-            None => self.new_offer(at, &partner.into_iter().collect::<Vec<_>>(), settings, media)?,
+            None => {
+                self.answer_owed = true;
+                self.new_offer(at, &partner.into_iter().collect::<Vec<_>>(), settings, media)?
+            }
         };
         let described = Bytes::from(text);
         self.described = Some(described.clone());
@@ -193,6 +217,21 @@ impl SipLeg {
         Ok(self.take(at, negotiated, media))
     }
 
+    /// Reads what their ACK brought; tells whether they hold us now, if that changed. Without an offer of ours it
+    /// has nothing to bring, and what it brings all the same means nothing (RFC 3261 section 13.2.2.4).
+    ///
+    /// # Errors
+    /// They owed us the first answer, and it does not fit or is not there.
+    pub(super) fn confirmed(&mut self, at: LegRef, sdp: Option<&[u8]>, media: &mut MediaEdge) -> Result<Option<bool>, Cause> {
+        match sdp {
+            _ if !std::mem::take(&mut self.answer_owed) => Ok(None),
+            Some(sdp) => self.read_answer(at, sdp, media),
+            // What was agreed before goes on.
+            None if self.is_negotiated() => Ok(None),
+            None => Err(Cause::Incompatible),
+        }
+    }
+
     /// Answers a new offer of theirs; the call does not hear of it but for hold.
     ///
     /// # Errors
@@ -207,6 +246,7 @@ impl SipLeg {
         let current: Vec<_> = self.codec().into_iter().collect();
         let Some(sdp) = sdp else {
             let text = self.new_offer(at, &current, settings, media).map_err(|_| 500_u16)?;
+            self.answer_owed = true;
             return Ok((text.into(), None));
         };
         let offer = SessionDescription::parse(sdp).map_err(|_| 400_u16)?;
@@ -240,8 +280,19 @@ impl SipLeg {
             }
         }
         self.negotiated = Some(negotiated);
+        self.watch(at, media);
         let was = std::mem::replace(&mut self.held, !sends);
         (was != self.held).then_some(self.held)
+    }
+
+    /// Only who is answered, holds nobody and is not held must be heard: before the answer, and on hold, many phones
+    /// and carriers send nothing.
+    fn watch(&mut self, at: LegRef, media: &mut MediaEdge) {
+        let both_ways = |negotiated: &Negotiated| negotiated.direction == Direction::SendRecv;
+        let watched = self.answered && self.negotiated.as_ref().is_some_and(both_ways);
+        if std::mem::replace(&mut self.watched, watched) != watched {
+            media.watch(at, watched);
+        }
     }
 }
 
@@ -263,6 +314,7 @@ fn format(negotiated: &Negotiated) -> Format {
         receive_payload_type: negotiated.receive_payload_type,
         dtmf_payload_type: negotiated.dtmf_send,
         receive_dtmf_payload_type: negotiated.dtmf_receive,
+        dtmf_clock_hz: negotiated.dtmf_clock_hz,
         ptime_ms: u8::try_from(negotiated.ptime_ms).unwrap_or(20),
     }
 }

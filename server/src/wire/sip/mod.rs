@@ -265,6 +265,13 @@ impl SipEdge {
         Ok(())
     }
 
+    /// Whether the leg can hear us, now or as soon as our offer is answered. Nothing that plays to one that cannot
+    /// would ever come to its end.
+    #[must_use]
+    pub fn can_hear(&self, at: LegRef) -> bool {
+        self.legs.get(&at).is_some_and(SipLeg::can_hear)
+    }
+
     /// Answers the leg.
     ///
     /// # Errors
@@ -272,7 +279,7 @@ impl SipEdge {
     pub fn answer(&mut self, at: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
         let sdp = self.describe(at, media)?;
         if let Some(leg) = self.legs.get_mut(&at) {
-            leg.answered = true;
+            leg.up(at, media);
             let invite = leg.invite;
             self.command(Command::Answer { invite, sdp });
         }
@@ -350,7 +357,7 @@ impl SipEdge {
         self.invites.remove(&leg.invite);
         let (code, reason) = causes::to_code(cause);
         let (invite, reason) = (leg.invite, reason.to_owned());
-        if leg.is_incoming() && !leg.answered && code >= 300 {
+        if leg.is_incoming() && !leg.is_answered() && code >= 300 {
             let retry_after_s = (code == 503).then_some(self.settings.retry_after_s);
             self.command(Command::Reject { invite, code, reason, retry_after_s });
         } else {
@@ -381,17 +388,23 @@ impl SipEdge {
                     self.events.push_back(SipEvent::Failed { at, cause: causes::of_rejection(code, by), code });
                 }
             }
-            Event::Confirmed { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
+            Event::Confirmed { invite, sdp } => self.confirmed(invite, sdp.as_deref(), media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
-            Event::Progressed { invite, code, sdp } => self.progressed(invite, code, sdp.as_deref(), media),
-            Event::Answered { invite, sdp } => self.answered(invite, sdp.as_deref(), media),
+            Event::Progressed { invite, code, sdp, flow } => {
+                self.signalled(invite, flow.remote.ip());
+                self.progressed(invite, code, sdp.as_deref(), media);
+            }
+            Event::Answered { invite, sdp, flow } => {
+                self.signalled(invite, flow.remote.ip());
+                self.answered(invite, sdp.as_deref(), media);
+            }
             Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
             Event::InfoDigit { invite, digit, .. } => {
                 if let Some(at) = self.invites.get(&invite).copied() {
                     self.events.push_back(SipEvent::Digit { at, digit });
                 }
             }
-            Event::Confirmed { .. } | Event::ReofferAnswered { .. } | Event::ReofferRejected { .. } => {}
+            Event::ReofferAnswered { .. } | Event::ReofferRejected { .. } => {}
             Event::BindingAdded(_)
             | Event::BindingRefreshed(_)
             | Event::BindingRemoved { .. }
@@ -475,6 +488,14 @@ impl SipEdge {
         Some((at, self.legs.get_mut(&at)?))
     }
 
+    /// Behind NAT the description of a called leg names an address that its audio never comes from; that of its
+    /// signalling is the one to expect.
+    fn signalled(&mut self, invite: InviteId, from: IpAddr) {
+        if let Some((_, leg)) = self.leg(invite) {
+            leg.signalling = Some(from);
+        }
+    }
+
     fn progressed(&mut self, invite: InviteId, code: u16, sdp: Option<&[u8]>, media: &mut MediaEdge) {
         let Some((at, leg)) = self.leg(invite) else { return };
         // Early audio that does not fit is not heard; the answer may bring what fits.
@@ -486,7 +507,7 @@ impl SipEdge {
 
     fn answered(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
         let Some((at, leg)) = self.leg(invite) else { return };
-        leg.answered = true;
+        leg.up(at, media);
         let fits = match sdp {
             Some(sdp) => leg.read_answer(at, sdp, media).is_ok(),
             None => leg.is_negotiated(),
@@ -499,10 +520,22 @@ impl SipEdge {
         }
     }
 
-    /// The answer to an offer of ours that went out in a response.
+    /// Their ACK.
+    fn confirmed(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
+        let Some((at, leg)) = self.leg(invite) else { return };
+        let read = leg.confirmed(at, sdp, media);
+        self.was_read(at, read);
+    }
+
+    /// The answer to an offer of ours in the running call.
     fn late_answer(&mut self, invite: InviteId, sdp: &[u8], media: &mut MediaEdge) {
         let Some((at, leg)) = self.leg(invite) else { return };
-        match leg.read_answer(at, sdp, media) {
+        let read = leg.read_answer(at, sdp, media);
+        self.was_read(at, read);
+    }
+
+    fn was_read(&mut self, at: LegRef, read: Result<Option<bool>, Cause>) {
+        match read {
             Ok(Some(held)) => self.events.push_back(SipEvent::Held { at, held }),
             Ok(None) => {}
             Err(_) => {

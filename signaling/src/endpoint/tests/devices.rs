@@ -59,6 +59,19 @@ fn ring_three(desk: &mut Desk) -> (InviteId, Vec<Phone>, Vec<Message>) {
 }
 
 #[test]
+fn what_a_called_phone_says_names_the_way_it_came() {
+    let mut desk = Desk::new();
+    let (_, phones, invites) = ring_three(&mut desk);
+    for code in [183, 200] {
+        reply(&mut desk, &phones[0], &invites[0], code, "first");
+        let (Event::Progressed { flow, .. } | Event::Answered { flow, .. }) = desk.events.pop_back().unwrap() else {
+            panic!("no progress and no answer");
+        };
+        assert_eq!(flow.remote, phones[0].flow.remote, "not the contact, which is private");
+    }
+}
+
+#[test]
 fn all_devices_ring_and_the_first_answer_wins() {
     let mut desk = Desk::new();
     let (_, phones, invites) = ring_three(&mut desk);
@@ -190,6 +203,25 @@ fn the_same_call_by_two_ways_is_refused_the_second_time() {
     let reply = invite(&mut desk, &mut twin, "alice");
     assert_eq!(reply.code(), Some(482));
     assert_eq!(desk.events.len(), 1);
+}
+
+#[test]
+fn replies_that_make_a_dialog_name_the_proxies_that_stay_on_the_way() {
+    let mut desk = Desk::new();
+    let mut phone = Phone::new("alice", "secret", "192.0.2.7:5070");
+    let contact = phone.contact.clone();
+    let routes = [(Name::RecordRoute, "<sip:192.0.2.50;lr>"), (Name::RecordRoute, "<sip:192.0.2.51;lr;edge=1>")];
+    let trying = desk.proved(&mut phone, "INVITE", "sip:7@tandem.test", &[(Name::Contact, &contact), routes[0], routes[1]]);
+    assert_eq!((trying.code(), trying.has(Name::RecordRoute)), (Some(100), false), "no dialog yet (RFC 3261 section 8.2.6.2)");
+    let Some(Event::Invited(invited)) = desk.events.pop_front() else { panic!("not invited") };
+    desk.command(Command::Progress { invite: invited.invite, code: 180, sdp: None });
+    desk.command(Command::Progress { invite: invited.invite, code: 183, sdp: Some(sdp()) });
+    desk.command(Command::Answer { invite: invited.invite, sdp: sdp() });
+    for code in [180, 183, 200] {
+        let reply = desk.next();
+        let named: Vec<_> = reply.headers(Name::RecordRoute).collect();
+        assert_eq!((reply.code(), named), (Some(code), routes.map(|(_, route)| route).to_vec()));
+    }
 }
 
 /// An answered call from a phone whose INVITE had no offer; its To with our tag.
