@@ -149,9 +149,9 @@ pub enum Command {
         /// 400–699; 488 when the media do not fit.
         code: u16,
     },
-    /// Replace all accounts. Bindings of accounts that are gone are removed.
+    /// Replace all accounts. Bindings of accounts that are gone or have a new password are removed.
     SetAccounts(Vec<Account>),
-    /// Add or change one account.
+    /// Add or change one account. A new password removes its bindings.
     PutAccount(Account),
     /// Take one account away, with its bindings.
     RemoveAccount {
@@ -434,6 +434,8 @@ pub enum RemovedWhy {
     ByCommand,
     /// A newer device of the same account took its place.
     Replaced,
+    /// The account has another password now.
+    PasswordChanged,
 }
 
 /// How much is alive: all zero a while after the last call, but for registrations.

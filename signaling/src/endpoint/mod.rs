@@ -237,7 +237,10 @@ impl Endpoint {
                 let changes = self.registrar.set_accounts(accounts);
                 self.tell_changes(changes);
             }
-            Command::PutAccount(account) => self.registrar.put_account(account),
+            Command::PutAccount(account) => {
+                let changes = self.registrar.put_account(account);
+                self.tell_changes(changes);
+            }
             Command::RemoveAccount { user } => {
                 let changes = self.registrar.remove_account(&user);
                 self.tell_changes(changes);
