@@ -132,6 +132,7 @@ async fn serve(options: Options) -> Result<(), ServeError> {
         tracing::warn!(calls = lost, "calls were up when the switch stopped last; their records say `restart`");
     }
     people::ensure_starters(&plan, &store, &data, started_at).await?;
+    people::warn_of_old_realm(&store, &plan.realm).await?;
 
     let listen = plan.listen.clone();
     let sockets =

@@ -147,6 +147,20 @@ async fn a_recording_is_given_whole_and_in_ranges_and_only_from_its_folder() {
 }
 
 #[tokio::test]
+async fn who_has_a_password_for_another_realm_is_told() {
+    let fixture = Fixture::start().await;
+    let mut person = crate::store::Person::new("1011".into(), "before");
+    person.set_password("long enough");
+    fixture.control.store.put_person(&person, "test", at(0)).await.unwrap();
+    let path = "/api/v1/people/1011";
+    assert_eq!(fixture.get(&fixture.admin, path).await.good()["needs_password"], true);
+    assert_eq!(fixture.get(&fixture.admin, "/api/v1/people").await.good()[0]["needs_password"], true);
+    let password = json!({ "password": "long enough" });
+    fixture.order(Method::PUT, &fixture.admin, &format!("{path}/password"), password).await.good();
+    assert_eq!(fixture.get(&fixture.admin, path).await.good()["needs_password"], false);
+}
+
+#[tokio::test]
 async fn people_are_made_changed_and_removed_and_their_secrets_never_shown() {
     let mut fixture = Fixture::start().await;
     let path = "/api/v1/people/1011";
