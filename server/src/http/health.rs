@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
+use tandem_switch::floor::AgentState;
 
 use super::{Api, control::ControlRequest, view::Health};
 use crate::metrics::{METRICS, QUEUE_METRICS, head};
@@ -39,9 +40,14 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Health>)
 #[utoipa::path(get, path = "/metrics", tag = "process", security(("token" = ["read"])),
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
-    let mut text = METRICS.render();
     // A floor that is too busy to answer must not cost the other figures.
-    if let Ok(floor) = api.control.ask(ControlRequest::Floor).await {
+    let floor = api.control.ask(ControlRequest::Floor).await;
+    if let Ok(floor) = &floor {
+        let on_duty = floor.agents.iter().filter(|agent| agent.state != AgentState::Offline).count();
+        METRICS.agents_signed_in.set(on_duty as u64);
+    }
+    let mut text = METRICS.render();
+    if let Ok(floor) = floor {
         for metric in QUEUE_METRICS {
             head(&mut text, metric.name, metric.kind, metric.help);
             for queue in &floor.queues {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tandem_switch::{
     floor::{
-        AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemView, OfferOutcome, Output, QueueProfile,
+        AgentProfile, AgentView, Explanation, Floor, FloorEvent, Input, ItemView, OfferOutcome, Output, QueueProfile,
         QueueView, Restored,
     },
     id::{IdSource, ItemId},
@@ -204,7 +204,6 @@ impl FloorLoop {
             FloorAsk::View(answer) => {
                 let at = clock::now().at;
                 let (queues, agents, items) = (self.floor.queues(at), self.floor.agents(), self.floor.items(at));
-                METRICS.agents_signed_in.set(agents.iter().filter(|agent| agent.state != AgentState::Offline).count() as u64);
                 let _asker_is_gone = answer.send(FloorView { queues, agents, items, at });
             }
             FloorAsk::Explain { item, answer } => {
@@ -217,7 +216,9 @@ impl FloorLoop {
 /// Counts what happened.
 fn count(event: &FloorEvent) {
     match event {
-        FloorEvent::Queued { .. } => METRICS.items_waiting.inc(),
+        // Who takes an old place up again was counted when the place was taken.
+        FloorEvent::Queued { rejoined: Some(_), .. } => {}
+        FloorEvent::Queued { rejoined: None, .. } => METRICS.items_waiting.inc(),
         FloorEvent::Refused { .. } => METRICS.items_refused.inc(),
         FloorEvent::Left { reason, .. } => {
             METRICS.items_waiting.dec();
@@ -240,5 +241,32 @@ fn count(event: &FloorEvent) {
         | FloorEvent::AgentAsked { .. }
         | FloorEvent::Offered { .. }
         | FloorEvent::Finished { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tandem_switch::{floor::WaitingItem, id::CallId};
+
+    use super::*;
+
+    #[test]
+    fn who_takes_an_old_place_up_again_is_not_counted_twice() {
+        let item = WaitingItem {
+            item: ItemId(2),
+            call: CallId(2),
+            queue: "support".into(),
+            caller: "1001".into(),
+            skills: Vec::new(),
+            priority_minutes: 0,
+            virtual_arrival_at: Timestamp(0),
+        };
+        let queued = |rejoined| FloorEvent::Queued { item: item.clone(), rejoined, at: Timestamp(0) };
+        // What a start finds: one item that waits for its caller to come back.
+        METRICS.items_waiting.set(1);
+        count(&queued(Some(ItemId(1))));
+        assert_eq!(METRICS.items_waiting.get(), 1);
+        count(&queued(None));
+        assert_eq!(METRICS.items_waiting.get(), 2);
     }
 }

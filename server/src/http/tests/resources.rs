@@ -246,6 +246,7 @@ async fn readiness_names_what_is_missing() {
 async fn metrics_hold_every_row_of_the_table_and_each_queue() {
     let fixture = Fixture::start().await;
     let text = String::from_utf8(fixture.get(&fixture.read, "/metrics").await.body.to_vec()).unwrap();
+    assert!(text.contains("\ntandem_agents_signed_in 1\n"), "the floor is asked before its figures are shown");
     for row in crate::metrics::METRICS.table().iter().chain(QUEUE_METRICS) {
         assert!(text.contains(&format!("# TYPE {} {}\n", row.name, row.kind)), "{}", row.name);
     }
