@@ -8,6 +8,8 @@ mod leg;
 mod network;
 mod registrations;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -53,6 +53,8 @@ pub struct Network {
     connecting: HashMap<ConnectionId, Destination>,
     /// The address that connections are opened from.
     from: Option<IpAddr>,
+    /// Counts what was taken, so that each source has its turn.
+    turn: usize,
 }
 
 impl Sockets {
@@ -96,7 +98,7 @@ impl Network {
             streams.listen(listener, Some(Arc::clone(&tls.server)))?;
         }
         let udp = sockets.udp.into_iter().map(UdpTransport::new).collect::<Result<_, _>>()?;
-        Ok(Self { udp, streams, events, ready: None, connecting: HashMap::new(), from })
+        Ok(Self { udp, streams, events, ready: None, connecting: HashMap::new(), from, turn: 0 })
     }
 
     /// Returns when something may have arrived. Nothing is lost when it is not waited for to the end.
@@ -120,8 +122,21 @@ impl Network {
     }
 
     /// Hands one thing that arrived to the endpoint. `false`: nothing is waiting.
+    ///
+    /// Datagrams and connections take turns, and so do sockets: however much arrives at one, the others are heard.
     pub fn take(&mut self, sip: &mut SipEdge) -> bool {
-        for socket in &mut self.udp {
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn.is_multiple_of(2) {
+            self.take_event(sip) || self.take_datagram(sip)
+        } else {
+            self.take_datagram(sip) || self.take_event(sip)
+        }
+    }
+
+    fn take_datagram(&mut self, sip: &mut SipEdge) -> bool {
+        let sockets = self.udp.len();
+        for index in 0..sockets {
+            let socket = &mut self.udp[(self.turn / 2 + index) % sockets];
             if let Some((bytes, from)) = socket.try_receive() {
                 METRICS.sip_received.inc("udp");
                 let flow = Flow::udp(socket.local(), from);
@@ -129,6 +144,10 @@ impl Network {
                 return true;
             }
         }
+        false
+    }
+
+    fn take_event(&mut self, sip: &mut SipEdge) -> bool {
         let Some(event) = self.ready.take().or_else(|| self.events.try_recv().ok()) else { return false };
         self.streams.note(&event);
         match event {
