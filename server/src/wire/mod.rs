@@ -24,6 +24,8 @@
 
 pub mod calls;
 pub mod edges;
+#[cfg(debug_assertions)]
+pub mod fault;
 pub mod floor;
 pub mod ledger;
 pub mod line;

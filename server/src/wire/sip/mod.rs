@@ -4,6 +4,7 @@
 //! state of its SDP, and feeds the [`Endpoint`] one input at a time.
 
 mod causes;
+mod guard;
 mod leg;
 mod network;
 mod registrations;
@@ -125,6 +126,7 @@ pub struct SipEdge {
     arrived: HashMap<InviteId, SipLeg>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
+    faults_in_a_row: u32,
 }
 
 impl SipEdge {
@@ -141,6 +143,7 @@ impl SipEdge {
             invites: HashMap::new(),
             arrived: HashMap::new(),
             bindings: HashMap::new(),
+            faults_in_a_row: 0,
         }
     }
 
@@ -185,10 +188,10 @@ impl SipEdge {
                         self.give(Input::SendFailed { to });
                     }
                 }
-                Some(Output::Event(event)) => self.told(event, media),
+                Some(Output::Event(event)) => self.take_event(event, media),
                 None => {
                     let input = self.inputs.pop_front()?;
-                    self.endpoint.handle(self.now.instant, input);
+                    self.hand_over(input);
                 }
             }
         }
