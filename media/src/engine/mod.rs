@@ -24,7 +24,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{SyncSender, sync_channel},
     },
     thread::JoinHandle,
@@ -78,6 +78,7 @@ pub struct Engine {
     closing: VecDeque<(usize, StreamId)>,
     dropped_events: Arc<AtomicU64>,
     ended: watch::Receiver<Option<String>>,
+    closing: Arc<AtomicBool>,
     random: Random,
 }
 
@@ -94,7 +95,8 @@ impl Engine {
         let count = config.threads.max(1);
         let (ended_tx, ended) = watch::channel(None);
         let ended_tx = Arc::new(ended_tx);
-        let life = |thread: String| Life { thread, ended: Arc::clone(&ended_tx) };
+        let closing = Arc::new(AtomicBool::new(false));
+        let life = |thread: String| Life { thread, ended: Arc::clone(&ended_tx), closing: Arc::clone(&closing) };
         let (tapes, writer) = writer::start(config.clock, count, queue(), life("media-writer".to_owned()))?;
         let mut random = Random::new(config.seed);
         let mut threads = Vec::with_capacity(count);
@@ -124,6 +126,7 @@ impl Engine {
             closing: VecDeque::new(),
             dropped_events,
             ended,
+            closing,
             random,
         };
         Ok((engine, events_rx))
@@ -305,6 +308,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
         for thread in &mut self.threads {
             // The thread ends when its channel is gone.
             let (gone, _) = sync_channel(1);
