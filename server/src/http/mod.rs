@@ -33,10 +33,7 @@ use axum::{
 };
 pub use listen::serve_until;
 pub use problem::Problem;
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-};
+use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use utoipa::{
     OpenApi,
@@ -143,12 +140,6 @@ pub fn app(control: Control) -> Router {
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::CACHE_CONTROL, "no-store"))
         .layer(header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
-}
-
-/// Serves the API on a bound socket, for as long as it is polled.
-pub async fn serve(listener: TcpListener, control: Control) {
-    let (_never, stop) = watch::channel(false);
-    serve_until(listener, app(control), stop).await;
 }
 
 async fn counted(response: Response) -> Response {

@@ -6,6 +6,7 @@ pub mod data;
 pub mod people;
 pub mod plans;
 pub mod reload;
+pub mod running;
 pub mod signals;
 pub mod tls;
 
@@ -15,12 +16,16 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
+    time::Duration,
 };
 
 use serde_json::json;
 use tandem_dialplan::Listen;
 use tandem_media::{contract::EngineConfig, engine::Engine};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
 
 use crate::{
     clock,
@@ -41,9 +46,13 @@ use crate::{
 use control::{Director, chain};
 use data::DataFolder;
 use plans::{Checked, PlanFolder};
+use running::Running;
 
 /// Questions that may wait for a loop.
 const ASKS: usize = 1_024;
+
+/// How long tasks that still run may take to end with the process.
+const LAST_TASKS: Duration = Duration::from_secs(1);
 
 /// What `serve` is told.
 #[derive(Clone, Debug)]
@@ -98,6 +107,15 @@ pub enum ServeError {
     /// The media engine.
     #[error("the media engine cannot start: {0}")]
     Media(String),
+    /// A part that never should ended.
+    #[error("{0} ended by a fault, and without it the switch cannot go on; the log says more. Start it again")]
+    PartEnded(String),
+    /// A part does not end although it was told to.
+    #[error("{0} did not stop in time; the process ended without it")]
+    PartHangs(String),
+    /// It stopped, but the database did not take everything.
+    #[error("{0} records are lost: the database did not take them")]
+    RecordsLost(usize),
 }
 
 /// Runs the switch until it is told to stop.
@@ -108,7 +126,10 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     // Fails only when a provider is installed already, which is as good.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().thread_name("tandem").build()?;
-    runtime.block_on(serve(options))
+    let outcome = runtime.block_on(serve(options));
+    // A thread that hangs must not keep the process.
+    runtime.shutdown_timeout(LAST_TASKS);
+    outcome
 }
 
 async fn serve(options: Options) -> Result<(), ServeError> {
@@ -202,7 +223,7 @@ impl Start {
         let (to_line, from_floor) = mpsc::channel(LINK_CAPACITY);
         let (line_tx, line_asks) = mpsc::channel(ASKS);
         let (floor_tx, floor_asks) = mpsc::channel(ASKS);
-        tokio::spawn(FloorLoop::run(floor::Parts {
+        let floor_loop = tokio::spawn(FloorLoop::run(floor::Parts {
             queues: service.plan.queue_profiles(),
             agents: people.iter().filter_map(Person::profile).collect(),
             restored,
@@ -210,20 +231,20 @@ impl Start {
             to_line,
             asks: floor_asks,
             writer: writer.clone(),
+            beat: ready.floor.clone(),
         }));
 
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
+        let media = engine.ended();
         let mut sip = SipEdge::new(now, Settings::new(&service.plan, &listen), random());
         sip.set_people(&people);
         sip.set_service(&service);
         sip.restore(&bindings);
-        let recordings = data.join("recordings");
-        let runtime = tokio::runtime::Handle::current();
-        let parts = LineStart {
+        let line = LineStart {
             sockets,
             tls,
-            runtime,
+            runtime: tokio::runtime::Handle::current(),
             parts: line::Parts {
                 sip,
                 media: MediaEdge::new(engine, Arc::clone(&service.prompts)),
@@ -232,30 +253,27 @@ impl Start {
                 from_floor,
                 asks: line_asks,
                 writer: writer.clone(),
-                recordings: recordings.clone(),
+                recordings: data.join("recordings"),
                 traces: traces.clone(),
                 service: service.clone(),
+                beat: ready.line.clone(),
             },
         };
-        let line = parts.spawn()?;
+        let line_loop = line.spawn()?;
         ready.sip_bound.store(true, Ordering::Relaxed);
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
-        let realm = service.plan.realm.clone();
         let control = Control {
             requests_tx,
             store: store.clone(),
             writer: writer.clone(),
             traces,
             ready: Arc::clone(&ready),
-            recordings,
-            realm,
+            recordings: data.join("recordings"),
+            realm: service.plan.realm.clone(),
         };
-        for listener in http {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(crate::http::serve(listener, control.clone()));
-        }
+        let (stop_http, servers) = start_http(http, &control)?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
 
@@ -265,24 +283,38 @@ impl Start {
             taken,
             warnings,
             line: line_tx.clone(),
-            floor: floor_tx,
+            floor: floor_tx.clone(),
             store: store.clone(),
             writer: writer.clone(),
             ready: Arc::clone(&ready),
             reloads: reload::Reloads::default(),
         };
-        tokio::spawn(director.run(requests));
-        signals::until_stopped(&control, &line_tx, options.drain_s).await?;
-
-        let _loop_is_gone = line_tx.send(line::LineAsk::Stop).await;
-        let _ended = tokio::task::spawn_blocking(move || line.join()).await;
-        let _writer_is_gone = writer.flush().await;
-        drop(writer);
-        writing.abort();
-        store.close().await;
-        println!("Tandem has stopped.");
-        Ok(())
+        let running = Running {
+            line: line_tx,
+            line_loop: Some(line_loop),
+            floor: floor_tx,
+            floor_loop: Some(floor_loop),
+            media,
+            director: Some(tokio::spawn(director.run(requests))),
+            writer,
+            writing: Some(writing),
+            stop_http,
+            http: servers,
+            store,
+        };
+        running.until_stopped(&control, options.drain_s).await
     }
+}
+
+/// Serves the HTTP API until the sender says stop; then the servers finish their answers and end.
+fn start_http(listeners: Vec<TcpListener>, control: &Control) -> std::io::Result<(watch::Sender<bool>, JoinSet<()>)> {
+    let (stop, stopped) = watch::channel(false);
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        servers.spawn(crate::http::serve_until(listener, crate::http::app(control.clone()), stopped.clone()));
+    }
+    Ok((stop, servers))
 }
 
 /// A line loop before it runs on its own thread.
@@ -294,14 +326,20 @@ struct LineStart {
 }
 
 impl LineStart {
-    fn spawn(self) -> std::io::Result<thread::JoinHandle<()>> {
+    /// What comes back when the loop ends: the records that it lost, or nothing when it panicked.
+    fn spawn(self) -> std::io::Result<oneshot::Receiver<usize>> {
         let Self { sockets, tls, runtime, parts } = self;
         let own = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let network = {
             let _in_runtime = own.enter();
             Network::new(sockets, tls, runtime)?
         };
-        thread::Builder::new().name("line-0".into()).spawn(move || own.block_on(Line::run(parts, network)))
+        let (ended_tx, ended) = oneshot::channel();
+        thread::Builder::new().name("line-0".into()).spawn(move || {
+            let lost = own.block_on(Line::run(parts, network));
+            let _nobody_waits = ended_tx.send(lost);
+        })?;
+        Ok(ended)
     }
 }
 

@@ -131,9 +131,10 @@ impl Writer {
     /// Ends the task: what was taken before is written, what comes later is refused. Waits for the task at most
     /// `patience`, then gives up on it. How many records are not written.
     pub async fn end(&self, mut task: JoinHandle<()>, patience: Duration) -> usize {
-        let ended = tokio::time::timeout(patience, async {
+        let ended = timeout(patience, async {
             // Whoever cannot be told has ended.
             let _ended = self.messages_tx.send(Message::End).await;
+            self.urgent.notify_one();
             let _panicked = (&mut task).await;
         });
         if ended.await.is_err() {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use tandem_switch::{
     floor::{
-        AgentProfile, AgentView, Explanation, Floor, FloorEvent, Input, ItemView, OfferOutcome, Output, QueueProfile,
-        QueueView, Restored,
+        AgentProfile, AgentView, Explanation, Floor, FloorEvent, Input, ItemView, OfferOutcome, Output, QueueProfile, QueueView,
+        Restored,
     },
     id::{IdSource, ItemId},
     link::{LeaveReason, ToFloor, ToLine},
@@ -15,6 +15,7 @@ use tandem_switch::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use super::beat::Heartbeat;
 use crate::{
     clock,
     metrics::METRICS,
@@ -44,6 +45,8 @@ pub enum FloorAsk {
         /// What they look like afterwards; `None` for nobody of that name.
         done: oneshot::Sender<Option<AgentView>>,
     },
+    /// End the loop.
+    Stop,
     /// A look at everything.
     View(oneshot::Sender<FloorView>),
     /// Why an item still waits.
@@ -84,6 +87,8 @@ pub struct Parts {
     pub asks: mpsc::Receiver<FloorAsk>,
     /// Where events go.
     pub writer: Writer,
+    /// That the loop turns.
+    pub beat: Heartbeat,
 }
 
 /// The loop.
@@ -105,15 +110,17 @@ enum Woken {
 }
 
 impl FloorLoop {
-    /// Runs until the asking side is gone.
-    pub async fn run(parts: Parts) {
-        let Parts { queues, agents, restored, mut from_lines, to_line, mut asks, writer } = parts;
+    /// Runs until it is told to stop, or the asking side is gone. How many events found no room with the writer and
+    /// are lost.
+    pub async fn run(parts: Parts) -> usize {
+        let Parts { queues, agents, restored, mut from_lines, to_line, mut asks, writer, beat } = parts;
         let mut this = Self { floor: Floor::new(IdSource::new(3)), writer, unsaved: VecDeque::new(), unsent: VecDeque::new() };
         for input in [Input::Restore(restored), Input::Queues(queues), Input::Agents(agents)] {
             this.tell(input, &to_line);
         }
         loop {
             let now = clock::now();
+            beat.beat(now.at);
             let due = this.floor.deadline().map_or(now.instant + IDLE, |at| now.instant_of(at)).min(now.instant + IDLE);
             let held_up = !this.unsent.is_empty() || !this.unsaved.is_empty();
             let woken = tokio::select! {
@@ -124,7 +131,10 @@ impl FloorLoop {
                 () = tokio::time::sleep_until(due.into()) => Woken::Time,
             };
             match woken {
-                Woken::Stop => return,
+                Woken::Stop | Woken::Ask(FloorAsk::Stop) => {
+                    this.save_again();
+                    return this.unsaved.len();
+                }
                 Woken::Ask(ask) => this.answer(ask, &to_line),
                 Woken::Line(message) => {
                     this.tell(Input::Line(message), &to_line);
@@ -195,6 +205,7 @@ impl FloorLoop {
 
     fn answer(&mut self, ask: FloorAsk, to_line: &mpsc::Sender<ToLine>) {
         match ask {
+            FloorAsk::Stop => {}
             FloorAsk::Queues(queues) => self.tell(Input::Queues(queues), to_line),
             FloorAsk::Agents(agents) => self.tell(Input::Agents(agents), to_line),
             FloorAsk::Agent { agent, request, done } => {

@@ -22,6 +22,7 @@
 //! - [`floor`]: the loop that owns agents and queues.
 //! - [`ledger`]: what of a call is written down.
 
+pub mod beat;
 pub mod calls;
 pub mod edges;
 #[cfg(debug_assertions)]

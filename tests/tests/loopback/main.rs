@@ -9,6 +9,7 @@ mod queue;
 mod registration;
 mod restart;
 mod signals;
+mod stopping;
 mod torture;
 mod transports;
 

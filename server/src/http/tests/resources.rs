@@ -147,6 +147,21 @@ async fn a_recording_is_given_whole_and_in_ranges_and_only_from_its_folder() {
 }
 
 #[tokio::test]
+async fn a_loop_that_stands_still_is_named() {
+    let fixture = Fixture::start().await;
+    let now = crate::clock::now().at;
+    fixture.control.ready.floor.beat(now);
+    fixture.control.ready.line.beat(tandem_switch::time::Timestamp(now.0 - 15_000_000));
+    for path in ["/healthz", "/readyz"] {
+        let answer = fixture.send(request(Method::GET, path, None, None)).await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert_eq!(answer.json()["missing"], json!(["the line loop stands still since 15 s"]));
+    }
+    fixture.control.ready.line.beat(now);
+    assert_eq!(fixture.send(request(Method::GET, "/healthz", None, None)).await.good()["status"], "ok");
+}
+
+#[tokio::test]
 async fn who_has_a_password_for_another_realm_is_told() {
     let fixture = Fixture::start().await;
     let mut person = crate::store::Person::new("1011".into(), "before");
