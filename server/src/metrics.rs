@@ -233,6 +233,7 @@ metrics! {
     family sip_received = "tandem_sip_received_total", "messages", "SIP messages received, by transport.", "transport", TRANSPORTS;
     family sip_sent = "tandem_sip_sent_total", "messages", "SIP messages sent, by transport.", "transport", TRANSPORTS;
     counter sip_auth_failed = "tandem_sip_auth_failed_total", "requests", "SIP requests with wrong credentials.";
+    counter sip_faults = "tandem_sip_faults_total", "faults", "SIP messages dropped and legs ended by a fault of ours.";
     gauge sip_transactions = "tandem_sip_transactions", "transactions", "SIP transactions in memory.";
     gauge sip_connections = "tandem_sip_connections", "connections", "Open TCP, TLS and WebSocket connections of SIP.";
     counter capture_sent = "tandem_capture_sent_total", "messages", "Copies of SIP messages sent to the collector.";

@@ -35,6 +35,17 @@ impl Database {
         format!("{server}/{}", self.name)
     }
 
+    /// Throws everybody out and lets nobody in.
+    pub fn shut(&self) {
+        self.sql(&format!("alter database {} with allow_connections false", self.name));
+        self.sql(&format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'", self.name));
+    }
+
+    /// Lets everybody in again.
+    pub fn open(&self) {
+        self.sql(&format!("alter database {} with allow_connections true", self.name));
+    }
+
     fn sql(&self, command: &str) {
         let out = Command::new("psql")
             .args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-c", command, &self.server])

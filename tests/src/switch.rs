@@ -145,6 +145,17 @@ impl Switch {
         assert!(status.success(), "no process to signal");
     }
 
+    /// Sends a signal by name to a process that may be about to end.
+    ///
+    /// # Panics
+    /// When `kill` is not there.
+    pub fn signal_if_lives(&mut self, name: &str) {
+        if self.lives() {
+            let pid = self.pid().to_string();
+            let _gone_meanwhile = Command::new("kill").args([&format!("-{name}"), &pid]).stderr(Stdio::null()).status();
+        }
+    }
+
     /// Waits for the process to end by itself.
     #[track_caller]
     pub fn ended(&mut self) -> ExitStatus {
@@ -354,8 +365,8 @@ impl Drop for Switch {
 
 fn spawn(ground: &Ground, config: &str, database: Option<&str>) -> (Child, Receiver<String>) {
     let mut command = Command::new(program());
-    // No test presses D but the one that wants a fault.
-    command.env("TANDEM_FAULT_KEY", "D");
+    // No test presses these but those that want a fault: of a call, of the line loop.
+    command.env("TANDEM_FAULT_KEY", "DC");
     // A plan's own `trusted.pem` is the store of authorities of its machine.
     let trusted = Path::new(config).join("trusted.pem");
     if trusted.exists() {

@@ -8,6 +8,7 @@
 mod command;
 mod context;
 mod events;
+mod life;
 mod paced;
 mod receive;
 mod socket;
@@ -23,13 +24,13 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{SyncSender, sync_channel},
     },
     thread::JoinHandle,
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     contract::{Command, CommandError, EngineConfig, Event, OpenError, Opened, StreamId},
@@ -38,6 +39,7 @@ use crate::{
 };
 use context::OwnAddresses;
 use events::EventQueue;
+use life::Life;
 use wake::Wake;
 use worker::{NewStream, Order, Worker};
 
@@ -75,6 +77,9 @@ pub struct Engine {
     /// Streams whose thread had no room for their `Close`; at most one entry a stream.
     closing: VecDeque<(usize, StreamId)>,
     dropped_events: Arc<AtomicU64>,
+    ended: watch::Receiver<Option<String>>,
+    /// The threads are meant to end.
+    is_dropped: Arc<AtomicBool>,
     random: Random,
 }
 
@@ -89,14 +94,22 @@ impl Engine {
         let dropped_events = Arc::new(AtomicU64::new(0));
         let queue = || EventQueue::new(events_tx.clone(), capacity, Arc::clone(&dropped_events));
         let count = config.threads.max(1);
-        let (tapes, writer) = writer::start(config.clock, count, queue())?;
+        let (ended_tx, ended) = watch::channel(None);
+        let ended_tx = Arc::new(ended_tx);
+        let closing = Arc::new(AtomicBool::new(false));
+        let life = |thread: String| Life { thread, ended: Arc::clone(&ended_tx), closing: Arc::clone(&closing) };
+        let (tapes, writer) = writer::start(config.clock, count, queue(), life("media-writer".to_owned()))?;
         let mut random = Random::new(config.seed);
         let mut threads = Vec::with_capacity(count);
         for (index, tape) in tapes.into_iter().enumerate() {
             let (orders_tx, orders_rx) = sync_channel(ORDERS);
             let wake = Arc::new(Wake::new()?);
             let worker = Worker::new(&config, Arc::clone(&wake), orders_rx, queue(), tape)?;
-            let join = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+            let life = life(format!("media-{index}"));
+            let join = std::thread::Builder::new().name(life.thread.clone()).spawn(move || {
+                let _life = life;
+                worker.run();
+            })?;
             threads.push(Thread { orders: orders_tx, wake, join: Some(join), given: false });
         }
         let pools = config
@@ -113,6 +126,8 @@ impl Engine {
             recordings: HashMap::new(),
             closing: VecDeque::new(),
             dropped_events,
+            ended,
+            is_dropped: closing,
             random,
         };
         Ok((engine, events_rx))
@@ -206,6 +221,13 @@ impl Engine {
         self.pools.iter().find(|(address, _)| *address == local).map_or(0, |(_, pool)| pool.len())
     }
 
+    /// Shows the name of the first thread that ended, which none should do before the engine is dropped. Its streams
+    /// are silent from then on.
+    #[must_use]
+    pub fn ended(&self) -> watch::Receiver<Option<String>> {
+        self.ended.clone()
+    }
+
     /// Events dropped because nobody took them in time.
     #[must_use]
     pub fn dropped_events(&self) -> u64 {
@@ -288,6 +310,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        self.is_dropped.store(true, Ordering::Relaxed);
         for thread in &mut self.threads {
             // The thread ends when its channel is gone.
             let (gone, _) = sync_channel(1);

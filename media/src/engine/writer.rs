@@ -15,6 +15,7 @@ use hound::{SampleFormat, WavSpec, WavWriter};
 
 use super::{
     events::EventQueue,
+    life::Life,
     tape::{PAGES, Page, SPARE_ORDERS, Tape, WriterOrder},
 };
 use crate::{
@@ -46,7 +47,12 @@ struct Writer {
 
 /// Starts the writer; gives one tape for each media thread. It ends when all tapes are gone, after
 /// completing all files.
-pub(super) fn start(clock: fn() -> Instant, threads: usize, events: EventQueue) -> io::Result<(Vec<Tape>, JoinHandle<()>)> {
+pub(super) fn start(
+    clock: fn() -> Instant,
+    threads: usize,
+    events: EventQueue,
+    life: Life,
+) -> io::Result<(Vec<Tape>, JoinHandle<()>)> {
     let (orders_tx, orders_rx) = sync_channel(threads * PAGES + SPARE_ORDERS);
     let (mut tapes, mut homes) = (Vec::new(), Vec::new());
     for home in 0..threads {
@@ -56,7 +62,10 @@ pub(super) fn start(clock: fn() -> Instant, threads: usize, events: EventQueue) 
     }
     let mut writer =
         Writer { clock, orders: orders_rx, homes, reached: vec![clock(); threads], events, recordings: HashMap::new() };
-    let join = std::thread::Builder::new().name("media-writer".into()).spawn(move || writer.run())?;
+    let join = std::thread::Builder::new().name(life.thread.clone()).spawn(move || {
+        let _life = life;
+        writer.run();
+    })?;
     Ok((tapes, join))
 }
 

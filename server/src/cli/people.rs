@@ -280,7 +280,7 @@ fn drawn(people: &[PersonView]) -> String {
         vec![
             person.extension.clone(),
             person.display_name.clone(),
-            tick(person.has_password),
+            if person.needs_password { "new one needed".to_owned() } else { tick(person.has_password) },
             person.queues.join(" "),
             skills(&person.skills),
             maybe(person.device.as_ref()),

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::view::{CallView, PlanProblem, PlanView, RouteExplanation};
 use crate::{
     store::{Store, Writer},
-    wire::trace::TraceBus,
+    wire::{beat::Heartbeat, trace::TraceBus},
 };
 
 /// Requests that may wait for the loops.
@@ -124,9 +124,21 @@ pub struct Readiness {
     pub plan_loaded: AtomicBool,
     /// No new calls are taken: the process is about to end.
     pub draining: AtomicBool,
+    /// Whether the line loop turns.
+    pub line: Heartbeat,
+    /// Whether the floor loop turns.
+    pub floor: Heartbeat,
 }
 
 impl Readiness {
+    /// Loops that stand still, in sentences; empty when all turn. Only a new start of the process helps them.
+    #[must_use]
+    pub fn still(&self, now: Timestamp) -> Vec<String> {
+        let loops = [("line", &self.line), ("floor", &self.floor)];
+        let still = loops.iter().filter_map(|(name, beat)| beat.still_ms(now).map(|ms| (name, ms / 1_000)));
+        still.map(|(name, seconds)| format!("the {name} loop stands still since {seconds} s")).collect()
+    }
+
     /// What is missing, in sentences; empty when ready. `writer` speaks for the database.
     #[must_use]
     pub fn missing(&self, writer: &Writer) -> Vec<String> {

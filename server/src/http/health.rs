@@ -8,16 +8,21 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
+use tandem_switch::floor::AgentState;
 
 use super::{Api, control::ControlRequest, view::Health};
-use crate::metrics::{METRICS, QUEUE_METRICS, head};
+use crate::{
+    clock,
+    metrics::{METRICS, QUEUE_METRICS, head},
+};
 
 /// The process lives
 ///
-/// Says nothing about its parts: restart the process when this does not answer.
-#[utoipa::path(get, path = "/healthz", tag = "process", security(()), responses((status = 200, body = Health)))]
-pub(super) async fn healthz() -> Json<Health> {
-    Json(Health { status: "ok".into(), missing: Vec::new() })
+/// `200` when its loops turn. Restart the process when this does not answer, or answers `503`: a loop that stands
+/// still is named then.
+#[utoipa::path(get, path = "/healthz", tag = "process", security(()), responses((status = 200, body = Health), (status = 503, body = Health)))]
+pub(super) async fn healthz(State(api): State<Api>) -> (StatusCode, Json<Health>) {
+    health("still", api.control.ready.still(clock::now().at))
 }
 
 /// The process can do its work
@@ -26,10 +31,15 @@ pub(super) async fn healthz() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", tag = "process", security(()), responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Health>) {
     let mut missing = api.control.ready.missing(&api.control.writer);
+    missing.extend(api.control.ready.still(clock::now().at));
     if missing.is_empty() && api.control.store.head().await.is_err() {
         missing.push("the database cannot be read: see the log".into());
     }
-    let (status, word) = if missing.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    health("not ready", missing)
+}
+
+fn health(otherwise: &str, missing: Vec<String>) -> (StatusCode, Json<Health>) {
+    let (status, word) = if missing.is_empty() { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, otherwise) };
     (status, Json(Health { status: word.into(), missing }))
 }
 
@@ -39,9 +49,14 @@ pub(super) async fn readyz(State(api): State<Api>) -> (StatusCode, Json<Health>)
 #[utoipa::path(get, path = "/metrics", tag = "process", security(("token" = ["read"])),
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
-    let mut text = METRICS.render();
     // A floor that is too busy to answer must not cost the other figures.
-    if let Ok(floor) = api.control.ask(ControlRequest::Floor).await {
+    let floor = api.control.ask(ControlRequest::Floor).await;
+    if let Ok(floor) = &floor {
+        let on_duty = floor.agents.iter().filter(|agent| agent.state != AgentState::Offline).count();
+        METRICS.agents_signed_in.set(on_duty as u64);
+    }
+    let mut text = METRICS.render();
+    if let Ok(floor) = floor {
         for metric in QUEUE_METRICS {
             head(&mut text, metric.name, metric.kind, metric.help);
             for queue in &floor.queues {

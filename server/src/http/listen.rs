@@ -75,6 +75,7 @@ pub async fn serve_until(
             drop(permit);
         });
     }
+    drop(listener);
     // Every connection heard the same stop: wait until they gave their permits back.
     let all = u32::try_from(MAX_CONNECTIONS).expect("a small constant");
     let _ = timeout(HEAD_TIMEOUT, permits.acquire_many(all)).await;

@@ -33,10 +33,7 @@ use axum::{
 };
 pub use listen::{Peer, serve_until};
 pub use problem::Problem;
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-};
+use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use utoipa::{
     OpenApi,
@@ -144,12 +141,6 @@ pub fn app(control: Control, beside: Router) -> Router {
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::CACHE_CONTROL, "no-store"))
         .layer(header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
-}
-
-/// Serves the application on a bound socket, for as long as it is polled; in TLS if there is any.
-pub async fn serve(listener: TcpListener, tls: Option<watch::Receiver<Arc<rustls::ServerConfig>>>, app: Router) {
-    let (_never, stop) = watch::channel(false);
-    serve_until(listener, tls, app, stop).await;
 }
 
 async fn counted(response: Response) -> Response {

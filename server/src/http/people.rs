@@ -112,6 +112,10 @@ impl Api {
         person.ok_or_else(|| Problem::not_found("person", extension.as_str()).todo("`PUT` makes one"))
     }
 
+    fn seen(&self, person: &Person) -> PersonView {
+        PersonView::in_realm(person, &self.control.realm)
+    }
+
     async fn save(&self, person: &Person, caller: &Caller) -> Result<(), Problem> {
         self.control.store.put_person(person, &caller.name(), clock::now().at).await?;
         Ok(self.control.tell(ControlRequest::PeopleChanged)?)
@@ -121,7 +125,8 @@ impl Api {
 /// Everybody
 #[utoipa::path(get, path = "/api/v1/people", tag = "admin", security(("token" = ["admin"])), responses((status = 200, body = [PersonView])))]
 pub(super) async fn people(State(api): State<Api>) -> Result<Json<Vec<PersonView>>, Problem> {
-    Ok(Json(api.control.store.people().await?.iter().map(PersonView::from).collect()))
+    let people = api.control.store.people().await?;
+    Ok(Json(people.iter().map(|person| api.seen(person)).collect()))
 }
 
 /// One person
@@ -129,7 +134,7 @@ pub(super) async fn people(State(api): State<Api>) -> Result<Json<Vec<PersonView
     params(("extension" = String, Path, description = "Their internal number")),
     responses((status = 200, body = PersonView), (status = 404, body = Problem)))]
 pub(super) async fn person(State(api): State<Api>, Path(number): Path<String>) -> Result<Json<PersonView>, Problem> {
-    Ok(Json(PersonView::from(&api.existing(&extension(&number)?).await?)))
+    Ok(Json(api.seen(&api.existing(&extension(&number)?).await?)))
 }
 
 /// Add a person, or change one
@@ -149,12 +154,12 @@ pub(super) async fn put_person(
     let mut person = known.unwrap_or_else(|| Person::new(number, &api.control.realm));
     change.apply(&mut person).map_err(|sentence| Problem::bad(sentence).at("body"))?;
     api.save(&person, &caller).await?;
-    Ok(Json(PersonView::from(&person)))
+    Ok(Json(api.seen(&person)))
 }
 
 /// Set a password
 ///
-/// Devices prove it from their next request on; those registered stay so until they refresh.
+/// Devices that registered with another password are signed off at once: a lost phone rings no more.
 #[utoipa::path(put, path = "/api/v1/people/{extension}/password", tag = "admin", security(("token" = ["admin"])),
     params(("extension" = String, Path, description = "Their internal number")), request_body = PasswordChange,
     responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]

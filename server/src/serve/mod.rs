@@ -6,6 +6,7 @@ pub mod data;
 pub mod people;
 pub mod plans;
 pub mod reload;
+pub mod running;
 pub mod signals;
 pub mod tls;
 
@@ -15,13 +16,17 @@ use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread,
+    time::Duration,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tandem_dialplan::Listen;
 use tandem_media::{contract::EngineConfig, engine::Engine};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
 
 use crate::{
     clock,
@@ -42,10 +47,14 @@ use crate::{
 use control::{Director, chain};
 use data::DataFolder;
 use plans::{Checked, PlanFolder};
+use running::Running;
 use tls::Tls;
 
 /// Questions that may wait for a loop.
 const ASKS: usize = 1_024;
+
+/// How long tasks that still run may take to end with the process.
+const LAST_TASKS: Duration = Duration::from_secs(1);
 
 /// What `serve` is told.
 #[derive(Clone, Debug)]
@@ -105,6 +114,15 @@ pub enum ServeError {
     /// The media engine.
     #[error("the media engine cannot start: {0}")]
     Media(String),
+    /// A part that never should ended.
+    #[error("{0} ended by a fault, and without it the switch cannot go on; the log says more. Start it again")]
+    PartEnded(String),
+    /// A part does not end although it was told to.
+    #[error("{0} did not stop in time; the process ended without it")]
+    PartHangs(String),
+    /// It stopped, but the database did not take everything.
+    #[error("{0} records are lost: the database did not take them")]
+    RecordsLost(usize),
 }
 
 /// Runs the switch until it is told to stop.
@@ -116,7 +134,10 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().thread_name("tandem").build()?;
-    runtime.block_on(serve(options))
+    let outcome = runtime.block_on(serve(options));
+    // A thread that hangs must not keep the process.
+    runtime.shutdown_timeout(LAST_TASKS);
+    outcome
 }
 
 async fn serve(options: Options) -> Result<(), ServeError> {
@@ -144,6 +165,7 @@ async fn serve(options: Options) -> Result<(), ServeError> {
         tracing::warn!(calls = lost, "calls were up when the switch stopped last; their records say `restart`");
     }
     people::ensure_starters(&plan, &store, &data, started_at).await?;
+    people::warn_of_old_realm(&store, &plan.realm).await?;
 
     let listen = plan.listen.clone();
     let sockets =
@@ -216,7 +238,7 @@ impl Start {
         let (to_line, from_floor) = mpsc::channel(LINK_CAPACITY);
         let (line_tx, line_asks) = mpsc::channel(ASKS);
         let (floor_tx, floor_asks) = mpsc::channel(ASKS);
-        tokio::spawn(FloorLoop::run(floor::Parts {
+        let floor_loop = tokio::spawn(FloorLoop::run(floor::Parts {
             queues: service.plan.queue_profiles(),
             agents: people.iter().filter_map(Person::profile).collect(),
             restored,
@@ -224,17 +246,17 @@ impl Start {
             to_line,
             asks: floor_asks,
             writer: writer.clone(),
+            beat: ready.floor.clone(),
         }));
 
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
+        let media = engine.ended();
         let (sip, verdicts) = signalling(now, &service, (&listen, &tls.configs()), (&people, &bindings));
-        let recordings = data.join("recordings");
-        let runtime = tokio::runtime::Handle::current();
-        let parts = LineStart {
+        let line = LineStart {
             sockets,
             tls: tls.configs(),
-            runtime,
+            runtime: tokio::runtime::Handle::current(),
             parts: line::Parts {
                 sip,
                 media: MediaEdge::new(engine, &service),
@@ -244,27 +266,28 @@ impl Start {
                 from_floor,
                 asks: line_asks,
                 writer: writer.clone(),
-                recordings: recordings.clone(),
+                recordings: data.join("recordings"),
                 traces: traces.clone(),
                 service: service.clone(),
+                beat: ready.line.clone(),
             },
         };
-        let (line, web) = parts.spawn()?;
+        let (line_loop, web) = line.spawn()?;
         ready.sip_bound.store(true, Ordering::Relaxed);
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
-        let realm = service.plan.realm.clone();
         let control = Control {
             requests_tx,
             store: store.clone(),
             writer: writer.clone(),
             traces,
             ready: Arc::clone(&ready),
-            recordings,
-            realm,
+            recordings: data.join("recordings"),
+            realm: service.plan.realm.clone(),
         };
-        serve_http(http, https, &tls, &crate::http::app(control.clone(), web))?;
+        let app = crate::http::app(control.clone(), web);
+        let (stop_http, servers) = start_http((http, https), &tls, &app)?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
 
@@ -274,24 +297,27 @@ impl Start {
             taken,
             warnings,
             line: line_tx.clone(),
-            floor: floor_tx,
+            floor: floor_tx.clone(),
             store: store.clone(),
             writer: writer.clone(),
             tls,
             ready: Arc::clone(&ready),
             reloads: reload::Reloads::default(),
         };
-        tokio::spawn(director.run(requests));
-        signals::until_stopped(&control, &line_tx, options.drain_s).await?;
-
-        let _loop_is_gone = line_tx.send(line::LineAsk::Stop).await;
-        let _ended = tokio::task::spawn_blocking(move || line.join()).await;
-        let _writer_is_gone = writer.flush().await;
-        drop(writer);
-        writing.abort();
-        store.close().await;
-        println!("Tandem has stopped.");
-        Ok(())
+        let running = Running {
+            line: line_tx,
+            line_loop: Some(line_loop),
+            floor: floor_tx,
+            floor_loop: Some(floor_loop),
+            media,
+            director: Some(tokio::spawn(director.run(requests))),
+            writer,
+            writing: Some(writing),
+            stop_http,
+            http: servers,
+            store,
+        };
+        running.until_stopped(&control, options.drain_s).await
     }
 }
 
@@ -310,13 +336,20 @@ fn signalling(
     (sip, verdicts)
 }
 
-fn serve_http(http: Vec<TcpListener>, https: Vec<TcpListener>, tls: &Tls, app: &axum::Router) -> std::io::Result<()> {
+/// Serves the HTTP application until the sender says stop; then the servers finish their answers and end.
+fn start_http(
+    (http, https): (Vec<TcpListener>, Vec<TcpListener>),
+    tls: &Tls,
+    app: &axum::Router,
+) -> std::io::Result<(watch::Sender<bool>, JoinSet<()>)> {
+    let (stop, stopped) = watch::channel(false);
+    let mut servers = JoinSet::new();
     let plain = http.into_iter().map(|listener| (listener, None));
     for (listener, tls) in plain.chain(https.into_iter().map(|listener| (listener, Some(tls.configs().server)))) {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        tokio::spawn(crate::http::serve(listener, tls, app.clone()));
+        servers.spawn(crate::http::serve_until(listener, tls, app.clone(), stopped.clone()));
     }
-    Ok(())
+    Ok((stop, servers))
 }
 
 /// A line loop before it runs on its own thread.
@@ -328,8 +361,9 @@ struct LineStart {
 }
 
 impl LineStart {
-    /// The running thread, and the route by which WebSockets come to it.
-    fn spawn(self) -> std::io::Result<(thread::JoinHandle<()>, axum::Router)> {
+    /// What comes back when the loop ends (the records that it lost, or nothing when it panicked), and the route by
+    /// which WebSockets come to it.
+    fn spawn(self) -> std::io::Result<(oneshot::Receiver<usize>, axum::Router)> {
         let Self { sockets, tls, runtime, parts } = self;
         let own = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let network = {
@@ -337,8 +371,12 @@ impl LineStart {
             Network::new(sockets, tls, max_connections(), runtime)?
         };
         let web = network.web();
-        let thread = thread::Builder::new().name("line-0".into()).spawn(move || own.block_on(Line::run(parts, network)))?;
-        Ok((thread, web))
+        let (ended_tx, ended) = oneshot::channel();
+        thread::Builder::new().name("line-0".into()).spawn(move || {
+            let lost = own.block_on(Line::run(parts, network));
+            let _nobody_waits = ended_tx.send(lost);
+        })?;
+        Ok((ended, web))
     }
 }
 

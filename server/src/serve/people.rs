@@ -74,6 +74,22 @@ pub async fn ensure_starters(plan: &Plan, store: &Store, data: &DataFolder, at: 
     Ok(())
 }
 
+/// Says so when the realm of the plan changed: every stored hash is for one realm, and all phones would be refused.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn warn_of_old_realm(store: &Store, realm: &str) -> Result<(), StoreError> {
+    let people = store.people().await?.iter().filter(|person| person.needs_password(realm)).count();
+    if people > 0 {
+        tracing::warn!(
+            people,
+            "{people} people need a new password because the realm of the plan changed: `tandem user list` shows whom, \
+             `tandem user set-password` sets it"
+        );
+    }
+    Ok(())
+}
+
 /// The passwords that the first start wrote down, as far as they still lie there.
 #[must_use]
 pub fn first_passwords(plan: &Plan, data: &DataFolder) -> Vec<FirstPassword> {

@@ -13,7 +13,9 @@ use std::{
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
+    client::verify_server_name,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::ParsedCertificate,
 };
 use tandem_dialplan::{Host, Listen, Peer, Trunk};
 use tokio::sync::watch;
@@ -165,14 +167,24 @@ fn file_error(path: &Path, error: impl ToString) -> TlsError {
     TlsError::File { path: path.display().to_string(), error: error.to_string() }
 }
 
-/// Makes a certificate for `names` in `folder`, unless one is there. Phones must be told to trust it.
+/// Whether a certificate of ours holds for every one of `names`.
+fn carries(certificate: &Path, names: &[String]) -> bool {
+    let Ok(certificate) = CertificateDer::from_pem_file(certificate) else { return false };
+    let Ok(certificate) = ParsedCertificate::try_from(&certificate) else { return false };
+    names.iter().all(|name| ServerName::try_from(name.as_str()).is_ok_and(|name| verify_server_name(&certificate, &name).is_ok()))
+}
+
+/// Makes a certificate for `names` in `folder`, unless one for all of them is there. Phones must be told to trust it.
 ///
 /// # Errors
 /// It cannot be made or written.
 pub fn ensure_own(folder: &Path, names: Vec<String>) -> Result<(), TlsError> {
     let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
     if certificate.exists() && key.exists() {
-        return Ok(());
+        if carries(&certificate, &names) {
+            return Ok(());
+        }
+        tracing::warn!("the addresses changed, so a new TLS certificate is made: phones must be told to trust it");
     }
     fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
     let made = rcgen::generate_simple_self_signed(names).map_err(TlsError::Make)?;
@@ -225,5 +237,25 @@ mod tests {
         assert!(!checked("tls ca=\"a.pem\"").unwrap().config.client_auth_cert_resolver.has_certs());
         assert!(matches!(checked("tls certificate=\"a.pem\" key=\"b.key\""), Err(TlsError::Pair(_))));
         assert!(matches!(checked("tls ca=\"a.key\""), Err(TlsError::File { .. })));
+    }
+
+    #[test]
+    fn our_certificate_is_made_anew_only_when_a_name_is_not_in_it() {
+        let folder = std::env::temp_dir().join(format!("tandem-own-tls-{}", std::process::id()));
+        let certificate = folder.join("certificate.pem");
+        let ensured = |names: &[&str]| {
+            ensure_own(&folder, names.iter().map(|&name| name.to_owned()).collect()).unwrap();
+            fs::read_to_string(&certificate).unwrap()
+        };
+        let first = ensured(&["localhost", "127.0.0.1"]);
+        assert_eq!(ensured(&["localhost", "127.0.0.1"]), first, "phones trust it already");
+        assert_eq!(ensured(&["localhost"]), first);
+        let second = ensured(&["localhost", "192.0.2.10", "2001:db8::1"]);
+        assert_ne!(second, first);
+        assert_eq!(ensured(&["2001:db8::1", "192.0.2.10"]), second);
+        fs::write(&certificate, "no certificate").unwrap();
+        let third = ensured(&["localhost"]);
+        assert!(carries(&certificate, &["localhost".to_owned()]) && third != second);
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

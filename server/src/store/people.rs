@@ -88,6 +88,12 @@ impl Person {
         self.ha1_sha256 = Some(Secret(hex(&Sha256::digest(&secret))));
     }
 
+    /// Whether they have a password, but one for another realm: none of their devices can register with it.
+    #[must_use]
+    pub fn needs_password(&self, realm: &str) -> bool {
+        self.ha1_md5.is_some() && self.realm != realm
+    }
+
     /// What the floor is told of them; `None` for somebody who serves no queue.
     #[must_use]
     pub fn profile(&self) -> Option<AgentProfile> {
@@ -128,7 +134,10 @@ impl Store {
             at,
         ];
         let audit = Audit { who: who.into(), what: "person-changed".into(), subject: extension.to_string(), at };
-        self.change(&[(sql::PUT_PERSON, row.into())], &[Record::Audit(audit)]).await
+        // A device that knows only the old password must not be rung, and not come back with the next start.
+        let old = args![extension.as_str(), ha1_sha256.as_ref().map(Secret::expose)];
+        let statements = [(sql::DROP_BINDINGS_OF_OLD_PASSWORD, old.into()), (sql::PUT_PERSON, row.into())];
+        self.change(&statements, &[Record::Audit(audit)]).await
     }
 
     /// Removes a person. `false` when there was none.
@@ -137,7 +146,8 @@ impl Store {
             return Ok(false);
         }
         let audit = Audit { who: who.into(), what: "person-removed".into(), subject: extension.to_string(), at };
-        self.change(&[(sql::REMOVE_PERSON, args![extension.as_str()].into())], &[Record::Audit(audit)]).await?;
+        let of = || args![extension.as_str()].into();
+        self.change(&[(sql::DROP_BINDINGS_OF, of()), (sql::REMOVE_PERSON, of())], &[Record::Audit(audit)]).await?;
         Ok(true)
     }
 }

@@ -127,6 +127,9 @@ statements! {
         ORDER BY extension";
     PERSON = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on FROM people \
         WHERE extension = $1";
+    DROP_BINDINGS_OF_OLD_PASSWORD = "DELETE FROM bindings WHERE extension = $1 \
+        AND EXISTS (SELECT 1 FROM people WHERE extension = $1 AND ha1_sha256 <> $2)";
+    DROP_BINDINGS_OF = "DELETE FROM bindings WHERE extension = $1";
     REMOVE_PERSON = "DELETE FROM people WHERE extension = $1";
 
     // tokens

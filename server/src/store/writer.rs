@@ -3,7 +3,13 @@
 //! While the database is away the queue absorbs; when the queue is full, records are refused and counted,
 //! new calls first, so that those in progress still get their CDR.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
@@ -44,16 +50,20 @@ pub struct Writer {
     messages_tx: mpsc::Sender<Message>,
     urgent: Arc<Notify>,
     trouble: watch::Receiver<Option<Arc<str>>>,
+    /// Records taken and not committed yet, those of the present batch included.
+    unwritten: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 enum Message {
     Record(Record),
     Flush(oneshot::Sender<()>),
+    End,
 }
 
 impl Writer {
-    /// Starts the task on the current runtime. It ends, everything written, when the last `Writer` is dropped.
+    /// Starts the task on the current runtime. It ends, everything written, when it is told to
+    /// ([`end`](Self::end)) or the last `Writer` is dropped.
     #[must_use]
     pub fn start(store: Store) -> (Self, JoinHandle<()>) {
         let (messages_tx, messages_rx) = mpsc::channel(QUEUE_RECORDS);
@@ -62,9 +72,17 @@ impl Writer {
         // A name that meets another one is worse than none: without randomness the process is of no use.
         getrandom::fill(&mut name).expect("the operating system gives random bytes");
         let name = u64::from_le_bytes(name);
-        let urgent = Arc::new(Notify::new());
-        let task = Task { store, messages_rx, urgent: Arc::clone(&urgent), trouble_tx, name: format!("{name:016x}"), batch: 0 };
-        (Self { messages_tx, urgent, trouble }, tokio::spawn(task.run()))
+        let (urgent, unwritten) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let task = Task {
+            store,
+            messages_rx,
+            urgent: Arc::clone(&urgent),
+            trouble_tx,
+            unwritten: Arc::clone(&unwritten),
+            name: format!("{name:016x}"),
+            batch: 0,
+        };
+        (Self { messages_tx, urgent, trouble, unwritten }, tokio::spawn(task.run()))
     }
 
     /// Takes a record, never waiting. What is refused is counted and lost.
@@ -74,7 +92,13 @@ impl Writer {
             Refused::Full
         } else {
             let urgent = record.is_urgent();
-            match self.messages_tx.try_send(Message::Record(record)) {
+            // Counted first: the task may be quicker than we are.
+            self.unwritten.fetch_add(1, Ordering::Relaxed);
+            let sent = self.messages_tx.try_send(Message::Record(record));
+            if sent.is_err() {
+                self.unwritten.fetch_sub(1, Ordering::Relaxed);
+            }
+            match sent {
                 Ok(()) => {
                     if urgent {
                         self.urgent.notify_one();
@@ -104,6 +128,27 @@ impl Writer {
         done.await.map_err(|_| Refused::Ended)
     }
 
+    /// Ends the task: what was taken before is written, what comes later is refused. Waits for the task at most
+    /// `patience`, then gives up on it. How many records are not written.
+    pub async fn end(&self, mut task: JoinHandle<()>, patience: Duration) -> usize {
+        let ended = timeout(patience, async {
+            // Whoever cannot be told has ended.
+            let _ended = self.messages_tx.send(Message::End).await;
+            self.urgent.notify_one();
+            let _panicked = (&mut task).await;
+        });
+        if ended.await.is_err() {
+            task.abort();
+        }
+        self.unwritten()
+    }
+
+    /// Records that were taken and are not written yet.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        self.unwritten.load(Ordering::Relaxed)
+    }
+
     /// Why nothing can be written at the moment; `None` when all is well.
     #[must_use]
     pub fn trouble(&self) -> Option<Arc<str>> {
@@ -129,6 +174,7 @@ struct Task {
     messages_rx: mpsc::Receiver<Message>,
     urgent: Arc<Notify>,
     trouble_tx: watch::Sender<Option<Arc<str>>>,
+    unwritten: Arc<AtomicUsize>,
     name: String,
     batch: i64,
 }
@@ -143,9 +189,12 @@ impl Task {
                 match message {
                     Message::Record(record) => records.push(record),
                     Message::Flush(done) => flushes.push(done),
+                    // What is in the queue is still given out, then it is at its end.
+                    Message::End => self.messages_rx.close(),
                 }
             }
             self.write(&records).await;
+            self.unwritten.fetch_sub(records.len(), Ordering::Relaxed);
             METRICS.store_queue_records.set(self.messages_rx.len() as u64);
             for done in flushes {
                 // Who asked may have stopped waiting.
@@ -158,7 +207,7 @@ impl Task {
 
     /// Waits for more records to share a commit with.
     async fn linger(&mut self, messages: &mut Vec<Message>) {
-        let asked = |messages: &[Message]| messages.iter().any(|message| matches!(message, Message::Flush(_)));
+        let asked = |messages: &[Message]| messages.iter().any(|message| matches!(message, Message::Flush(_) | Message::End));
         if messages.len() >= BATCH_RECORDS || asked(messages) {
             return;
         }

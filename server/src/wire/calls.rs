@@ -130,7 +130,9 @@ impl LiveCall {
     /// Tells the call one thing, and carries out all that follows from it.
     pub fn handle(&mut self, edges: &mut Edges, input: Input) {
         #[cfg(debug_assertions)]
-        provoke_fault(&input);
+        if let Input::Digit { digit, .. } = input {
+            super::fault::by_key(super::fault::Place::Call, digit);
+        }
         if let Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } = &input {
             self.drop_leg(edges, *leg);
         }
@@ -414,17 +416,5 @@ impl LiveCall {
                 text: text(),
             });
         }
-    }
-}
-
-/// The fault that a test asks for: a panic when the key named by `TANDEM_FAULT_KEY` is pressed. Not in
-/// release builds.
-#[cfg(debug_assertions)]
-fn provoke_fault(input: &Input) {
-    use std::sync::OnceLock;
-    static KEY: OnceLock<Option<char>> = OnceLock::new();
-    let key = KEY.get_or_init(|| std::env::var("TANDEM_FAULT_KEY").ok().and_then(|text| text.chars().next()));
-    if let Input::Digit { digit, .. } = input {
-        assert!(Some(*digit) != *key, "the fault that TANDEM_FAULT_KEY asks for");
     }
 }

@@ -15,6 +15,7 @@ use tandem_switch::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use super::beat::Heartbeat;
 use crate::{
     clock,
     metrics::METRICS,
@@ -44,6 +45,8 @@ pub enum FloorAsk {
         /// What they look like afterwards; `None` for nobody of that name.
         done: oneshot::Sender<Option<AgentView>>,
     },
+    /// End the loop.
+    Stop,
     /// A look at everything.
     View(oneshot::Sender<FloorView>),
     /// Why an item still waits.
@@ -98,6 +101,8 @@ pub struct Parts {
     pub asks: mpsc::Receiver<FloorAsk>,
     /// Where events go.
     pub writer: Writer,
+    /// That the loop turns.
+    pub beat: Heartbeat,
 }
 
 /// The loop.
@@ -119,9 +124,10 @@ enum Woken {
 }
 
 impl FloorLoop {
-    /// Runs until the asking side is gone.
-    pub async fn run(parts: Parts) {
-        let Parts { queues, agents, restored, mut from_lines, to_line, mut asks, writer } = parts;
+    /// Runs until it is told to stop, or the asking side is gone. How many events found no room with the writer and
+    /// are lost.
+    pub async fn run(parts: Parts) -> usize {
+        let Parts { queues, agents, restored, mut from_lines, to_line, mut asks, writer, beat } = parts;
         let mut this = Self { floor: Floor::new(IdSource::new(3)), writer, unsaved: VecDeque::new(), unsent: VecDeque::new() };
         for input in [Input::Restore(restored), Input::Queues(queues), Input::Agents(agents)] {
             this.tell(input, &to_line);
@@ -131,6 +137,7 @@ impl FloorLoop {
         }
         loop {
             let now = clock::now();
+            beat.beat(now.at);
             let due = this.floor.deadline().map_or(now.instant + IDLE, |at| now.instant_of(at)).min(now.instant + IDLE);
             let held_up = !this.unsent.is_empty() || !this.unsaved.is_empty();
             let woken = tokio::select! {
@@ -141,7 +148,10 @@ impl FloorLoop {
                 () = tokio::time::sleep_until(due.into()) => Woken::Time,
             };
             match woken {
-                Woken::Stop => return,
+                Woken::Stop | Woken::Ask(FloorAsk::Stop) => {
+                    this.save_again();
+                    return this.unsaved.len();
+                }
                 Woken::Ask(ask) => this.answer(ask, &to_line),
                 Woken::Line(message) => {
                     this.tell(Input::Line(message), &to_line);
@@ -217,6 +227,7 @@ impl FloorLoop {
 
     fn answer(&mut self, ask: FloorAsk, to_line: &mpsc::Sender<FloorNews>) {
         match ask {
+            FloorAsk::Stop => {}
             FloorAsk::Queues(queues) => self.tell(Input::Queues(queues), to_line),
             FloorAsk::Agents(agents) => self.tell(Input::Agents(agents), to_line),
             FloorAsk::Agent { agent, request, done } => {
@@ -226,7 +237,6 @@ impl FloorLoop {
             FloorAsk::View(answer) => {
                 let at = clock::now().at;
                 let (queues, agents, items) = (self.floor.queues(at), self.floor.agents(), self.floor.items(at));
-                METRICS.agents_signed_in.set(agents.iter().filter(|agent| agent.state != AgentState::Offline).count() as u64);
                 let _asker_is_gone = answer.send(FloorView { queues, agents, items, at });
             }
             FloorAsk::Explain { item, answer } => {
@@ -239,7 +249,9 @@ impl FloorLoop {
 /// Counts what happened.
 fn count(event: &FloorEvent) {
     match event {
-        FloorEvent::Queued { .. } => METRICS.items_waiting.inc(),
+        // Who takes an old place up again was counted when the place was taken.
+        FloorEvent::Queued { rejoined: Some(_), .. } => {}
+        FloorEvent::Queued { rejoined: None, .. } => METRICS.items_waiting.inc(),
         FloorEvent::Refused { .. } => METRICS.items_refused.inc(),
         FloorEvent::Left { reason, .. } => {
             METRICS.items_waiting.dec();
@@ -262,5 +274,32 @@ fn count(event: &FloorEvent) {
         | FloorEvent::AgentAsked { .. }
         | FloorEvent::Offered { .. }
         | FloorEvent::Finished { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tandem_switch::{floor::WaitingItem, id::CallId};
+
+    use super::*;
+
+    #[test]
+    fn who_takes_an_old_place_up_again_is_not_counted_twice() {
+        let item = WaitingItem {
+            item: ItemId(2),
+            call: CallId(2),
+            queue: "support".into(),
+            caller: "1001".into(),
+            skills: Vec::new(),
+            priority_minutes: 0,
+            virtual_arrival_at: Timestamp(0),
+        };
+        let queued = |rejoined| FloorEvent::Queued { item: item.clone(), rejoined, at: Timestamp(0) };
+        // What a start finds: one item that waits for its caller to come back.
+        METRICS.items_waiting.set(1);
+        count(&queued(Some(ItemId(1))));
+        assert_eq!(METRICS.items_waiting.get(), 1);
+        count(&queued(None));
+        assert_eq!(METRICS.items_waiting.get(), 2);
     }
 }

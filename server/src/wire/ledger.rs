@@ -28,13 +28,15 @@ pub struct Ledger {
     writer: Writer,
     recordings: PathBuf,
     unsaved: VecDeque<Record>,
+    /// Recordings that were begun and are neither complete nor failed.
+    open: usize,
 }
 
 impl Ledger {
     /// A ledger that keeps recordings below `recordings`.
     #[must_use]
     pub fn new(writer: Writer, recordings: PathBuf) -> Self {
-        Self { writer, recordings, unsaved: VecDeque::new() }
+        Self { writer, recordings, unsaved: VecDeque::new(), open: 0 }
     }
 
     /// Whether new calls must be refused, because their records could not be kept.
@@ -66,22 +68,38 @@ impl Ledger {
         let path = format!("{}/{recording}.wav", day.strftime("%Y/%m/%d"));
         let file = self.recordings.join(&path);
         METRICS.recordings.inc();
+        self.open += 1;
         self.write(Record::RecordingStarted(RecordingStarted { recording, call, path, at }));
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
         Ok(file)
     }
 
-    /// Notes that a recording is complete.
-    pub fn recording_finished(&mut self, at: Timestamp, recording: RecordingId, duration_ms: u64, size_bytes: u64) {
+    /// Notes that a recording is complete in its file.
+    pub fn recording_finished(&mut self, at: Timestamp, recording: RecordingId, file: &Path, duration_ms: u64) {
+        let size_bytes = std::fs::metadata(file).map_or(0, |file| file.len());
         METRICS.recordings.dec();
+        self.open = self.open.saturating_sub(1);
         self.write(Record::RecordingFinished { recording, duration_ms, size_bytes, at });
     }
 
     /// Notes that a recording failed.
     pub fn recording_failed(&mut self, at: Timestamp, recording: RecordingId, reason: String) {
         METRICS.recordings.dec();
+        self.open = self.open.saturating_sub(1);
         METRICS.recordings_failed.inc();
         self.write(Record::RecordingFailed { recording, reason, at });
+    }
+
+    /// Whether nothing is owed: every recording is noted as complete, and every record is with the writer.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.open == 0 && self.unsaved.is_empty()
+    }
+
+    /// Records that the writer had no room for.
+    #[must_use]
+    pub fn unsaved(&self) -> usize {
+        self.unsaved.len()
     }
 
     /// Hands a record over, or keeps it until there is room.

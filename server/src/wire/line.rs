@@ -14,7 +14,7 @@ use tandem_media::contract::Event;
 use tandem_switch::{
     call::{Arrival, CallSettings, Input},
     cause::Cause,
-    id::{CallId, IdSource},
+    id::{CallId, IdSource, RecordingId},
     link::ToFloor,
     name::TrunkName,
     time::Timestamp,
@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     LegRef,
+    beat::Heartbeat,
     calls::{LiveCall, Setup},
     edges::{Devices, Edges, FloorLink},
     floor::FloorNews,
@@ -42,6 +43,8 @@ use crate::{
 
 /// Inputs taken of one kind before the others get their turn.
 const TURN: usize = 64;
+/// After the order to stop, how long recordings may take to be completed and records to find room with the writer.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
 /// Wake-ups when nothing is due, so that a clock that was wrong is found.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -87,7 +90,7 @@ pub enum LineAsk {
     Drain(oneshot::Sender<()>),
     /// End all calls now; answered when their records are with the writer.
     EndAll(oneshot::Sender<()>),
-    /// End the loop.
+    /// End the loop, when what is under way is written down.
     Stop,
 }
 
@@ -115,6 +118,8 @@ pub struct Parts {
     pub traces: TraceBus,
     /// The first plan.
     pub service: Service,
+    /// That the loop turns.
+    pub beat: Heartbeat,
 }
 
 /// The loop.
@@ -128,7 +133,11 @@ pub struct Line {
     draining: Option<oneshot::Sender<()>>,
     ending: Option<oneshot::Sender<()>>,
     taking: bool,
+    /// Set by the order to stop: when the loop ends at the latest.
+    stop_at: Option<std::time::Instant>,
+    floor_is_gone: bool,
     measured_at: std::time::Instant,
+    beat: Heartbeat,
 }
 
 /// One thing that woke the loop.
@@ -140,12 +149,14 @@ enum Woken {
     Ask(LineAsk),
     Time,
     Room,
-    Stop,
+    FloorGone,
+    EngineGone,
 }
 
 impl Line {
-    /// Runs until the asking side is gone.
-    pub async fn run(parts: Parts, mut network: Network) {
+    /// Runs until it is told to stop, or the asking side is gone. How many records found no room with the writer and
+    /// are lost.
+    pub async fn run(parts: Parts, mut network: Network) -> usize {
         let Parts {
             sip,
             media,
@@ -157,7 +168,7 @@ impl Line {
             writer,
             recordings,
             traces,
-            service,
+            ..
         } = parts;
         let edges = Edges {
             now: clock::now(),
@@ -170,40 +181,32 @@ impl Line {
             traces,
             ids: IdSource::new(2),
         };
-        let mut line = Self {
-            edges,
-            calls: HashMap::new(),
-            timers: BTreeSet::new(),
-            todo: VecDeque::new(),
-            service,
-            call_ids: IdSource::new(1),
-            draining: None,
-            ending: None,
-            taking: true,
-            measured_at: clock::instant(),
-        };
+        let mut line = Self::new(edges, parts.service, parts.beat);
         line.settle(&mut network);
         let sleep = tokio::time::sleep(IDLE);
         tokio::pin!(sleep);
-        loop {
+        while !line.may_end() {
             let due = line.deadline().unwrap_or(line.edges.now.instant + IDLE).min(line.edges.now.instant + IDLE);
             if sleep.deadline().into_std() != due {
                 sleep.as_mut().reset(due.into());
             }
             let woken = tokio::select! {
                 biased;
-                ask = asks.recv() => ask.map_or(Woken::Stop, Woken::Ask),
-                said = from_floor.recv() => said.map_or(Woken::Stop, Woken::Floor),
-                event = media_events.recv() => event.map_or(Woken::Stop, Woken::Media),
-                judged = verdicts.recv() => judged.map_or(Woken::Stop, Woken::Judged),
+                ask = asks.recv(), if line.stop_at.is_none() => Woken::Ask(ask.unwrap_or(LineAsk::Stop)),
+                said = from_floor.recv(), if !line.floor_is_gone => said.map_or(Woken::FloorGone, Woken::Floor),
+                event = media_events.recv() => event.map_or(Woken::EngineGone, Woken::Media),
+                Some(judged) = verdicts.recv() => Woken::Judged(judged),
                 () = network.ready(), if !line.edges.floor.is_full() => Woken::Network,
                 room = to_floor.reserve(), if !line.edges.floor.is_empty() => { drop(room); Woken::Room }
                 () = &mut sleep => Woken::Time,
             };
             line.edges.now = clock::now();
+            line.beat.beat(line.edges.now.at);
             line.edges.sip.wake(line.edges.now);
             match woken {
-                Woken::Stop => return,
+                Woken::EngineGone => break,
+                // The calls go on without; who watches the loops decides what becomes of them.
+                Woken::FloorGone => line.floor_is_gone = true,
                 Woken::Network => line.take_from(&mut network),
                 Woken::Floor(said) => {
                     line.floor_said(said);
@@ -217,7 +220,6 @@ impl Line {
                     line.judged(judged);
                     line.more(&mut verdicts, Self::judged);
                 }
-                Woken::Ask(LineAsk::Stop) => return,
                 Woken::Ask(ask) => line.answer(ask),
                 Woken::Time | Woken::Room => {}
             }
@@ -227,6 +229,47 @@ impl Line {
             line.send_to_floor(&to_floor);
             line.measure(&network);
         }
+        line.end(&mut media_events)
+    }
+
+    fn new(edges: Edges, service: Service, beat: Heartbeat) -> Self {
+        Self {
+            edges,
+            calls: HashMap::new(),
+            timers: BTreeSet::new(),
+            todo: VecDeque::new(),
+            service,
+            call_ids: IdSource::new(1),
+            draining: None,
+            ending: None,
+            taking: true,
+            stop_at: None,
+            floor_is_gone: false,
+            measured_at: clock::instant(),
+            beat,
+        }
+    }
+
+    /// Told to stop, and everything is written down, or was waited for long enough.
+    fn may_end(&self) -> bool {
+        self.stop_at.is_some_and(|at| self.edges.ledger.is_settled() || at <= self.edges.now.instant)
+    }
+
+    /// Closes the engine, which completes the recordings that are still open, and writes the last records.
+    fn end(self, media_events: &mut mpsc::Receiver<Event>) -> usize {
+        let Edges { now, media, mut ledger, .. } = self.edges;
+        drop(media);
+        while let Ok(event) = media_events.try_recv() {
+            match event {
+                Event::Recorded { recording, path, duration_ms, .. } => {
+                    ledger.recording_finished(now.at, RecordingId(recording), &path, duration_ms);
+                }
+                Event::RecordFailed { recording, error } => ledger.recording_failed(now.at, RecordingId(recording), error),
+                _ => {}
+            }
+        }
+        ledger.retry();
+        ledger.unsaved()
     }
 
     /// How long the turn took, and once a second how much there is of everything.
@@ -286,7 +329,11 @@ impl Line {
         let now = self.edges.now.at;
         let Some(event) = self.edges.media.translate(event) else { return };
         match event {
-            MediaEvent::Digit(at, digit) => self.tell(at, Input::Digit { leg: at.leg, digit }),
+            MediaEvent::Digit(at, digit) => {
+                #[cfg(debug_assertions)]
+                super::fault::by_key(super::fault::Place::Line, digit);
+                self.tell(at, Input::Digit { leg: at.leg, digit })
+            }
             MediaEvent::Played(at, play) => self.tell(at, Input::Played { leg: at.leg, play }),
             MediaEvent::Started(at, from) => {
                 self.trace(at.call, "media", || format!("audio of {} comes from port {}", at.leg, from.port()))
@@ -309,8 +356,7 @@ impl Line {
                 if frames_lost > 0 {
                     tracing::warn!(%recording, frames_lost, "packets are missing in a recording");
                 }
-                let size_bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-                self.edges.ledger.recording_finished(now, recording, duration_ms, size_bytes);
+                self.edges.ledger.recording_finished(now, recording, &path, duration_ms);
             }
             MediaEvent::RecordFailed { recording, error } => {
                 tracing::error!(%recording, %error, "a recording failed");
@@ -346,7 +392,7 @@ impl Line {
 
     fn deadline(&self) -> Option<std::time::Instant> {
         let calls = self.timers.first().map(|(due, _)| self.edges.now.instant_of(*due));
-        [calls, self.edges.sip.deadline()].into_iter().flatten().min()
+        [calls, self.edges.sip.deadline(), self.stop_at].into_iter().flatten().min()
     }
 
     /// Works off what signalling and calls want of each other, until neither wants anything.
@@ -504,7 +550,7 @@ impl Line {
                     self.ending = Some(done);
                 }
             }
-            LineAsk::Stop => {}
+            LineAsk::Stop => self.stop_at = Some(self.edges.now.instant + LAST_RECORDS),
         }
     }
 

@@ -23,8 +23,11 @@
 //! - [`lamps`]: what watchers see of each extension's calls.
 //! - [`ledger`]: what of a call is written down.
 
+pub mod beat;
 pub mod calls;
 pub mod edges;
+#[cfg(debug_assertions)]
+pub mod fault;
 pub mod floor;
 pub mod lamps;
 pub mod ledger;

@@ -153,9 +153,9 @@ pub enum Command {
         /// 400–699; 488 when the media do not fit.
         code: u16,
     },
-    /// Replace all accounts. Bindings of accounts that are gone are removed.
+    /// Replace all accounts. Bindings of accounts that are gone or have a new password are removed.
     SetAccounts(Vec<Account>),
-    /// Add or change one account.
+    /// Add or change one account. A new password removes its bindings.
     PutAccount(Account),
     /// Take one account away, with its bindings.
     RemoveAccount {
@@ -471,6 +471,8 @@ pub enum RemovedWhy {
     Replaced,
     /// A proxy on the way said that the flow is gone.
     FlowFailed,
+    /// The account has another password now.
+    PasswordChanged,
 }
 
 /// How much is alive: all zero a while after the last call, but for registrations.

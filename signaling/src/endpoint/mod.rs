@@ -263,7 +263,10 @@ impl Endpoint {
                 self.tell_changes(changes);
                 self.forget_watched();
             }
-            Command::PutAccount(account) => self.registrar.put_account(account),
+            Command::PutAccount(account) => {
+                let changes = self.registrar.put_account(account);
+                self.tell_changes(changes);
+            }
             Command::RemoveAccount { user } => {
                 let changes = self.registrar.remove_account(&user);
                 self.tell_changes(changes);

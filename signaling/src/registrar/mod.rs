@@ -117,14 +117,19 @@ impl Registrar {
         self.ends.keys().next().map(|&(at, _)| at)
     }
 
-    /// Adds or changes an account.
-    pub fn put_account(&mut self, account: Account) {
+    /// Adds or changes an account. Whoever registered with another password has to do it again: a device that
+    /// was lost must not ring until its registration ends by itself.
+    pub fn put_account(&mut self, account: Account) -> Vec<Change> {
+        let known = self.records.get(&account.user).map(|record| (record.account.ha1_md5, record.account.ha1_sha256));
+        let renewed = known.is_some_and(|known| known != (account.ha1_md5, account.ha1_sha256));
+        let changes = if renewed { self.remove_where(&account.user, RemovedWhy::PasswordChanged, |_| true) } else { Vec::new() };
         match self.records.get_mut(&account.user) {
             Some(record) => record.account = account,
             None => {
                 self.records.insert(account.user.clone(), Record { account, stored: Vec::new() });
             }
         }
+        changes
     }
 
     /// Replaces all accounts.
@@ -132,8 +137,8 @@ impl Registrar {
         let keep: std::collections::BTreeSet<Arc<str>> = accounts.iter().map(|account| account.user.clone()).collect();
         let mut gone: Vec<_> = self.records.keys().filter(|user| !keep.contains(*user)).cloned().collect();
         gone.sort_unstable();
-        let changes = gone.iter().flat_map(|user| self.remove_account(user)).collect();
-        accounts.into_iter().for_each(|account| self.put_account(account));
+        let mut changes: Vec<_> = gone.iter().flat_map(|user| self.remove_account(user)).collect();
+        changes.extend(accounts.into_iter().flat_map(|account| self.put_account(account)));
         changes
     }
 

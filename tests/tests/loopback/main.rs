@@ -12,6 +12,7 @@ mod queue;
 mod registration;
 mod restart;
 mod signals;
+mod stopping;
 mod torture;
 mod transports;
 mod watching;

@@ -147,6 +147,35 @@ async fn a_recording_is_given_whole_and_in_ranges_and_only_from_its_folder() {
 }
 
 #[tokio::test]
+async fn a_loop_that_stands_still_is_named() {
+    let fixture = Fixture::start().await;
+    let now = crate::clock::now().at;
+    fixture.control.ready.floor.beat(now);
+    fixture.control.ready.line.beat(tandem_switch::time::Timestamp(now.0 - 15_000_000));
+    for path in ["/healthz", "/readyz"] {
+        let answer = fixture.send(request(Method::GET, path, None, None)).await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert_eq!(answer.json()["missing"], json!(["the line loop stands still since 15 s"]));
+    }
+    fixture.control.ready.line.beat(now);
+    assert_eq!(fixture.send(request(Method::GET, "/healthz", None, None)).await.good()["status"], "ok");
+}
+
+#[tokio::test]
+async fn who_has_a_password_for_another_realm_is_told() {
+    let fixture = Fixture::start().await;
+    let mut person = crate::store::Person::new("1011".into(), "before");
+    person.set_password("long enough");
+    fixture.control.store.put_person(&person, "test", at(0)).await.unwrap();
+    let path = "/api/v1/people/1011";
+    assert_eq!(fixture.get(&fixture.admin, path).await.good()["needs_password"], true);
+    assert_eq!(fixture.get(&fixture.admin, "/api/v1/people").await.good()[0]["needs_password"], true);
+    let password = json!({ "password": "long enough" });
+    fixture.order(Method::PUT, &fixture.admin, &format!("{path}/password"), password).await.good();
+    assert_eq!(fixture.get(&fixture.admin, path).await.good()["needs_password"], false);
+}
+
+#[tokio::test]
 async fn people_are_made_changed_and_removed_and_their_secrets_never_shown() {
     let mut fixture = Fixture::start().await;
     let path = "/api/v1/people/1011";
@@ -232,6 +261,7 @@ async fn readiness_names_what_is_missing() {
 async fn metrics_hold_every_row_of_the_table_and_each_queue() {
     let fixture = Fixture::start().await;
     let text = String::from_utf8(fixture.get(&fixture.read, "/metrics").await.body.to_vec()).unwrap();
+    assert!(text.contains("\ntandem_agents_signed_in 1\n"), "the floor is asked before its figures are shown");
     for row in crate::metrics::METRICS.table().iter().chain(QUEUE_METRICS) {
         assert!(text.contains(&format!("# TYPE {} {}\n", row.name, row.kind)), "{}", row.name);
     }

@@ -83,6 +83,9 @@ pub struct PersonView {
     pub display_name: String,
     /// Whether they have a password; without one no device can register.
     pub has_password: bool,
+    /// Whether they need a new password, because the realm of the plan is another one now.
+    #[serde(default)]
+    pub needs_password: bool,
     /// Queues they serve.
     pub queues: Vec<String>,
     /// What they can do.
@@ -107,12 +110,22 @@ impl PlanView {
     }
 }
 
+impl PersonView {
+    /// Somebody as seen from the realm of the plan in service.
+    #[must_use]
+    pub fn in_realm(person: &Person, realm: &str) -> Self {
+        Self { needs_password: person.needs_password(realm), ..Self::from(person) }
+    }
+}
+
 impl From<&Person> for PersonView {
+    /// Without a plan nobody knows its realm: a password is taken for a good one.
     fn from(person: &Person) -> Self {
         Self {
             extension: text(&person.extension),
             display_name: person.display_name.clone(),
             has_password: person.ha1_md5.is_some(),
+            needs_password: false,
             queues: person.queues.iter().map(text).collect(),
             skills: skills(&person.skills),
             device: match &person.device {

@@ -61,7 +61,7 @@ impl From<Timestamp> for At {
 /// Whether the process can do its work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok` or `not ready`.
+    /// `ok`, `not ready`, or `still` when a loop does not turn.
     pub status: String,
     /// What is missing, in sentences.
     pub missing: Vec<String>,

@@ -114,6 +114,39 @@ async fn while_sqlite_is_locked_the_queue_absorbs_and_each_record_is_written_onc
 }
 
 #[tokio::test]
+async fn an_end_writes_everything_and_leaves_no_name_behind() {
+    for db in both().await {
+        let store = db.open().await;
+        let (writer, task) = Writer::start(store.clone());
+        let others = writer.clone();
+        for call in 1..=600 {
+            writer.try_write(started(call)).unwrap();
+        }
+        assert_eq!(writer.end(task, Duration::from_secs(30)).await, 0);
+        assert_eq!(calls_in_journal(&store).await, (1..=600).collect::<Vec<_>>());
+        assert_eq!(others.try_write(started(601)), Err(Refused::Ended));
+        assert_eq!(others.unwritten(), 0);
+        let rows = store.db.fetch("SELECT writer FROM writers", &args![]).await.unwrap();
+        assert!(rows.is_empty(), "one row a start would stay for ever");
+    }
+}
+
+#[tokio::test]
+async fn an_end_gives_up_on_a_database_that_is_away_and_says_what_is_lost() {
+    let db = TestDb::lite();
+    let store = db.open().await;
+    let Db::Lite(pool) = &store.db else { panic!("opened as SQLite") };
+    let mut other = pool.acquire().await.unwrap().detach();
+    sqlx::query("PRAGMA busy_timeout = 0").execute(pool).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let (writer, task) = Writer::start(store.clone());
+    for call in 1..=700 {
+        writer.try_write(started(call)).unwrap();
+    }
+    assert_eq!(writer.end(task, Duration::from_millis(300)).await, 700, "those of the present batch are counted");
+}
+
+#[tokio::test]
 async fn a_postgresql_that_goes_away_in_the_middle_gets_each_record_once_and_in_order() {
     let db = TestDb::pg().await;
     drop(db.open().await);

@@ -3,7 +3,7 @@
 use tandem_switch::{name::Extension, step::Target};
 
 use super::at;
-use crate::store::{Person, Scope, Secret, TokenCheck, testing::both};
+use crate::store::{Binding, Person, Record, Scope, Secret, Store, TokenCheck, testing::both};
 
 #[tokio::test]
 async fn people_read_back_and_passwords_are_kept_as_hashes_only() {
@@ -32,6 +32,45 @@ async fn people_read_back_and_passwords_are_kept_as_hashes_only() {
         assert!(store.remove_person(&person.extension, "command line", at(2)).await.unwrap());
         assert!(!store.remove_person(&person.extension, "command line", at(2)).await.unwrap());
         assert!(store.people().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_and_a_removal_take_registrations_away() {
+    let registered = async |store: &Store| {
+        for extension in ["1001", "1002"] {
+            let binding = Binding {
+                extension: extension.into(),
+                contact: format!("sip:{extension}@127.0.0.1"),
+                source: "udp:127.0.0.1:5060".into(),
+                register_call_id: String::new(),
+                register_cseq: 0,
+                user_agent: None,
+                registered_at: at(0),
+                expires_at: at(60_000),
+            };
+            store.commit(&[Record::BindingPut { binding, refreshed: false }]).await.unwrap();
+        }
+    };
+    let left = async |store: &Store| {
+        let all = store.bindings(at(1)).await.unwrap();
+        all.iter().map(|binding| binding.extension.to_string()).collect::<Vec<_>>()
+    };
+    for db in both().await {
+        let store = db.open().await;
+        let mut person = Person::new(Extension::from("1001"), "tandem");
+        person.set_password("correct horse");
+        store.put_person(&person, "test", at(0)).await.unwrap();
+        registered(&store).await;
+        person.display_name = "Ada".into();
+        store.put_person(&person, "test", at(1)).await.unwrap();
+        assert_eq!(left(&store).await, ["1001", "1002"], "another name signs nobody off");
+        person.set_password("battery staple");
+        store.put_person(&person, "test", at(2)).await.unwrap();
+        assert_eq!(left(&store).await, ["1002"]);
+        registered(&store).await;
+        store.remove_person(&person.extension, "test", at(3)).await.unwrap();
+        assert_eq!(left(&store).await, ["1002"]);
     }
 }
 

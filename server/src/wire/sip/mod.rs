@@ -5,11 +5,14 @@
 
 mod capture;
 mod causes;
+mod guard;
 mod identity;
 mod leg;
 mod network;
 mod registrations;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod watched;
 mod web;
 
@@ -146,6 +149,7 @@ pub struct SipEdge {
     bindings: HashMap<Extension, usize>,
     capture: Capture,
     identity: IdentityDesk,
+    faults_in_a_row: u32,
 }
 
 impl SipEdge {
@@ -164,6 +168,7 @@ impl SipEdge {
             bindings: HashMap::new(),
             capture,
             identity: IdentityDesk::new(judge.0),
+            faults_in_a_row: 0,
         }
     }
 
@@ -221,10 +226,10 @@ impl SipEdge {
                         self.give(Input::SendFailed { to });
                     }
                 }
-                Some(Output::Event(event)) => self.told(event, media),
+                Some(Output::Event(event)) => self.take_event(event, media),
                 None => {
                     let input = self.inputs.pop_front()?;
-                    self.endpoint.handle(self.now.instant, input);
+                    self.hand_over(input);
                 }
             }
         }

@@ -56,6 +56,8 @@ pub struct Network {
     connecting: HashMap<ConnectionId, Destination>,
     /// The address that connections are opened from.
     from: Option<IpAddr>,
+    /// Counts what was taken, so that each source has its turn.
+    turn: usize,
 }
 
 impl Sockets {
@@ -101,7 +103,7 @@ impl Network {
             streams.listen(listener, Some(tls.server.clone()))?;
         }
         let udp = sockets.udp.into_iter().map(UdpTransport::new).collect::<Result<_, _>>()?;
-        Ok(Self { udp, streams, events, ready: None, connecting: HashMap::new(), from })
+        Ok(Self { udp, streams, events, ready: None, connecting: HashMap::new(), from, turn: 0 })
     }
 
     /// The route on the HTTP port by which WebSockets come in.
@@ -130,8 +132,18 @@ impl Network {
     }
 
     /// Hands one thing that arrived to the endpoint. `false`: nothing is waiting.
+    ///
+    /// Datagrams and connections take turns, and so do sockets: however much arrives at one, the others are heard.
     pub fn take(&mut self, sip: &mut SipEdge) -> bool {
-        for socket in &mut self.udp {
+        self.turn = self.turn.wrapping_add(1);
+        let events_first = self.turn.is_multiple_of(2);
+        events_first && self.take_event(sip) || self.take_datagram(sip) || !events_first && self.take_event(sip)
+    }
+
+    fn take_datagram(&mut self, sip: &mut SipEdge) -> bool {
+        let sockets = self.udp.len();
+        for index in 0..sockets {
+            let socket = &mut self.udp[(self.turn / 2 + index) % sockets];
             if let Some((bytes, from)) = socket.try_receive() {
                 METRICS.sip_received.inc("udp");
                 let flow = Flow::udp(socket.local(), from);
@@ -139,6 +151,10 @@ impl Network {
                 return true;
             }
         }
+        false
+    }
+
+    fn take_event(&mut self, sip: &mut SipEdge) -> bool {
         let Some(event) = self.ready.take().or_else(|| self.events.try_recv().ok()) else { return false };
         self.streams.note(&event);
         match event {

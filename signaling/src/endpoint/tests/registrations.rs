@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::desk::{Desk, Phone};
+use super::{
+    desk::{Desk, Phone},
+    world::account,
+};
 use crate::{
     endpoint::{Command, EndpointConfig, Input, RegistrationLimits},
     flow::ConnectionId,
@@ -50,6 +53,25 @@ fn both_challenges_come_in_one_reply_and_the_stronger_first() {
         reply.auth_values(Name::WwwAuthenticate).map(|value| value.get("algorithm").unwrap().into_owned()).collect();
     assert_eq!(algorithms, ["SHA-256", "MD5"]);
     assert_eq!(desk.endpoint.counts().server_transactions, 0, "a stranger costs no memory");
+}
+
+#[test]
+fn a_new_password_drops_what_registered_with_the_old_one() {
+    let mut desk = Desk::new();
+    desk.register(&mut alice(), &[(Name::Expires, "600")]);
+    desk.words();
+    let accounts = |password| Command::SetAccounts(vec![account("alice", password), account("bob", "other")]);
+    desk.command(accounts("secret"));
+    assert_eq!(desk.words(), Vec::<String>::new(), "the same password again changes nothing");
+    desk.command(accounts("renewed"));
+    assert_eq!(desk.words(), ["removed sip:alice@192.0.2.7:5070 PasswordChanged 0"]);
+    assert_eq!(desk.endpoint.counts().bindings, 0);
+    desk.pass(33_000);
+    let mut phone = Phone { password: "renewed", ..alice() };
+    assert_eq!(desk.register(&mut phone, &[(Name::Expires, "600")]).code(), Some(200));
+    desk.words();
+    desk.command(Command::PutAccount(account("alice", "again")));
+    assert_eq!(desk.words(), ["removed sip:alice@192.0.2.7:5070 PasswordChanged 0"]);
 }
 
 #[test]
