@@ -167,6 +167,29 @@ fn one_tls_provider_and_no_copyleft_surprise() {
 
 /// What the code measures now must not be worse than what tests/ratchet.txt holds; when it is better, tighten the file.
 #[test]
+fn every_test_that_the_conformance_table_names_is_there() {
+    let table = fs::read_to_string(root().join("docs/conformance.md")).expect("the table");
+    let rows = table.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.rsplit('|').nth(1));
+    let names: Vec<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 50, "{} names", names.len());
+    let mut text = String::new();
+    collect(&root().join("signaling"), &mut text);
+    let missing: Vec<_> = names.iter().filter(|name| !text.contains(&format!("fn {name}()"))).collect();
+    assert!(missing.is_empty(), "named in docs/conformance.md and not there: {missing:?}");
+}
+
+/// The text of all Rust files below a folder.
+fn collect(folder: &Path, text: &mut String) {
+    for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a readable folder").path()) {
+        if path.is_dir() {
+            collect(&path, text);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            text.push_str(&fs::read_to_string(&path).expect("a readable source"));
+        }
+    }
+}
+
+#[test]
 fn sizes_only_shrink() {
     let mut held: BTreeMap<String, usize> = BTreeMap::new();
     for line in fs::read_to_string(root().join("tests/ratchet.txt")).expect("tests/ratchet.txt").lines() {
