@@ -420,7 +420,8 @@ impl SipEdge {
     }
 
     fn invited(&mut self, mut invited: Invited) {
-        let Invited { invite, source, request_user, from_user, from_display, flow, sdp, max_forwards, .. } = &mut invited;
+        let Invited { invite, source, request_user, to_user, from_user, from_display, flow, sdp, max_forwards, .. } =
+            &mut invited;
         let (invite, flow, max_forwards) = (*invite, *flow, *max_forwards);
         let trunk: Option<TrunkName> = match source {
             Source::Trunk(name) => Some(name.as_ref().into()),
@@ -440,7 +441,8 @@ impl SipEdge {
             Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(from_user)),
         };
         self.arrived.insert(invite, leg);
-        let (display, to) = (text(from_display), number(request_user));
+        let dialled = self.settings.dialled(trunk.as_ref(), request_user, to_user);
+        let (display, to) = (text(from_display), number(dialled));
         let arrived = Arrived { invite: InviteRef(invite), origin, from, display, to, identity: None };
         let standing = self.identity.examine(self.now, &mut invited, Box::new(arrived));
         self.stands(invite, standing);

@@ -29,6 +29,8 @@ pub struct Settings {
     digest: Vec<Algorithm>,
     listeners: Vec<Listener>,
     codecs: Arc<HashMap<TrunkName, Vec<AudioCodec>>>,
+    /// Our user names at carriers.
+    users: Arc<HashMap<TrunkName, String>>,
 }
 
 impl Settings {
@@ -64,6 +66,7 @@ impl Settings {
             digest,
             listeners,
             codecs: Arc::default(),
+            users: Arc::default(),
         }
     }
 
@@ -96,7 +99,16 @@ impl Settings {
         let named = trunks.clone().filter(|trunk| !trunk.codecs.is_empty());
         self.codecs =
             Arc::new(named.map(|trunk| (trunk.name.clone(), trunk.codecs.iter().map(|codec| audio(*codec)).collect())).collect());
+        let users = trunks.clone().filter_map(|trunk| Some((trunk.name.clone(), trunk.credentials.as_ref()?.user.clone())));
+        self.users = Arc::new(users.collect());
         trunks.map(|one| trunk(one, service)).collect()
+    }
+
+    /// The number that a trunk's call is for. Where we registered, some carriers put our own name into the
+    /// Request-URI, and the number that was dialled into To only.
+    pub(super) fn dialled<'a>(&self, trunk: Option<&TrunkName>, request_user: &'a str, to_user: &'a str) -> &'a str {
+        let own = trunk.and_then(|name| self.users.get(name)).is_some_and(|user| user == request_user);
+        if own && !to_user.is_empty() { to_user } else { request_user }
     }
 }
 
@@ -117,10 +129,18 @@ fn trunk(trunk: &plan::Trunk, service: &Service) -> Trunk {
             password: password.clone(),
             realm: None,
         }),
-        from_domain: None,
+        from_domain: trunk.credentials.as_ref().and(trunk.peer.as_ref()).and_then(named_host),
         options_ping_s: trunk.ping_ms.map_or(0, |ms| u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX)),
         max_calls: trunk.max_calls as usize,
         register: trunk.register,
+    }
+}
+
+/// A carrier that knows us by password has us as users of its name.
+fn named_host(peer: &plan::Peer) -> Option<String> {
+    match &peer.address.host {
+        plan::Host::Name(name) => Some(name.clone()),
+        plan::Host::Address(_) => None,
     }
 }
 
@@ -138,5 +158,39 @@ const fn audio(word: plan::Codec) -> AudioCodec {
         plan::Codec::Pcma => AudioCodec::Pcma,
         plan::Codec::G722 => AudioCodec::G722,
         plan::Codec::Opus => AudioCodec::Opus,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(peer: &str) -> plan::Plan {
+        let text = format!(
+            "trunk \"carrier\" {{\n peer \"udp\" \"{peer}:5060\"\n credentials user=\"acme\" secret=\"env:SECRET\"\n register #true\n}}\n\
+             route \"r\" {{\n from any\n hangup\n}}"
+        );
+        let world = plan::World { environment: ["SECRET".to_owned()].into(), ..plan::World::default() };
+        let (plan, report) = plan::check(&[plan::Source::new("plan.kdl", text)], &world);
+        plan.unwrap_or_else(|| panic!("{}", report.lines()))
+    }
+
+    #[test]
+    fn at_a_carrier_that_has_a_name_we_are_users_of_that_name() {
+        let host = |plan: &plan::Plan| plan.trunks.values().next().and_then(|trunk| named_host(trunk.peer.as_ref()?));
+        assert_eq!(host(&plan("sip.carrier.example")).as_deref(), Some("sip.carrier.example"));
+        assert_eq!(host(&plan("192.0.2.1")), None);
+    }
+
+    #[test]
+    fn a_call_to_our_user_name_is_for_the_number_in_to() {
+        let plan = plan("sip.carrier.example");
+        let carrier = TrunkName::from("carrier");
+        let mut settings = Settings::new(&plan, &plan.listen);
+        settings.users = Arc::new([(carrier.clone(), "acme".to_owned())].into());
+        assert_eq!(settings.dialled(Some(&carrier), "acme", "+390212345678"), "+390212345678");
+        assert_eq!(settings.dialled(Some(&carrier), "acme", ""), "acme");
+        assert_eq!(settings.dialled(Some(&carrier), "+390287654321", "+390212345678"), "+390287654321");
+        assert_eq!(settings.dialled(None, "acme", "+390212345678"), "acme", "an extension dials what it says");
     }
 }
