@@ -26,6 +26,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 const LAST_TURN: Duration = Duration::from_secs(10);
 /// How long the database may take to write what is left.
 const LAST_RECORDS: Duration = Duration::from_secs(10);
+/// How long the ends of parts that end together may be apart.
+const A_MOMENT: Duration = Duration::from_millis(500);
 /// How long its connections may take to be closed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -87,7 +89,11 @@ impl Running {
     async fn part_ended(&mut self) -> String {
         tokio::select! {
             _ = ended(&mut self.line_loop) => "the line loop".to_owned(),
-            _ = ended(&mut self.floor_loop) => "the floor loop".to_owned(),
+            _ = ended(&mut self.floor_loop) => {
+                // The line loop takes the floor loop along when it ends, and its own end may be heard of later.
+                let line_too = timeout(A_MOMENT, ended(&mut self.line_loop)).await.is_ok();
+                if line_too { "the line loop" } else { "the floor loop" }.to_owned()
+            }
             _ = ended(&mut self.director) => "the director".to_owned(),
             _ = ended(&mut self.writing) => "the database writer".to_owned(),
             Some(thread) = media_ended(&mut self.media) => format!("the media thread {thread}"),

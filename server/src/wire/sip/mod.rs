@@ -264,8 +264,10 @@ impl SipEdge {
     pub fn early_media(&mut self, at: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
         let sdp = self.describe(at, media)?;
         if let Some(leg) = self.legs.get(&at) {
-            // An offer of ours goes with it only where it can be answered: the endpoint knows where.
-            self.command(Command::Progress { invite: leg.invite, code: 183, sdp: Some(sdp) });
+            // An offer of ours goes with it only where it can be answered: the endpoint knows where. Who gets none hears
+            // nothing of ours before the answer, but the ring-back of their own side.
+            let code = if leg.is_negotiated() { 183 } else { 180 };
+            self.command(Command::Progress { invite: leg.invite, code, sdp: Some(sdp) });
         }
         Ok(())
     }
