@@ -28,6 +28,8 @@ pub(super) enum Purpose {
     Reinvite(InviteId),
     /// An OPTIONS to one address of a trunk.
     Ping { trunk: Arc<str>, peer: usize },
+    /// A NOTIFY about a transfer.
+    Referral(InviteId),
     /// A REGISTER to a trunk.
     Register { trunk: Arc<str> },
 }
@@ -232,6 +234,7 @@ impl Endpoint {
             Purpose::Nothing => {}
             Purpose::Fork(invite) => self.fork_silent(invite, key, silence),
             Purpose::Reinvite(invite) => self.reinvite_silent(invite, silence),
+            Purpose::Referral(invite) => self.referrer_replied(invite, 408),
             Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, 408),
             Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408),
         }
@@ -433,6 +436,7 @@ impl Endpoint {
         let (request, purpose) = (std::mem::take(&mut row.message), row.purpose.clone());
         if self.tried_again(key, request, response, code).is_none() {
             match purpose {
+                Purpose::Referral(invite) => self.referrer_replied(invite, code),
                 Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, code),
                 Purpose::Register { trunk } => self.trunk_register_result(&trunk, response, code),
                 Purpose::Nothing | Purpose::Fork(_) | Purpose::Reinvite(_) => {}

@@ -162,6 +162,16 @@ pub struct Trunk {
     pub max_calls: usize,
     /// Register with the carrier (needs credentials).
     pub register: bool,
+    /// What it may ask for.
+    pub rights: Rights,
+}
+
+/// What a party may ask for beyond plain calls. The default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Have its calls transferred (REFER), and for an account also take the place of another (Replaces).
+    /// Whoever may do so can have any number called that the program lets them call.
+    pub transfers: bool,
 }
 
 /// One address of a carrier.

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    endpoint::config::Trunk,
+    endpoint::config::{Rights, Trunk},
     flow::{ConnectionId, Flow, Transport},
 };
 
@@ -149,6 +149,14 @@ pub enum Command {
         /// 400–699; 488 when the media do not fit.
         code: u16,
     },
+    /// Say how far a transfer is that was asked for by [`Event::Transferred`]: 101–199 on the way, 200 when
+    /// the wanted party has answered, 300–699 when it failed. After 200–699 nothing more is said of it.
+    TransferProgress {
+        /// In which invitation it was asked for; it may have ended meanwhile.
+        invite: InviteId,
+        /// 101–699.
+        code: u16,
+    },
     /// Replace all accounts. Bindings of accounts that are gone are removed.
     SetAccounts(Vec<Account>),
     /// Add or change one account.
@@ -218,6 +226,8 @@ pub struct Account {
     pub ha1_sha256: [u8; 32],
     /// How many devices may be registered at a time.
     pub max_bindings: usize,
+    /// What it may ask for.
+    pub rights: Rights,
 }
 
 impl std::fmt::Debug for Account {
@@ -316,6 +326,14 @@ pub enum Event {
         /// How.
         how: EndedHow,
     },
+    /// The party of an established dialog wants the other party of its call connected to somebody else. It
+    /// may do so, and has proved who it is. To be answered by `TransferProgress`.
+    Transferred {
+        /// Which invitation.
+        invite: InviteId,
+        /// To whom.
+        to: TransferTo,
+    },
     /// A digit by SIP INFO (`application/dtmf-relay` or `application/dtmf`).
     InfoDigit {
         /// Which invitation.
@@ -361,6 +379,15 @@ pub enum Event {
     },
 }
 
+/// To whom a call is to be transferred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferTo {
+    /// To a number (blind): the user part of Refer-To with escapes undone; not necessarily printable.
+    Number(String),
+    /// To whoever is on the other side of this invitation, which is up and of the same account (consult).
+    Invitation(InviteId),
+}
+
 /// An incoming invitation.
 #[derive(Clone, Debug)]
 pub struct Invited {
@@ -383,6 +410,9 @@ pub struct Invited {
     /// How many hops their message may still make; 70 when it does not say. A call that goes on to
     /// somebody else carries one less (RFC 7332), or a loop through a carrier never ends.
     pub max_forwards: u8,
+    /// The established invitation of an account whose place this one takes (RFC 3891). Once this one is
+    /// answered, that one is to be ended.
+    pub replaces: Option<InviteId>,
     /// Call-ID, for traces.
     pub call_id: Arc<str>,
 }
@@ -447,6 +477,8 @@ pub struct Counts {
     pub dialogs: usize,
     /// Invitations.
     pub invites: usize,
+    /// Transfers that somebody hears of.
+    pub referrals: usize,
     /// Bindings of all accounts.
     pub bindings: usize,
     /// Timers in the queue, with those that are void but not yet due.

@@ -40,6 +40,7 @@ impl Endpoint {
             Method::Bye => self.hung_up(invite, incoming),
             Method::Invite | Method::Update => self.reoffered(invite, incoming),
             Method::Info => self.informed(invite, incoming),
+            Method::Refer => self.referred(invite, incoming),
             Method::Options => self.answer(incoming, 200, options_headers),
             _ => self.answer(incoming, 405, |builder| builder.header(Name::Allow, super::receive::ALLOW)),
         }
@@ -57,7 +58,9 @@ impl Endpoint {
             self.finish(invite);
             return self.tell(Event::Cancelled { invite });
         }
-        self.finish(invite);
+        if let Some(gone) = self.finish(invite) {
+            self.keep_for_referral(*gone);
+        }
         self.tell(Event::Ended { invite, how: EndedHow::Bye { cause: cause_of(incoming.message) } });
     }
 
@@ -81,6 +84,7 @@ impl Endpoint {
         {
             let trunk = gone.trunk.take().filter(|_| dialog.ours);
             self.send_bye(dialog, reason, trunk);
+            self.keep_for_referral(*gone);
         }
     }
 

@@ -21,6 +21,10 @@ pub(super) struct Invitation {
     pub(super) dialog: Option<Dialog>,
     /// The carrier link that counts it among its calls.
     pub(super) trunk: Option<Arc<str>>,
+    /// Whose device is on the other side, when it is one of ours.
+    pub(super) account: Option<Arc<str>>,
+    /// A transfer was asked for in its dialog before.
+    pub(super) was_referred: bool,
     /// A 2xx of ours that awaits its ACK: the first answer, or one to a re-INVITE.
     pub(super) unacked: Option<Box<Unacked>>,
     pub(super) reoffer: Reoffer,

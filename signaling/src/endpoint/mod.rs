@@ -7,7 +7,7 @@
 //! into a sent one but what RFC 3261 says must be repeated.
 //!
 //! Where to look: `receive` sorts what comes in; `uas` and `uac` are the two sides of an invitation,
-//! `in_dialog` and `reinvite` what follows; `register` and `trunk` devices and carriers; `auth` who
+//! `in_dialog` and `reinvite` what follows, `refer` and `replaces` transfers; `register` and `trunk` devices and carriers; `auth` who
 //! is who.
 
 mod auth;
@@ -19,8 +19,10 @@ mod in_dialog;
 mod invitation;
 mod limits;
 mod receive;
+mod refer;
 mod register;
 mod reinvite;
+mod replaces;
 mod server_transaction;
 mod slab;
 mod text;
@@ -56,6 +58,7 @@ use crate::{
 use client_transaction::Clients;
 use invitation::{Invitation, Phase};
 use limits::Strangers;
+use refer::Referral;
 use server_transaction::Servers;
 use timers::{Ms, Owner, Timers};
 use trunk::Trunks;
@@ -79,6 +82,8 @@ pub struct Endpoint {
     /// Invitations with a dialog, by our tag.
     by_tag: HashMap<u64, InviteId, Seeded>,
     last_invite: u64,
+    /// Transfers that somebody is to hear of, by the invitation that they were asked for in.
+    referrals: HashMap<InviteId, Referral, Seeded>,
     registrar: Registrar,
     challenger: Challenger,
     strangers: Strangers,
@@ -134,6 +139,7 @@ impl Endpoint {
             invites: HashMap::with_hasher(hasher),
             by_tag: HashMap::with_hasher(hasher),
             last_invite: 0,
+            referrals: HashMap::with_hasher(hasher),
             registrar: Registrar::new(config.registration, hasher),
             challenger: Challenger::new(config.realm.clone(), config.digest.clone(), secret, config.nonce_lifetime),
             strangers: Strangers::new(&config.limits, hasher),
@@ -185,6 +191,7 @@ impl Endpoint {
             server_transactions: self.servers.len(),
             dialogs: self.by_tag.len(),
             invites: self.invites.len(),
+            referrals: self.referrals.len(),
             bindings: self.registrar.count(),
             timers: self.timers.len(),
         }
@@ -213,6 +220,7 @@ impl Endpoint {
                 Owner::Client(key) => self.client_due(key, at),
                 Owner::Server(key) => self.server_due(key, at),
                 Owner::Invite(id) => self.invite_due(id, at),
+                Owner::Referral(id) => self.referral_due(id, at),
                 Owner::Trunk(number, age) => self.trunk_due(number, age, at),
             }
         }
@@ -233,6 +241,7 @@ impl Endpoint {
             Command::Reoffer { invite, sdp } => self.reoffer(invite, sdp),
             Command::AnswerReoffer { invite, sdp } => self.answer_reoffer(invite, &sdp),
             Command::RejectReoffer { invite, code } => self.reject_reoffer(invite, code),
+            Command::TransferProgress { invite, code } => self.transfer_progress(invite, code),
             Command::SetAccounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts);
                 self.tell_changes(changes);

@@ -18,7 +18,11 @@ use crate::{
 };
 
 /// What we serve.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER, REFER";
+
+/// The extensions that a peer may require of us, and in which requests: Replaces (RFC 3891), REFER without a
+/// subscription (RFC 4488).
+const SUPPORTED: [(&str, Method); 2] = [("replaces", Method::Invite), ("norefersub", Method::Refer)];
 
 /// The bodies that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
@@ -70,6 +74,8 @@ impl Endpoint {
             Method::Invite => self.invited(&incoming),
             Method::Register => self.register(&incoming),
             Method::Options => self.asked_for_options(&incoming),
+            // Outside a dialog there is no call to transfer; whoever asks is not even told who may.
+            Method::Refer => self.refuse(flow, message, 403, phrase(403), |builder| builder),
             _ => self.refuse(flow, message, 481, phrase(481), |builder| builder),
         }
     }
@@ -79,7 +85,8 @@ impl Endpoint {
         let Incoming { flow, message, method, .. } = *incoming;
         let allow = |builder: ResponseBuilder| builder.header(Name::Allow, ALLOW);
         match method {
-            Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info => {}
+            Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info | Method::Refer => {
+            }
             Method::Other => {
                 self.refuse(flow, message, 501, "Not Implemented", allow);
                 return false;
@@ -89,12 +96,17 @@ impl Endpoint {
                 return false;
             }
         }
-        // No extension is supported that a peer could require.
+        let is_unknown = |tag: &&str| !SUPPORTED.iter().any(|(known, of)| *of == method && known.eq_ignore_ascii_case(tag));
         let required: Vec<&str> =
-            [Name::Require, Name::ProxyRequire].into_iter().flat_map(|name| message.headers(name)).collect();
+            message.headers(Name::Require).filter(is_unknown).chain(message.headers(Name::ProxyRequire)).collect();
         if !required.is_empty() {
             let list = required.join(", ");
             self.refuse(flow, message, 420, "Bad Extension", |builder| builder.header(Name::Unsupported, list));
+            return false;
+        }
+        // RFC 3891 section 3: only an INVITE can take a place.
+        if message.has(Name::Replaces) && method != Method::Invite {
+            self.refuse(flow, message, 400, "Replaces Outside of INVITE", |builder| builder);
             return false;
         }
         let takes_sdp = matches!(method, Method::Invite | Method::Update);
@@ -129,7 +141,7 @@ pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
         .header(Name::Allow, ALLOW)
         .header(Name::Accept, ACCEPT)
         .header(Name::AcceptEncoding, "identity")
-        .header(Name::Supported, "")
+        .header(Name::Supported, SUPPORTED.map(|(tag, _)| tag).join(", "))
 }
 
 /// Whether the body is SDP as it stands.

@@ -2,7 +2,7 @@
 
 use super::{Endpoint, server_transaction::Incoming};
 use crate::{
-    message::{ContactHeader, Message, Name, ResponseBuilder},
+    message::{ContactHeader, Message, Name, ResponseBuilder, Uri},
     registrar::{ContactWish, RegisterError, Registration, Wishes},
 };
 
@@ -82,12 +82,21 @@ impl Endpoint {
         if self.config.domains.is_empty() {
             return true;
         }
-        let Some(to) = message.to().ok().and_then(|to| to.uri()) else { return false };
+        message.to().ok().and_then(|to| to.uri()).is_some_and(|uri| self.is_our_name(&uri))
+    }
+
+    /// Whether a URI is in a domain of ours. When no domains are configured, every name is taken as one,
+    /// but no address that is not ours.
+    pub(super) fn is_our_host(&self, uri: &Uri<'_>) -> bool {
+        (self.config.domains.is_empty() && uri.address().is_none()) || self.is_our_name(uri)
+    }
+
+    fn is_our_name(&self, uri: &Uri<'_>) -> bool {
         let named =
-            std::iter::once(&self.config.realm).chain(&self.config.domains).any(|ours| ours.eq_ignore_ascii_case(to.host));
+            std::iter::once(&self.config.realm).chain(&self.config.domains).any(|ours| ours.eq_ignore_ascii_case(uri.host));
         let listens =
             |ip| self.config.listeners.iter().any(|listener| listener.advertised.ip() == ip || listener.bound.ip() == ip);
-        named || to.address().is_some_and(listens)
+        named || uri.address().is_some_and(listens)
     }
 }
 

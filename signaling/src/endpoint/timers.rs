@@ -22,6 +22,8 @@ pub(super) enum Owner {
     Client(Key),
     Server(Key),
     Invite(InviteId),
+    /// A transfer that somebody hears of.
+    Referral(InviteId),
     /// A trunk, by its number, with the age of the table of trunks.
     Trunk(u16, u32),
 }

@@ -45,9 +45,10 @@ impl Endpoint {
                 return self.tell(Event::Rejected { invite, code, reason: phrase(code).to_owned(), by: RejectedBy::Us });
             }
         };
-        let trunk = match &wish.target {
-            Target::Trunk { name, .. } => Some(name.clone()),
-            Target::Account(_) | Target::Uri(_) => None,
+        let (trunk, account) = match &wish.target {
+            Target::Trunk { name, .. } => (Some(name.clone()), None),
+            Target::Account(user) => (None, Some(user.clone())),
+            Target::Uri(_) => (None, None),
         };
         if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
             return self.tell(Event::Rejected { invite, code: 503, reason: phrase(503).to_owned(), by: RejectedBy::Us });
@@ -57,6 +58,8 @@ impl Endpoint {
             phase: Phase::Calling(Box::new(Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None })),
             dialog: None,
             trunk,
+            account,
+            was_referred: false,
             unacked: None,
             reoffer: Reoffer::Nobody,
             later: None,

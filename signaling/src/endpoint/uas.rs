@@ -33,9 +33,13 @@ impl Endpoint {
         if let Err((code, reason)) = self.check_invite(&source, incoming) {
             return self.refuse(flow, message, code, reason, |builder| builder);
         }
-        let (trunk, trust) = match &source {
-            Source::Trunk(name) => (Some(name.clone()), Trust::Contact),
-            Source::Account(_) => (None, Trust::Source),
+        let replaces = match self.replaced_by(&source, incoming) {
+            Ok(replaces) => replaces,
+            Err(why) => return self.refuse(flow, message, why.code(), phrase(why.code()), |builder| builder),
+        };
+        let (trunk, account, trust) = match &source {
+            Source::Trunk(name) => (Some(name.clone()), None, Trust::Contact),
+            Source::Account(user) => (None, Some(user.clone()), Trust::Source),
         };
         if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
             return self.overloaded(flow, message);
@@ -50,12 +54,14 @@ impl Endpoint {
         };
         let invite = self.next_invite();
         let server = self.open_server(incoming, invite, local_tag);
-        let invited = invited_event(invite, source, flow, message);
+        let invited = Invited { replaces, ..invited_event(invite, source, flow, message) };
         let invitation = Invitation {
             id: invite,
             phase: Phase::Ringing { server, again_at: NEVER },
             dialog: Some(dialog),
             trunk,
+            account,
+            was_referred: false,
             unacked: None,
             reoffer: Reoffer::Nobody,
             later: None,
@@ -292,6 +298,7 @@ fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message
         flow,
         sdp: sdp_of(message),
         max_forwards: message.max_forwards().ok().flatten().unwrap_or(MAX_FORWARDS),
+        replaces: None,
         call_id: message.call_id().unwrap_or_default().into(),
     }
 }

@@ -8,4 +8,5 @@ mod lossy;
 mod registrations;
 mod strangers;
 mod torture;
+mod transfers;
 mod world;

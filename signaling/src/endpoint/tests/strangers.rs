@@ -35,7 +35,7 @@ fn each_method_gets_its_refusal_and_nothing_happens() {
         ("SUBSCRIBE", 405),
         ("NOTIFY", 405),
         ("PUBLISH", 405),
-        ("REFER", 405),
+        ("REFER", 403),
         ("PRACK", 405),
         ("FLY", 501),
     ] {
