@@ -301,6 +301,8 @@ pub struct Trunk {
     pub ping_ms: Option<u64>,
     /// Calls at most at one time, both ways.
     pub max_calls: u32,
+    /// Whether it may have its calls transferred, by the routes that it may use.
+    pub transfers: bool,
 }
 
 /// A waiting line: what the floor must know, and what a waiting caller hears.

@@ -12,7 +12,8 @@ use std::{
 use bytes::Bytes;
 use tandem_signaling::{
     endpoint::{
-        Command, Destination, Endpoint, EndpointConfig, Event, Input, Invite, InviteId, Listener, Output, Peer, Target, Trunk,
+        Command, Destination, Endpoint, EndpointConfig, Event, Input, Invite, InviteId, Listener, Output, Peer, Rights, Target,
+        Trunk,
     },
     flow::{Flow, Transport},
 };
@@ -77,6 +78,7 @@ impl Pair {
                 options_ping_s: 0,
                 max_calls: 0,
                 register: false,
+                rights: Rights::default(),
             };
             pair.input(end, Input::Command(Command::SetTrunks(vec![trunk])));
         }

@@ -179,6 +179,13 @@ pub(super) const TRUNK: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    node(
+        "transfers",
+        "Whether the carrier may have its calls transferred (SIP REFER) to numbers of routes that it may use. Extensions always may.",
+        &[one("on", Kind::Flag, "`#false` when absent: whoever may transfer can make us call")],
+        &[],
+        Body::None,
+    ),
 ];
 
 pub(super) const QUEUE: &[NodeSpec] = &[

@@ -391,6 +391,7 @@ impl Line {
                 self.tell(at, Input::LegFailed { leg: at.leg, cause });
             }
             SipEvent::Ended { at, cause } => self.tell(at, Input::LegEnded { leg: at.leg, cause }),
+            SipEvent::Transferred { at, by, to } => self.tell(at, Input::Transfer { leg: at.leg, by, to }),
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
             SipEvent::Digit { at, digit } => self.tell(at, Input::Digit { leg: at.leg, digit }),
             SipEvent::Reachable { extension, reachable } => {

@@ -331,6 +331,8 @@ pub enum Event {
     Transferred {
         /// Which invitation.
         invite: InviteId,
+        /// Whose it is, proved.
+        by: Source,
         /// To whom.
         to: TransferTo,
     },

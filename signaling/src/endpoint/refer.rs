@@ -7,7 +7,7 @@
 use super::{
     Endpoint,
     client_transaction::{ClientMethod, NewClient, Purpose, new_branch},
-    contract::{Event, InviteId, TransferTo},
+    contract::{Event, InviteId, Source, TransferTo},
     dialog::Dialog,
     invitation::{Invitation, Phase},
     replaces::NotReplaced,
@@ -47,6 +47,13 @@ struct Wish {
     subscribes: bool,
     /// Why it cannot be done, although it may be asked for.
     impossible: Option<u16>,
+}
+
+impl Invitation {
+    /// Who is on the other side, if it is somebody we know.
+    fn party(&self) -> Option<Source> {
+        self.account.clone().map(Source::Account).or_else(|| self.trunk.clone().map(Source::Trunk))
+    }
 }
 
 impl Endpoint {
@@ -136,8 +143,9 @@ impl Endpoint {
             self.referrals.insert(invite, referral);
             self.notify_referrer(invite);
         }
-        if impossible.is_none() {
-            self.tell(Event::Transferred { invite, to });
+        let party = self.invites.get(&invite).and_then(|invitation| invitation.party());
+        if let (None, Some(by)) = (impossible, party) {
+            self.tell(Event::Transferred { invite, by, to });
         }
     }
 

@@ -10,6 +10,7 @@ mod registration;
 mod restart;
 mod signals;
 mod torture;
+mod transfer;
 mod transports;
 
 use std::path::Path;

@@ -205,6 +205,7 @@ impl Edge {
             | Event::ReofferAnswered { .. }
             | Event::ReofferRejected { .. }
             | Event::InfoDigit { .. }
+            | Event::Transferred { .. }
             | Event::TrunkUp { .. }
             | Event::TrunkDown { .. }
             | Event::AuthFailed { .. } => {}

@@ -8,6 +8,7 @@ mod leg;
 mod network;
 mod registrations;
 mod settings;
+mod transfers;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -72,6 +73,15 @@ pub enum SipEvent {
         /// Whether it holds us now.
         held: bool,
     },
+    /// A leg wants the other party of its conversation connected to a number.
+    Transferred {
+        /// Which.
+        at: LegRef,
+        /// Whose it is, proved.
+        by: Origin,
+        /// What it dialled.
+        to: PartyNumber,
+    },
     /// A key press that came as a message.
     Digit {
         /// On which leg.
@@ -121,6 +131,8 @@ pub struct SipEdge {
     invites: HashMap<InviteId, LegRef>,
     /// Arrived and not taken yet.
     arrived: HashMap<InviteId, SipLeg>,
+    /// Legs that asked for a transfer and are to hear how it goes, also when they are gone.
+    transfers: HashMap<LegRef, InviteId>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
 }
@@ -138,6 +150,7 @@ impl SipEdge {
             legs: HashMap::new(),
             invites: HashMap::new(),
             arrived: HashMap::new(),
+            transfers: HashMap::new(),
             bindings: HashMap::new(),
         }
     }
@@ -342,6 +355,7 @@ impl SipEdge {
             Event::Progressed { invite, code, sdp } => self.progressed(invite, code, sdp.as_deref(), media),
             Event::Answered { invite, sdp } => self.answered(invite, sdp.as_deref(), media),
             Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
+            Event::Transferred { invite, by, to } => self.transferred(invite, by, to),
             Event::InfoDigit { invite, digit, .. } => {
                 if let Some(at) = self.invites.get(&invite).copied() {
                     self.events.push_back(SipEvent::Digit { at, digit });

@@ -357,7 +357,7 @@ fn two_calls_of_one_phone_are_joined_and_those_of_two_are_not() {
         assert!(desk.words().is_empty());
     }
     assert_eq!(first.refer(&mut desk, &[("Refer-To", &refer_to(&second.replaces()))]).code(), Some(202));
-    let Some(Event::Transferred { invite, to }) = desk.events.pop_front() else { panic!("not transferred") };
+    let Some(Event::Transferred { invite, to, .. }) = desk.events.pop_front() else { panic!("not transferred") };
     assert_eq!((invite, to), (first.invite, TransferTo::Invitation(second.invite)));
 }
 
