@@ -303,6 +303,8 @@ pub struct Trunk {
     pub max_calls: u32,
     /// Whether it may have its calls transferred, by the routes that it may use.
     pub transfers: bool,
+    /// Whether it is trusted with who calls: believed, and told.
+    pub trusts_identity: bool,
 }
 
 /// A waiting line: what the floor must know, and what a waiting caller hears.

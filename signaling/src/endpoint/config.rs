@@ -172,6 +172,8 @@ pub struct Rights {
     /// Have its calls transferred (REFER), and for an account also take the place of another (Replaces).
     /// Whoever may do so can have any number called that the program lets them call.
     pub transfers: bool,
+    /// For a trunk: it is trusted with who calls. What it says of that is believed (RFC 3325), and it is told.
+    pub identity: bool,
 }
 
 /// One address of a carrier.

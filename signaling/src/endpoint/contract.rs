@@ -192,6 +192,8 @@ pub struct Invite {
     pub from_user: String,
     /// Display name of From, plain; empty for none.
     pub from_display: String,
+    /// Who calls, for trunks that are trusted with it; whether they want to be shown, for everybody.
+    pub identity: Identity,
     /// Our offer.
     pub sdp: Bytes,
     /// Further headers, name and value. One that would break the message is left out.
@@ -390,6 +392,30 @@ pub enum TransferTo {
     Invitation(InviteId),
 }
 
+/// Who calls, beyond what From claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Incoming: the number that a trusted trunk vouches for. Outgoing: the one that a trusted trunk is told;
+    /// that of From when `None`.
+    pub number: Option<String>,
+    /// The display name that came with it; empty when none did. Outgoing, that of From counts.
+    pub display: String,
+    /// The caller does not want to be shown (Privacy). Then nothing else is known here of an incoming call, and
+    /// From of an outgoing one names nobody.
+    pub is_withheld: bool,
+    /// Who diverted the call before, the first one first; of an incoming call only what a trusted trunk says.
+    pub diverted_by: Vec<Diverted>,
+}
+
+/// Somebody who was called first and had the call go elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diverted {
+    /// Their number, with escapes undone.
+    pub user: String,
+    /// Why, as a status code: 302 for always, 486 busy, 480 no answer; 300 when unknown.
+    pub code: u16,
+}
+
 /// An incoming invitation.
 #[derive(Clone, Debug)]
 pub struct Invited {
@@ -403,6 +429,8 @@ pub struct Invited {
     pub from_user: String,
     /// Display name of From: a claim.
     pub from_display: String,
+    /// What is known of the caller beyond that.
+    pub identity: Identity,
     /// User part of To with escapes undone.
     pub to_user: String,
     /// The way it came.

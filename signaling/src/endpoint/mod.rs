@@ -7,7 +7,8 @@
 //! into a sent one but what RFC 3261 says must be repeated.
 //!
 //! Where to look: `receive` sorts what comes in; `uas` and `uac` are the two sides of an invitation,
-//! `in_dialog` and `reinvite` what follows, `refer` and `replaces` transfers; `register` and `trunk` devices and carriers; `auth` who
+//! `in_dialog` and `reinvite` what follows, `refer` and `replaces` transfers; `identity`
+//! who calls as far as it is believed; `register` and `trunk` devices and carriers; `auth` who
 //! is who.
 
 mod auth;
@@ -15,6 +16,7 @@ mod client_transaction;
 mod config;
 mod contract;
 mod dialog;
+mod identity;
 mod in_dialog;
 mod invitation;
 mod limits;

@@ -143,8 +143,7 @@ impl Endpoint {
     ) -> Option<bytes::Bytes> {
         let (transport, address) = self.our_address(to);
         let domain = self.own_domain(trunk, to);
-        let user = EscapedUser(&wish.from_user);
-        let from = if wish.from_user.is_empty() { format!("sip:{domain}") } else { format!("sip:{user}@{domain}") };
+        let (display, from) = self.from_of(wish, &domain);
         let to_uri = match &wish.target {
             Target::Account(user) => format!("sip:{}@{domain}", EscapedUser(user)),
             Target::Trunk { .. } | Target::Uri(_) => request_uri.to_owned(),
@@ -152,12 +151,13 @@ impl Endpoint {
         let mut builder = RequestBuilder::new("INVITE", request_uri)
             .via(transport, address, &new_branch(branch))
             .max_forwards(max_forwards(wish))
-            .from(&wish.from_display, from, Token::new(local_tag).as_str())
+            .from(display, from, Token::new(local_tag).as_str())
             .to("", to_uri, None)
             .call_id(Token::new(call_id).as_str())
             .cseq(1)
             .contact(self.our_contact(to))
             .header(Name::Allow, ALLOW);
+        builder = self.with_identity(builder, wish, &domain, request_uri);
         if !self.config.product.is_empty() {
             builder = builder.header(Name::UserAgent, &self.config.product);
         }
@@ -355,21 +355,9 @@ impl Endpoint {
     }
 }
 
-/// Headers known to us that a program may add to an INVITE.
-const MAY_BE_ADDED: [Name; 12] = [
-    Name::AlertInfo,
-    Name::CallInfo,
-    Name::Diversion,
-    Name::HistoryInfo,
-    Name::Identity,
-    Name::PAssertedIdentity,
-    Name::PPreferredIdentity,
-    Name::Priority,
-    Name::Privacy,
-    Name::RemotePartyId,
-    Name::Subject,
-    Name::UserToUser,
-];
+/// Headers known to us that a program may add to an INVITE. Those that say who calls are written by `identity`.
+const MAY_BE_ADDED: [Name; 6] =
+    [Name::AlertInfo, Name::CallInfo, Name::Identity, Name::Priority, Name::Subject, Name::UserToUser];
 
 /// How many hops an invitation may make.
 fn max_forwards(wish: &Invite) -> u8 {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint,
-    contract::{EndedHow, Event, InviteId, Invited, Source},
+    contract::{EndedHow, Event, Identity, InviteId, Invited, Source},
     dialog::{Dialog, Trust},
     invitation::{Invitation, Phase, Reoffer, Unacked},
     receive::{ALLOW, sdp_of},
@@ -54,7 +54,8 @@ impl Endpoint {
         };
         let invite = self.next_invite();
         let server = self.open_server(incoming, invite, local_tag);
-        let invited = Invited { replaces, ..invited_event(invite, source, flow, message) };
+        let identity = self.identity_of(&source, message);
+        let invited = Invited { replaces, identity, ..invited_event(invite, source, flow, message) };
         let invitation = Invitation {
             id: invite,
             phase: Phase::Ringing { server, again_at: NEVER },
@@ -294,6 +295,7 @@ fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message
         request_user: user(Uri::parse(message.request_uri())),
         from_user: user(from.and_then(|from| from.uri())),
         from_display: from.map(|from| from.display_name().chars().take(LONGEST_NAME).collect()).unwrap_or_default(),
+        identity: Identity::default(),
         to_user: user(message.to().ok().and_then(|to| to.uri())),
         flow,
         sdp: sdp_of(message),

@@ -45,7 +45,7 @@ use owed::Owed;
 use play::Playing;
 use queue::Queueing;
 use talk::Talk;
-use transfer::Transfer;
+use transfer::{Returned, Transfer};
 
 /// Digits pressed ahead of the step that wants them; more are dropped.
 const TYPED_AHEAD: usize = 32;
@@ -62,6 +62,8 @@ pub struct Call {
     legs: Legs,
     /// A transfer under way: what the call is doing is for it.
     transfer: Option<Box<Transfer>>,
+    /// The last one that failed.
+    returned: Option<Box<Returned>>,
     /// Whose side the party is that the call is for, and whether a trunk carries it.
     side: (Blame, bool),
     owed: Owed,
@@ -112,6 +114,7 @@ impl Call {
             doing: Doing::AwaitStep,
             legs: Legs::new(),
             transfer: None,
+            returned: None,
             side: (Blame::Caller, by_trunk),
             owed: Owed::default(),
             typed: VecDeque::new(),
@@ -166,6 +169,7 @@ impl Call {
                 self.ledger.routed(route);
             }
             Input::Hangup { cause } => self.finish(at.now, cause, Blame::Us),
+            _ if self.hung_up_in_haste(at, &input) => {}
             Input::LegFailed { leg, cause } | Input::LegEnded { leg, cause } if leg == self.legs.caller() => {
                 let (party, by_trunk) = self.side;
                 let blame = ledger::blame(cause, party, by_trunk);

@@ -24,6 +24,25 @@ use crate::{
 /// How long the one who asked is called back, in ms.
 const RECALL_MS: u64 = 30_000;
 
+/// Some phones hang up by themselves when their transfer fails; nobody's hand is so quick, in ms.
+const HASTY_MS: u64 = 1_000;
+
+/// A conversation that goes on because a transfer failed.
+#[derive(Debug)]
+pub(super) struct Returned {
+    /// Who had asked for it.
+    by: LegId,
+    origin: Origin,
+    /// Why it failed.
+    cause: Cause,
+    record: bool,
+    /// Until when a hang-up is taken for the phone's.
+    taken_back_until: Timestamp,
+    /// Who was to be transferred, and whose side that is.
+    party: LegId,
+    side: (Blame, bool),
+}
+
 /// A transfer under way.
 #[derive(Debug)]
 pub(super) struct Transfer {
@@ -121,14 +140,22 @@ impl Call {
         self.ledger.ended = Some(cause);
         self.legs.say(Output::Transfer { by: transfer.by, news: TransferNews::Failed(cause) });
         self.legs.hush(self.legs.caller());
-        let Transfer { is_gone, talk, party, side, origin, record, .. } = *transfer;
-        if !is_gone {
-            self.legs.set_caller(party);
-            self.side = side;
-            self.settle_hold(at.now, &talk);
-            return Doing::Talk(talk);
+        let Transfer { by, is_gone, talk, party, side, origin, record } = *transfer;
+        if is_gone {
+            return self.fall_back(at, talk.with, origin, cause, record);
         }
-        match (talk.with, origin) {
+        let taken_back_until = at.now.plus_ms(HASTY_MS);
+        self.returned =
+            Some(Box::new(Returned { by, origin, cause, record, taken_back_until, party: self.legs.caller(), side: self.side }));
+        self.legs.set_caller(party);
+        self.side = side;
+        self.settle_hold(at.now, &talk);
+        Doing::Talk(talk)
+    }
+
+    /// Nobody took the party, and whoever asked is gone.
+    fn fall_back(&mut self, at: &mut Moment<'_>, with: With, origin: Origin, cause: Cause, record: bool) -> Doing {
+        match (with, origin) {
             (With::Agent { queueing, .. }, _) => self.queue_again(at, queueing),
             (With::Party { .. }, Origin::Extension(extension)) => {
                 self.trace("transfer", "whoever asked is called back");
@@ -138,6 +165,25 @@ impl Call {
             }
             (With::Party { .. }, Origin::Trunk(_)) => self.step_ended(at.now, outcome(cause)),
         }
+    }
+
+    /// Sees to a phone that hangs up because its transfer failed, before anybody can have meant it: the party is
+    /// not dropped for that. `false` when it is about something else.
+    pub(super) fn hung_up_in_haste(&mut self, at: &mut Moment<'_>, input: &Input) -> bool {
+        let (Input::LegEnded { leg, cause } | Input::LegFailed { leg, cause }) = *input else { return false };
+        let hasty = |returned: &mut Box<Returned>| returned.by == leg && at.now < returned.taken_back_until;
+        if !matches!(self.doing, Doing::Talk(_)) {
+            return false;
+        }
+        let Some(returned) = self.returned.take_if(hasty) else { return false };
+        let Doing::Talk(talk) = std::mem::replace(&mut self.doing, Doing::AwaitStep) else { return false };
+        self.trace("hung up", leg.to_string());
+        self.pay(LeaveReason::Fault, cause);
+        self.legs.set_caller(returned.party);
+        self.side = returned.side;
+        self.legs.hush(returned.party);
+        self.doing = self.fall_back(at, talk.with, returned.origin, returned.cause, returned.record);
+        true
     }
 
     /// The call ends while a transfer is under way.

@@ -92,6 +92,7 @@ ladders! {
     transfer_fails_while_the_agent_holds,
     transfer_fails_without_agent_goes_back_to_the_queue,
     transfer_fails_without_colleague_calls_them_back,
+    transfer_fails_and_the_phone_hangs_up_by_itself,
     transfer_is_refused_outside_of_conversations,
     transfer_nobody_to_call_back,
     transfer_one_at_a_time,

@@ -47,14 +47,18 @@ fn a_caller_whom_a_busy_colleague_does_not_take_is_back_with_the_agent() {
     let failed = agent.expect("TRANSFER_FAILED");
     assert!(failed["param"].as_str().is_some_and(|text| text.contains("486")), "{failed}");
     busy.succeed();
-    agent.resume();
+    // baresip hangs up by itself then: the caller is in the queue again, with the place they had, and is offered
+    // to the agent.
+    agent.expect("CALL_CLOSED");
+    agent.expect("CALL_ESTABLISHED");
     let heard = caller.heard().seconds_of(900.0);
     caller.until_heard(900.0, heard + 0.5);
     // And to a number that no route knows.
     agent.transfer("4711");
     let failed = agent.expect("TRANSFER_FAILED");
     assert!(failed["param"].as_str().is_some_and(|text| text.contains("404")), "{failed}");
-    agent.resume();
+    agent.expect("CALL_CLOSED");
+    agent.expect("CALL_ESTABLISHED");
     let heard = caller.heard().seconds_of(900.0);
     caller.until_heard(900.0, heard + 0.5);
     assert!(!caller.has("CALL_CLOSED") && !agent.has("CALL_CLOSED"));

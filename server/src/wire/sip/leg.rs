@@ -22,6 +22,8 @@ pub(super) struct SipLeg {
     pub(super) answered: bool,
     /// Hops that a call of ours on behalf of this leg may still take: so a loop through ourselves ends.
     pub(super) max_forwards: Option<u8>,
+    /// Its party does not want to be shown to others.
+    pub(super) is_withheld: bool,
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
@@ -69,6 +71,7 @@ impl SipLeg {
             invite,
             answered: false,
             max_forwards: None,
+            is_withheld: false,
             incoming: false,
             allowed,
             signalling: None,

@@ -33,6 +33,9 @@ use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::Settings;
 
+/// The number of a caller who does not want to be known.
+const WITHHELD: &str = "anonymous";
+
 /// Numbers and names from outside longer than this are cut.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -300,6 +303,7 @@ impl SipEdge {
         let mut leg = SipLeg::outgoing(invite, self.settings.codecs_of(trunk));
         let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
+        let is_withheld = self.legs.get(&caller).is_some_and(|leg| leg.is_withheld) || caller_id.as_str() == WITHHELD;
         let headers = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
         let sdp = leg.offer(at, &wanted, &self.settings, media)?;
         self.legs.insert(at, leg);
@@ -307,8 +311,9 @@ impl SipEdge {
         self.command(Command::Invite(Box::new(endpoint::Invite {
             invite,
             target: to,
-            from_user: if caller_id.as_str().is_empty() { "anonymous".to_owned() } else { caller_id.as_str().to_owned() },
+            from_user: if caller_id.as_str().is_empty() { WITHHELD.to_owned() } else { caller_id.as_str().to_owned() },
             from_display: from_display.to_owned(),
+            identity: endpoint::Identity { is_withheld, ..endpoint::Identity::default() },
             sdp,
             headers: headers.into_iter().collect(),
         })));
@@ -372,7 +377,7 @@ impl SipEdge {
     }
 
     fn invited(&mut self, invited: Invited) {
-        let Invited { invite, source, request_user, from_user, from_display, flow, sdp, max_forwards, .. } = invited;
+        let Invited { invite, source, request_user, from_user, from_display, identity, flow, sdp, max_forwards, .. } = invited;
         let trunk = match &source {
             Source::Trunk(name) => Some(name.as_ref().into()),
             Source::Account(_) => None,
@@ -385,13 +390,22 @@ impl SipEdge {
             }
         };
         leg.max_forwards = Some(max_forwards);
+        leg.is_withheld = identity.is_withheld;
         let (origin, from) = match source {
             Source::Account(user) => (Origin::Extension(user.as_ref().into()), PartyNumber::from(user.as_ref())),
-            Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(&from_user)),
+            // A number that is withheld is not kept either: it was sent for the network, not for us.
+            Source::Trunk(name) if identity.is_withheld => (Origin::Trunk(name.as_ref().into()), PartyNumber::from(WITHHELD)),
+            Source::Trunk(name) => {
+                (Origin::Trunk(name.as_ref().into()), number(identity.number.as_deref().unwrap_or(&from_user)))
+            }
+        };
+        let display = match (identity.is_withheld, identity.number) {
+            (true, _) => String::new(),
+            (false, Some(_)) if !identity.display.is_empty() => identity.display,
+            (false, _) => from_display,
         };
         self.arrived.insert(invite, leg);
-        let arrived =
-            Arrived { invite: InviteRef(invite), origin, from, display: text(&from_display), to: number(&request_user) };
+        let arrived = Arrived { invite: InviteRef(invite), origin, from, display: text(&display), to: number(&request_user) };
         self.events.push_back(SipEvent::Arrived(Box::new(arrived)));
     }
 

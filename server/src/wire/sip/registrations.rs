@@ -115,7 +115,7 @@ fn account(person: &Person) -> Option<Account> {
         ha1_md5,
         ha1_sha256,
         max_bindings: MAX_DEVICES,
-        rights: Rights { transfers: true },
+        rights: Rights { transfers: true, ..Rights::default() },
     })
 }
 

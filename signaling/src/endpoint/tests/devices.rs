@@ -7,7 +7,7 @@ use super::{
     world::SDP,
 };
 use crate::{
-    endpoint::{Command, Destination, Event, Invite, InviteId, Source, Target},
+    endpoint::{Command, Destination, Event, Identity, Invite, InviteId, Source, Target},
     message::{Message, Name, ResponseBuilder},
 };
 
@@ -18,8 +18,15 @@ fn sdp() -> Bytes {
 fn call_alice(desk: &mut Desk) -> InviteId {
     let invite = desk.endpoint.next_invite();
     let target = Target::Account("alice".into());
-    let wish =
-        Invite { invite, target, from_user: "7".to_owned(), from_display: "Seven".to_owned(), sdp: sdp(), headers: Vec::new() };
+    let wish = Invite {
+        identity: Identity::default(),
+        invite,
+        target,
+        from_user: "7".to_owned(),
+        from_display: "Seven".to_owned(),
+        sdp: sdp(),
+        headers: Vec::new(),
+    };
     desk.command(Command::Invite(Box::new(wish)));
     invite
 }

@@ -4,6 +4,7 @@ mod calls;
 mod carriers;
 mod desk;
 mod devices;
+mod identities;
 mod lossy;
 mod registrations;
 mod strangers;

@@ -285,7 +285,7 @@ fn a_trunk_transfers_only_when_it_may() {
     for transfers in [false, true] {
         let mut desk = Desk::new();
         let carrier = "203.0.113.5:5060".parse().unwrap();
-        let rights = Rights { transfers };
+        let rights = Rights { transfers, ..Rights::default() };
         desk.command(Command::SetTrunks(vec![crate::endpoint::Trunk { rights, ..trunk("carrier", carrier, Transport::Udp) }]));
         desk.words();
         let mut phone = Phone::new("carrier", "", "203.0.113.5:5060");

@@ -78,7 +78,13 @@ pub(super) fn trunk(name: &str, to: SocketAddr, transport: Transport) -> Trunk {
 
 pub(super) fn account(user: &str, password: &str) -> Account {
     let ha1 = ha1(user, REALM, password);
-    Account { user: user.into(), ha1_md5: ha1.md5, ha1_sha256: ha1.sha256, max_bindings: 4, rights: Rights { transfers: true } }
+    Account {
+        user: user.into(),
+        ha1_md5: ha1.md5,
+        ha1_sha256: ha1.sha256,
+        max_bindings: 4,
+        rights: Rights { transfers: true, identity: true },
+    }
 }
 
 impl World {
