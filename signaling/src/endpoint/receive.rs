@@ -20,8 +20,8 @@ use crate::{
 /// What we serve.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER, REFER";
 
-/// The extensions that a peer may require of us, and in which requests: Replaces (RFC 3891), REFER without a
-/// subscription (RFC 4488).
+/// The extensions that a peer may require of us, and in which requests: Replaces (RFC 3891; the program has the
+/// last word on it, so we do not offer it), REFER without a subscription (RFC 4488).
 const SUPPORTED: [(&str, Method); 2] = [("replaces", Method::Invite), ("norefersub", Method::Refer)];
 
 /// The bodies that we read.
@@ -141,7 +141,7 @@ pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
         .header(Name::Allow, ALLOW)
         .header(Name::Accept, ACCEPT)
         .header(Name::AcceptEncoding, "identity")
-        .header(Name::Supported, SUPPORTED.map(|(tag, _)| tag).join(", "))
+        .header(Name::Supported, "norefersub")
 }
 
 /// Whether the body is SDP as it stands.

@@ -135,7 +135,7 @@ pub struct SipEdge {
     /// Arrived and not taken yet.
     arrived: HashMap<InviteId, SipLeg>,
     /// Legs that asked for a transfer and are to hear how it goes, also when they are gone.
-    transfers: HashMap<LegRef, InviteId>,
+    transfers: HashMap<LegRef, transfers::Asked>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
 }
@@ -324,6 +324,7 @@ impl SipEdge {
     pub fn end(&mut self, at: LegRef, cause: Cause) {
         let Some(leg) = self.legs.remove(&at) else { return };
         self.invites.remove(&leg.invite);
+        self.forget_transfer(at);
         let (code, reason) = causes::to_code(cause);
         let (invite, reason) = (leg.invite, reason.to_owned());
         if leg.is_incoming() && !leg.answered && code >= 300 {
@@ -377,7 +378,13 @@ impl SipEdge {
     }
 
     fn invited(&mut self, invited: Invited) {
-        let Invited { invite, source, request_user, from_user, from_display, identity, flow, sdp, max_forwards, .. } = invited;
+        let Invited {
+            invite, source, request_user, from_user, from_display, identity, flow, sdp, max_forwards, replaces, ..
+        } = invited;
+        if replaces.is_some() {
+            // Calls cannot take each other's places yet; as a call of its own it would be somebody else's.
+            return self.command(Command::Reject { invite, code: 603, reason: String::new(), retry_after_s: None });
+        }
         let trunk = match &source {
             Source::Trunk(name) => Some(name.as_ref().into()),
             Source::Account(_) => None,
@@ -412,6 +419,7 @@ impl SipEdge {
     fn forget(&mut self, invite: InviteId) -> Option<LegRef> {
         let at = self.invites.remove(&invite)?;
         self.legs.remove(&at);
+        self.forget_transfer(at);
         Some(at)
     }
 

@@ -6,6 +6,13 @@ use tandem_switch::{call::TransferNews, cdr::Origin, name::PartyNumber};
 use super::{SipEdge, SipEvent, causes, number};
 use crate::wire::LegRef;
 
+/// A transfer that a leg asked for.
+pub(super) struct Asked {
+    invite: InviteId,
+    /// The call has taken it up, and will say how it ends.
+    has_begun: bool,
+}
+
 impl SipEdge {
     pub(super) fn transferred(&mut self, invite: InviteId, by: Source, to: TransferTo) {
         let at = self.invites.get(&invite).copied();
@@ -20,14 +27,19 @@ impl SipEdge {
             Source::Account(user) => Origin::Extension(user.as_ref().into()),
             Source::Trunk(name) => Origin::Trunk(name.as_ref().into()),
         };
-        self.transfers.insert(at, invite);
+        self.transfers.insert(at, Asked { invite, has_begun: false });
         self.events.push_back(SipEvent::Transferred { at, by, to });
     }
 
     /// Tells whoever asked for a transfer how it goes.
     pub fn transfer_goes(&mut self, at: LegRef, news: &TransferNews) {
+        let Some(asked) = self.transfers.get_mut(&at) else { return };
+        let invite = asked.invite;
         let code = match news {
-            TransferNews::Begun { .. } => return,
+            TransferNews::Begun { .. } => {
+                asked.has_begun = true;
+                return;
+            }
             TransferNews::Rings => 180,
             TransferNews::Taken => 200,
             TransferNews::Refused => 480,
@@ -37,10 +49,18 @@ impl SipEdge {
                 code => code,
             },
         };
-        let Some(invite) = self.transfers.get(&at).copied() else { return };
         if code >= 200 {
             self.transfers.remove(&at);
         }
         self.command(Command::TransferProgress { invite, code });
+    }
+
+    /// A leg is gone. A transfer that has not begun never will.
+    pub(super) fn forget_transfer(&mut self, at: LegRef) {
+        if let Some(asked) = self.transfers.get(&at).filter(|asked| !asked.has_begun) {
+            let invite = asked.invite;
+            self.transfers.remove(&at);
+            self.command(Command::TransferProgress { invite, code: 480 });
+        }
     }
 }
