@@ -12,6 +12,7 @@ mod registration;
 mod restart;
 mod signals;
 mod torture;
+mod transfer;
 mod transports;
 mod watching;
 

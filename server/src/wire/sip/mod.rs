@@ -10,6 +10,7 @@ mod leg;
 mod network;
 mod registrations;
 mod settings;
+mod transfers;
 mod watched;
 
 use std::{
@@ -20,7 +21,7 @@ use std::{
 
 use bytes::Bytes;
 use tandem_signaling::{
-    endpoint::{self, Command, Endpoint, Event, Input, InviteId, Invited, Output, Source},
+    endpoint::{self, Command, Endpoint, Event, Input, InviteId, Invited, Output, PartyIdentity, Source},
     flow::Flow,
     sdp::SessionDescription,
 };
@@ -40,6 +41,9 @@ pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_ide
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::Settings;
+
+/// The number of a caller who does not want to be known.
+const WITHHELD: &str = "anonymous";
 
 /// Numbers and names from outside longer than this are cut.
 const MAX_NAME_CHARS: usize = 64;
@@ -87,6 +91,15 @@ pub enum SipEvent {
         at: LegRef,
         /// Whether it holds us now.
         held: bool,
+    },
+    /// A leg wants the other party of its conversation connected to a number.
+    Transferred {
+        /// Which.
+        at: LegRef,
+        /// Whose it is, proved.
+        by: Origin,
+        /// What it dialled.
+        to: PartyNumber,
     },
     /// A key press that came as a message.
     Digit {
@@ -139,6 +152,8 @@ pub struct SipEdge {
     invites: HashMap<InviteId, LegRef>,
     /// Arrived and not taken yet.
     arrived: HashMap<InviteId, SipLeg>,
+    /// Legs that asked for a transfer and are to hear how it goes, also when they are gone.
+    transfers: HashMap<LegRef, transfers::Asked>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
     capture: Capture,
@@ -158,6 +173,7 @@ impl SipEdge {
             legs: HashMap::new(),
             invites: HashMap::new(),
             arrived: HashMap::new(),
+            transfers: HashMap::new(),
             bindings: HashMap::new(),
             capture,
             identity: IdentityDesk::new(judge.0),
@@ -323,7 +339,11 @@ impl SipEdge {
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
         let hops = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
         let mut headers: Vec<_> = hops.into_iter().collect();
-        if let Target::Trunk { trunk, number } = target {
+        let is_withheld = self.legs.get(&caller).is_some_and(|leg| leg.is_withheld) || caller_id.as_str() == WITHHELD;
+        // A signature would name who does not want to be named.
+        if let Target::Trunk { trunk, number } = target
+            && !is_withheld
+        {
             let from_trunk = self.legs.get(&caller).is_some_and(|leg| leg.from_trunk);
             headers.extend(self.identity.sign(self.now, trunk, (caller_id.as_str(), number.as_str()), from_trunk));
         }
@@ -333,8 +353,9 @@ impl SipEdge {
         self.command(Command::Invite(Box::new(endpoint::Invite {
             invite,
             target: to,
-            from_user: if caller_id.as_str().is_empty() { "anonymous".to_owned() } else { caller_id.as_str().to_owned() },
+            from_user: if caller_id.as_str().is_empty() { WITHHELD.to_owned() } else { caller_id.as_str().to_owned() },
             from_display: from_display.to_owned(),
+            party: PartyIdentity { is_withheld, ..PartyIdentity::default() },
             sdp,
             headers,
         })));
@@ -345,6 +366,7 @@ impl SipEdge {
     pub fn end(&mut self, at: LegRef, cause: Cause) {
         let Some(leg) = self.legs.remove(&at) else { return };
         self.invites.remove(&leg.invite);
+        self.forget_transfer(at);
         let (code, reason) = causes::to_code(cause);
         let (invite, reason) = (leg.invite, reason.to_owned());
         if leg.is_incoming() && !leg.answered && code >= 300 {
@@ -383,6 +405,7 @@ impl SipEdge {
             Event::Progressed { invite, code, sdp } => self.progressed(invite, code, sdp.as_deref(), media),
             Event::Answered { invite, sdp } => self.answered(invite, sdp.as_deref(), media),
             Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
+            Event::Transferred { invite, by, to } => self.transferred(invite, by, to),
             Event::InfoDigit { invite, digit, .. } => {
                 if let Some(at) = self.invites.get(&invite).copied() {
                     self.events.push_back(SipEvent::Digit { at, digit });
@@ -399,14 +422,17 @@ impl SipEdge {
     }
 
     fn invited(&mut self, mut invited: Invited) {
-        let Invited { invite, source, request_user, from_user, from_display, flow, sdp, max_forwards, .. } = &mut invited;
-        let (invite, flow, max_forwards) = (*invite, *flow, *max_forwards);
-        let trunk: Option<TrunkName> = match source {
+        let (invite, flow, max_forwards) = (invited.invite, invited.flow, invited.max_forwards);
+        if invited.replaces.is_some() {
+            // Calls cannot take each other's places yet; as a call of its own it would be somebody else's.
+            return self.command(Command::Reject { invite, code: 603, reason: String::new(), retry_after_s: None });
+        }
+        let trunk: Option<TrunkName> = match &invited.source {
             Source::Trunk(name) => Some(name.as_ref().into()),
             Source::Account(_) => None,
         };
         let codecs = self.settings.codecs_of(trunk.as_ref());
-        let mut leg = match SipLeg::incoming(invite, flow.remote.ip(), sdp.as_deref(), codecs) {
+        let mut leg = match SipLeg::incoming(invite, flow.remote.ip(), invited.sdp.as_deref(), codecs) {
             Ok(leg) => leg,
             Err((code, reason)) => {
                 return self.command(Command::Reject { invite, code, reason, retry_after_s: None });
@@ -414,14 +440,10 @@ impl SipEdge {
         };
         leg.max_forwards = Some(max_forwards);
         leg.from_trunk = trunk.is_some();
-        let (origin, from) = match source {
-            Source::Account(user) => (Origin::Extension(user.as_ref().into()), PartyNumber::from(user.as_ref())),
-            Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(from_user)),
-        };
+        leg.is_withheld = invited.party.is_withheld;
         self.arrived.insert(invite, leg);
-        let (display, to) = (text(from_display), number(request_user));
-        let arrived = Arrived { invite: InviteRef(invite), origin, from, display, to, identity: None };
-        let standing = self.identity.examine(self.now, &mut invited, Box::new(arrived));
+        let arrived = Box::new(arrived(&invited));
+        let standing = self.identity.examine(self.now, &mut invited, arrived);
         self.stands(invite, standing);
     }
 
@@ -455,6 +477,7 @@ impl SipEdge {
     fn forget(&mut self, invite: InviteId) -> Option<LegRef> {
         let at = self.invites.remove(&invite)?;
         self.legs.remove(&at);
+        self.forget_transfer(at);
         Some(at)
     }
 
@@ -523,6 +546,24 @@ impl SipEdge {
             Err(code) => self.command(Command::RejectReoffer { invite, code }),
         }
     }
+}
+
+/// Who calls, as far as it is believed, and whom.
+fn arrived(invited: &Invited) -> Arrived {
+    let Invited { source, party, from_user, from_display, .. } = invited;
+    let (origin, from) = match source {
+        Source::Account(user) => (Origin::Extension(user.as_ref().into()), PartyNumber::from(user.as_ref())),
+        // A number that is withheld is not kept either: it was sent for the network, not for us.
+        Source::Trunk(name) if party.is_withheld => (Origin::Trunk(name.as_ref().into()), PartyNumber::from(WITHHELD)),
+        Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(party.number.as_ref().unwrap_or(from_user))),
+    };
+    let display = match party.number {
+        _ if party.is_withheld => "",
+        Some(_) if !party.display.is_empty() => &party.display,
+        _ => from_display,
+    };
+    let (invite, display, to) = (InviteRef(invited.invite), text(display), number(&invited.request_user));
+    Arrived { invite, origin, from, display, to, identity: None }
 }
 
 /// A number as the other side wrote it, without what no number has.
