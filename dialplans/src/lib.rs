@@ -45,7 +45,7 @@ pub use say::{say, vocabulary};
 pub use schedule::{Override, Overrides, Schedule, Standing, Transition};
 pub use settings::{
     Codec, Credentials, Digest, ExtensionRange, Host, HostPort, Listen, Network, Peer, Queue, Secret, StarterAgents, TlsFiles,
-    Transport, Trunk,
+    Transport, Trunk, TrunkTls,
 };
 pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES, Source};
 pub use template::Template;

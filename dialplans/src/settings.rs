@@ -25,8 +25,10 @@ pub struct Listen {
     pub sip_tcp: Vec<SocketAddr>,
     /// SIP over TLS.
     pub sip_tls: Vec<SocketAddr>,
-    /// HTTP: API, health and metrics.
+    /// HTTP: API, health and metrics; SIP over WebSocket.
     pub http: Vec<SocketAddr>,
+    /// The same in TLS.
+    pub https: Vec<SocketAddr>,
     /// Address that audio is sent from and received on.
     pub rtp_address: IpAddr,
     /// First and last port for audio.
@@ -53,6 +55,7 @@ impl Default for Listen {
             sip_tcp: Vec::new(),
             sip_tls: Vec::new(),
             http: Vec::new(),
+            https: Vec::new(),
             rtp_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             rtp_ports: (20_000, 29_999),
             advertise: None,
@@ -65,7 +68,7 @@ impl Listen {
     /// The same ports on another address (`--bind ADDRESS`).
     #[must_use]
     pub fn on(mut self, address: IpAddr) -> Self {
-        for list in [&mut self.sip_udp, &mut self.sip_tcp, &mut self.sip_tls, &mut self.http] {
+        for list in [&mut self.sip_udp, &mut self.sip_tcp, &mut self.sip_tls, &mut self.http, &mut self.https] {
             list.iter_mut().for_each(|bind| bind.set_ip(address));
         }
         self.rtp_address = address;
@@ -284,6 +287,17 @@ pub struct Credentials {
     pub secret: Secret,
 }
 
+/// How a trunk's peer proves itself over TLS, and we to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkTls {
+    /// What its certificate must be for; the peer's host when `None`.
+    pub name: Option<Host>,
+    /// File of the only authorities that count; those of the machine when `None`.
+    pub authorities: Option<String>,
+    /// What we show when we are asked.
+    pub own: Option<TlsFiles>,
+}
+
 /// A carrier link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
@@ -293,6 +307,8 @@ pub struct Trunk {
     pub networks: Vec<Network>,
     /// Where our calls go; `None` for a trunk that only brings calls.
     pub peer: Option<Peer>,
+    /// How the peer proves itself over TLS; by its host's name and the machine's authorities when `None`.
+    pub tls: Option<TrunkTls>,
     /// User and password, when the other side asks for them.
     pub credentials: Option<Credentials>,
     /// Audio formats that are offered and taken, best first; all that the switch knows when empty.

@@ -7,6 +7,7 @@
 //! - [`vocabulary`]: our messages as those of the `rsip` crate, and back, for programs that embed us.
 //! - [`capture`]: copies of messages for a collector, with secrets masked.
 //! - [`identity`]: who a caller is, vouched for by a signature: checking it, and signing.
+//! - [`stun`]: the keep-alive of devices behind NATs.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
@@ -20,5 +21,6 @@ pub mod identity;
 pub mod message;
 pub mod registrar;
 pub mod sdp;
+pub mod stun;
 pub mod transport;
 pub mod vocabulary;

@@ -58,6 +58,8 @@ impl From<Transport> for rsip::Transport {
             Transport::Udp => Self::Udp,
             Transport::Tcp => Self::Tcp,
             Transport::Tls => Self::Tls,
+            Transport::Ws => Self::Ws,
+            Transport::Wss => Self::Wss,
         }
     }
 }
@@ -70,6 +72,8 @@ impl TryFrom<rsip::Transport> for Transport {
             rsip::Transport::Udp => Ok(Self::Udp),
             rsip::Transport::Tcp => Ok(Self::Tcp),
             rsip::Transport::Tls => Ok(Self::Tls),
+            rsip::Transport::Ws => Ok(Self::Ws),
+            rsip::Transport::Wss => Ok(Self::Wss),
             _ => Err(NotExpressible::NoSuchWord),
         }
     }

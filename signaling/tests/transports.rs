@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tandem_signaling::flow::{Flow, Transport};
-use tandem_signaling::transport::{SendError, StreamEvent, StreamLimits, Streams, UdpTransport};
+use tandem_signaling::transport::{SendError, StreamEvent, StreamLimits, Streams, TlsPeer, TlsPeers, UdpTransport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 const MESSAGE: &[u8] = b"OPTIONS sip:a@h SIP/2.0\r\nCall-ID: c\r\nContent-Length: 3\r\n\r\nabc";
@@ -27,6 +27,9 @@ struct World {
     streams: Streams,
     events: mpsc::Receiver<StreamEvent>,
     address: SocketAddr,
+    peers: watch::Sender<Arc<TlsPeers>>,
+    /// The certificate that is shown.
+    server: Option<watch::Sender<Arc<ServerConfig>>>,
 }
 
 /// Streams that listen on a free port of loopback.
@@ -36,13 +39,18 @@ fn world(limits: StreamLimits) -> World {
 
 fn world_with(limits: StreamLimits, roots: RootCertStore, server: Option<Arc<ServerConfig>>) -> World {
     let (events_tx, events) = mpsc::channel(16);
-    let client = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
-    let client = client.with_root_certificates(roots).with_no_client_auth();
-    let streams = Streams::new(limits, Handle::current(), events_tx, Arc::new(client));
+    let (peers, tls) = watch::channel(Arc::new(TlsPeers::new(Arc::new(client(roots)))));
+    let streams = Streams::new(limits, Handle::current(), events_tx, tls);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    streams.listen(listener, server).unwrap();
-    World { streams, events, address }
+    let server = server.map(watch::Sender::new);
+    streams.listen(listener, server.as_ref().map(watch::Sender::subscribe)).unwrap();
+    World { streams, events, address, peers, server }
+}
+
+fn client(roots: RootCertStore) -> ClientConfig {
+    let client = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    client.with_root_certificates(roots).with_no_client_auth()
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
@@ -239,4 +247,117 @@ async fn a_certificate_for_another_name_or_of_nobody_we_trust_is_refused() {
         caller.streams.send_to(Transport::Tls, callee.address, None, Bytes::from_static(MESSAGE)).unwrap();
         caller.closed().await;
     }
+}
+
+#[tokio::test]
+async fn a_peer_must_prove_the_name_that_is_configured_and_not_its_address() {
+    let (roots, server) = certificate("sip.carrier.example");
+    let mut callee = world_with(limits(), RootCertStore::empty(), Some(server));
+    let mut caller = world_with(limits(), RootCertStore::empty(), None);
+    let expect = |caller: &World, name: &'static str, to| {
+        let mut peers = TlsPeers::new(Arc::new(client(roots.clone())));
+        let peer = TlsPeer { name: ServerName::try_from(name).unwrap(), config: Arc::new(client(roots.clone())) };
+        peers.expect("carrier", peer);
+        peers.found("carrier", [to]);
+        caller.peers.send_replace(Arc::new(peers));
+    };
+    let (to, message) = (callee.address, Bytes::from_static(MESSAGE));
+    expect(&caller, "sip.other.example", to);
+    caller.streams.send_to(Transport::Tls, to, None, message.clone()).unwrap();
+    caller.closed().await;
+    expect(&caller, "sip.carrier.example", to);
+    let first = caller.streams.send_to(Transport::Tls, to, None, message.clone()).unwrap();
+    caller.opened().await;
+    callee.opened().await;
+    assert_eq!(&callee.message().await.1[..], MESSAGE);
+    // The connection proved one name: for another it is not used.
+    expect(&caller, "sip.other.example", to);
+    let second = caller.streams.send_to(Transport::Tls, to, None, message.clone()).unwrap();
+    assert_ne!(first, second);
+    caller.closed().await;
+    expect(&caller, "sip.carrier.example", to);
+    assert_eq!(caller.streams.send_to(Transport::Tls, to, None, message), Ok(first));
+}
+
+#[tokio::test]
+async fn a_new_certificate_counts_for_new_connections_and_old_ones_stay() {
+    let (old_roots, old) = certificate("127.0.0.1");
+    let (new_roots, new) = certificate("127.0.0.1");
+    let mut callee = world_with(limits(), RootCertStore::empty(), Some(old));
+    let mut before = world_with(limits(), old_roots, None);
+    let (to, message) = (callee.address, Bytes::from_static(MESSAGE));
+    let id = before.streams.send_to(Transport::Tls, to, None, message.clone()).unwrap();
+    callee.opened().await;
+    assert_eq!(&callee.message().await.1[..], MESSAGE);
+    callee.server.as_ref().unwrap().send_replace(new);
+    let mut after = world_with(limits(), new_roots, None);
+    after.streams.send_to(Transport::Tls, to, None, message.clone()).unwrap();
+    callee.opened().await;
+    assert_eq!(&callee.message().await.1[..], MESSAGE);
+    assert_eq!(before.streams.send_to(Transport::Tls, to, None, message), Ok(id), "the old one lives on");
+    assert_eq!(&callee.message().await.1[..], MESSAGE);
+    assert!(matches!(before.next().await, StreamEvent::Opened { .. }));
+    assert!(matches!(after.next().await, StreamEvent::Opened { .. }));
+}
+
+#[tokio::test]
+async fn handshakes_that_do_not_go_on_end_and_are_few() {
+    let (_, server) = certificate("127.0.0.1");
+    let few = StreamLimits { handshakes: 1, connect: Duration::from_millis(300), ..limits() };
+    let world = world_with(few, RootCertStore::empty(), Some(server));
+    let mut silent = TcpStream::connect(world.address).await.unwrap();
+    // Bytes at once, so that the order of the two is that of their connecting.
+    silent.write_all(b"\x16\x03").await.unwrap();
+    let mut second = TcpStream::connect(world.address).await.unwrap();
+    assert_eq!(read(&mut second, 1).await, b"", "no room for another handshake");
+    assert_eq!(read(&mut silent, 1).await, b"", "ended when its time was over");
+}
+
+#[tokio::test]
+async fn whoever_connects_and_says_nothing_is_closed_however_many_line_ends_come() {
+    let mut world = world(StreamLimits { first: Duration::from_millis(300), ..limits() });
+    let mut peer = TcpStream::connect(world.address).await.unwrap();
+    world.opened().await;
+    let line_ends = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            tick.tick().await;
+            if peer.write_all(b"\r\n\r\n").await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = line_ends => {}
+        () = world.closed() => {}
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_we_opened_is_kept_alive_and_one_that_stops_answering_is_closed() {
+    let mut world = world(StreamLimits { ping: Duration::from_millis(50), ..limits() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    world.streams.send_to(Transport::Tcp, to, None, Bytes::from_static(b"x")).unwrap();
+    let (mut peer, _) = listener.accept().await.unwrap();
+    world.opened().await;
+    // A peer that never answered may not know of keep-alives: it is not given up.
+    assert_eq!(read(&mut peer, 13).await, b"x\r\n\r\n\r\n\r\n\r\n\r\n");
+    peer.write_all(b"\r\n").await.unwrap();
+    world.closed().await;
+    assert_eq!(world.streams.count(), 0);
+}
+
+#[tokio::test]
+async fn a_stun_keep_alive_is_answered_beside_sip() {
+    let mut ours = UdpTransport::new(UdpTransport::bind("127.0.0.1:0".parse().unwrap()).unwrap()).unwrap();
+    let peer = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42][..], b"transaction."].concat();
+    peer.send_to(&request, ours.local()).await.unwrap();
+    peer.send_to(MESSAGE, ours.local()).await.unwrap();
+    timeout(SOON, std::future::poll_fn(|context| ours.poll_ready(context))).await.unwrap().unwrap();
+    assert_eq!(&ours.try_receive().unwrap().0[..], MESSAGE, "the loop hears of messages only");
+    let mut buffer = [0; 64];
+    let (length, _) = timeout(SOON, peer.recv_from(&mut buffer)).await.unwrap().unwrap();
+    assert_eq!((length, &buffer[..2], &buffer[8..20]), (32, &[1, 1][..], &b"transaction."[..]));
 }

@@ -13,4 +13,5 @@ pub mod switch;
 pub mod tone;
 pub mod wait;
 pub mod watcher;
+pub mod web;
 pub mod words;

@@ -75,7 +75,7 @@ pub fn needs(sources: &[Source]) -> Needs {
             }
             files.extend(identity::files(item).map(str::to_owned));
             if item.spec.name == "tls" {
-                files.extend(["certificate", "key"].iter().filter_map(|name| item.prop_text(name)).map(str::to_owned));
+                files.extend(["ca", "certificate", "key"].iter().filter_map(|name| item.prop_text(name)).map(str::to_owned));
             }
         });
     }

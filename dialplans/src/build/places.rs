@@ -10,7 +10,7 @@ use tandem_switch::{
 use super::{Builder, tops};
 use crate::{
     read::{Data, Item, is_extension},
-    settings::{Codec, Credentials, ExtensionRange, Listen, Peer, Queue, StarterAgents, TlsFiles, Transport, Trunk},
+    settings::{Codec, Credentials, ExtensionRange, Listen, Peer, Queue, StarterAgents, TlsFiles, Transport, Trunk, TrunkTls},
 };
 
 /// Agents that one node makes at most.
@@ -52,6 +52,7 @@ impl Builder<'_> {
         listen.sip_tcp = binds("sip-tcp");
         listen.sip_tls = binds("sip-tls");
         listen.http = binds("http");
+        listen.https = binds("https");
         let first_sip = listen.sip_udp.iter().chain(&listen.sip_tcp).chain(&listen.sip_tls).next();
         if let Some(address) = first_sip {
             listen.rtp_address = address.ip();
@@ -71,15 +72,43 @@ impl Builder<'_> {
         }
         if let Some(tls) = item.child("tls") {
             let file = |name| tls.prop_text(name).unwrap_or_default().to_owned();
-            let files = TlsFiles { certificate: file("certificate"), key: file("key") };
-            for path in [&files.certificate, &files.key] {
-                if !path.is_empty() && !self.world.files.contains(path) {
-                    self.findings.error("missing-file", tls.at, format!("there is no file `{path}`"));
-                }
-            }
-            listen.tls = Some(files);
+            self.must_be_there(tls);
+            listen.tls = Some(TlsFiles { certificate: file("certificate"), key: file("key") });
         }
         listen
+    }
+
+    /// The files that a `tls` node names must exist.
+    fn must_be_there(&mut self, tls: &Item) {
+        for path in ["ca", "certificate", "key"].iter().filter_map(|name| tls.prop_text(name)) {
+            if !path.is_empty() && !self.world.files.contains(path) {
+                self.findings.error("missing-file", tls.at, format!("there is no file `{path}`"));
+            }
+        }
+    }
+
+    fn trunk_tls(&mut self, trunk: &Item, peer: Option<&Peer>) -> Option<TrunkTls> {
+        let tls = trunk.child("tls")?;
+        self.must_be_there(tls);
+        if peer.is_none_or(|peer| peer.transport != Transport::Tls) {
+            self.findings.error("missing-peer", tls.at, "`tls` needs a `peer` with the transport `tls`");
+        }
+        let own = match (tls.prop_text("certificate"), tls.prop_text("key")) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.to_owned(), key: key.to_owned() }),
+            (None, None) => None,
+            _ => {
+                self.findings.error("missing-file", tls.at, "`certificate` and `key` go together");
+                None
+            }
+        };
+        let name = tls.prop("name").and_then(|name| {
+            let Data::Peer(name) = &name.data else { return None };
+            if name.port.is_some() {
+                self.findings.error("bad-value", tls.at, "expected the name of a host, without a port");
+            }
+            Some(name.host.clone())
+        });
+        Some(TrunkTls { name, authorities: tls.prop_text("ca").map(str::to_owned), own })
     }
 
     pub(super) fn trunks(&mut self, items: &[Item]) -> BTreeMap<TrunkName, Trunk> {
@@ -100,15 +129,17 @@ impl Builder<'_> {
 
     fn trunk(&mut self, name: &str, item: &Item) -> Trunk {
         let networks = item.named("match").flat_map(|m| &m.args);
+        let peer = item.child("peer").and_then(|peer| {
+            match (peer.text().and_then(Transport::from_word), peer.args.get(1).map(|v| &v.data)) {
+                (Some(transport), Some(Data::Peer(address))) => Some(Peer { transport, address: address.clone() }),
+                _ => None,
+            }
+        });
         let trunk = Trunk {
             name: name.into(),
             networks: networks.filter_map(|v| if let Data::Network(network) = v.data { Some(network) } else { None }).collect(),
-            peer: item.child("peer").and_then(|peer| {
-                match (peer.text().and_then(Transport::from_word), peer.args.get(1).map(|v| &v.data)) {
-                    (Some(transport), Some(Data::Peer(address))) => Some(Peer { transport, address: address.clone() }),
-                    _ => None,
-                }
-            }),
+            tls: self.trunk_tls(item, peer.as_ref()),
+            peer,
             credentials: item.child("credentials").and_then(|c| {
                 Some(Credentials { user: c.prop_text("user")?.to_owned(), secret: c.prop("secret")?.secret()?.clone() })
             }),

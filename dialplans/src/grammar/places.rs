@@ -118,7 +118,20 @@ pub(super) const LISTEN: &[NodeSpec] = &[
     many(node("sip-udp", "SIP over UDP.", &[one("address", Kind::Bind, "")], &[], Body::None)),
     many(node("sip-tcp", "SIP over TCP.", &[one("address", Kind::Bind, "")], &[], Body::None)),
     many(node("sip-tls", "SIP over TLS.", &[one("address", Kind::Bind, "")], &[], Body::None)),
-    many(node("http", "HTTP: API, health, metrics.", &[one("address", Kind::Bind, "")], &[], Body::None)),
+    many(node(
+        "http",
+        "HTTP: API, health, metrics; SIP over WebSocket at `/sip`.",
+        &[one("address", Kind::Bind, "")],
+        &[],
+        Body::None,
+    )),
+    many(node(
+        "https",
+        "The same in TLS. Browsers make calls from nowhere else.",
+        &[one("address", Kind::Bind, "")],
+        &[],
+        Body::None,
+    )),
     node(
         "rtp",
         "Ports for audio.",
@@ -135,7 +148,7 @@ pub(super) const LISTEN: &[NodeSpec] = &[
     ),
     node(
         "tls",
-        "Certificate and key; made at the first start when absent.",
+        "Certificate and key; made at the first start when absent. Read again with the plan; connections that stand stay.",
         &[],
         &[must("certificate", Kind::Folder, "PEM file"), must("key", Kind::Folder, "PEM file")],
         Body::None,
@@ -155,6 +168,18 @@ pub(super) const TRUNK: &[NodeSpec] = &[
         "Where our calls go.",
         &[one("transport", Kind::OneOf(&["udp", "tcp", "tls"]), ""), one("address", Kind::Peer, "")],
         &[],
+        Body::None,
+    ),
+    node(
+        "tls",
+        "How the peer proves itself over TLS, and we to it. Without it the peer's certificate must be signed by an authority that this machine trusts.",
+        &[],
+        &[
+            prop("name", Kind::Peer, "", "the host that the certificate must be for; the peer's when absent"),
+            prop("ca", Kind::Folder, "", "PEM file: the only authorities that count"),
+            prop("certificate", Kind::Folder, "", "PEM file: what we show"),
+            prop("key", Kind::Folder, "", "PEM file: its private key"),
+        ],
         Body::None,
     ),
     node(

@@ -1,17 +1,22 @@
 //! Takes connections, with limits on how many, how slow and how large their heads may be.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{Request, body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rustls::ServerConfig;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
+    time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 
 use crate::metrics::METRICS;
 
@@ -19,14 +24,32 @@ use crate::metrics::METRICS;
 const MAX_CONNECTIONS: usize = 1_024;
 /// From the first byte waited for to the end of a request's head; idle connections end by it too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// A TLS handshake may take so long.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
 /// After an accept that failed, as when there are no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Both ends of the connection that a request came by.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Ours.
+    pub local: SocketAddr,
+    /// Theirs: a proxy's, if there is one.
+    pub remote: SocketAddr,
+    /// It is in TLS.
+    pub secure: bool,
+}
+
 /// Serves connections until `stop` is true or its sender is gone; then answers those that are in progress and returns.
-/// WebSockets are closed.
-pub async fn serve_until(listener: TcpListener, app: Router, mut stop: watch::Receiver<bool>) {
+/// WebSockets are closed. With `tls`, a connection begins with a handshake by the certificate that it holds then.
+pub async fn serve_until(
+    listener: TcpListener,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+    app: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
@@ -45,20 +68,41 @@ pub async fn serve_until(listener: TcpListener, app: Router, mut stop: watch::Re
             METRICS.http_refused.inc();
             continue;
         };
+        let acceptor = tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.borrow())));
         let (app, stop) = (app.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(stream, app, stop).await;
+            begin(stream, acceptor, app, stop).await;
             drop(permit);
         });
     }
     // Every connection heard the same stop: wait until they gave their permits back.
     let all = u32::try_from(MAX_CONNECTIONS).expect("a small constant");
-    let _ = tokio::time::timeout(HEAD_TIMEOUT, permits.acquire_many(all)).await;
+    let _ = timeout(HEAD_TIMEOUT, permits.acquire_many(all)).await;
 }
 
-async fn connection(stream: TcpStream, app: Router, mut stop: watch::Receiver<bool>) {
+async fn begin(stream: TcpStream, tls: Option<TlsAcceptor>, app: Router, stop: watch::Receiver<bool>) {
     // Small answers must not wait for the next one.
     let _ = stream.set_nodelay(true);
+    let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
+    let peer = Peer { local, remote, secure: tls.is_some() };
+    match tls {
+        None => connection(stream, peer, app, stop).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                connection(stream, peer, app, stop).await;
+            }
+        }
+    }
+}
+
+async fn connection<S>(stream: S, peer: Peer, app: Router, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let app = app.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

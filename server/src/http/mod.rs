@@ -31,7 +31,7 @@ use axum::{
     middleware,
     response::Response,
 };
-pub use listen::serve_until;
+pub use listen::{Peer, serve_until};
 pub use problem::Problem;
 use tokio::{
     net::TcpListener,
@@ -125,14 +125,15 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
     (router.with_state(api.clone()), document)
 }
 
-/// The whole application.
-pub fn app(control: Control) -> Router {
+/// The whole application, with routes of others beside its own.
+pub fn app(control: Control, beside: Router) -> Router {
     let api = Api { control, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)) };
     let (router, document) = routes(&api);
     let document = Json(document);
     let header =
         |name: HeaderName, value: &'static str| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     router
+        .merge(beside)
         .route("/api/v1/openapi.json", axum::routing::get(|| async move { document }))
         .fallback(problem::no_such_route)
         .method_not_allowed_fallback(problem::no_such_method)
@@ -145,10 +146,10 @@ pub fn app(control: Control) -> Router {
         .layer(header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
 }
 
-/// Serves the API on a bound socket, for as long as it is polled.
-pub async fn serve(listener: TcpListener, control: Control) {
+/// Serves the application on a bound socket, for as long as it is polled; in TLS if there is any.
+pub async fn serve(listener: TcpListener, tls: Option<watch::Receiver<Arc<rustls::ServerConfig>>>, app: Router) {
     let (_never, stop) = watch::channel(false);
-    serve_until(listener, app(control), stop).await;
+    serve_until(listener, tls, app, stop).await;
 }
 
 async fn counted(response: Response) -> Response {

@@ -35,7 +35,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
         Self { status: status.as_u16(), title, detail: detail.into(), place: None, todo: None }
     }
@@ -55,7 +55,7 @@ impl Problem {
         self
     }
 
-    pub(super) fn todo(mut self, todo: impl Into<String>) -> Self {
+    pub(crate) fn todo(mut self, todo: impl Into<String>) -> Self {
         self.todo = Some(todo.into());
         self
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tandem_dialplan::{Listen, Plan};
 
 use super::{Options, people::FirstPassword};
+use crate::wire::sip::WEB_PATH;
 
 /// Prints addresses, first passwords and what to dial.
 pub fn print(plan: &Plan, listen: &Listen, passwords: &[FirstPassword], options: &Options) {
@@ -25,6 +26,9 @@ fn text(plan: &Plan, listen: &Listen, passwords: &[FirstPassword], options: &Opt
         for at in addresses {
             line(format!("  {what}   {at}"));
         }
+    }
+    for at in &listen.https {
+        line(format!("  HTTPS          https://{at}   (SIP over WebSocket at wss://{at}{WEB_PATH})"));
     }
     for at in &listen.http {
         line(format!("  HTTP           http://{at}   (API at /api/v1, token in {}/cli.json)", options.data.display()));

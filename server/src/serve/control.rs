@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     plans::PlanFolder,
     reload::{Loaded, Reload, Reloads},
+    tls::Tls,
 };
 use crate::{
     clock,
@@ -42,6 +43,8 @@ pub struct Director {
     pub store: Store,
     /// The journal.
     pub writer: Writer,
+    /// Certificates.
+    pub tls: Tls,
     /// What `/readyz` says.
     pub ready: Arc<Readiness>,
     /// Plans that are being read.
@@ -60,6 +63,8 @@ impl Director {
                 },
                 (Reload { by, reply }, loaded) = self.reloads.ended() => {
                     let outcome = self.take(by, loaded).await;
+                    // A certificate may be new whatever became of the plan.
+                    self.tls.renew(&self.service.plan.listen, &self.folder.path);
                     drop(reply.send(outcome));
                 }
             }
@@ -136,6 +141,7 @@ impl Director {
             tracing::error!(%error, "the journal does not know of the new plan");
         }
         self.ask_floor(FloorAsk::Queues(service.plan.queue_profiles())).await;
+        self.tls.set_peers(&service.tls);
         self.service = service.clone();
         METRICS.plan_generation.set(service.generation);
         self.ask_line(LineAsk::Plan(service)).await;

@@ -12,11 +12,12 @@ pub mod tls;
 use std::{
     io::IsTerminal,
     net::{IpAddr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     thread,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tandem_dialplan::Listen;
 use tandem_media::{contract::EngineConfig, engine::Engine};
@@ -41,6 +42,7 @@ use crate::{
 use control::{Director, chain};
 use data::DataFolder;
 use plans::{Checked, PlanFolder};
+use tls::Tls;
 
 /// Questions that may wait for a loop.
 const ASKS: usize = 1_024;
@@ -107,6 +109,7 @@ pub enum ServeError {
 pub fn run(options: Options) -> Result<(), ServeError> {
     // Fails only when a provider is installed already, which is as good.
     let _installed = rustls::crypto::ring::default_provider().install_default();
+    open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().thread_name("tandem").build()?;
     runtime.block_on(serve(options))
 }
@@ -137,15 +140,16 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     let sockets =
         Sockets::bind(&listen.sip_udp, &listen.sip_tcp, &listen.sip_tls).map_err(|(at, error)| ServeError::Bind(at, error))?;
     let http = listen.http.iter().map(|at| bind_http(*at)).collect::<Result<Vec<_>, _>>()?;
-    let tls = tls_of(&listen, &folder.path, &data)?;
+    let https = listen.https.iter().map(|at| bind_http(*at)).collect::<Result<Vec<_>, _>>()?;
 
     let generation = store.generations(1).await?.first().map_or(0, |last| last.generation) + 1;
     let service = plans::service(plan, &folder.path, prompts, generation).await?;
+    let tls = Tls::start(&listen, &folder.path, data.join("tls"), Arc::clone(&service.tls))?;
     // A loop that decodes a prompt stands still meanwhile: all are ready before the first call.
     let prompts = Arc::clone(&service.prompts);
     tokio::task::spawn_blocking(move || prompts.load_all()).await.map_err(std::io::Error::other)?;
 
-    let parts = Start { data, folder, listen, sockets, http, tls, store, service, warnings, files, options };
+    let parts = Start { data, folder, listen, sockets, http, https, tls, store, service, warnings, files, options };
     parts.run().await
 }
 
@@ -155,15 +159,16 @@ fn bind_http(at: SocketAddr) -> Result<TcpListener, ServeError> {
     Ok(listener)
 }
 
-fn tls_of(listen: &Listen, folder: &Path, data: &DataFolder) -> Result<TlsConfigs, tls::TlsError> {
-    if let Some(files) = &listen.tls {
-        return tls::load(&folder.join(&files.certificate), &folder.join(&files.key));
-    }
-    let own = data.join("tls");
-    let mut names = vec!["localhost".to_owned()];
-    names.extend(listen.sip_tls.iter().map(|at| at.ip()).chain(listen.advertise).map(|ip| ip.to_string()));
-    tls::ensure_own(&own, names)?;
-    tls::load(&own.join("certificate.pem"), &own.join("key.pem"))
+/// Raises the limit of open files as far as we may: each connection and each port of audio is one.
+fn open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused: then the lower limit counts.
+    let _lower = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// SIP connections at most: half of the files that may be open, so that audio and the store always find some.
+fn max_connections() -> usize {
+    getrlimit(Resource::Nofile).current.map_or(usize::MAX, |files| usize::try_from(files / 2).unwrap_or(usize::MAX))
 }
 
 /// Everything that can fail has not: what the loops are made of.
@@ -173,7 +178,8 @@ struct Start {
     listen: Listen,
     sockets: Sockets,
     http: Vec<TcpListener>,
-    tls: TlsConfigs,
+    https: Vec<TcpListener>,
+    tls: Tls,
     store: Store,
     service: Service,
     warnings: Vec<PlanProblem>,
@@ -183,7 +189,7 @@ struct Start {
 
 impl Start {
     async fn run(self) -> Result<(), ServeError> {
-        let Self { data, folder, listen, sockets, http, tls, store, service, warnings, files, options } = self;
+        let Self { data, folder, listen, sockets, http, https, tls, store, service, warnings, files, options } = self;
         let now = clock::now();
         let people = store.people().await?;
         let restored = store.restore().await?;
@@ -213,12 +219,12 @@ impl Start {
 
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
-        let (sip, verdicts) = signalling(now, &service, (&listen, &tls), (&people, &bindings));
+        let (sip, verdicts) = signalling(now, &service, (&listen, &tls.configs()), (&people, &bindings));
         let recordings = data.join("recordings");
         let runtime = tokio::runtime::Handle::current();
         let parts = LineStart {
             sockets,
-            tls,
+            tls: tls.configs(),
             runtime,
             parts: line::Parts {
                 sip,
@@ -234,7 +240,7 @@ impl Start {
                 service: service.clone(),
             },
         };
-        let line = parts.spawn()?;
+        let (line, web) = parts.spawn()?;
         ready.sip_bound.store(true, Ordering::Relaxed);
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
@@ -249,10 +255,7 @@ impl Start {
             recordings,
             realm,
         };
-        for listener in http {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(crate::http::serve(listener, control.clone()));
-        }
+        serve_http(http, https, &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
 
@@ -265,6 +268,7 @@ impl Start {
             floor: floor_tx,
             store: store.clone(),
             writer: writer.clone(),
+            tls,
             ready: Arc::clone(&ready),
             reloads: reload::Reloads::default(),
         };
@@ -289,12 +293,21 @@ fn signalling(
     (listen, tls): (&Listen, &TlsConfigs),
     (people, bindings): (&[Person], &[Binding]),
 ) -> (SipEdge, mpsc::Receiver<Judged>) {
-    let (judge, verdicts) = Judge::start(Arc::clone(&tls.client));
+    let (judge, verdicts) = Judge::start(Arc::clone(tls.peers.borrow().others()));
     let mut sip = SipEdge::new(now, Settings::new(&service.plan, listen), random(), Capture::start(), judge);
     sip.set_people(people);
     sip.set_service(service);
     sip.restore(bindings);
     (sip, verdicts)
+}
+
+fn serve_http(http: Vec<TcpListener>, https: Vec<TcpListener>, tls: &Tls, app: &axum::Router) -> std::io::Result<()> {
+    let plain = http.into_iter().map(|listener| (listener, None));
+    for (listener, tls) in plain.chain(https.into_iter().map(|listener| (listener, Some(tls.configs().server)))) {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        tokio::spawn(crate::http::serve(listener, tls, app.clone()));
+    }
+    Ok(())
 }
 
 /// A line loop before it runs on its own thread.
@@ -306,14 +319,17 @@ struct LineStart {
 }
 
 impl LineStart {
-    fn spawn(self) -> std::io::Result<thread::JoinHandle<()>> {
+    /// The running thread, and the route by which WebSockets come to it.
+    fn spawn(self) -> std::io::Result<(thread::JoinHandle<()>, axum::Router)> {
         let Self { sockets, tls, runtime, parts } = self;
         let own = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let network = {
             let _in_runtime = own.enter();
-            Network::new(sockets, tls, runtime)?
+            Network::new(sockets, tls, max_connections(), runtime)?
         };
-        thread::Builder::new().name("line-0".into()).spawn(move || own.block_on(Line::run(parts, network)))
+        let web = network.web();
+        let thread = thread::Builder::new().name("line-0".into()).spawn(move || own.block_on(Line::run(parts, network)))?;
+        Ok((thread, web))
     }
 }
 

@@ -14,6 +14,10 @@ use tandem_switch::{
     name::{Language, PromptName},
 };
 
+use super::{
+    control::chain,
+    tls::{self, TlsError},
+};
 use crate::{
     prompts::Prompts,
     store::PlanFile,
@@ -96,6 +100,14 @@ pub enum ServiceError {
         #[source]
         error: IdentityError,
     },
+    /// What belongs to a trunk's TLS cannot be used.
+    #[error("the TLS of trunk {trunk}: {}", chain(.error))]
+    Tls {
+        /// Whose.
+        trunk: String,
+        /// What is wrong.
+        error: TlsError,
+    },
     /// A peer's name has no address.
     #[error("the peer {peer} of trunk {trunk} has no address now: {error}")]
     Peer {
@@ -115,11 +127,17 @@ pub enum ServiceError {
 pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, generation: u64) -> Result<Service, ServiceError> {
     plan.generation = generation;
     let (mut peers, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    let mut tls = tls::peers();
     for trunk in plan.trunks.values() {
         if let Some(credentials) = &trunk.credentials {
             let secret = read_secret(&credentials.secret, folder)
                 .ok_or_else(|| ServiceError::Secret { trunk: trunk.name.to_string(), place: place(&credentials.secret) })?;
             secrets.insert(trunk.name.clone(), secret);
+        }
+        if let Some(peer) = trunk.peer.as_ref().filter(|peer| peer.transport == Transport::Tls) {
+            let expected = tls::peer(trunk, peer, folder, &tls);
+            let expected = expected.map_err(|error| ServiceError::Tls { trunk: trunk.name.to_string(), error })?;
+            tls.expect(trunk.name.as_str(), expected);
         }
         if let Some(peer) = &trunk.peer {
             let port = peer.address.port.unwrap_or(if peer.transport == Transport::Tls { 5_061 } else { 5_060 });
@@ -129,6 +147,7 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
             };
             match found {
                 Ok(addresses) => {
+                    tls.found(trunk.name.as_str(), addresses.iter().copied());
                     peers.insert(trunk.name.clone(), addresses);
                 }
                 Err(error) => {
@@ -155,7 +174,18 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
         Some(capture) => collector(capture).await,
         None => None,
     };
-    Ok(Service { plan: Arc::new(plan), peers, secrets, capture, identities, prompts, settings: Arc::new(settings), generation })
+    let tls = Arc::new(tls);
+    Ok(Service {
+        plan: Arc::new(plan),
+        peers,
+        tls,
+        secrets,
+        capture,
+        identities,
+        prompts,
+        settings: Arc::new(settings),
+        generation,
+    })
 }
 
 /// The address of a collector. One that has none now is no reason to refuse a plan.

@@ -324,6 +324,10 @@ impl LiveCall {
             _ => None,
         };
         let device = match target {
+            // Who is not to be shown is not shown to watchers either.
+            Target::Extension(extension) if edges.sip.is_withheld(self.at(LegId::CALLER)) => {
+                Some(Device::called(extension.clone(), PartyNumber::from(""), String::new()))
+            }
             Target::Extension(extension) => {
                 Some(Device::called(extension.clone(), caller_id.clone(), self.facts.display.clone()))
             }

@@ -29,7 +29,7 @@ use super::{
     lamps::Lamps,
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
-    sip::{Arrived, Collector, Judged, Network, SipEdge, SipEvent, TrunkIdentity},
+    sip::{Arrived, Collector, Judged, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     trace::TraceBus,
 };
 use crate::{
@@ -52,6 +52,8 @@ pub struct Service {
     pub plan: Arc<Plan>,
     /// Addresses that the peers of the trunks were found at.
     pub peers: BTreeMap<TrunkName, Vec<SocketAddr>>,
+    /// How trunks prove themselves over TLS.
+    pub tls: Arc<TlsPeers>,
     /// Passwords for trunks.
     pub secrets: BTreeMap<TrunkName, String>,
     /// Where copies of all signalling go.

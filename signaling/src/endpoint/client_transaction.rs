@@ -57,8 +57,10 @@ pub(super) enum Inside {
 /// Why there is no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
-    /// Timer B or F, or it rang too long.
+    /// Timer B or F.
     Timeout,
+    /// It rang for longer than anybody waits.
+    RangTooLong,
     /// No way to send.
     NoWay,
 }
@@ -245,7 +247,7 @@ impl Endpoint {
         // It rang for longer than anybody waits: cancelled, and given up by its owner.
         let purpose = std::mem::replace(&mut self.clients.get_mut(key).expect("just seen").purpose, Purpose::Nothing);
         self.cancel_client(key, None);
-        self.tell_silence(purpose, key, Silence::Timeout);
+        self.tell_silence(purpose, key, Silence::RangTooLong);
     }
 
     /// No reply will come: the transaction is gone, its owner hears of it.

@@ -268,6 +268,19 @@ pub struct Binding {
     pub flow: Flow,
     /// What the device calls itself; empty when it does not say.
     pub user_agent: Arc<str>,
+    /// What names the binding, when it is one of a flow (RFC 5626); else its contact does.
+    pub outbound: Option<Outbound>,
+    /// The proxies on the way to the device, the nearest to us first (RFC 3327); mostly none.
+    pub path: Arc<[Box<str>]>,
+}
+
+/// One of the flows by which a device registered (RFC 5626 section 4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// The device, whatever its addresses: the value of `+sip.instance`.
+    pub instance: Arc<str>,
+    /// Which of its flows.
+    pub reg_id: u32,
 }
 
 /// What happened.
@@ -515,6 +528,8 @@ pub enum RemovedWhy {
     ByCommand,
     /// A newer device of the same account took its place.
     Replaced,
+    /// A proxy on the way said that the flow is gone.
+    FlowFailed,
 }
 
 /// How much is alive: all zero a while after the last call, but for registrations.

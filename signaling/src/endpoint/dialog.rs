@@ -212,6 +212,9 @@ fn next_hop(target: &str, routes: &[Box<str>], flow: Flow, trust: Trust) -> Dest
     let hop = Uri::parse(route.map_or(target, |route| route.uri_text)).filter(Uri::is_sip);
     let address = hop.as_ref().and_then(|hop| Some((hop, hop.address()?)));
     let Some((hop, ip)) = address else { return Destination::Flow(flow) };
+    if !flow.transport.can_be_dialled() {
+        return Destination::Flow(flow);
+    }
     let transport = hop.transport().and_then(Transport::from_name).unwrap_or(match hop.scheme {
         crate::message::Scheme::Sips => Transport::Tls,
         _ => flow.transport,
@@ -222,7 +225,7 @@ fn next_hop(target: &str, routes: &[Box<str>], flow: Flow, trust: Trust) -> Dest
         let remote = if same_socket { SocketAddr::new(ip, port) } else { flow.remote };
         return Destination::Flow(Flow { remote, ..flow });
     }
-    if trust == Trust::Contact && port != 0 && reach(ip) == reach(flow.remote.ip()) {
+    if trust == Trust::Contact && transport.can_be_dialled() && port != 0 && reach(ip) == reach(flow.remote.ip()) {
         return Destination::Address { transport, to: SocketAddr::new(ip, port) };
     }
     Destination::Flow(flow)
@@ -278,5 +281,11 @@ mod tests {
         assert_eq!(hop("sip:a@127.0.0.1:5432", Trust::Contact, udp), "flow 198.51.100.7:4071");
         assert_eq!(hop("sip:a@239.1.1.1", Trust::Contact, udp), "flow 198.51.100.7:4071");
         assert_eq!(hop("sip:a@pc33.example.com", Trust::Contact, udp), "flow 198.51.100.7:4071");
+        // Browsers cannot be dialled (RFC 7118): neither there nor from there.
+        assert_eq!(hop("sip:a@198.51.100.9;transport=ws", Trust::Contact, tcp), "flow 198.51.100.7:4071");
+        for transport in [Transport::Ws, Transport::Wss] {
+            assert_eq!(hop("sip:a@198.51.100.9;transport=tcp", Trust::Contact, transport), "flow 198.51.100.7:4071");
+            assert_eq!(hop("sip:a@df7jal23ls0d.invalid;transport=ws", Trust::Source, transport), "flow 198.51.100.7:4071");
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::{
     session_timer::Session,
     slab::Key,
     timers::{Alarm, Ms, NEVER},
+    uac::Route,
 };
 
 /// One invitation.
@@ -91,6 +92,10 @@ pub(super) struct Fork {
     pub(super) next_peers: Vec<Peer>,
     /// Who rings at the end of it: proxies may have forked it on.
     pub(super) early: Vec<Early>,
+    /// Other flows of the same device.
+    pub(super) next_flows: Vec<Route>,
+    /// The contact that is called, and whether a proxy leads there.
+    pub(super) contact: Box<str>,
 }
 
 /// A 2xx to an INVITE, sent again until the ACK comes (RFC 3261 section 13.3.1.4).

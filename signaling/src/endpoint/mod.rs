@@ -9,9 +9,9 @@
 //! Where to look: `receive` sorts what comes in; `uas` and `uac` are the two sides of an invitation,
 //! `reliable` and `early` their progress, `in_dialog`, `offers_in` and `offers_out` what follows, `refer` and
 //! `replaces` transfers; `negotiation` and `session_timer` are the rules of offer and answer and of session
-//! timers, `refresh` keeps sessions alive; `register` and `trunk` devices and carriers; `auth` who is who,
-//! `identity` who calls as far as it is believed; `notifier` tells watchers what `package` says of others;
-//! `instant_message` passes texts on.
+//! timers, `refresh` keeps sessions alive; `register`, `outbound` and `trunk` devices and carriers; `auth` who
+//! is who, `identity` who calls as far as it is believed; `notifier` tells watchers what `package` says of
+//! others; `instant_message` passes texts on.
 
 mod auth;
 mod client_transaction;
@@ -28,6 +28,7 @@ mod negotiation;
 mod notifier;
 mod offers_in;
 mod offers_out;
+mod outbound;
 mod package;
 mod receive;
 mod refer;

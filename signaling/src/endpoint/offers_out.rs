@@ -228,7 +228,7 @@ impl Endpoint {
     pub(super) fn offer_silent(&mut self, invite: InviteId, key: Key, silence: Silence) {
         let Some(invitation) = self.invites.get(&invite) else { return };
         if matches!(invitation.phase, Phase::Up) {
-            let how = if silence == Silence::Timeout { EndedHow::Timeout } else { EndedHow::ConnectionLost };
+            let how = if silence == Silence::NoWay { EndedHow::ConnectionLost } else { EndedHow::Timeout };
             self.lost(invite, how);
         } else {
             self.offer_refused(invite, key, 408, None);

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     contract::{InviteId, Output},
+    outbound::REGISTER_EXTENSIONS,
     reliable::REL,
     server_transaction::Incoming,
     session_timer::TIMER,
@@ -29,9 +30,16 @@ pub(super) const SUPPORTED: &str = "100rel, timer, norefersub";
 pub(super) const SUPPORTED_INSIDE: &str = "timer, norefersub";
 
 /// The extensions that a request may require of us, and of which method it must be, if that matters: reliable
-/// progress (RFC 3262), session timers (RFC 4028), Replaces (RFC 3891), REFER without a subscription (RFC 4488).
-const KNOWN: [(&str, Option<Method>); 4] =
-    [(REL, None), (TIMER, None), ("replaces", Some(Method::Invite)), ("norefersub", Some(Method::Refer))];
+/// progress (RFC 3262), session timers (RFC 4028), Replaces (RFC 3891), REFER without a subscription (RFC 4488),
+/// Path (RFC 3327) and outbound (RFC 5626).
+const KNOWN: [(&str, Option<Method>); 6] = [
+    (REL, None),
+    (TIMER, None),
+    ("replaces", Some(Method::Invite)),
+    ("norefersub", Some(Method::Refer)),
+    ("path", Some(Method::Register)),
+    ("outbound", Some(Method::Register)),
+];
 
 /// The bodies that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
@@ -111,8 +119,8 @@ impl Endpoint {
         }
         let is_known =
             |tag: &str| KNOWN.iter().any(|(known, of)| of.is_none_or(|of| of == method) && known.eq_ignore_ascii_case(tag));
-        let required = message.headers(Name::Require).filter(|tag| !is_known(tag));
-        let required: Vec<&str> = required.chain(message.headers(Name::ProxyRequire)).collect();
+        let asked = [Name::Require, Name::ProxyRequire].into_iter().flat_map(|name| message.headers(name));
+        let required: Vec<&str> = asked.filter(|tag| !is_known(tag)).collect();
         if !required.is_empty() {
             let list = required.join(", ");
             self.refuse(flow, message, 420, "Bad Extension", |builder| builder.header(Name::Unsupported, list));
@@ -156,7 +164,7 @@ pub(super) fn options_headers(builder: ResponseBuilder) -> ResponseBuilder {
         .header(Name::AllowEvents, super::package::ALLOW_EVENTS)
         .header(Name::Accept, format_args!("{ACCEPT}, text/plain"))
         .header(Name::AcceptEncoding, "identity")
-        .header(Name::Supported, SUPPORTED)
+        .header(Name::Supported, format_args!("{SUPPORTED}, {}", REGISTER_EXTENSIONS.join(", ")))
 }
 
 /// Whether the body is SDP as it stands.

@@ -1,6 +1,12 @@
 //! REGISTER (RFC 3261 section 10.3): from the message to what the registrar is asked, and back.
 
-use super::{Endpoint, server_transaction::Incoming};
+use std::sync::Arc;
+
+use super::{
+    Endpoint,
+    outbound::{REGISTER_EXTENSIONS, Refused, Registering, contact_params},
+    server_transaction::Incoming,
+};
 use crate::{
     message::{ContactHeader, Message, Name, ResponseBuilder, Uri},
     registrar::{ContactWish, RegisterError, Registration, Wishes},
@@ -25,14 +31,18 @@ impl Endpoint {
         if !self.is_ours(message) {
             return self.answer(incoming, 404, |builder| builder);
         }
-        let Some(wishes) = read_wishes(message) else {
-            return self.answer(incoming, 400, |builder| builder);
+        let read = Registering::read(message).and_then(|way| read_wishes(message, &way).map(|wishes| (way, wishes)));
+        let (way, wishes) = match read {
+            Ok(read) => read,
+            Err(Refused(code)) => return self.answer(incoming, code, |builder| builder),
         };
+        let by_flow = matches!(&wishes, Wishes::Each(all) if all.iter().any(|wish| wish.outbound.is_some()));
         let registration = Registration {
             wishes,
             call_id: incoming.call_id.into(),
             cseq: incoming.cseq,
             flow,
+            path: Arc::clone(&way.proxies),
             user_agent: message
                 .header(Name::UserAgent)
                 .unwrap_or_default()
@@ -45,7 +55,8 @@ impl Endpoint {
             Ok(changes) => {
                 let lines = self.binding_lines(&user);
                 self.answer(incoming, 200, |builder| {
-                    lines.iter().fold(builder, |builder, line| builder.header(Name::Contact, line))
+                    let builder = lines.iter().fold(builder, |builder, line| builder.header(Name::Contact, line));
+                    way.confirm(builder, &flow, by_flow).header(Name::Supported, REGISTER_EXTENSIONS.join(", "))
                 });
                 self.tell_changes(changes);
             }
@@ -72,7 +83,9 @@ impl Endpoint {
         let line = |binding: &super::Binding| {
             let left = binding.expires_at.saturating_duration_since(now).as_secs();
             let (contact, q) = (&binding.contact, binding.q);
-            if q == 1_000 { format!("<{contact}>;expires={left}") } else { format!("<{contact}>;q=0.{q:03};expires={left}") }
+            let params = contact_params(binding);
+            let q = if q == 1_000 { String::new() } else { format!(";q=0.{q:03}") };
+            format!("<{contact}>{q};expires={left}{params}")
         };
         self.registrar.bindings(user).map(line).collect()
     }
@@ -112,28 +125,32 @@ fn names_only(message: &Message, user: &str) -> bool {
     })
 }
 
-/// `None` when the Contact headers cannot be carried out.
-fn read_wishes(message: &Message) -> Option<Wishes> {
-    let contacts: Vec<ContactHeader<'_>> = message.contacts().collect::<Result<_, _>>().ok()?;
+/// A refusal when the Contact headers cannot be carried out.
+fn read_wishes(message: &Message, way: &Registering) -> Result<Wishes, Refused> {
+    let contacts: Vec<ContactHeader<'_>> = message.contacts().collect::<Result<_, _>>().map_err(|_| Refused(400))?;
     if contacts.iter().any(|contact| contact.address().is_none()) {
         // RFC 3261 section 10.2.2: alone, and with Expires: 0.
-        return (contacts.len() == 1 && message.expires() == Some(0)).then_some(Wishes::RemoveAll);
+        let alone = contacts.len() == 1 && message.expires() == Some(0);
+        return if alone { Ok(Wishes::RemoveAll) } else { Err(Refused(400)) };
     }
-    let default = message.expires();
-    contacts.iter().map(|contact| read_wish(contact, default)).collect::<Option<_>>().map(Wishes::Each)
+    let wishes: Vec<ContactWish> = contacts.iter().map(|contact| read_wish(message, contact, way)).collect::<Result<_, _>>()?;
+    // A flow leads to one contact (RFC 5626 section 6).
+    let wanted = wishes.iter().filter(|wish| wish.expires_s != Some(0)).count();
+    if wanted > 1 && wishes.iter().any(|wish| wish.outbound.is_some()) {
+        return Err(Refused(400));
+    }
+    Ok(Wishes::Each(wishes))
 }
 
-fn read_wish(contact: &ContactHeader<'_>, default: Option<u32>) -> Option<ContactWish> {
-    let address = contact.address()?;
-    let uri = address.uri().filter(|uri| uri.is_sip() && uri.as_str().len() <= LONGEST_CONTACT)?;
-    let instance = address.params.get("+sip.instance").map(|instance| {
-        let number = address.params.get("reg-id").unwrap_or_default();
-        format!("{instance};{number}").into()
-    });
-    Some(ContactWish {
+fn read_wish(message: &Message, contact: &ContactHeader<'_>, way: &Registering) -> Result<ContactWish, Refused> {
+    let uri = contact.address().and_then(|address| address.uri());
+    let uri = uri.filter(|uri| uri.is_sip() && uri.as_str().len() <= LONGEST_CONTACT).ok_or(Refused(400))?;
+    let outbound = way.flow_of(message, contact)?;
+    Ok(ContactWish {
         contact: uri.as_str().into(),
         q: contact.q_thousandths().unwrap_or(1_000),
-        expires_s: contact.expires().or(default),
-        instance,
+        expires_s: contact.expires().or(message.expires()),
+        instance: contact.instance().map(|instance| instance.as_ref().into()),
+        outbound,
     })
 }

@@ -21,10 +21,21 @@ use crate::{
 };
 
 /// One place to send an INVITE to.
-struct Route {
-    request_uri: String,
-    to: Destination,
-    next_peers: Vec<Peer>,
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) request_uri: String,
+    pub(super) to: Destination,
+    pub(super) next_peers: Vec<Peer>,
+    /// The proxies that it must pass (RFC 3327 section 5.5).
+    pub(super) path: Arc<[Box<str>]>,
+    /// Other flows to the same device (RFC 5626), should this one fail.
+    pub(super) next_flows: Vec<Route>,
+}
+
+impl Route {
+    fn new(request_uri: String, to: Destination, next_peers: Vec<Peer>) -> Self {
+        Self { request_uri, to, next_peers, path: Arc::default(), next_flows: Vec::new() }
+    }
 }
 
 /// Why an INVITE cannot even be sent.
@@ -59,7 +70,7 @@ impl Endpoint {
         let invitation = Invitation { trunk, account, ..Invitation::new(invite, calling, Negotiation::Ours(Carrier::Invite)) };
         self.invites.insert(invite, Box::new(invitation));
         for route in routes {
-            self.start_fork(invite, route);
+            let _noted = self.start_fork(invite, route);
         }
         self.give_up_if_hopeless(invite);
     }
@@ -68,12 +79,7 @@ impl Endpoint {
         match target {
             Target::Account(user) => {
                 self.registrar.account(user).ok_or(NoRoute(404))?;
-                let route = |binding: &super::Binding| Route {
-                    request_uri: binding.contact.to_string(),
-                    to: Destination::Flow(binding.flow),
-                    next_peers: Vec::new(),
-                };
-                let routes: Vec<Route> = self.registrar.bindings(user).map(route).collect();
+                let routes = self.routes_to_devices(user);
                 if routes.is_empty() { Err(NoRoute(480)) } else { Ok(routes) }
             }
             Target::Trunk { name, user } => {
@@ -91,8 +97,11 @@ impl Endpoint {
                     crate::message::Scheme::Sips => Transport::Tls,
                     _ => Transport::Udp,
                 });
+                if !transport.can_be_dialled() {
+                    return Err(NoRoute(404));
+                }
                 let to = (ip, uri.port.unwrap_or(transport.default_port())).into();
-                Ok(vec![Route { request_uri: text.clone(), to: Destination::Address { transport, to }, next_peers: Vec::new() }])
+                Ok(vec![Route::new(text.clone(), Destination::Address { transport, to }, Vec::new())])
             }
         }
     }
@@ -104,33 +113,35 @@ impl Endpoint {
             Transport::Udp => format!("sip:{user}@{address}"),
             _ => format!("sip:{user}@{address};transport={}", transport.uri_name()),
         };
-        Route { request_uri, to: Destination::Address { transport, to: address }, next_peers }
+        Route::new(request_uri, Destination::Address { transport, to: address }, next_peers)
     }
 
-    /// Sends one INVITE of an invitation.
-    fn start_fork(&mut self, invite: InviteId, route: Route) {
+    /// Sends one INVITE of an invitation; `false` when it could not be made.
+    pub(super) fn start_fork(&mut self, invite: InviteId, route: Route) -> bool {
         let (branch, local_tag, call_id) = (self.random(), self.random(), self.random());
-        let Route { request_uri, to, next_peers } = route;
-        let Some(invitation) = self.invites.get(&invite) else { return };
-        let Phase::Calling(calling) = &invitation.phase else { return };
+        let Some(invitation) = self.invites.get(&invite) else { return false };
+        let Phase::Calling(calling) = &invitation.phase else { return false };
         let trunk = invitation.trunk.clone();
-        let message = self.build_invite(&calling.wish, trunk.as_deref(), &request_uri, &to, (branch, local_tag, call_id));
+        let message = self.build_invite(&calling.wish, trunk.as_deref(), &route, (branch, local_tag, call_id));
         let Some(message) = message else {
-            return self.note_failure(invite, 500, phrase(500), RejectedBy::Us);
+            self.note_failure(invite, 500, phrase(500), RejectedBy::Us);
+            return false;
         };
+        let Route { request_uri, to, next_peers, next_flows, .. } = route;
         let purpose = Purpose::Fork(invite);
         let client = self.start_client(NewClient { branch, method: ClientMethod::Invite, to, message, purpose, trunk, tries: 0 });
         if let Some(calling) = self.calling(invite) {
-            calling.forks.push(Fork { client, local_tag, next_peers, early: Vec::new() });
+            let (early, contact) = (Vec::new(), request_uri.into());
+            calling.forks.push(Fork { client, local_tag, next_peers, early, next_flows, contact });
         }
+        true
     }
 
     fn build_invite(
         &self,
         wish: &Invite,
         trunk: Option<&str>,
-        request_uri: &str,
-        to: &Destination,
+        Route { request_uri, to, path, .. }: &Route,
         (branch, local_tag, call_id): (u64, u64, u64),
     ) -> Option<bytes::Bytes> {
         let (transport, address) = self.our_address(to);
@@ -143,6 +154,7 @@ impl Endpoint {
         let mut builder = RequestBuilder::new("INVITE", request_uri)
             .via(transport, address, &new_branch(branch))
             .max_forwards(max_forwards(wish))
+            .routes(path.iter().map(|proxy| &**proxy))
             .from(display, from, Token::new(local_tag).as_str())
             .to("", to_uri, None)
             .call_id(Token::new(call_id).as_str())
@@ -256,8 +268,13 @@ impl Endpoint {
             crate::message::Kind::Response { reason, .. } => reason,
             crate::message::Kind::Request { .. } => "",
         };
-        let next = self.drop_fork(invite, key);
-        if code == 503 && self.try_next_peer(invite, next) {
+        let Some(fork) = self.drop_fork(invite, key) else { return self.give_up_if_hopeless(invite) };
+        if code == 430 {
+            self.flow_failed(invite, &fork.contact);
+        }
+        if (code == 503 && self.try_next_peer(invite, fork.next_peers))
+            || (matches!(code, 408 | 430) && self.try_next_flow(invite, fork.next_flows))
+        {
             return;
         }
         self.note_failure(invite, code, reason, RejectedBy::Peer);
@@ -273,11 +290,13 @@ impl Endpoint {
 
     /// No reply, or no way to send.
     pub(super) fn fork_silent(&mut self, invite: InviteId, key: Key, silence: Silence) {
-        let next = self.drop_fork(invite, key);
-        if self.try_next_peer(invite, next) {
+        let fork = self.drop_fork(invite, key).filter(|_| silence != Silence::RangTooLong);
+        if let Some(Fork { next_peers, next_flows, .. }) = fork
+            && (self.try_next_peer(invite, next_peers) || self.try_next_flow(invite, next_flows))
+        {
             return;
         }
-        let code = if silence == Silence::Timeout { 408 } else { 503 };
+        let code = if silence == Silence::NoWay { 503 } else { 408 };
         self.note_failure(invite, code, phrase(code), RejectedBy::Network);
         self.give_up_if_hopeless(invite);
     }
@@ -289,8 +308,8 @@ impl Endpoint {
         }
     }
 
-    fn drop_fork(&mut self, invite: InviteId, key: Key) -> Vec<Peer> {
-        self.take_fork(invite, key).map(|fork| fork.next_peers).unwrap_or_default()
+    fn drop_fork(&mut self, invite: InviteId, key: Key) -> Option<Fork> {
+        self.take_fork(invite, key)
     }
 
     /// Whoever rang at the end of a fork is there no more.
@@ -307,8 +326,7 @@ impl Endpoint {
         }
         let peer = peers.remove(0);
         let route = Self::trunk_route(user, peer, peers);
-        self.start_fork(invite, route);
-        true
+        self.start_fork(invite, route)
     }
 
     /// Keeps the failure that tells the caller most.

@@ -45,6 +45,7 @@ names! {
     ErrorInfo "Error-Info" 0 list,
     Event "Event" b'o' one,
     Expires "Expires" 0 one,
+    FlowTimer "Flow-Timer" 0 one,
     From "From" b'f' one,
     HistoryInfo "History-Info" 0 list,
     Identity "Identity" b'y' one,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::flow::Flow;
+use crate::{endpoint::Outbound, flow::Flow};
 
 /// A REGISTER of an account that has proved itself.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Registration {
     pub cseq: u32,
     /// The way it came.
     pub flow: Flow,
+    /// The proxies on the way to the device.
+    pub path: Arc<[Box<str>]>,
     /// Its User-Agent header, or nothing.
     pub user_agent: Arc<str>,
 }
@@ -37,6 +39,8 @@ pub struct ContactWish {
     pub q: u16,
     /// For how long, in seconds; 0 removes; `None` when neither contact nor message says.
     pub expires_s: Option<u32>,
-    /// RFC 5626's instance id and reg-id, as written.
+    /// What the device calls itself, whatever its addresses (`+sip.instance`).
     pub instance: Option<Box<str>>,
+    /// Its flow, when it registers by that (RFC 5626).
+    pub outbound: Option<Outbound>,
 }

@@ -39,7 +39,7 @@ struct Record {
 struct Stored {
     binding: Binding,
     serial: u64,
-    /// RFC 5626's instance id and reg-id, as written.
+    /// What the device calls itself, whatever its addresses.
     instance: Option<Box<str>>,
     call_id: Box<str>,
     cseq: u32,
@@ -157,7 +157,7 @@ impl Registrar {
                 && record.stored.iter().all(|stored| stored.binding.contact != binding.contact)
         });
         if room && binding.expires_at > now {
-            self.store(binding, None, "", 0);
+            let _serial = self.store(binding, None, "", 0);
         }
     }
 
@@ -190,37 +190,40 @@ impl Registrar {
     fn apply(&mut self, now: Instant, user: &str, wish: &ContactWish, registration: &Registration, changes: &mut Vec<Change>) {
         let asked_s = wish.expires_s.unwrap_or(self.limits.default_expires_s);
         if asked_s == 0 {
-            changes.extend(self.remove_where(user, RemovedWhy::Unregistered, |stored| *stored.binding.contact == *wish.contact));
+            changes.extend(self.remove_where(user, RemovedWhy::Unregistered, |stored| stored.is_of(wish)));
             return;
         }
-        let known = !self.remove_where(user, RemovedWhy::Replaced, |stored| *stored.binding.contact == *wish.contact).is_empty();
-        if wish.instance.is_some() {
-            // The same device with a new address: the old one leads nowhere any more.
-            let moved = |stored: &Stored| stored.instance == wish.instance && *stored.call_id != *registration.call_id;
-            changes.extend(self.remove_where(user, RemovedWhy::Replaced, moved));
-        }
-        let Some(account) = self.records.get(user).map(|record| record.account.clone()) else { return };
-        while self.records.get(user).is_some_and(|record| record.stored.len() >= account.max_bindings.max(1)) {
-            let soonest = self.bindings(user).min_by_key(|binding| binding.expires_at).map(|binding| binding.contact.clone());
-            changes.extend(
-                self.remove_where(user, RemovedWhy::Replaced, |stored| Some(&stored.binding.contact) == soonest.as_ref()),
-            );
-        }
+        let Some(record) = self.records.get(user) else { return };
+        let most = record.account.max_bindings.max(1);
         let binding = Binding {
-            account: account.user,
+            account: record.account.user.clone(),
             contact: wish.contact.clone(),
             q: wish.q,
             expires_at: now + Duration::from_secs(u64::from(asked_s.min(self.limits.max_expires_s))),
             flow: registration.flow,
             user_agent: registration.user_agent.clone(),
+            outbound: wish.outbound.clone(),
+            path: Arc::clone(&registration.path),
         };
-        self.store(binding.clone(), wish.instance.clone(), &registration.call_id, registration.cseq);
-        changes.push(if known { Change::Refreshed(binding) } else { Change::Added(binding) });
+        let known = |stored: &Stored| stored.binding.outbound == wish.outbound && stored.binding.contact == wish.contact;
+        let is_known = record.stored.iter().any(known);
+        let _refreshed = self.remove_where(user, RemovedWhy::Replaced, known);
+        // The new one first: a device that comes by another way is reachable all the time.
+        let serial = self.store(binding.clone(), wish.instance.clone(), &registration.call_id, registration.cseq);
+        changes.push(if is_known { Change::Refreshed(binding) } else { Change::Added(binding) });
+        let before = |stored: &Stored| stored.serial != serial && stored.is_before(wish, &registration.call_id);
+        changes.extend(self.remove_where(user, RemovedWhy::Replaced, before));
+        while self.records.get(user).is_some_and(|record| record.stored.len() > most) {
+            let others =
+                self.records.get(user).into_iter().flat_map(|record| &record.stored).filter(|stored| stored.serial != serial);
+            let soonest = others.min_by_key(|stored| stored.binding.expires_at).map(|stored| stored.serial);
+            changes.extend(self.remove_where(user, RemovedWhy::Replaced, |stored| Some(stored.serial) == soonest));
+        }
     }
 
-    fn store(&mut self, binding: Binding, instance: Option<Box<str>>, call_id: &str, cseq: u32) {
-        let Some(record) = self.records.get_mut(&binding.account) else { return };
+    fn store(&mut self, binding: Binding, instance: Option<Box<str>>, call_id: &str, cseq: u32) -> u64 {
         let serial = self.next_serial;
+        let Some(record) = self.records.get_mut(&binding.account) else { return serial };
         self.next_serial += 1;
         self.bindings += 1;
         self.ends.insert((binding.expires_at, serial), binding.account.clone());
@@ -232,6 +235,7 @@ impl Registrar {
         }
         record.stored.push(Stored { binding, serial, instance, call_id: call_id.into(), cseq });
         record.stored.sort_by_key(|stored| (std::cmp::Reverse(stored.binding.q), stored.serial));
+        serial
     }
 
     /// Bindings that are over.
@@ -246,6 +250,11 @@ impl Registrar {
             changes.extend(self.remove_where(&user, RemovedWhy::Expired, |stored| stored.serial == serial));
         }
         changes
+    }
+
+    /// A proxy says that its way to a contact is gone.
+    pub fn flow_failed(&mut self, user: &str, contact: &str) -> Vec<Change> {
+        self.remove_where(user, RemovedWhy::FlowFailed, |stored| *stored.binding.contact == *contact)
     }
 
     /// Bindings that came by a connection which is gone.
@@ -285,11 +294,30 @@ impl Registrar {
     }
 }
 
+impl Stored {
+    /// Whether a wish is about this binding: the same flow of the same device (RFC 5626 section 6), or the same
+    /// contact.
+    fn is_of(&self, wish: &ContactWish) -> bool {
+        match (&self.binding.outbound, &wish.outbound) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => self.binding.contact == wish.contact,
+        }
+    }
+
+    /// Whether what a wish registers takes the place of this: a flow that was opened again, or a device that began
+    /// anew with another address; the old one leads nowhere any more.
+    fn is_before(&self, wish: &ContactWish, call_id: &str) -> bool {
+        let began_anew = self.binding.outbound.is_none() && *self.call_id != *call_id;
+        let same_device = wish.instance.is_some() && self.instance == wish.instance;
+        self.is_of(wish) || (same_device && wish.outbound.is_none() && began_anew)
+    }
+}
+
 impl Record {
     fn check_order(&self, registration: &Registration) -> Result<(), RegisterError> {
         let touched = |stored: &&Stored| match &registration.wishes {
             Wishes::RemoveAll => true,
-            Wishes::Each(wishes) => wishes.iter().any(|wish| wish.contact == stored.binding.contact),
+            Wishes::Each(wishes) => wishes.iter().any(|wish| stored.is_of(wish)),
         };
         let newer = |stored: &Stored| *stored.call_id == *registration.call_id && stored.cseq >= registration.cseq;
         if self.stored.iter().filter(touched).any(newer) { Err(RegisterError::OutOfOrder) } else { Ok(()) }

@@ -1,30 +1,21 @@
-//! All TCP and TLS connections of one loop.
+//! All TCP, TLS and WebSocket connections of one loop, as the loop sees them.
 
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use rustls::pki_types::ServerName;
+use rustls::{ServerConfig, pki_types::ServerName};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::TcpListener,
     runtime::Handle,
-    sync::mpsc,
-    time::timeout,
+    sync::{mpsc, watch},
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::{
-    accept::{Admission, Admitted},
-    connection::Connection,
-};
+use super::{connector::Connector, door::Door, tls::TlsPeers};
 use crate::flow::{ConnectionId, Flow, Transport};
 
 /// Bounds of connections.
@@ -34,10 +25,20 @@ pub struct StreamLimits {
     pub connections: usize,
     /// Open connections of one address.
     pub per_address: usize,
+    /// TLS handshakes that may be under way, in all.
+    pub handshakes: usize,
+    /// TLS handshakes of one address that may be under way.
+    pub handshakes_per_address: usize,
     /// Messages that may wait for one connection; one more closes it.
     pub queue: usize,
+    /// Whoever opens a connection to us sends a first whole message within this.
+    pub first: Duration,
     /// A connection on which nothing arrives for so long is closed.
     pub idle: Duration,
+    /// How often a connection that we opened is kept alive, at least (RFC 5626 section 4.4.1); up to a quarter more.
+    pub ping: Duration,
+    /// How often a WebSocket is pinged; without a word in three times this it is closed.
+    pub web_ping: Duration,
     /// A message that has begun must be complete within this, and bytes of ours must be taken within it.
     pub partial: Duration,
     /// Connecting, and the TLS handshake, may take so long.
@@ -51,8 +52,13 @@ impl Default for StreamLimits {
         Self {
             connections: 20_000,
             per_address: 1_000,
+            handshakes: 2_000,
+            handshakes_per_address: 200,
             queue: 64,
+            first: Duration::from_secs(30),
             idle: Duration::from_secs(3_900),
+            ping: Duration::from_secs(95),
+            web_ping: Duration::from_secs(30),
             partial: Duration::from_secs(10),
             connect: Duration::from_secs(5),
             max_message_bytes: 65_535,
@@ -96,50 +102,64 @@ pub enum SendError {
     /// No further connection may be opened.
     #[error("too many connections")]
     TooMany,
+    /// Browsers cannot be dialled.
+    #[error("a WebSocket cannot be opened to its client")]
+    NotDialled,
 }
 
 struct Open {
     flow: Flow,
+    /// The name that the peer has to prove.
+    name: Option<ServerName<'static>>,
     outgoing: mpsc::Sender<Bytes>,
 }
 
-/// The connections, as the loop sees them.
+/// What makes two messages go by one connection. By TLS, the name that the peer has proved belongs to it: a
+/// connection that was opened to us has proved none, and one to another name at the same address is another peer's.
+type Key = (Transport, SocketAddr, Option<ServerName<'static>>);
+
+/// The connections.
 pub struct Streams {
-    limits: StreamLimits,
     runtime: Handle,
-    events: mpsc::Sender<StreamEvent>,
-    admission: Arc<Admission>,
-    next: Arc<AtomicU64>,
-    tls: Arc<rustls::ClientConfig>,
+    door: Door,
+    tls: watch::Receiver<Arc<TlsPeers>>,
     open: HashMap<ConnectionId, Open>,
     /// The connection to use for an address: the last one opened to it.
-    by_address: HashMap<(Transport, SocketAddr), ConnectionId>,
+    by_address: HashMap<Key, ConnectionId>,
 }
 
 impl Streams {
-    /// No connections yet. Tasks run on `runtime`; the loop takes `events` from the other end.
+    /// No connections yet. Tasks run on `runtime`; the loop takes `events` from the other end. Whom we expect at the
+    /// other end of TLS is looked up in `tls` whenever a connection is opened.
     #[must_use]
-    pub fn new(limits: StreamLimits, runtime: Handle, events: mpsc::Sender<StreamEvent>, tls: Arc<rustls::ClientConfig>) -> Self {
-        let admission = Admission::new(limits.connections, limits.per_address);
-        let (next, open, by_address) = (Arc::new(AtomicU64::new(1)), HashMap::new(), HashMap::new());
-        Self { limits, runtime, events, admission, next, tls, open, by_address }
+    pub fn new(
+        limits: StreamLimits,
+        runtime: Handle,
+        events: mpsc::Sender<StreamEvent>,
+        tls: watch::Receiver<Arc<TlsPeers>>,
+    ) -> Self {
+        Self { runtime, door: Door::new(limits, events), tls, open: HashMap::new(), by_address: HashMap::new() }
     }
 
-    /// Takes connections from a bound listener from now on; with `tls`, after its handshake.
+    /// Where WebSockets come in.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        self.door.clone()
+    }
+
+    /// Takes connections from a bound listener from now on; with `tls`, after a handshake by what `tls` holds then.
     ///
     /// # Errors
     /// The runtime refuses the listener.
-    pub fn listen(&self, listener: std::net::TcpListener, tls: Option<Arc<rustls::ServerConfig>>) -> std::io::Result<()> {
+    pub fn listen(
+        &self,
+        listener: std::net::TcpListener,
+        tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+    ) -> std::io::Result<()> {
         listener.set_nonblocking(true)?;
         let _in_runtime = self.runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        let taker = Taker {
-            limits: self.limits,
-            events: self.events.clone(),
-            next: Arc::clone(&self.next),
-            transport: if tls.is_some() { Transport::Tls } else { Transport::Tcp },
-        };
-        self.runtime.spawn(accept(listener, taker, Arc::clone(&self.admission), tls.map(TlsAcceptor::from)));
+        self.runtime.spawn(self.door().accept(listener, tls));
         Ok(())
     }
 
@@ -148,8 +168,9 @@ impl Streams {
         match event {
             StreamEvent::Opened { flow, outgoing } => {
                 let Some(id) = flow.connection else { return };
-                self.by_address.insert((flow.transport, flow.remote), id);
-                self.open.insert(id, Open { flow: *flow, outgoing: outgoing.clone() });
+                let name = self.open.get(&id).and_then(|known| known.name.clone());
+                self.by_address.insert((flow.transport, flow.remote, name.clone()), id);
+                self.open.insert(id, Open { flow: *flow, name, outgoing: outgoing.clone() });
             }
             StreamEvent::Closed { connection } => self.forget(*connection),
             StreamEvent::Message { .. } => {}
@@ -158,7 +179,7 @@ impl Streams {
 
     fn forget(&mut self, id: ConnectionId) {
         if let Some(open) = self.open.remove(&id) {
-            let key = (open.flow.transport, open.flow.remote);
+            let key = (open.flow.transport, open.flow.remote, open.name);
             if self.by_address.get(&key) == Some(&id) {
                 self.by_address.remove(&key);
             }
@@ -194,20 +215,27 @@ impl Streams {
         from: Option<IpAddr>,
         bytes: Bytes,
     ) -> Result<ConnectionId, SendError> {
-        if let Some(id) = self.by_address.get(&(transport, to)).copied() {
+        if !transport.can_be_dialled() {
+            return Err(SendError::NotDialled);
+        }
+        let tls = (transport == Transport::Tls).then(|| self.tls.borrow().at(to));
+        let name = tls.as_ref().map(|peer| peer.name.clone());
+        let key = (transport, to, name.clone());
+        if let Some(id) = self.by_address.get(&key).copied() {
             return self.send_on(id, bytes).map(|()| id);
         }
-        let admitted = self.admission.admit(to.ip()).ok_or(SendError::TooMany)?;
-        let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
-        let (outgoing_tx, outgoing) = mpsc::channel(self.limits.queue);
+        let Door { limits, events, admission, .. } = self.door();
+        let admitted = admission.admit(to.ip()).ok_or(SendError::TooMany)?;
+        let id = self.door.next_id();
+        let (outgoing_tx, outgoing) = mpsc::channel(limits.queue);
         // The queue was made for at least one message.
         let _has_room = outgoing_tx.try_send(bytes);
-        let flow =
-            Flow { transport, local: SocketAddr::new(from.unwrap_or(unspecified(to)), 0), remote: to, connection: Some(id) };
-        self.by_address.insert((transport, to), id);
-        self.open.insert(id, Open { flow, outgoing: outgoing_tx.clone() });
-        let connector = Connector { limits: self.limits, events: self.events.clone(), tls: Arc::clone(&self.tls), from };
-        self.runtime.spawn(connector.run(flow, id, admitted, outgoing_tx, outgoing));
+        let local = SocketAddr::new(from.unwrap_or(unspecified(to)), 0);
+        let flow = Flow { transport, local, remote: to, connection: Some(id) };
+        self.by_address.insert(key, id);
+        self.open.insert(id, Open { flow, name, outgoing: outgoing_tx.clone() });
+        let connector = Connector { limits, events, tls, from, admitted };
+        self.runtime.spawn(connector.run(flow, id, outgoing, outgoing_tx));
         Ok(id)
     }
 
@@ -223,116 +251,4 @@ const fn unspecified(like: SocketAddr) -> IpAddr {
         SocketAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
     }
-}
-
-/// What is needed to take a connection in.
-#[derive(Clone)]
-struct Taker {
-    limits: StreamLimits,
-    events: mpsc::Sender<StreamEvent>,
-    next: Arc<AtomicU64>,
-    transport: Transport,
-}
-
-async fn accept(listener: TcpListener, taker: Taker, admission: Arc<Admission>, tls: Option<TlsAcceptor>) {
-    loop {
-        let Ok((stream, remote)) = listener.accept().await else {
-            // Out of file descriptors, most likely: wait for some to come back instead of spinning.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let Some(admitted) = admission.admit(remote.ip()) else { continue };
-        let Ok(local) = stream.local_addr() else { continue };
-        let (taker, tls) = (taker.clone(), tls.clone());
-        tokio::spawn(async move {
-            match tls {
-                None => taker.take(stream, local, remote, admitted).await,
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = timeout(taker.limits.connect, tls.accept(stream)).await {
-                        taker.take(stream, local, remote, admitted).await;
-                    }
-                }
-            }
-        });
-    }
-}
-
-impl Taker {
-    async fn take<S>(self, stream: S, local: SocketAddr, remote: SocketAddr, admitted: Admitted)
-    where
-        S: AsyncRead + AsyncWrite + Send + 'static,
-    {
-        let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
-        let flow = Flow { transport: self.transport, local, remote, connection: Some(id) };
-        let (outgoing_tx, outgoing) = mpsc::channel(self.limits.queue);
-        serve(stream, flow, id, self.limits, self.events, admitted, outgoing_tx, outgoing).await;
-    }
-}
-
-#[expect(clippy::too_many_arguments, reason = "the parts of one connection, put together in one place")]
-async fn serve<S>(
-    stream: S,
-    flow: Flow,
-    id: ConnectionId,
-    limits: StreamLimits,
-    events: mpsc::Sender<StreamEvent>,
-    admitted: Admitted,
-    outgoing_tx: mpsc::Sender<Bytes>,
-    outgoing: mpsc::Receiver<Bytes>,
-) where
-    S: AsyncRead + AsyncWrite + Send + 'static,
-{
-    // The reader keeps a weak end only: the queue ends when the loop forgets the connection.
-    let pongs = outgoing_tx.downgrade();
-    if events.send(StreamEvent::Opened { flow, outgoing: outgoing_tx }).await.is_err() {
-        return;
-    }
-    let StreamLimits { max_message_bytes, idle, partial, .. } = limits;
-    Connection { flow, id, max_message_bytes, idle, partial, events, admitted }.run(stream, outgoing, pongs).await;
-}
-
-/// What is needed to open a connection.
-struct Connector {
-    limits: StreamLimits,
-    events: mpsc::Sender<StreamEvent>,
-    tls: Arc<rustls::ClientConfig>,
-    from: Option<IpAddr>,
-}
-
-impl Connector {
-    async fn run(
-        self,
-        flow: Flow,
-        id: ConnectionId,
-        admitted: Admitted,
-        outgoing_tx: mpsc::Sender<Bytes>,
-        outgoing: mpsc::Receiver<Bytes>,
-    ) {
-        let Self { limits, events, tls, from } = self;
-        let connected = timeout(limits.connect, connect(flow.remote, from)).await;
-        let Ok(Ok(stream)) = connected else { return closed(events, id).await };
-        let flow = Flow { local: stream.local_addr().unwrap_or(flow.local), ..flow };
-        if flow.transport == Transport::Tls {
-            let name = ServerName::IpAddress(flow.remote.ip().into());
-            match timeout(limits.connect, TlsConnector::from(tls).connect(name, stream)).await {
-                Ok(Ok(stream)) => serve(stream, flow, id, limits, events, admitted, outgoing_tx, outgoing).await,
-                _ => closed(events, id).await,
-            }
-        } else {
-            serve(stream, flow, id, limits, events, admitted, outgoing_tx, outgoing).await;
-        }
-    }
-}
-
-async fn connect(to: SocketAddr, from: Option<IpAddr>) -> std::io::Result<TcpStream> {
-    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(from) = from.filter(|from| !from.is_unspecified() && from.is_ipv4() == to.is_ipv4()) {
-        socket.bind(SocketAddr::new(from, 0))?;
-    }
-    socket.set_nodelay(true)?;
-    socket.connect(to).await
-}
-
-async fn closed(events: mpsc::Sender<StreamEvent>, id: ConnectionId) {
-    let _loop_is_gone = events.send(StreamEvent::Closed { connection: id }).await;
 }

@@ -10,10 +10,13 @@ use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
-use crate::message::MAX_MESSAGE_BYTES;
+use crate::{message::MAX_MESSAGE_BYTES, stun};
 
 /// Datagrams wait here while the loop is busy: about 3,000 of them.
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+
+/// Datagrams in a row that are no messages, before others get their turn.
+const MOST_SKIPPED: usize = 256;
 
 /// A bound UDP socket, used from the runtime that it was made on.
 #[derive(Debug)]
@@ -63,17 +66,25 @@ impl UdpTransport {
     }
 
     /// The next datagram, if one is waiting. One longer than any message is allowed to be comes cut, and
-    /// is then refused by its reader.
+    /// is then refused by its reader. STUN keep-alives are answered on the way; `None` after many of them, so that
+    /// others get their turn: the socket is ready still.
     pub fn try_receive(&mut self) -> Option<(Bytes, SocketAddr)> {
-        loop {
+        for _ in 0..MOST_SKIPPED {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((0, _)) => {}
+                // Keep-alives are answered here and concern nobody else.
+                Ok((length, from)) if stun::is_stun(&self.buffer[..length]) => {
+                    if let Some(answer) = stun::answer(&self.buffer[..length], from) {
+                        let _lost_like_any_datagram = self.try_send(&answer, from);
+                    }
+                }
                 Ok((length, from)) => return Some((Bytes::copy_from_slice(&self.buffer[..length]), from)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 // An ICMP error of an earlier datagram: it says nothing of the next one.
                 Err(_) => {}
             }
         }
+        None
     }
 
     /// Sends a datagram. When the system's buffer is full it is dropped: UDP's own way, and the

@@ -15,6 +15,7 @@ mod torture;
 mod transfer;
 mod transports;
 mod watching;
+mod web;
 
 use std::path::Path;
 

@@ -27,7 +27,7 @@ async fn listen(fixture: &Fixture) -> (SocketAddr, watch::Sender<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(serve_until(listener, fixture.app.clone(), stopped));
+    tokio::spawn(serve_until(listener, None, fixture.app.clone(), stopped));
     (address, stop)
 }
 

@@ -71,7 +71,7 @@ impl Fixture {
             tokens.push(text.expose().to_owned());
         }
         let [read, operate, admin] = tokens.try_into().unwrap();
-        Self { app: app(control.clone()), control, read, operate, admin, recordings, asked, _db: db }
+        Self { app: app(control.clone(), Router::new()), control, read, operate, admin, recordings, asked, _db: db }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

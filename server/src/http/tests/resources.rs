@@ -244,7 +244,7 @@ async fn loops_that_are_full_or_gone_cost_a_503_and_health_still_answers() {
     let fixture = Fixture::start().await;
     let (requests_tx, requests) = mpsc::channel(1);
     let control = Control { requests_tx, ..fixture.control.clone() };
-    let fixture = Fixture { app: app(control.clone()), ..fixture };
+    let fixture = Fixture { app: app(control.clone(), axum::Router::new()), ..fixture };
     control.tell(crate::http::control::ControlRequest::PeopleChanged).unwrap();
     assert!(fixture.get(&fixture.read, "/api/v1/queues").await.problem(503).contains("too many requests wait"));
     drop(requests);

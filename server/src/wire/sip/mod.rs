@@ -12,6 +12,7 @@ mod registrations;
 mod settings;
 mod transfers;
 mod watched;
+mod web;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -41,6 +42,8 @@ pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_ide
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::Settings;
+pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
+pub use web::PATH as WEB_PATH;
 
 /// The number of a caller who does not want to be known.
 const WITHHELD: &str = "anonymous";
@@ -339,7 +342,7 @@ impl SipEdge {
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
         let hops = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
         let mut headers: Vec<_> = hops.into_iter().collect();
-        let is_withheld = self.legs.get(&caller).is_some_and(|leg| leg.is_withheld) || caller_id.as_str() == WITHHELD;
+        let is_withheld = self.is_withheld(caller) || caller_id.as_str() == WITHHELD;
         // A signature would name who does not want to be named.
         if let Target::Trunk { trunk, number } = target
             && !is_withheld

@@ -12,9 +12,12 @@ use bytes::Bytes;
 use tandem_signaling::{
     endpoint::{Destination, Input},
     flow::{ConnectionId, Flow, Transport},
-    transport::{StreamEvent, StreamLimits, Streams, UdpTransport},
+    transport::{StreamEvent, StreamLimits, Streams, TlsPeers, UdpTransport},
 };
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
 
 use super::SipEdge;
 use crate::metrics::METRICS;
@@ -33,13 +36,13 @@ pub struct Sockets {
     pub tls: Vec<std::net::TcpListener>,
 }
 
-/// What TLS needs on both sides.
+/// What TLS needs on both sides: looked at whenever a connection begins, so that what is new counts for new ones only.
 #[derive(Clone)]
 pub struct TlsConfigs {
     /// For connections that come in.
-    pub server: Arc<rustls::ServerConfig>,
+    pub server: watch::Receiver<Arc<rustls::ServerConfig>>,
     /// For connections that we open.
-    pub client: Arc<rustls::ClientConfig>,
+    pub peers: watch::Receiver<Arc<TlsPeers>>,
 }
 
 /// The network side of one line loop.
@@ -76,13 +79,15 @@ impl Sockets {
 }
 
 impl Network {
-    /// Takes bound sockets into the current runtime; connections run on `runtime`.
+    /// Takes bound sockets into the current runtime; connections run on `runtime`, at most `connections` of them.
     ///
     /// # Errors
     /// A runtime refuses a socket.
-    pub fn new(sockets: Sockets, tls: TlsConfigs, runtime: Handle) -> std::io::Result<Self> {
+    pub fn new(sockets: Sockets, tls: TlsConfigs, connections: usize, runtime: Handle) -> std::io::Result<Self> {
         let (events_tx, events) = mpsc::channel(STREAM_EVENTS);
-        let streams = Streams::new(StreamLimits::default(), runtime, events_tx, tls.client);
+        let usual = StreamLimits::default();
+        let limits = StreamLimits { connections: usual.connections.min(connections), ..usual };
+        let streams = Streams::new(limits, runtime, events_tx, tls.peers);
         let from = sockets
             .tcp
             .first()
@@ -93,10 +98,15 @@ impl Network {
             streams.listen(listener, None)?;
         }
         for listener in sockets.tls {
-            streams.listen(listener, Some(Arc::clone(&tls.server)))?;
+            streams.listen(listener, Some(tls.server.clone()))?;
         }
         let udp = sockets.udp.into_iter().map(UdpTransport::new).collect::<Result<_, _>>()?;
         Ok(Self { udp, streams, events, ready: None, connecting: HashMap::new(), from })
+    }
+
+    /// The route on the HTTP port by which WebSockets come in.
+    pub fn web(&self) -> axum::Router {
+        super::web::routes(self.streams.door())
     }
 
     /// Returns when something may have arrived. Nothing is lost when it is not waited for to the end.
@@ -133,7 +143,7 @@ impl Network {
         self.streams.note(&event);
         match event {
             StreamEvent::Message { flow, bytes } => {
-                METRICS.sip_received.inc(flow.transport.uri_name());
+                METRICS.sip_received.inc(flow.transport.word());
                 sip.received(flow, bytes);
             }
             StreamEvent::Opened { flow, .. } => {
@@ -154,7 +164,7 @@ impl Network {
     /// Sends one message. `false`: there is no way to its destination.
     pub fn send(&mut self, to: Destination, bytes: Bytes) -> bool {
         let (Destination::Flow(Flow { transport, .. }) | Destination::Address { transport, .. }) = to;
-        METRICS.sip_sent.inc(transport.uri_name());
+        METRICS.sip_sent.inc(transport.word());
         match to {
             Destination::Flow(Flow { connection: Some(connection), .. }) => self.streams.send_on(connection, bytes).is_ok(),
             Destination::Flow(Flow { transport: Transport::Udp, local, remote, .. }) => {

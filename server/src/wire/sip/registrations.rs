@@ -42,6 +42,8 @@ impl SipEdge {
                 expires_at: self.now.instant + left,
                 flow: Flow::udp(local, remote),
                 user_agent: kept.user_agent.as_deref().unwrap_or_default().into(),
+                outbound: None,
+                path: Arc::default(),
             }));
             self.came(&kept.extension);
         }
@@ -91,7 +93,12 @@ impl SipEdge {
         let kept = store::Binding {
             extension: Extension::from(&*binding.account),
             contact: binding.contact.to_string(),
-            source: format!("{}:{}", word(binding.flow.transport), binding.flow.remote),
+            // What came through a proxy is not put back: the way through it is not kept.
+            source: format!(
+                "{}:{}",
+                if binding.path.is_empty() { word(binding.flow.transport) } else { "path" },
+                binding.flow.remote
+            ),
             register_call_id: String::new(),
             register_cseq: 0,
             user_agent: (!binding.user_agent.is_empty()).then(|| binding.user_agent.to_string()),
@@ -103,7 +110,7 @@ impl SipEdge {
 }
 
 fn word(transport: Transport) -> &'static str {
-    transport.uri_name()
+    transport.word()
 }
 
 /// A person's account; `None` for people without a password.

@@ -41,7 +41,13 @@ impl Settings {
             plan::Digest::Md5 => Algorithm::Md5,
         });
         let digest = digest.collect();
-        let kinds = [(Transport::Udp, &listen.sip_udp), (Transport::Tcp, &listen.sip_tcp), (Transport::Tls, &listen.sip_tls)];
+        let kinds = [
+            (Transport::Udp, &listen.sip_udp),
+            (Transport::Tcp, &listen.sip_tcp),
+            (Transport::Tls, &listen.sip_tls),
+            (Transport::Ws, &listen.http),
+            (Transport::Wss, &listen.https),
+        ];
         let listener = |transport, bound: std::net::SocketAddr| {
             let mut advertised = bound;
             if let Some(ip) = advertise.filter(|ip| ip.is_ipv4() == bound.is_ipv4()) {

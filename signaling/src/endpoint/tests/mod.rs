@@ -10,6 +10,7 @@ mod glare;
 mod identities;
 mod lossy;
 mod notifies;
+mod outbound;
 mod registrations;
 mod reliable;
 mod session_timers;

@@ -176,7 +176,7 @@ fn devices_are_bounded_and_a_moved_device_replaces_itself() {
         desk.pass(1_000);
     }
     assert_eq!(desk.endpoint.counts().bindings, 4);
-    assert!(desk.words().contains(&"removed sip:alice@192.0.2.7:6002 Replaced 3".to_owned()));
+    assert!(desk.words().contains(&"removed sip:alice@192.0.2.7:6002 Replaced 4".to_owned()));
     for port in 7001..=7002 {
         let mut phone = Phone::new("bob", "other", &format!("192.0.2.8:{port}"));
         phone.contact.push_str(";+sip.instance=\"<urn:uuid:1>\"");
