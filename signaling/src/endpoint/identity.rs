@@ -44,16 +44,6 @@ impl Endpoint {
         self.trunks.get(trunk).is_some_and(|state| state.trunk.rights.identity)
     }
 
-    /// The URI of From, and its display name.
-    pub(super) fn from_of<'a>(&self, wish: &'a Invite, domain: &str) -> (&'a str, String) {
-        if wish.party.is_withheld {
-            return ("Anonymous", format!("sip:{ANONYMOUS}@{ANONYMOUS_HOST}"));
-        }
-        let user = EscapedUser(&wish.from_user);
-        let uri = if wish.from_user.is_empty() { format!("sip:{domain}") } else { format!("sip:{user}@{domain}") };
-        (&wish.from_display, uri)
-    }
-
     /// The headers of privacy, identity and diversion of an INVITE of ours.
     pub(super) fn with_identity(
         &self,
@@ -84,6 +74,16 @@ impl Endpoint {
         }
         history(builder, diverted, domain, request_uri)
     }
+}
+
+/// The display name and the URI of From.
+pub(super) fn shown_caller<'a>(wish: &'a Invite, domain: &str) -> (&'a str, String) {
+    if wish.party.is_withheld {
+        return ("Anonymous", format!("sip:{ANONYMOUS}@{ANONYMOUS_HOST}"));
+    }
+    let user = EscapedUser(&wish.from_user);
+    let uri = if wish.from_user.is_empty() { format!("sip:{domain}") } else { format!("sip:{user}@{domain}") };
+    (&wish.from_display, uri)
 }
 
 /// History-Info in the order of what happened, ending with where the call goes now (RFC 7044 section 10.3).

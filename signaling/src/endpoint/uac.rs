@@ -8,6 +8,7 @@ use super::{
     config::Peer,
     contract::{Destination, Event, Invite, InviteId, RejectedBy, Target},
     dialog::{Dialog, Trust},
+    identity::shown_caller,
     invitation::{Calling, Fork, Invitation, Phase},
     negotiation::{Carrier, Negotiation},
     receive::{ALLOW, SUPPORTED, sdp_of},
@@ -146,7 +147,7 @@ impl Endpoint {
     ) -> Option<bytes::Bytes> {
         let (transport, address) = self.our_address(to);
         let domain = self.own_domain(trunk, to);
-        let (display, from) = self.from_of(wish, &domain);
+        let (display, from) = shown_caller(wish, &domain);
         let to_uri = match &wish.target {
             Target::Account(user) => format!("sip:{}@{domain}", EscapedUser(user)),
             Target::Trunk { .. } | Target::Uri(_) => request_uri.to_owned(),

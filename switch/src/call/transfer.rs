@@ -16,7 +16,7 @@ use crate::{
     cdr::{Origin, SegmentState},
     id::LegId,
     link::LeaveReason,
-    name::PartyNumber,
+    name::{PartyNumber, RouteName},
     step::{Dial, RingStrategy, Step, StepOutcome, Target},
     time::Timestamp,
 };
@@ -57,6 +57,8 @@ pub(super) struct Transfer {
     party: LegId,
     side: (Blame, bool),
     record: bool,
+    /// The route that had the call.
+    route: Option<RouteName>,
 }
 
 impl Call {
@@ -83,9 +85,9 @@ impl Call {
         self.legs.set_caller(party);
         self.typed.clear();
         self.ledger.turn(now, SegmentState::Transferring, None);
-        let record = self.owed.is_recording();
+        let (record, route) = (self.owed.is_recording(), self.ledger.route.clone());
         self.transfer =
-            Some(Box::new(Transfer { by, origin: origin.clone(), is_gone: false, talk, party: caller, side, record }));
+            Some(Box::new(Transfer { by, origin: origin.clone(), is_gone: false, talk, party: caller, side, record, route }));
         self.legs.say(Output::Transfer { by, news: TransferNews::Begun { origin, to } });
         Doing::AwaitStep
     }
@@ -140,7 +142,8 @@ impl Call {
         self.ledger.ended = Some(cause);
         self.legs.say(Output::Transfer { by: transfer.by, news: TransferNews::Failed(cause) });
         self.legs.hush(self.legs.caller());
-        let Transfer { by, is_gone, talk, party, side, origin, record } = *transfer;
+        let Transfer { by, is_gone, talk, party, side, origin, record, route } = *transfer;
+        self.ledger.route = route;
         if is_gone {
             return self.fall_back(at, talk.with, origin, cause, record);
         }
