@@ -331,6 +331,10 @@ pub struct Trunk {
     pub ping_ms: Option<u64>,
     /// Calls at most at one time, both ways.
     pub max_calls: u32,
+    /// Whether it may have its calls transferred, by the routes that it may use.
+    pub transfers: bool,
+    /// Whether it is trusted with who calls: believed, and told.
+    pub trusts_identity: bool,
     /// What is done about signed caller ids.
     pub identity: TrunkIdentity,
 }

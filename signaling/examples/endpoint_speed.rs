@@ -12,7 +12,8 @@ use std::{
 use bytes::Bytes;
 use tandem_signaling::{
     endpoint::{
-        Command, Destination, Endpoint, EndpointConfig, Event, Input, Invite, InviteId, Listener, Output, Peer, Target, Trunk,
+        Command, Destination, Endpoint, EndpointConfig, Event, Input, Invite, InviteId, Listener, Output, PartyIdentity, Peer,
+        Rights, Target, Trunk,
     },
     flow::{Flow, Transport},
 };
@@ -77,6 +78,7 @@ impl Pair {
                 options_ping_s: 0,
                 max_calls: 0,
                 register: false,
+                rights: Rights::default(),
             };
             pair.input(end, Input::Command(Command::SetTrunks(vec![trunk])));
         }
@@ -113,7 +115,15 @@ impl Pair {
         let invite = self.ends[0].next_invite();
         let target = Target::Trunk { name: "other".into(), user: "1000".to_owned() };
         let sdp = Bytes::from_static(SDP);
-        let wish = Invite { invite, target, from_user: "c0".to_owned(), from_display: String::new(), sdp, headers: Vec::new() };
+        let wish = Invite {
+            party: PartyIdentity::default(),
+            invite,
+            target,
+            from_user: "c0".to_owned(),
+            from_display: String::new(),
+            sdp,
+            headers: Vec::new(),
+        };
         self.input(0, Input::Command(Command::Invite(Box::new(wish))));
         self.deliver();
         let invited = self

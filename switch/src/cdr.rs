@@ -69,6 +69,9 @@ pub struct Segment {
     pub state: SegmentState,
     /// The agent, when one was there.
     pub agent: Option<AgentName>,
+    /// Why it ended, for a transfer: `normal` when the party was taken, else why nobody took them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// Its begin.
     pub from_at: Timestamp,
     /// Its end.
@@ -89,4 +92,6 @@ pub enum SegmentState {
     Talking,
     /// On hold.
     Hold,
+    /// A party of the conversation had the other one transferred; nobody has taken them yet.
+    Transferring,
 }

@@ -164,6 +164,11 @@ impl Phone {
         self.command("resume", "");
     }
 
+    /// Transfers the call to a number, blind. baresip holds it first.
+    pub fn transfer(&mut self, number: &str) {
+        self.command("transfer", number);
+    }
+
     /// Waits for an event of a type (`CALL_ESTABLISHED`); events before it are forgotten.
     ///
     /// # Panics

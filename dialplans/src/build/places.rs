@@ -152,6 +152,8 @@ impl Builder<'_> {
             register: item.child("register").and_then(Item::flag).unwrap_or(false),
             ping_ms: item.child("options-ping").and_then(Item::ms),
             max_calls: item.child("max-calls").and_then(Item::count).unwrap_or(1_000),
+            trusts_identity: item.child("trust").into_iter().flat_map(Item::texts).any(|what| what == "identity"),
+            transfers: item.child("transfers").and_then(Item::flag).unwrap_or(false),
             identity: self.identity(item),
         };
         if item.child("peer").is_none() {

@@ -213,6 +213,20 @@ pub(super) const TRUNK: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    node(
+        "trust",
+        "What the carrier is trusted with. `identity`: who calls. Its P-Asserted-Identity, Remote-Party-ID, Diversion and History-Info are believed, and it is told ours, also of callers who withhold their number.",
+        &[some("what", Kind::OneOf(&["identity"]), Times::OneOrMore, "")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "transfers",
+        "Whether the carrier may have its calls transferred (SIP REFER) to numbers of routes that it may use. Extensions always may.",
+        &[one("on", Kind::Flag, "`#false` when absent: whoever may transfer can make us call")],
+        &[],
+        Body::None,
+    ),
 ];
 
 pub(super) const QUEUE: &[NodeSpec] = &[

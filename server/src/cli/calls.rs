@@ -176,7 +176,8 @@ fn shown_cdr(cdr: &CdrView) -> String {
     ]);
     let rows = cdr.segments.iter().map(|segment| {
         let lasted = segment.to_at.0.ms_since(segment.from_at.0);
-        vec![segment.state.clone(), maybe(segment.agent.as_ref()), instant(segment.from_at), duration(lasted)]
+        let (agent, cause) = (maybe(segment.agent.as_ref()), maybe(segment.cause.as_ref()));
+        vec![segment.state.clone(), agent, instant(segment.from_at), duration(lasted), cause]
     });
-    format!("{facts}\n{}", draw(&["STATE", "AGENT", "FROM", "FOR"], &rows.collect::<Vec<_>>()))
+    format!("{facts}\n{}", draw(&["STATE", "AGENT", "FROM", "FOR", "CAUSE"], &rows.collect::<Vec<_>>()))
 }

@@ -167,6 +167,7 @@ fn segment(row: &Row) -> Result<Segment, StoreError> {
     Ok(Segment {
         state: row.word("state")?.ok_or(StoreError::Unreadable { column: "state" })?,
         agent: row.get::<Option<&str>>("agent")?.map(AgentName::from),
+        cause: row.word("cause")?,
         from_at: row.at("from_us")?,
         to_at: row.at("to_us")?,
     })

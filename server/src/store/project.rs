@@ -100,7 +100,9 @@ impl Batch {
         let call = cdr.call.to_string();
         for (position, segment) in (0u64..).zip(&cdr.segments) {
             let agent = segment.agent.as_ref().map(|agent| agent.as_str());
-            self.segments.push(args![call.as_str(), position, word(&segment.state), agent, segment.from_at, segment.to_at]);
+            let cause = segment.cause.map(|cause| cause.as_str());
+            let (state, from, to) = (word(&segment.state), segment.from_at, segment.to_at);
+            self.segments.push(args![call.as_str(), position, state, agent, cause, from, to]);
         }
         self.cdrs.push(args![
             call,

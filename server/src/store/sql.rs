@@ -35,7 +35,7 @@ inserts! {
          talked_ms = excluded.talked_ms, cause = excluded.cause, blame = excluded.blame, \
          recording_id = excluded.recording_id, generation = excluded.generation, quality = excluded.quality, \
          identity = excluded.identity";
-    INSERT_SEGMENT = 6, "INSERT INTO segments (call_id, position, state, agent, from_us, to_us)", " ON CONFLICT DO NOTHING";
+    INSERT_SEGMENT = 7, "INSERT INTO segments (call_id, position, state, agent, cause, from_us, to_us)", " ON CONFLICT DO NOTHING";
 }
 
 statements! {
@@ -93,7 +93,7 @@ statements! {
     CDR = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
         connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity FROM calls \
         WHERE call_id = $1 AND ended_us IS NOT NULL";
-    SEGMENTS = "SELECT state, agent, from_us, to_us FROM segments WHERE call_id = $1 ORDER BY position";
+    SEGMENTS = "SELECT state, agent, cause, from_us, to_us FROM segments WHERE call_id = $1 ORDER BY position";
 
     // recordings
     PUT_RECORDING = "INSERT INTO recordings (recording_id, call_id, path, state, started_us) VALUES ($1, $2, $3, 'recording', $4) \

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use tandem_dialplan::{Input as RunInput, Output as RunOutput, Plan, Run};
 use tandem_media::contract::Quality;
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, Output, View},
+    call::{Arrival, Call, CallSettings, Input, Output, TransferNews, View},
     cause::{Blame, Cause},
     cdr::{Cdr, Origin, Segment, SegmentState},
     id::{CallId, ItemId, LegId, RecordingId},
@@ -26,6 +26,8 @@ pub struct LiveCall {
     facts: Facts,
     call: Call,
     run: Run,
+    /// A transfer under way: who asked for it, and the way through the plan that has the call meanwhile.
+    transfer: Option<(LegId, Box<Run>)>,
     legs: Vec<LiveLeg>,
     /// The item that the floor knows this call by; for the case that the core fails.
     item: Option<ItemId>,
@@ -102,6 +104,7 @@ impl LiveCall {
             facts,
             call,
             run,
+            transfer: None,
             legs: Vec::with_capacity(2),
             item: None,
             recording: None,
@@ -251,9 +254,10 @@ impl LiveCall {
             Output::Record { recording, left, right } => self.record(edges, recording, left, right),
             Output::StopRecord { recording } => edges.media.stop_record(recording),
             Output::StepEnded(outcome) => {
-                self.run.handle(edges.now.at, RunInput::Outcome(outcome));
+                self.active_run().handle(edges.now.at, RunInput::Outcome(outcome));
                 self.drain_run(edges, inputs);
             }
+            Output::Transfer { by, news } => self.transfer_goes(edges, by, news, inputs),
             Output::Floor(message) => {
                 match &message {
                     ToFloor::Enqueue(enqueue) => self.item = Some(enqueue.item),
@@ -267,8 +271,40 @@ impl LiveCall {
         }
     }
 
+    /// The way through the plan that has the call now.
+    fn active_run(&mut self) -> &mut Run {
+        self.transfer.as_mut().map_or(&mut self.run, |(_, run)| run)
+    }
+
+    /// A transfer has a way of its own through the plan, with the rights of whoever asked for it. When it is
+    /// done that way is the call's.
+    fn transfer_goes(&mut self, edges: &mut Edges, by: LegId, news: TransferNews, inputs: &mut VecDeque<Input>) {
+        edges.sip.transfer_goes(self.at(by), &news);
+        match news {
+            TransferNews::Begun { origin, to } => {
+                let from = match &origin {
+                    Origin::Extension(extension) => extension.as_str().into(),
+                    Origin::Trunk(_) => self.facts.from.clone(),
+                };
+                let language = Some(self.run.language().clone());
+                let facts = tandem_dialplan::CallFacts { origin, from, to, language, overrides: Arc::default() };
+                let mut run = Box::new(Run::new(Arc::clone(self.run.plan()), facts));
+                run.handle(edges.now.at, RunInput::Start);
+                self.transfer = Some((by, run));
+                self.drain_run(edges, inputs);
+            }
+            TransferNews::Taken => {
+                if let Some((_, run)) = self.transfer.take() {
+                    self.run = *run;
+                }
+            }
+            TransferNews::Failed(_) => self.transfer = None,
+            TransferNews::Rings | TransferNews::Refused => {}
+        }
+    }
+
     fn drain_run(&mut self, edges: &mut Edges, inputs: &mut VecDeque<Input>) {
-        while let Some(output) = self.run.poll() {
+        while let Some(output) = self.active_run().poll() {
             inputs.push_back(match output {
                 RunOutput::Routed(route) => Input::Routed(route),
                 RunOutput::Step(step) => Input::Step(step),
@@ -294,6 +330,10 @@ impl LiveCall {
             _ => None,
         };
         let device = match target {
+            // Who is not to be shown is not shown to watchers either.
+            Target::Extension(extension) if edges.sip.is_withheld(self.at(LegId::CALLER)) => {
+                Some(Device::called(extension.clone(), PartyNumber::from(""), String::new()))
+            }
             Target::Extension(extension) => {
                 Some(Device::called(extension.clone(), caller_id.clone(), self.facts.display.clone()))
             }
@@ -344,6 +384,9 @@ impl LiveCall {
             edges.sip.end(self.at(leg), Cause::Fault);
             self.drop_leg(edges, leg);
         }
+        if let Some((by, _)) = self.transfer.take() {
+            edges.sip.transfer_goes(self.at(by), &TransferNews::Failed(Cause::Fault));
+        }
         if let Some(recording) = self.recording {
             edges.media.stop_record(recording);
         }
@@ -353,7 +396,7 @@ impl LiveCall {
             edges.floor.send(ToFloor::Finished { item, cause: Cause::Fault });
         }
         let facts = self.facts;
-        let segment = Segment { state: SegmentState::Plan, agent: None, from_at: facts.started_at, to_at: ended_at };
+        let segment = Segment { state: SegmentState::Plan, agent: None, cause: None, from_at: facts.started_at, to_at: ended_at };
         let cdr = Cdr {
             call: facts.call,
             origin: facts.origin,

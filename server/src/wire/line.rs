@@ -477,6 +477,7 @@ impl Line {
                     live.identified(&self.edges, identity);
                 }
             }
+            SipEvent::Transferred { at, by, to } => self.tell(at, Input::Transfer { leg: at.leg, by, to }),
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
             SipEvent::Digit { at, digit } => self.tell(at, Input::Digit { leg: at.leg, digit }),
             SipEvent::Reachable { extension, reachable } => {

@@ -34,6 +34,8 @@ pub(super) enum Purpose {
     Inside { invite: InviteId, dialog: u64, what: Inside },
     /// An OPTIONS to one address of a trunk.
     Ping { trunk: Arc<str>, peer: usize },
+    /// A NOTIFY about a transfer.
+    Referral(InviteId),
     /// A REGISTER to a trunk.
     Register { trunk: Arc<str> },
     /// The NOTIFY of a subscription.
@@ -261,6 +263,7 @@ impl Endpoint {
             Purpose::Fork(invite) => self.fork_silent(invite, key, silence),
             Purpose::Reinvite(invite) => self.offer_silent(invite, key, silence),
             Purpose::Inside { invite, what, .. } => self.inside_silent((invite, what), key, silence),
+            Purpose::Referral(invite) => self.referrer_replied(invite, 408),
             Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, 408),
             Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408),
             Purpose::Notify(subscription) => self.notified(subscription, 408, None),
@@ -474,6 +477,7 @@ impl Endpoint {
         let (request, purpose) = (std::mem::take(&mut row.message), row.purpose.clone());
         if self.tried_again(key, request, response, code).is_none() {
             match purpose {
+                Purpose::Referral(invite) => self.referrer_replied(invite, code),
                 Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, code),
                 Purpose::Register { trunk } => self.trunk_register_result(&trunk, response, code),
                 Purpose::Inside { invite, dialog, what } => {

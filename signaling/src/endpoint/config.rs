@@ -235,6 +235,18 @@ pub struct Trunk {
     pub max_calls: usize,
     /// Register with the carrier (needs credentials).
     pub register: bool,
+    /// What it may ask for.
+    pub rights: Rights,
+}
+
+/// What a party may ask for beyond plain calls. The default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Have its calls transferred (REFER), and for an account also take the place of another (Replaces).
+    /// Whoever may do so can have any number called that the program lets them call.
+    pub transfers: bool,
+    /// For a trunk: it is trusted with who calls. What it says of that is believed (RFC 3325), and it is told.
+    pub identity: bool,
 }
 
 /// One address of a carrier.

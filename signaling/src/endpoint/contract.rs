@@ -18,7 +18,10 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    endpoint::{config::Trunk, package::ResourceState},
+    endpoint::{
+        config::{Rights, Trunk},
+        package::ResourceState,
+    },
     flow::{ConnectionId, Flow, Transport},
     identity::Presented,
 };
@@ -153,6 +156,14 @@ pub enum Command {
         /// 400–699; 488 when the media do not fit.
         code: u16,
     },
+    /// Say how far a transfer is that was asked for by [`Event::Transferred`]: 101–199 on the way, 200 when
+    /// the wanted party has answered, 300–699 when it failed. After 200–699 nothing more is said of it.
+    TransferProgress {
+        /// In which invitation it was asked for; it may have ended meanwhile.
+        invite: InviteId,
+        /// 101–699.
+        code: u16,
+    },
     /// Replace all accounts. Bindings of accounts that are gone or have a new password are removed.
     SetAccounts(Vec<Account>),
     /// Add or change one account. A new password removes its bindings.
@@ -196,6 +207,8 @@ pub struct Invite {
     pub from_user: String,
     /// Display name of From, plain; empty for none.
     pub from_display: String,
+    /// Who calls, for trunks that are trusted with it; whether they want to be shown, for everybody.
+    pub party: PartyIdentity,
     /// Our offer.
     pub sdp: Bytes,
     /// Further headers, name and value. One that would break the message is left out.
@@ -230,6 +243,8 @@ pub struct Account {
     pub ha1_sha256: [u8; 32],
     /// How many devices may be registered at a time.
     pub max_bindings: usize,
+    /// What it may ask for.
+    pub rights: Rights,
 }
 
 impl std::fmt::Debug for Account {
@@ -346,6 +361,16 @@ pub enum Event {
         /// How.
         how: EndedHow,
     },
+    /// The party of an established dialog wants the other party of its call connected to somebody else. It
+    /// may do so, and has proved who it is. To be answered by `TransferProgress`.
+    Transferred {
+        /// Which invitation.
+        invite: InviteId,
+        /// Whose it is, proved.
+        by: Source,
+        /// To whom.
+        to: TransferTo,
+    },
     /// A digit by SIP INFO (`application/dtmf-relay` or `application/dtmf`).
     InfoDigit {
         /// Which invitation.
@@ -391,6 +416,39 @@ pub enum Event {
     },
 }
 
+/// To whom a call is to be transferred.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferTo {
+    /// To a number (blind): the user part of Refer-To with escapes undone; not necessarily printable.
+    Number(String),
+    /// To whoever is on the other side of this invitation, which is up and of the same account (consult).
+    Invitation(InviteId),
+}
+
+/// Who calls, beyond what From claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartyIdentity {
+    /// Incoming: the number that a trusted trunk vouches for. Outgoing: the one that a trusted trunk is told;
+    /// that of From when `None`.
+    pub number: Option<String>,
+    /// The display name that came with it; empty when none did. Outgoing, that of From counts.
+    pub display: String,
+    /// The caller does not want to be shown (Privacy). Then nothing else is known here of an incoming call, and
+    /// From of an outgoing one names nobody.
+    pub is_withheld: bool,
+    /// Who diverted the call before, the first one first; of an incoming call only what a trusted trunk says.
+    pub diverted_by: Vec<Diverted>,
+}
+
+/// Somebody who was called first and had the call go elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diverted {
+    /// Their number, with escapes undone.
+    pub user: String,
+    /// Why, as a status code: 302 for always, 486 busy, 480 no answer; 300 when unknown.
+    pub code: u16,
+}
+
 /// An incoming invitation.
 #[derive(Clone, Debug)]
 pub struct Invited {
@@ -404,6 +462,8 @@ pub struct Invited {
     pub from_user: String,
     /// Display name of From: a claim.
     pub from_display: String,
+    /// What is known of the caller beyond that.
+    pub party: PartyIdentity,
     /// User part of To with escapes undone.
     pub to_user: String,
     /// The way it came.
@@ -413,6 +473,9 @@ pub struct Invited {
     /// How many hops their message may still make; 70 when it does not say. A call that goes on to
     /// somebody else carries one less (RFC 7332), or a loop through a carrier never ends.
     pub max_forwards: u8,
+    /// The established invitation of an account whose place this one takes (RFC 3891). Once this one is
+    /// answered, that one is to be ended.
+    pub replaces: Option<InviteId>,
     /// Call-ID, for traces.
     pub call_id: Arc<str>,
     /// What is signed of it (RFC 8224), when it came over a trunk with an Identity header.
@@ -488,6 +551,8 @@ pub struct Counts {
     pub invites: usize,
     /// Subscriptions.
     pub subscriptions: usize,
+    /// Transfers that somebody hears of.
+    pub referrals: usize,
     /// Bindings of all accounts.
     pub bindings: usize,
     /// Timers in the queue, with those that are void but not yet due.

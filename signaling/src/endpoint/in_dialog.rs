@@ -7,6 +7,7 @@ use super::{
     dialog::Dialog,
     invitation::{Exchange, Invitation, Phase},
     receive::{ACCEPT, options_headers},
+    refer,
     server_transaction::Incoming,
     text::phrase,
 };
@@ -41,8 +42,10 @@ impl Endpoint {
             Method::Invite | Method::Update => self.reoffered(invite, dialog, incoming),
             Method::Prack => self.pracked(invite, incoming),
             Method::Info => self.informed(invite, incoming),
+            Method::Refer => self.referred(invite, incoming),
             Method::Options => self.answer(incoming, 200, options_headers),
-            // A text goes to a user, not into a call; and no subscription shares the dialog of one.
+            Method::Subscribe if refer::is_meant(message) => self.resubscribe_referrer(invite, incoming),
+            // A text goes to a user, not into a call; and no other subscription shares the dialog of one.
             Method::Message | Method::Subscribe => self.answer(incoming, 403, |builder| builder),
             _ => self.answer(incoming, 405, |builder| builder.header(Name::Allow, super::receive::ALLOW)),
         }
@@ -60,7 +63,9 @@ impl Endpoint {
             self.finish(invite);
             return self.tell(Event::Cancelled { invite });
         }
-        self.finish(invite);
+        if let Some(gone) = self.finish(invite) {
+            self.keep_for_referral(*gone);
+        }
         self.tell(Event::Ended { invite, how: EndedHow::Bye { cause: cause_of(incoming.message) } });
     }
 
@@ -84,6 +89,7 @@ impl Endpoint {
         {
             let trunk = gone.trunk.take().filter(|_| dialog.ours);
             self.send_bye(dialog, reason, trunk);
+            self.keep_for_referral(*gone);
         }
     }
 

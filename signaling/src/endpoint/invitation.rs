@@ -36,6 +36,10 @@ pub(super) struct Invitation {
     pub(super) theirs: u64,
     /// The carrier link that counts it among its calls.
     pub(super) trunk: Option<Arc<str>>,
+    /// Whose device is on the other side, when it is one of ours.
+    pub(super) account: Option<Arc<str>>,
+    /// A transfer was asked for in its dialog before.
+    pub(super) was_referred: bool,
     /// A 2xx of ours that awaits its ACK: the first answer, or one to a re-INVITE.
     pub(super) unacked: Option<Box<Unacked>>,
     /// Reliable progress of an incoming one.
@@ -153,6 +157,8 @@ impl Invitation {
             described: Bytes::new(),
             theirs: 0,
             trunk: None,
+            account: None,
+            was_referred: false,
             unacked: None,
             reliable: None,
             session: None,

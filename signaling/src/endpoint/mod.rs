@@ -7,10 +7,11 @@
 //! into a sent one but what RFC 3261 says must be repeated.
 //!
 //! Where to look: `receive` sorts what comes in; `uas` and `uac` are the two sides of an invitation,
-//! `reliable` and `early` their progress, `in_dialog`, `offers_in` and `offers_out` what follows;
-//! `negotiation` and `session_timer` are the rules of offer and answer and of session timers, `refresh`
-//! keeps sessions alive; `register`, `outbound` and `trunk` devices and carriers; `auth` who is who;
-//! `notifier` tells watchers what `package` says of others; `instant_message` passes texts on.
+//! `reliable` and `early` their progress, `in_dialog`, `offers_in` and `offers_out` what follows, `refer` and
+//! `replaces` transfers; `negotiation` and `session_timer` are the rules of offer and answer and of session
+//! timers, `refresh` keeps sessions alive; `register`, `outbound` and `trunk` devices and carriers; `auth` who
+//! is who, `identity` who calls as far as it is believed; `notifier` tells watchers what `package` says of
+//! others; `instant_message` passes texts on.
 
 mod auth;
 mod client_transaction;
@@ -18,6 +19,7 @@ mod config;
 mod contract;
 mod dialog;
 mod early;
+mod identity;
 mod in_dialog;
 mod instant_message;
 mod invitation;
@@ -29,9 +31,11 @@ mod offers_out;
 mod outbound;
 mod package;
 mod receive;
+mod refer;
 mod refresh;
 mod register;
 mod reliable;
+mod replaces;
 mod server_transaction;
 mod session_timer;
 mod slab;
@@ -73,6 +77,7 @@ use client_transaction::Clients;
 use instant_message::Relays;
 use invitation::{Invitation, Phase};
 use limits::Strangers;
+use refer::Referral;
 use server_transaction::Servers;
 use subscription::Subscriptions;
 use timers::{Ms, Owner, Timers};
@@ -97,6 +102,8 @@ pub struct Endpoint {
     /// Invitations with a dialog, by our tag.
     by_tag: HashMap<u64, InviteId, Seeded>,
     last_invite: u64,
+    /// Transfers that somebody is to hear of, by the invitation that they were asked for in.
+    referrals: HashMap<InviteId, Referral, Seeded>,
     registrar: Registrar,
     challenger: Challenger,
     strangers: Strangers,
@@ -154,6 +161,7 @@ impl Endpoint {
             invites: HashMap::with_hasher(hasher),
             by_tag: HashMap::with_hasher(hasher),
             last_invite: 0,
+            referrals: HashMap::with_hasher(hasher),
             registrar: Registrar::new(config.registration, hasher),
             challenger: Challenger::new(config.realm.clone(), config.digest.clone(), secret, config.nonce_lifetime),
             strangers: Strangers::of(&config.limits, hasher),
@@ -208,6 +216,7 @@ impl Endpoint {
             dialogs: self.by_tag.len(),
             invites: self.invites.len(),
             subscriptions: self.subscriptions.len(),
+            referrals: self.referrals.len(),
             bindings: self.registrar.count(),
             timers: self.timers.len(),
         }
@@ -238,6 +247,7 @@ impl Endpoint {
                 Owner::Invite(id) => self.invite_due(id, at),
                 Owner::Subscription(tag) => self.subscription_due(tag, at),
                 Owner::Relay(id) => self.relay_due(id, at),
+                Owner::Referral(id) => self.referral_due(id, at),
                 Owner::Trunk(number, age) => self.trunk_due(number, age, at),
             }
         }
@@ -258,6 +268,7 @@ impl Endpoint {
             Command::Reoffer { invite, sdp } => self.reoffer(invite, sdp),
             Command::AnswerReoffer { invite, sdp } => self.answer_reoffer(invite, sdp),
             Command::RejectReoffer { invite, code } => self.reject_reoffer(invite, code),
+            Command::TransferProgress { invite, code } => self.transfer_progress(invite, code),
             Command::SetAccounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts);
                 self.tell_changes(changes);

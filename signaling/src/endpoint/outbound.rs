@@ -10,8 +10,6 @@ use std::sync::Arc;
 use super::{
     Endpoint,
     contract::{Binding, Destination, InviteId, Outbound, Target},
-    receive::KNOWN,
-    server_transaction::Incoming,
     uac::Route,
 };
 use crate::{
@@ -97,12 +95,6 @@ pub(super) fn contact_params(binding: &Binding) -> String {
 }
 
 impl Endpoint {
-    /// What is required and we do not know; a REGISTER may require more than other requests.
-    pub(super) fn is_known_extension(incoming: &Incoming<'_>, tag: &str) -> bool {
-        let of_registers = (incoming.method == crate::message::Method::Register).then_some(REGISTER_EXTENSIONS);
-        KNOWN.iter().chain(of_registers.iter().flatten()).any(|known| known.eq_ignore_ascii_case(tag))
-    }
-
     /// The ways to the devices of an account: one to each, with the device's other flows behind it (RFC 5626 section
     /// 5.3: never two flows of one instance at a time).
     pub(super) fn routes_to_devices(&self, user: &str) -> Vec<Route> {

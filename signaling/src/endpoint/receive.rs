@@ -21,16 +21,25 @@ use crate::{
 };
 
 /// What we serve.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE, MESSAGE";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE, MESSAGE, REFER";
 
-/// The extensions that we know, as they are said of a new call.
-pub(super) const SUPPORTED: &str = "100rel, timer";
+/// The extensions that we offer of a new call. Replaces is not among them: the program has the last word on it.
+pub(super) const SUPPORTED: &str = "100rel, timer, norefersub";
 
 /// And in a running one, where progress of ours asks nothing of anybody.
-pub(super) const SUPPORTED_INSIDE: &str = "timer";
+pub(super) const SUPPORTED_INSIDE: &str = "timer, norefersub";
 
-/// Those that a request may require of us.
-pub(super) const KNOWN: [&str; 2] = [REL, TIMER];
+/// The extensions that a request may require of us, and of which method it must be, if that matters: reliable
+/// progress (RFC 3262), session timers (RFC 4028), Replaces (RFC 3891), REFER without a subscription (RFC 4488),
+/// Path (RFC 3327) and outbound (RFC 5626).
+const KNOWN: [(&str, Option<Method>); 6] = [
+    (REL, None),
+    (TIMER, None),
+    ("replaces", Some(Method::Invite)),
+    ("norefersub", Some(Method::Refer)),
+    ("path", Some(Method::Register)),
+    ("outbound", Some(Method::Register)),
+];
 
 /// The bodies that we read.
 pub(super) const ACCEPT: &str = "application/sdp";
@@ -85,6 +94,8 @@ impl Endpoint {
             Method::Options => self.asked_for_options(&incoming),
             Method::Subscribe => self.subscribe(&incoming),
             Method::Message => self.instant_message(&incoming),
+            // Outside a dialog there is no call to transfer; whoever asks is not even told who may.
+            Method::Refer => self.refuse(flow, message, 403, phrase(403), |builder| builder),
             _ => self.refuse(flow, message, 481, phrase(481), |builder| builder),
         }
     }
@@ -96,7 +107,7 @@ impl Endpoint {
         match method {
             Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info | Method::Prack => {
             }
-            Method::Subscribe | Method::Message => {}
+            Method::Refer | Method::Subscribe | Method::Message => {}
             Method::Other => {
                 self.refuse(flow, message, 501, "Not Implemented", allow);
                 return false;
@@ -106,11 +117,18 @@ impl Endpoint {
                 return false;
             }
         }
+        let is_known =
+            |tag: &str| KNOWN.iter().any(|(known, of)| of.is_none_or(|of| of == method) && known.eq_ignore_ascii_case(tag));
         let asked = [Name::Require, Name::ProxyRequire].into_iter().flat_map(|name| message.headers(name));
-        let required: Vec<&str> = asked.filter(|tag| !Self::is_known_extension(incoming, tag)).collect();
+        let required: Vec<&str> = asked.filter(|tag| !is_known(tag)).collect();
         if !required.is_empty() {
             let list = required.join(", ");
             self.refuse(flow, message, 420, "Bad Extension", |builder| builder.header(Name::Unsupported, list));
+            return false;
+        }
+        // RFC 3891 section 3: only an INVITE can take a place.
+        if message.has(Name::Replaces) && method != Method::Invite {
+            self.refuse(flow, message, 400, "Replaces Outside of INVITE", |builder| builder);
             return false;
         }
         let takes_sdp = matches!(method, Method::Invite | Method::Update | Method::Prack);

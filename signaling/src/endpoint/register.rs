@@ -92,19 +92,26 @@ impl Endpoint {
 
     /// Whether the address of record is in a domain of ours.
     fn is_ours(&self, message: &Message) -> bool {
-        self.config.domains.is_empty() || message.to().ok().and_then(|to| to.uri()).is_some_and(|to| self.hosts(&to))
+        self.config.domains.is_empty() || message.to().ok().and_then(|to| to.uri()).is_some_and(|to| self.is_our_name(&to))
     }
 
-    /// Whether the host of an address is ours.
-    pub(super) fn hosts(&self, to: &Uri<'_>) -> bool {
-        if self.config.domains.is_empty() {
-            return true;
-        }
+    /// Whether the host of an address may be ours: any may when no domains are configured.
+    pub(super) fn hosts(&self, uri: &Uri<'_>) -> bool {
+        self.config.domains.is_empty() || self.is_our_name(uri)
+    }
+
+    /// Whether a call to a URI stays with us. When no domains are configured, every name is taken as ours, but no
+    /// address that is not.
+    pub(super) fn stays_here(&self, uri: &Uri<'_>) -> bool {
+        (self.config.domains.is_empty() && uri.address().is_none()) || self.is_our_name(uri)
+    }
+
+    fn is_our_name(&self, uri: &Uri<'_>) -> bool {
         let named =
-            std::iter::once(&self.config.realm).chain(&self.config.domains).any(|ours| ours.eq_ignore_ascii_case(to.host));
+            std::iter::once(&self.config.realm).chain(&self.config.domains).any(|ours| ours.eq_ignore_ascii_case(uri.host));
         let listens =
             |ip| self.config.listeners.iter().any(|listener| listener.advertised.ip() == ip || listener.bound.ip() == ip);
-        named || to.address().is_some_and(listens)
+        named || uri.address().is_some_and(listens)
     }
 }
 

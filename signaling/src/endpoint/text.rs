@@ -83,6 +83,7 @@ pub(super) const fn phrase(code: u16) -> &'static str {
         181 => "Call Is Being Forwarded",
         182 => "Queued",
         183 => "Session Progress",
+        202 => "Accepted",
         200..=299 => "OK",
         300..=399 => "Moved",
         400 => "Bad Request",

@@ -26,6 +26,8 @@ pub(super) enum Owner {
     Subscription(u64),
     /// A MESSAGE on its way to the receiver's devices.
     Relay(u64),
+    /// A transfer that somebody hears of.
+    Referral(InviteId),
     /// A trunk, by its number, with the age of the table of trunks.
     Trunk(u16, u32),
 }

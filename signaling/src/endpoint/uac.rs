@@ -8,6 +8,7 @@ use super::{
     config::Peer,
     contract::{Destination, Event, Invite, InviteId, RejectedBy, Target},
     dialog::{Dialog, Trust},
+    identity::shown_caller,
     invitation::{Calling, Fork, Invitation, Phase},
     negotiation::{Carrier, Negotiation},
     receive::{ALLOW, SUPPORTED, sdp_of},
@@ -57,16 +58,17 @@ impl Endpoint {
                 return self.tell(Event::Rejected { invite, code, reason: phrase(code).to_owned(), by: RejectedBy::Us });
             }
         };
-        let trunk = match &wish.target {
-            Target::Trunk { name, .. } => Some(name.clone()),
-            Target::Account(_) | Target::Uri(_) => None,
+        let (trunk, account) = match &wish.target {
+            Target::Trunk { name, .. } => (Some(name.clone()), None),
+            Target::Account(user) => (None, Some(user.clone())),
+            Target::Uri(_) => (None, None),
         };
         if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
             return self.tell(Event::Rejected { invite, code: 503, reason: phrase(503).to_owned(), by: RejectedBy::Us });
         }
         let calling = Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None, heard: 0 };
         let calling = Phase::Calling(Box::new(calling));
-        let invitation = Invitation { trunk, ..Invitation::new(invite, calling, Negotiation::Ours(Carrier::Invite)) };
+        let invitation = Invitation { trunk, account, ..Invitation::new(invite, calling, Negotiation::Ours(Carrier::Invite)) };
         self.invites.insert(invite, Box::new(invitation));
         for route in routes {
             let _noted = self.start_fork(invite, route);
@@ -145,8 +147,7 @@ impl Endpoint {
     ) -> Option<bytes::Bytes> {
         let (transport, address) = self.our_address(to);
         let domain = self.own_domain(trunk, to);
-        let user = EscapedUser(&wish.from_user);
-        let from = if wish.from_user.is_empty() { format!("sip:{domain}") } else { format!("sip:{user}@{domain}") };
+        let (display, from) = shown_caller(wish, &domain);
         let to_uri = match &wish.target {
             Target::Account(user) => format!("sip:{}@{domain}", EscapedUser(user)),
             Target::Trunk { .. } | Target::Uri(_) => request_uri.to_owned(),
@@ -155,7 +156,7 @@ impl Endpoint {
             .via(transport, address, &new_branch(branch))
             .max_forwards(max_forwards(wish))
             .routes(path.iter().map(|proxy| &**proxy))
-            .from(&wish.from_display, from, Token::new(local_tag).as_str())
+            .from(display, from, Token::new(local_tag).as_str())
             .to("", to_uri, None)
             .call_id(Token::new(call_id).as_str())
             .cseq(1)
@@ -163,6 +164,7 @@ impl Endpoint {
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
         builder = session_timer::ask(&self.config.session, builder);
+        builder = self.with_identity(builder, wish, &domain, request_uri);
         if !self.config.product.is_empty() {
             builder = builder.header(Name::UserAgent, &self.config.product);
         }
@@ -369,22 +371,9 @@ impl Endpoint {
     }
 }
 
-/// Headers known to us that a program may add to an INVITE.
-const MAY_BE_ADDED: [Name; 13] = [
-    Name::AlertInfo,
-    Name::CallInfo,
-    Name::Date,
-    Name::Diversion,
-    Name::HistoryInfo,
-    Name::Identity,
-    Name::PAssertedIdentity,
-    Name::PPreferredIdentity,
-    Name::Priority,
-    Name::Privacy,
-    Name::RemotePartyId,
-    Name::Subject,
-    Name::UserToUser,
-];
+/// Headers known to us that a program may add to an INVITE. Those that say who calls are written by `identity`.
+const MAY_BE_ADDED: [Name; 7] =
+    [Name::AlertInfo, Name::CallInfo, Name::Date, Name::Identity, Name::Priority, Name::Subject, Name::UserToUser];
 
 /// How many hops an invitation may make.
 fn max_forwards(wish: &Invite) -> u8 {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint,
-    contract::{EndedHow, Event, InviteId, Invited, Source},
+    contract::{EndedHow, Event, InviteId, Invited, PartyIdentity, Source},
     dialog::{Dialog, Trust},
     invitation::{Invitation, Phase, Unacked},
     negotiation::{Carrier, Negotiation, Step},
@@ -37,13 +37,17 @@ impl Endpoint {
         if let Err((code, reason)) = self.check_invite(&source, incoming) {
             return self.refuse(flow, message, code, reason, |builder| builder);
         }
+        let replaces = match self.replaced_by(&source, incoming) {
+            Ok(replaces) => replaces,
+            Err(why) => return self.refuse(flow, message, why.code(), phrase(why.code()), |builder| builder),
+        };
         if session_timer::answer(&self.config.session, message) == Verdict::TooBrief {
             let min_s = session_timer::shortest(&self.config.session);
             return self.refuse(flow, message, 422, phrase(422), |builder| builder.header(Name::MinSe, min_s));
         }
-        let (trunk, trust) = match &source {
-            Source::Trunk(name) => (Some(name.clone()), Trust::Contact),
-            Source::Account(_) => (None, Trust::Source),
+        let (trunk, account, trust) = match &source {
+            Source::Trunk(name) => (Some(name.clone()), None, Trust::Contact),
+            Source::Account(user) => (None, Some(user.clone()), Trust::Source),
         };
         if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
             return self.overloaded(flow, message);
@@ -58,11 +62,13 @@ impl Endpoint {
         };
         let invite = self.next_invite();
         let server = self.open_server(incoming, invite, local_tag);
-        let invited = invited_event(invite, source, flow, message);
+        let party = self.party_of(&source, message);
+        let invited = Invited { replaces, party, ..invited_event(invite, source, flow, message) };
         let negotiation = if invited.sdp.is_some() { Negotiation::Theirs(Carrier::Invite) } else { Negotiation::Asked };
         let theirs = invited.sdp.as_ref().map_or(0, |sdp| self.hasher.short_key(&[sdp]).max(1));
         let ringing = Phase::Ringing { server, again_at: NEVER };
-        let invitation = Invitation { dialog: Some(dialog), trunk, theirs, ..Invitation::new(invite, ringing, negotiation) };
+        let new = Invitation::new(invite, ringing, negotiation);
+        let invitation = Invitation { dialog: Some(dialog), trunk, account, theirs, ..new };
         self.invites.insert(invite, Box::new(invitation));
         self.by_tag.insert(local_tag, invite);
         self.tell(Event::Invited(Box::new(invited)));
@@ -277,10 +283,12 @@ fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message
         request_user: user(Uri::parse(message.request_uri())),
         from_user: user(from.and_then(|from| from.uri())),
         from_display: from.map(|from| from.display_name().chars().take(LONGEST_NAME).collect()).unwrap_or_default(),
+        party: PartyIdentity::default(),
         to_user: user(message.to().ok().and_then(|to| to.uri())),
         flow,
         sdp: sdp_of(message),
         max_forwards: message.max_forwards().ok().flatten().unwrap_or(MAX_FORWARDS),
+        replaces: None,
         call_id: message.call_id().unwrap_or_default().into(),
         identity,
     }

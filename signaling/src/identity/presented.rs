@@ -51,7 +51,7 @@ impl Presented {
     }
 
     /// What the signature must be for, when `shown` is the number that the called side will see: that number. A
-    /// caller who shows none (`anonymous`) is known by what the network asserts.
+    /// caller who shows none (`anonymous`) is known by what the network asserts, or else by From, which is not shown.
     ///
     /// Were any of the numbers enough, a caller could have one vouched for and show another.
     #[must_use]
@@ -59,7 +59,7 @@ impl Presented {
         if TelephoneNumber::from_user(shown).is_some() {
             return vec![shown.to_owned()];
         }
-        self.asserted.clone()
+        if self.asserted.is_empty() { vec![self.from.clone()] } else { self.asserted.clone() }
     }
 }
 

@@ -20,6 +20,7 @@ mod print;
 mod request;
 mod response;
 mod scan;
+mod transfer;
 mod uri;
 mod uri_compare;
 mod validate;
@@ -39,6 +40,7 @@ pub use print::{BuildError, Quoted};
 pub use request::RequestBuilder;
 pub use response::ResponseBuilder;
 pub use scan::{Items, unfold};
+pub use transfer::{ReferTo, Replaces};
 pub use uri::{Scheme, Uri};
 pub use via::Via;
 

@@ -2,7 +2,6 @@
 
 use super::{Call, Doing, Input};
 use crate::{
-    id::LegId,
     step::{Collect, StepOutcome},
     time::Timestamp,
 };
@@ -48,7 +47,7 @@ impl Call {
         self.legs.open_caller();
         match self.gather(now, new) {
             Doing::Collect(mut collecting) if collecting.got.is_empty() && !audio.phrases.is_empty() => {
-                self.legs.play(LegId::CALLER, audio, false);
+                self.legs.play(self.legs.caller(), audio, false);
                 collecting.awaits = Awaits::PromptEnd;
                 Doing::Collect(collecting)
             }
@@ -72,7 +71,7 @@ impl Call {
     /// Takes what was typed, as far as it belongs to this step. The rest stays typed ahead.
     fn gather(&mut self, now: Timestamp, mut collecting: Collecting) -> Doing {
         while let Some(digit) = self.typed.pop_front() {
-            self.legs.hush(LegId::CALLER);
+            self.legs.hush(self.legs.caller());
             if collecting.terminator == Some(digit) {
                 return self.collected(now, collecting);
             }

@@ -65,6 +65,16 @@ pub enum Input {
         /// Which playing; an old number is a late message and means nothing.
         play: u32,
     },
+    /// A party of a conversation wants the other one connected to a number. If that can be tried, the plan is
+    /// asked at [`TransferNews::Begun`], and its steps follow.
+    Transfer {
+        /// Who asks.
+        leg: LegId,
+        /// Whose leg that is, proved: the plan gives what they may dial.
+        by: Origin,
+        /// What was dialled for it.
+        to: PartyNumber,
+    },
     /// The floor says something.
     Floor(FloorSays),
     /// Somebody with the right to it ends the call.
@@ -156,12 +166,40 @@ pub enum Output {
     },
     /// The step ended; the dialplan gives the next.
     StepEnded(StepOutcome),
+    /// How a transfer goes.
+    Transfer {
+        /// Who asked for it; perhaps gone.
+        by: LegId,
+        /// What there is to say.
+        news: TransferNews,
+    },
     /// A message for the floor.
     Floor(ToFloor),
     /// Something worth a line in the live trace (`tandem follow`): short, no personal data.
     Trace(&'static str, Arc<str>),
     /// The call is over. Nothing comes after it. All legs and recordings were ended before.
     Ended(Box<Cdr>),
+}
+
+/// How a transfer goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferNews {
+    /// It begins: from now on the steps are those of the plan for `to`, with the rights of whoever asked, and
+    /// `StepEnded` is for it. The plan of before waits.
+    Begun {
+        /// With whose rights.
+        origin: Origin,
+        /// What was dialled.
+        to: PartyNumber,
+    },
+    /// The wanted party rings.
+    Rings,
+    /// The party was taken: the new plan has the call for good. Final.
+    Taken,
+    /// It failed: the plan of before has the call again. Final.
+    Failed(Cause),
+    /// It could not begin; one that is under way is not touched. Final.
+    Refused,
 }
 
 /// What is known of a call when it arrives.

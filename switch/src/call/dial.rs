@@ -58,7 +58,7 @@ fn rank(cause: Cause) -> u8 {
     }
 }
 
-const fn outcome(cause: Cause) -> StepOutcome {
+pub(super) const fn outcome(cause: Cause) -> StepOutcome {
     match cause {
         Cause::Busy => StepOutcome::Busy,
         Cause::Rejected | Cause::Forbidden => StepOutcome::Rejected,
@@ -93,7 +93,9 @@ impl Call {
     pub(super) fn begin_dial(&mut self, now: Timestamp, dial: Dial) -> Doing {
         self.typed.clear();
         self.ledger.blame = Blame::Us;
-        self.ledger.turn(now, SegmentState::Ringing, None);
+        if self.transfer.is_none() {
+            self.ledger.turn(now, SegmentState::Ringing, None);
+        }
         self.ring_next(now, Dialling { dial, next: 0, ringing: SmallVec::new(), until: now, failure: None })
     }
 
@@ -101,6 +103,7 @@ impl Call {
         match *input {
             Input::LegRang { leg, early_media } => {
                 self.trace("rings", leg.to_string());
+                self.transfer_rings();
                 self.called_rang(&dialling, leg, early_media);
                 Doing::Dial(dialling)
             }
@@ -145,15 +148,15 @@ impl Call {
 
     /// Gives a caller who can hear us something to hear.
     fn comfort(&mut self, dialling: &Dialling) {
-        let hears_us = self.legs.stage(LegId::CALLER).is_some_and(|stage| stage >= LegStage::EarlyMedia);
+        let hears_us = self.legs.stage(self.legs.caller()).is_some_and(|stage| stage >= LegStage::EarlyMedia);
         match &dialling.dial.music {
-            _ if self.legs.ear(LegId::CALLER) != Ear::Silence => {}
+            _ if self.legs.ear(self.legs.caller()) != Ear::Silence => {}
             Some(music) => {
                 let audio = self.music(music.clone());
                 self.legs.open_caller();
-                self.legs.play(LegId::CALLER, audio, true);
+                self.legs.play(self.legs.caller(), audio, true);
             }
-            None if hears_us => self.legs.ring_back(LegId::CALLER),
+            None if hears_us => self.legs.ring_back(self.legs.caller()),
             None => {}
         }
     }
@@ -161,7 +164,7 @@ impl Call {
     fn called_rang(&mut self, dialling: &Dialling, leg: LegId, early_media: bool) {
         if early_media && dialling.passes_early_media() {
             self.legs.open_caller();
-            self.legs.join(LegId::CALLER, leg);
+            self.legs.join(self.legs.caller(), leg);
         } else {
             self.legs.ring_caller();
         }
@@ -180,7 +183,7 @@ impl Call {
     fn dial_failed(&mut self, now: Timestamp, dialling: &Dialling) -> Doing {
         let (cause, blame) = dialling.failure.unwrap_or((Cause::NotFound, Blame::Us));
         self.ledger.blame = blame;
-        self.legs.hush(LegId::CALLER);
+        self.legs.hush(self.legs.caller());
         self.trace("nobody answered", cause.as_str());
         self.step_ended(now, outcome(cause))
     }

@@ -12,7 +12,7 @@ use crate::{
 impl Call {
     /// Makes what both parties hear fit to who holds.
     pub(super) fn settle_hold(&mut self, now: Timestamp, talk: &Talk) {
-        let (caller, peer) = (LegId::CALLER, talk.peer);
+        let (caller, peer) = (self.legs.caller(), talk.peer);
         let state = match (self.legs.holds(caller), self.legs.holds(peer)) {
             (false, false) => {
                 self.legs.join(caller, peer);

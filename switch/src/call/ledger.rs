@@ -33,6 +33,8 @@ pub(super) struct Ledger {
     pub(super) blame: Blame,
     waited_us: i64,
     talked_us: i64,
+    /// How the running segment ends, where that says something.
+    pub(super) ended: Option<Cause>,
     state: SegmentState,
     with: Option<AgentName>,
     since: Timestamp,
@@ -54,6 +56,7 @@ impl Ledger {
             blame: Blame::Us,
             waited_us: 0,
             talked_us: 0,
+            ended: None,
             state: SegmentState::Plan,
             with: None,
             since: now,
@@ -94,16 +97,22 @@ impl Ledger {
         match self.state {
             SegmentState::Queued => self.waited_us += spent,
             SegmentState::Talking => self.talked_us += spent,
-            SegmentState::Plan | SegmentState::Ringing | SegmentState::Hold => {}
+            SegmentState::Plan | SegmentState::Ringing | SegmentState::Hold | SegmentState::Transferring => {}
         }
         if spent > 0 {
             let full = self.segments.len() >= SEGMENTS;
             match self.segments.last_mut() {
                 Some(last) if full => last.to_at = now,
-                _ => self.segments.push(Segment { state: self.state, agent: self.with.take(), from_at: self.since, to_at: now }),
+                _ => self.segments.push(Segment {
+                    state: self.state,
+                    agent: self.with.take(),
+                    cause: self.ended,
+                    from_at: self.since,
+                    to_at: now,
+                }),
             }
         }
-        (self.state, self.with, self.since) = (state, with, now);
+        (self.state, self.with, self.since, self.ended) = (state, with, now, None);
     }
 
     /// The record. The ledger is of no more use then.

@@ -58,6 +58,8 @@ pub(super) struct Leg {
 #[derive(Debug)]
 pub(super) struct Legs {
     alive: SmallVec<[Leg; 2]>,
+    /// The party that the call is for: leg 0, until that one hands the call over to the other.
+    caller: LegId,
     last: u16,
     plays: u32,
     outputs: VecDeque<Output>,
@@ -66,7 +68,16 @@ pub(super) struct Legs {
 impl Legs {
     pub(super) fn new() -> Self {
         let caller = Leg { id: LegId::CALLER, stage: LegStage::Invited, ear: Ear::Silence, held: false };
-        Self { alive: SmallVec::from_iter([caller]), last: 0, plays: 0, outputs: VecDeque::new() }
+        Self { alive: SmallVec::from_iter([caller]), caller: LegId::CALLER, last: 0, plays: 0, outputs: VecDeque::new() }
+    }
+
+    pub(super) const fn caller(&self) -> LegId {
+        self.caller
+    }
+
+    /// From now on the call is for another party, who is up.
+    pub(super) const fn set_caller(&mut self, leg: LegId) {
+        self.caller = leg;
     }
 
     pub(super) fn say(&mut self, output: Output) {
@@ -119,7 +130,8 @@ impl Legs {
                 }
                 current
             }
-            Input::Digit { leg, digit } => leg == LegId::CALLER && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
+            Input::Digit { leg, digit } => leg == self.caller && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
+            Input::Transfer { leg, .. } => self.stage(leg) == Some(LegStage::Up),
             Input::Step(_) | Input::Routed(_) | Input::Floor(_) | Input::Hangup { .. } | Input::Tick => true,
         }
     }
@@ -153,21 +165,21 @@ impl Legs {
 
     /// Tells the caller's side that it rings, if that was not said yet and nothing can be heard yet.
     pub(super) fn ring_caller(&mut self) {
-        if self.rise(LegId::CALLER, LegStage::Ringing) {
+        if self.rise(self.caller, LegStage::Ringing) {
             self.say(Output::RingCaller);
         }
     }
 
     /// Makes sure that the caller can hear us.
     pub(super) fn open_caller(&mut self) {
-        if self.rise(LegId::CALLER, LegStage::EarlyMedia) {
+        if self.rise(self.caller, LegStage::EarlyMedia) {
             self.say(Output::EarlyMedia);
         }
     }
 
     /// Answers the caller; `false` when that was done before.
     pub(super) fn answer(&mut self) -> bool {
-        let first = self.rise(LegId::CALLER, LegStage::Up);
+        let first = self.rise(self.caller, LegStage::Up);
         if first {
             self.say(Output::Answer);
         }

@@ -20,18 +20,19 @@ mod play;
 mod queue;
 mod short;
 mod talk;
+mod transfer;
 mod view;
 
 use std::{collections::VecDeque, sync::Arc};
 
-pub use contract::{Arrival, CallSettings, Input, Output};
+pub use contract::{Arrival, CallSettings, Input, Output, TransferNews};
 pub use legs::LegStage;
 pub use view::{LegView, View};
 
 use crate::{
     cause::{Blame, Cause},
-    cdr::SegmentState,
-    id::{IdSource, LegId},
+    cdr::{Origin, SegmentState},
+    id::IdSource,
     link::{FloorSays, LeaveReason, ToFloor},
     step::StepOutcome,
     time::Timestamp,
@@ -44,6 +45,7 @@ use owed::Owed;
 use play::Playing;
 use queue::Queueing;
 use talk::Talk;
+use transfer::{Returned, Transfer};
 
 /// Digits pressed ahead of the step that wants them; more are dropped.
 const TYPED_AHEAD: usize = 32;
@@ -58,6 +60,12 @@ pub struct Call {
     settings: Arc<CallSettings>,
     doing: Doing,
     legs: Legs,
+    /// A transfer under way: what the call is doing is for it.
+    transfer: Option<Box<Transfer>>,
+    /// The last one that failed.
+    returned: Option<Box<Returned>>,
+    /// Whose side the party is that the call is for, and whether a trunk carries it.
+    side: (Blame, bool),
     owed: Owed,
     typed: VecDeque<char>,
     ledger: Ledger,
@@ -99,11 +107,15 @@ impl Call {
     /// A call that has just arrived and waits for its first step.
     #[must_use]
     pub fn new(now: Timestamp, arrival: Arrival, settings: Arc<CallSettings>) -> Self {
+        let by_trunk = matches!(arrival.origin, Origin::Trunk(_));
         Self {
             arrival,
             settings,
             doing: Doing::AwaitStep,
             legs: Legs::new(),
+            transfer: None,
+            returned: None,
+            side: (Blame::Caller, by_trunk),
             owed: Owed::default(),
             typed: VecDeque::new(),
             ledger: Ledger::new(now),
@@ -157,13 +169,16 @@ impl Call {
                 self.ledger.routed(route);
             }
             Input::Hangup { cause } => self.finish(at.now, cause, Blame::Us),
-            Input::LegFailed { leg: LegId::CALLER, cause } | Input::LegEnded { leg: LegId::CALLER, cause } => {
-                let blame = ledger::blame(cause, Blame::Caller, self.came_by_trunk());
+            _ if self.hung_up_in_haste(at, &input) => {}
+            Input::LegFailed { leg, cause } | Input::LegEnded { leg, cause } if leg == self.legs.caller() => {
+                let (party, by_trunk) = self.side;
+                let blame = ledger::blame(cause, party, by_trunk);
                 self.finish(at.now, cause, blame);
             }
             Input::Step(step) if matches!(self.doing, Doing::AwaitStep) => {
                 self.doing = self.begin(at, step);
             }
+            _ if self.transferor_told(&input) => {}
             // A step on top of another is the wiring's mistake; the step that runs stays the owner.
             Input::Step(step) => self.trace("unexpected step", short::name_of(&step)),
             Input::Floor(FloorSays::Offer { offer, item, .. }) if self.owed.waiting() != Some(item) => {
@@ -175,6 +190,7 @@ impl Call {
                     self.advance(at, input);
                 }
             }
+            Input::Transfer { leg, .. } if !matches!(self.doing, Doing::Talk(_)) => self.refuse_transfer(leg),
             Input::Tick => {}
             _ => self.advance(at, input),
         }
@@ -187,7 +203,7 @@ impl Call {
             Doing::Collect(collecting) => self.collecting(at.now, collecting, &input),
             Doing::Queue(queueing) => self.queueing(at, queueing, input),
             Doing::Dial(dialling) => self.dialling(at, dialling, &input),
-            Doing::Talk(talk) => self.talking(at.now, talk, &input),
+            Doing::Talk(talk) => self.talking(at.now, talk, input),
             Doing::AwaitReply { until } => self.awaiting_reply(at.now, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
         };
@@ -195,7 +211,9 @@ impl Call {
 
     /// Reports how the step ended; the time from here on is the plan's.
     fn step_ended(&mut self, now: Timestamp, outcome: StepOutcome) -> Doing {
-        self.ledger.turn(now, SegmentState::Plan, None);
+        if self.transfer.is_none() {
+            self.ledger.turn(now, SegmentState::Plan, None);
+        }
         self.legs.say(Output::StepEnded(outcome));
         Doing::AwaitStep
     }
@@ -203,6 +221,7 @@ impl Call {
     /// Ends whatever is going on, then every leg, then the call.
     fn finish(&mut self, now: Timestamp, cause: Cause, blame: Blame) {
         self.doing = Doing::Over;
+        self.abandon_transfer();
         self.pay(if blame == Blame::Us { LeaveReason::Fault } else { LeaveReason::Abandoned }, cause);
         self.trace("ended", format!("{} by {}", cause.as_str(), blame.as_str()));
         self.legs.end_all(cause);
@@ -215,10 +234,6 @@ impl Call {
             self.ledger.answered_at = Some(now);
             self.trace("answered", "leg 0");
         }
-    }
-
-    const fn came_by_trunk(&self) -> bool {
-        matches!(self.arrival.origin, crate::cdr::Origin::Trunk(_))
     }
 
     fn floor(&mut self, message: ToFloor) {

@@ -46,6 +46,10 @@ impl Owed {
         self.item = None;
     }
 
+    pub(super) const fn is_recording(&self) -> bool {
+        self.recording.is_some()
+    }
+
     pub(super) fn records(&mut self, recording: RecordingId) {
         self.recording = Some(recording);
     }

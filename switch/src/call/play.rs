@@ -2,7 +2,6 @@
 
 use super::{Call, Doing, Input};
 use crate::{
-    id::LegId,
     step::{Audio, StepOutcome},
     time::Timestamp,
 };
@@ -22,7 +21,7 @@ impl Call {
             return self.interrupted(now);
         }
         self.legs.open_caller();
-        self.legs.play(LegId::CALLER, audio, false);
+        self.legs.play(self.legs.caller(), audio, false);
         Doing::Play(Playing { interrupt })
     }
 
@@ -30,7 +29,7 @@ impl Call {
         match input {
             Input::Played { .. } => self.step_ended(now, StepOutcome::Done),
             Input::Digit { .. } if playing.interrupt => {
-                self.legs.hush(LegId::CALLER);
+                self.legs.hush(self.legs.caller());
                 self.interrupted(now)
             }
             _ => Doing::Play(playing),

@@ -23,6 +23,8 @@ const ANNOUNCE_AT_LEAST_MS: u64 = 1_000;
 pub(super) struct Queueing {
     step: QueueStep,
     arrived_at: Timestamp,
+    /// When this wait began: the longest wait counts from here.
+    since: Timestamp,
     /// The floor's silence about the new item is a fault from then on; `None` once it spoke.
     confirm_by: Option<Timestamp>,
     place: Option<Place>,
@@ -92,7 +94,7 @@ impl Queueing {
     /// When the longest wait is over; `None` also while an answered offer is in the floor's hands.
     fn give_up_at(&self) -> Option<Timestamp> {
         let max_wait_ms = self.step.max_wait_ms.filter(|_| self.asked.reply_by().is_none())?;
-        Some(self.arrived_at.plus_ms(max_wait_ms))
+        Some(self.since.plus_ms(max_wait_ms))
     }
 
     fn fault_at(&self) -> Option<Timestamp> {
@@ -129,8 +131,28 @@ impl Call {
         self.ledger.queue = Some(step.queue.clone());
         self.ledger.turn(at.now, SegmentState::Queued, None);
         let asked = Asked::Nobody;
-        let mut queueing =
-            Box::new(Queueing { step, arrived_at: at.now, confirm_by: None, place: None, announce_at: None, asked });
+        let mut queueing = Box::new(Queueing {
+            step,
+            arrived_at: at.now,
+            since: at.now,
+            confirm_by: None,
+            place: None,
+            announce_at: None,
+            asked,
+        });
+        queueing.announce_at = queueing.next_announcement(at.now);
+        self.enqueue(at, &mut queueing);
+        self.waiting_music(&queueing);
+        Doing::Queue(queueing)
+    }
+
+    /// Back to the queue from a conversation that a transfer did away with: as a new item that has waited since
+    /// the old one did.
+    pub(super) fn queue_again(&mut self, at: &mut Moment<'_>, mut queueing: Box<Queueing>) -> Doing {
+        self.ledger.blame = Blame::Us;
+        self.ledger.queue = Some(queueing.step.queue.clone());
+        self.ledger.turn(at.now, SegmentState::Queued, None);
+        (queueing.since, queueing.place) = (at.now, None);
         queueing.announce_at = queueing.next_announcement(at.now);
         self.enqueue(at, &mut queueing);
         self.waiting_music(&queueing);
@@ -159,9 +181,9 @@ impl Call {
         match &queueing.step.music {
             Some(music) => {
                 let audio = Audio { language: queueing.step.language.clone(), phrases: vec![Phrase::Prompt(music.clone())] };
-                self.legs.play(LegId::CALLER, audio, true);
+                self.legs.play(self.legs.caller(), audio, true);
             }
-            None => self.legs.ring_back(LegId::CALLER),
+            None => self.legs.ring_back(self.legs.caller()),
         }
     }
 
@@ -213,7 +235,7 @@ impl Call {
             queueing.announce_at = if audio.phrases.is_empty() {
                 queueing.next_announcement(now)
             } else {
-                self.legs.play(LegId::CALLER, audio, false);
+                self.legs.play(self.legs.caller(), audio, false);
                 None
             };
         }
@@ -270,7 +292,8 @@ impl Call {
             Asked::Accepted { agent, leg, .. } => {
                 self.owed.connected();
                 self.ledger.agent = Some(agent.clone());
-                self.connect(at, leg, With::Agent { agent }, queueing.step.record)
+                let record = queueing.step.record;
+                self.connect(at, leg, With::Agent { agent, queueing }, record)
             }
             // The accept counted, but the agent is gone and the caller noticed nothing. They wait on
             // as a new item that has waited since the old one did.
@@ -298,7 +321,7 @@ impl Call {
         if let Some(leg) = queueing.asked.leg() {
             self.legs.dismiss(leg);
         }
-        self.legs.hush(LegId::CALLER);
+        self.legs.hush(self.legs.caller());
         self.step_ended(now, outcome)
     }
 }

@@ -4,7 +4,6 @@
 use super::{Call, Doing, Input, Moment};
 use crate::{
     cdr::Origin,
-    id::LegId,
     link::{FloorSays, ToFloor},
     name::AgentName,
     step::{AgentRequest, Step, StepOutcome},
@@ -29,6 +28,13 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
 impl Call {
     pub(super) fn begin(&mut self, at: &mut Moment<'_>, step: Step) -> Doing {
         self.trace("step", name_of(&step));
+        if self.transfer.is_some() {
+            return self.begin_in_transfer(at, step);
+        }
+        self.begin_for_caller(at, step)
+    }
+
+    fn begin_for_caller(&mut self, at: &mut Moment<'_>, step: Step) -> Doing {
         let now = at.now;
         match step {
             Step::Ring => {
@@ -46,7 +52,7 @@ impl Call {
             Step::Echo => {
                 self.typed.clear();
                 self.legs.open_caller();
-                self.legs.echo(LegId::CALLER);
+                self.legs.echo(self.legs.caller());
                 Doing::Echo
             }
             Step::Agent(request) => self.begin_agent(now, request),

@@ -1,7 +1,7 @@
 //! A conversation: caller and one called party, however they came together. The step goes on until
 //! one of them hangs up.
 
-use super::{Call, Doing, Input, Moment, Output, ledger};
+use super::{Call, Doing, Input, Moment, Output, ledger, queue::Queueing};
 use crate::{
     cause::Blame,
     id::{LegId, RecordingId},
@@ -21,8 +21,8 @@ pub(super) struct Talk {
 /// Whom the caller talks to.
 #[derive(Debug)]
 pub(super) enum With {
-    /// An agent, about the item that the call waited as.
-    Agent { agent: AgentName },
+    /// An agent, about the item that the call waited as; and how it waited.
+    Agent { agent: AgentName, queueing: Box<Queueing> },
     /// Somebody who was dialled.
     Party { by_trunk: bool },
 }
@@ -30,7 +30,7 @@ pub(super) enum With {
 impl With {
     pub(super) fn agent(&self) -> Option<&AgentName> {
         match self {
-            Self::Agent { agent } => Some(agent),
+            Self::Agent { agent, .. } => Some(agent),
             Self::Party { .. } => None,
         }
     }
@@ -39,6 +39,7 @@ impl With {
 impl Call {
     /// Brings the two together: from now on they hear each other, unless one of them holds.
     pub(super) fn connect(&mut self, at: &mut Moment<'_>, peer: LegId, with: With, record: bool) -> Doing {
+        self.transfer_taken();
         self.answer_caller(at.now);
         self.ledger.connected_at.get_or_insert(at.now);
         let talk = Talk { peer, with };
@@ -47,14 +48,15 @@ impl Call {
             let recording = RecordingId(at.ids.next(at.now));
             self.owed.records(recording);
             self.ledger.recording = Some(recording);
-            self.legs.say(Output::Record { recording, left: LegId::CALLER, right: peer });
+            self.legs.say(Output::Record { recording, left: self.legs.caller(), right: peer });
         }
         self.trace("connected", peer.to_string());
         Doing::Talk(talk)
     }
 
-    pub(super) fn talking(&mut self, now: Timestamp, talk: Talk, input: &Input) -> Doing {
-        match *input {
+    pub(super) fn talking(&mut self, now: Timestamp, talk: Talk, input: Input) -> Doing {
+        match input {
+            Input::Transfer { leg, by, to } => self.begin_transfer(now, talk, leg, by, to),
             Input::LegHeld { leg, held } => {
                 self.trace(if held { "hold" } else { "resume" }, leg.to_string());
                 self.settle_hold(now, &talk);
@@ -66,7 +68,7 @@ impl Call {
                 self.ledger.blame = ledger::blame(cause, Blame::Callee, by_trunk);
                 self.trace("hung up", talk.peer.to_string());
                 self.pay(LeaveReason::Fault, cause);
-                self.legs.hush(LegId::CALLER);
+                self.legs.hush(self.legs.caller());
                 self.step_ended(now, StepOutcome::Done)
             }
             _ => Doing::Talk(talk),

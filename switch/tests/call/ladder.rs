@@ -8,7 +8,7 @@
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
 
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, Output},
+    call::{Arrival, Call, CallSettings, Input, Output, TransferNews},
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
@@ -110,6 +110,9 @@ impl Ladder {
             ["leg", leg, "ends", cause] => Input::LegEnded { leg: read_leg(leg), cause: read_cause(cause) },
             ["leg", leg, "holds"] => Input::LegHeld { leg: read_leg(leg), held: true },
             ["leg", leg, "resumes"] => Input::LegHeld { leg: read_leg(leg), held: false },
+            ["leg", leg, "transfers", to] => {
+                Input::Transfer { leg: read_leg(leg), by: read_origin(with.get("by").copied().unwrap_or("1001")), to: to.into() }
+            }
             ["leg", leg, "presses", digit] => Input::Digit { leg: read_leg(leg), digit: digit.chars().next().unwrap() },
             ["leg", leg, "heard", play] => Input::Played { leg: read_leg(leg), play: play.parse().unwrap() },
             ["floor", ref says @ ..] => Input::Floor(self.read_floor(says, &with)),
@@ -165,6 +168,13 @@ impl Ladder {
             }
             Output::StopRecord { recording } => format!("stop r{}", number(&mut self.recordings, recording)),
             Output::StepEnded(outcome) => format!("step ended: {}", show_outcome(&outcome)),
+            Output::Transfer { by, news } => match news {
+                TransferNews::Begun { to, .. } => format!("transfer for {by}: begun to {}", to.as_str()),
+                TransferNews::Rings => format!("transfer for {by}: rings"),
+                TransferNews::Taken => format!("transfer for {by}: taken"),
+                TransferNews::Refused => format!("transfer for {by}: refused"),
+                TransferNews::Failed(cause) => format!("transfer for {by}: failed, {}", cause.as_str()),
+            },
             Output::Floor(message) => self.show_floor(message),
             Output::Trace(what, detail) if self.trace => format!("trace {what}: {detail}"),
             Output::Trace(..) => return None,
@@ -214,7 +224,8 @@ impl Ladder {
             .iter()
             .map(|s| {
                 let agent = s.agent.as_ref().map(|agent| format!(" with {agent}")).unwrap_or_default();
-                format!("{:?}{agent} {}..{}", s.state, ms_of(s.from_at), ms_of(s.to_at))
+                let cause = s.cause.map(|cause| format!(" ({})", cause.as_str())).unwrap_or_default();
+                format!("{:?}{agent}{cause} {}..{}", s.state, ms_of(s.from_at), ms_of(s.to_at))
             })
             .collect();
         format!("{text}\n          {}", segments.join(", "))
@@ -240,6 +251,10 @@ fn number<T: PartialEq>(seen: &mut Vec<T>, id: T) -> usize {
 
 fn read_leg(word: &str) -> LegId {
     LegId(word.parse().unwrap())
+}
+
+fn read_origin(word: &str) -> Origin {
+    if word == "carrier" { Origin::Trunk(word.into()) } else { Origin::Extension(word.into()) }
 }
 
 fn read_cause(word: &str) -> Cause {

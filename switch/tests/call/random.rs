@@ -21,17 +21,18 @@ const INPUTS_PER_CALL: usize = 150;
 
 #[test]
 fn what_must_always_hold_of_a_call() {
-    let (mut told, mut talked, mut over) = (0usize, 0u64, 0u64);
+    let (mut told, mut talked, mut over, mut transferred) = (0usize, 0u64, 0u64, 0u64);
     for seed in 0..CALLS {
         let guard = SayTheSeed(seed);
         let cdr = one_call(seed, &mut told);
         drop(guard);
         talked += u64::from(cdr.connected_at.is_some());
+        transferred += u64::from(cdr.segments.iter().any(|segment| segment.state == SegmentState::Transferring));
         over += 1;
     }
-    println!("{over} calls, {told} inputs, {talked} conversations");
+    println!("{over} calls, {told} inputs, {talked} conversations, {transferred} transfers");
     assert!(
-        told > 300_000 && talked > CALLS / 10,
+        told > 300_000 && talked > CALLS / 10 && transferred > CALLS / 50,
         "the dice do not reach what they should: {told} inputs, {talked} conversations"
     );
 }

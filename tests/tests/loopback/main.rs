@@ -14,6 +14,7 @@ mod restart;
 mod signals;
 mod stopping;
 mod torture;
+mod transfer;
 mod transports;
 mod watching;
 mod web;

@@ -151,8 +151,15 @@ impl Edge {
         self.legs.insert(at, Leg { invite, incoming: false, answered: false, held: false });
         self.invites.insert(invite, at);
         let (from_user, from_display) = (caller_id.as_str().to_owned(), String::new());
-        let wish =
-            endpoint::Invite { invite, target, from_user, from_display, sdp: Bytes::from_static(TALKS), headers: Vec::new() };
+        let wish = endpoint::Invite {
+            party: endpoint::PartyIdentity::default(),
+            invite,
+            target,
+            from_user,
+            from_display,
+            sdp: Bytes::from_static(TALKS),
+            headers: Vec::new(),
+        };
         self.command(Command::Invite(Box::new(wish)));
         Ok(())
     }
@@ -205,6 +212,7 @@ impl Edge {
             | Event::ReofferAnswered { .. }
             | Event::ReofferRejected { .. }
             | Event::InfoDigit { .. }
+            | Event::Transferred { .. }
             | Event::TrunkUp { .. }
             | Event::TrunkDown { .. }
             | Event::AuthFailed { .. } => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use tandem_signaling::endpoint::{Command, Event, Input, Invite, InviteId, Invited, Target};
+use tandem_signaling::endpoint::{Command, Event, Input, Invite, InviteId, Invited, PartyIdentity, Target};
 use tandem_switch::{id::CallId, name::PartyNumber};
 
 use crate::{
@@ -111,7 +111,15 @@ impl World {
         this.lines.insert(invite, Conversation { user, other, outgoing: true, up: false, call: None });
         let target = Target::Trunk { name: "switch".into(), user: dials.to_owned() };
         let (from_user, from_display) = (number.to_owned(), String::new());
-        let wish = Invite { invite, target, from_user, from_display, sdp: Bytes::from_static(TALKS), headers: Vec::new() };
+        let wish = Invite {
+            party: PartyIdentity::default(),
+            invite,
+            target,
+            from_user,
+            from_display,
+            sdp: Bytes::from_static(TALKS),
+            headers: Vec::new(),
+        };
         self.note(&[number], || format!("dials {dials}"));
         self.run_phone(phone, Input::Command(Command::Invite(Box::new(wish))));
         if !self.polite {

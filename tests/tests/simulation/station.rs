@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
 
 use tandem_signaling::{
     endpoint::{
-        Account, Command, Endpoint, EndpointConfig, Event, Input, InviteId, Listener, Output, Peer, Trunk, TrunkCredentials,
+        Account, Command, Endpoint, EndpointConfig, Event, Input, InviteId, Listener, Output, Peer, Rights, Trunk,
+        TrunkCredentials,
     },
     flow::Transport,
 };
@@ -98,7 +99,7 @@ impl Station {
 /// The account of an extension.
 pub(crate) fn account(extension: &str) -> Account {
     let ha1 = tandem_signaling::digest::ha1(extension, REALM, PASSWORD);
-    Account { user: extension.into(), ha1_md5: ha1.md5, ha1_sha256: ha1.sha256, max_bindings: 2 }
+    Account { user: extension.into(), ha1_md5: ha1.md5, ha1_sha256: ha1.sha256, max_bindings: 2, rights: Rights::default() }
 }
 
 /// A link to another station. `user`: who proves a password there, and registers if `register`.
@@ -111,6 +112,7 @@ pub(crate) fn link(name: &str, to: SocketAddr, user: Option<&str>, register: boo
         credentials,
         from_domain: Some(REALM.to_owned()),
         options_ping_s: 0,
+        rights: Rights::default(),
         max_calls: 0,
         register,
     }

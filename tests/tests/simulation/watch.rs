@@ -147,7 +147,7 @@ pub(crate) fn check_cdr(cdr: &Cdr) -> Verdict {
         match segment.state {
             SegmentState::Queued => waited_us += spent,
             SegmentState::Talking => talked_us += spent,
-            SegmentState::Plan | SegmentState::Ringing | SegmentState::Hold => {}
+            SegmentState::Plan | SegmentState::Ringing | SegmentState::Hold | SegmentState::Transferring => {}
         }
         at = segment.to_at;
     }

@@ -25,7 +25,7 @@ pub struct CallView {
     pub identity: Option<String>,
     /// The route that has it now.
     pub route: Option<String>,
-    /// `plan`, `queued`, `ringing`, `talking` or `hold`.
+    /// `plan`, `queued`, `ringing`, `talking`, `hold` or `transferring`.
     pub state: String,
     /// Since when.
     pub since: At,
@@ -50,6 +50,8 @@ pub struct SegmentView {
     pub state: String,
     /// The agent, when one was there.
     pub agent: Option<String>,
+    /// Why it ended, for a transfer: `normal` when it was done, else why it failed.
+    pub cause: Option<String>,
     /// Its begin.
     pub from_at: At,
     /// Its end.
@@ -185,6 +187,7 @@ impl From<&Segment> for SegmentView {
         Self {
             state: word(&segment.state),
             agent: segment.agent.as_ref().map(text),
+            cause: segment.cause.map(|cause| cause.as_str().to_owned()),
             from_at: At(segment.from_at),
             to_at: At(segment.to_at),
         }

@@ -35,6 +35,7 @@ fn cdr(call: u64) -> Cdr {
     let segment = |state, agent: Option<&str>, from, to| Segment {
         state,
         agent: agent.map(AgentName::from),
+        cause: (state == SegmentState::Transferring).then_some(Cause::Busy),
         from_at: at(from),
         to_at: at(to),
     };
@@ -60,7 +61,8 @@ fn cdr(call: u64) -> Cdr {
         segments: vec![
             segment(SegmentState::Plan, None, 0, 100),
             segment(SegmentState::Queued, None, 100, 5_000),
-            segment(SegmentState::Talking, Some("1002"), 5_000, 9_000),
+            segment(SegmentState::Talking, Some("1002"), 5_000, 8_000),
+            segment(SegmentState::Transferring, None, 8_000, 9_000),
         ],
     }
 }

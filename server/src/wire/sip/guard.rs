@@ -84,7 +84,8 @@ const fn invite_of(event: &Event) -> Option<InviteId> {
         | Event::ReofferAnswered { invite, .. }
         | Event::ReofferRejected { invite, .. }
         | Event::Ended { invite, .. }
-        | Event::InfoDigit { invite, .. } => Some(*invite),
+        | Event::InfoDigit { invite, .. }
+        | Event::Transferred { invite, .. } => Some(*invite),
         Event::BindingAdded(_)
         | Event::BindingRefreshed(_)
         | Event::BindingRemoved { .. }

@@ -24,6 +24,8 @@ pub(super) struct SipLeg {
     pub(super) max_forwards: Option<u8>,
     /// It came in by a trunk: its caller is nobody whom we know.
     pub(super) from_trunk: bool,
+    /// Its party does not want to be shown to others.
+    pub(super) is_withheld: bool,
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
@@ -77,6 +79,7 @@ impl SipLeg {
             answered: false,
             max_forwards: None,
             from_trunk: false,
+            is_withheld: false,
             incoming: false,
             allowed,
             signalling: None,

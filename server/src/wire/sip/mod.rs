@@ -3,6 +3,7 @@
 //! Towards the line loop it speaks of legs and causes. Inside it keeps, for each leg, its invitation and the
 //! state of its SDP, and feeds the [`Endpoint`] one input at a time.
 
+mod arriving;
 mod capture;
 mod causes;
 mod guard;
@@ -13,6 +14,7 @@ mod registrations;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod watched;
 mod web;
 
@@ -24,7 +26,7 @@ use std::{
 
 use bytes::Bytes;
 use tandem_signaling::{
-    endpoint::{self, Command, Endpoint, Event, Input, InviteId, Invited, Output, Source},
+    endpoint::{self, Command, Endpoint, Event, Input, InviteId, Output, PartyIdentity},
     flow::Flow,
     sdp::SessionDescription,
 };
@@ -32,20 +34,23 @@ use tandem_switch::{
     cause::Cause,
     cdr::Origin,
     identity::CallerIdentity,
-    name::{Extension, PartyNumber, TrunkName},
+    name::{Extension, PartyNumber},
     step::Target,
 };
 
 use super::{LegRef, line::Service, media::MediaEdge};
-use crate::{clock::Now, metrics::METRICS, store::Record};
+use crate::{clock::Now, store::Record};
 pub use capture::{Capture, Collector};
-use identity::{IdentityDesk, Standing};
+use identity::IdentityDesk;
 pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_identity};
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::Settings;
 pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
 pub use web::PATH as WEB_PATH;
+
+/// The number of a caller who does not want to be known.
+const WITHHELD: &str = "anonymous";
 
 /// Numbers and names from outside longer than this are cut.
 const MAX_NAME_CHARS: usize = 64;
@@ -93,6 +98,15 @@ pub enum SipEvent {
         at: LegRef,
         /// Whether it holds us now.
         held: bool,
+    },
+    /// A leg wants the other party of its conversation connected to a number.
+    Transferred {
+        /// Which.
+        at: LegRef,
+        /// Whose it is, proved.
+        by: Origin,
+        /// What it dialled.
+        to: PartyNumber,
     },
     /// A key press that came as a message.
     Digit {
@@ -145,6 +159,8 @@ pub struct SipEdge {
     invites: HashMap<InviteId, LegRef>,
     /// Arrived and not taken yet.
     arrived: HashMap<InviteId, SipLeg>,
+    /// Legs that asked for a transfer and are to hear how it goes, also when they are gone.
+    transfers: HashMap<LegRef, transfers::Asked>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
     capture: Capture,
@@ -165,6 +181,7 @@ impl SipEdge {
             legs: HashMap::new(),
             invites: HashMap::new(),
             arrived: HashMap::new(),
+            transfers: HashMap::new(),
             bindings: HashMap::new(),
             capture,
             identity: IdentityDesk::new(judge.0),
@@ -340,7 +357,11 @@ impl SipEdge {
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
         let hops = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
         let mut headers: Vec<_> = hops.into_iter().collect();
-        if let Target::Trunk { trunk, number } = target {
+        let is_withheld = self.is_withheld(caller) || caller_id.as_str() == WITHHELD;
+        // A signature would name who does not want to be named.
+        if let Target::Trunk { trunk, number } = target
+            && !is_withheld
+        {
             let from_trunk = self.legs.get(&caller).is_some_and(|leg| leg.from_trunk);
             headers.extend(self.identity.sign(self.now, trunk, (caller_id.as_str(), number.as_str()), from_trunk));
         }
@@ -350,8 +371,9 @@ impl SipEdge {
         self.command(Command::Invite(Box::new(endpoint::Invite {
             invite,
             target: to,
-            from_user: if caller_id.as_str().is_empty() { "anonymous".to_owned() } else { caller_id.as_str().to_owned() },
+            from_user: if caller_id.as_str().is_empty() { WITHHELD.to_owned() } else { caller_id.as_str().to_owned() },
             from_display: from_display.to_owned(),
+            party: PartyIdentity { is_withheld, ..PartyIdentity::default() },
             sdp,
             headers,
         })));
@@ -362,6 +384,7 @@ impl SipEdge {
     pub fn end(&mut self, at: LegRef, cause: Cause) {
         let Some(leg) = self.legs.remove(&at) else { return };
         self.invites.remove(&leg.invite);
+        self.forget_transfer(at);
         let (code, reason) = causes::to_code(cause);
         let (invite, reason) = (leg.invite, reason.to_owned());
         if leg.is_incoming() && !leg.is_answered() && code >= 300 {
@@ -406,6 +429,7 @@ impl SipEdge {
                 self.answered(invite, sdp.as_deref(), media);
             }
             Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
+            Event::Transferred { invite, by, to } => self.transferred(invite, by, to),
             Event::InfoDigit { invite, digit, .. } => {
                 if let Some(at) = self.invites.get(&invite).copied() {
                     self.events.push_back(SipEvent::Digit { at, digit });
@@ -421,65 +445,10 @@ impl SipEdge {
         }
     }
 
-    fn invited(&mut self, mut invited: Invited) {
-        let Invited { invite, source, request_user, to_user, from_user, from_display, flow, sdp, max_forwards, .. } =
-            &mut invited;
-        let (invite, flow, max_forwards) = (*invite, *flow, *max_forwards);
-        let trunk: Option<TrunkName> = match source {
-            Source::Trunk(name) => Some(name.as_ref().into()),
-            Source::Account(_) => None,
-        };
-        let codecs = self.settings.codecs_of(trunk.as_ref());
-        let mut leg = match SipLeg::incoming(invite, flow.remote.ip(), sdp.as_deref(), codecs) {
-            Ok(leg) => leg,
-            Err((code, reason)) => {
-                return self.command(Command::Reject { invite, code, reason, retry_after_s: None });
-            }
-        };
-        leg.max_forwards = Some(max_forwards);
-        leg.from_trunk = trunk.is_some();
-        let (origin, from) = match source {
-            Source::Account(user) => (Origin::Extension(user.as_ref().into()), PartyNumber::from(user.as_ref())),
-            Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(from_user)),
-        };
-        self.arrived.insert(invite, leg);
-        let dialled = self.settings.dialled(trunk.as_ref(), request_user, to_user);
-        let (display, to) = (text(from_display), number(dialled));
-        let arrived = Arrived { invite: InviteRef(invite), origin, from, display, to, identity: None };
-        let standing = self.identity.examine(self.now, &mut invited, Box::new(arrived));
-        self.stands(invite, standing);
-    }
-
-    /// What becomes of a call whose caller id is looked at.
-    fn stands(&mut self, invite: InviteId, standing: Standing) {
-        match standing {
-            Standing::Goes(arrived) => self.events.push_back(SipEvent::Arrived(arrived)),
-            Standing::Waits => {}
-            Standing::Refused(code, reason) => {
-                self.arrived.remove(&invite);
-                self.command(Command::Reject { invite, code, reason: reason.to_owned(), retry_after_s: None });
-            }
-        }
-    }
-
-    /// The verdict on a signed caller id.
-    pub fn judged(&mut self, judged: Judged) {
-        let invite = judged.invite();
-        match self.identity.judged(&judged) {
-            Some(standing) => self.stands(invite, standing),
-            None => {
-                if let Some(at) = self.invites.get(&invite).copied() {
-                    METRICS.caller_identity.inc(judged.verdict().as_str());
-                    let identity = identity::word(judged.verdict());
-                    self.events.push_back(SipEvent::Identified { at, identity });
-                }
-            }
-        }
-    }
-
     fn forget(&mut self, invite: InviteId) -> Option<LegRef> {
         let at = self.invites.remove(&invite)?;
         self.legs.remove(&at);
+        self.forget_transfer(at);
         Some(at)
     }
 
@@ -568,15 +537,6 @@ impl SipEdge {
             Err(code) => self.command(Command::RejectReoffer { invite, code }),
         }
     }
-}
-
-/// A number as the other side wrote it, without what no number has.
-fn number(user: &str) -> PartyNumber {
-    PartyNumber::from(text(user).as_str())
-}
-
-fn text(raw: &str) -> String {
-    raw.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect()
 }
 
 fn parse(sdp: &[u8]) -> Option<SessionDescription> {

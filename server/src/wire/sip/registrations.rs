@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tandem_signaling::{
-    endpoint::{Account, Binding, Command, Event},
+    endpoint::{Account, Binding, Command, Event, Rights},
     flow::{Flow, Transport},
 };
 use tandem_switch::{name::Extension, time::Timestamp};
@@ -117,7 +117,13 @@ fn word(transport: Transport) -> &'static str {
 fn account(person: &Person) -> Option<Account> {
     let ha1_md5 = bytes(person.ha1_md5.as_ref()?.expose())?;
     let ha1_sha256 = bytes(person.ha1_sha256.as_ref()?.expose())?;
-    Some(Account { user: Arc::from(person.extension.as_str()), ha1_md5, ha1_sha256, max_bindings: MAX_DEVICES })
+    Some(Account {
+        user: Arc::from(person.extension.as_str()),
+        ha1_md5,
+        ha1_sha256,
+        max_bindings: MAX_DEVICES,
+        rights: Rights { transfers: true, ..Rights::default() },
+    })
 }
 
 /// Hexadecimal digits as bytes.

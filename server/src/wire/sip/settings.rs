@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use tandem_dialplan as plan;
 use tandem_signaling::{
     digest::Algorithm,
-    endpoint::{EndpointConfig, Listener, Peer, PeerMatch, Trunk, TrunkCredentials},
+    endpoint::{EndpointConfig, Listener, Peer, PeerMatch, Rights, Trunk, TrunkCredentials},
     flow::Transport,
     sdp::AudioCodec,
 };
@@ -133,6 +133,7 @@ fn trunk(trunk: &plan::Trunk, service: &Service) -> Trunk {
         options_ping_s: trunk.ping_ms.map_or(0, |ms| u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX)),
         max_calls: trunk.max_calls as usize,
         register: trunk.register,
+        rights: Rights { transfers: trunk.transfers, identity: trunk.trusts_identity },
     }
 }
 

@@ -12,13 +12,19 @@ use tandem_switch::{
 };
 
 use super::SipEdge;
-use crate::wire::lamps::Lamp;
+use crate::wire::{LegRef, lamps::Lamp};
 
 impl SipEdge {
     /// Shows what the devices of an extension are doing: all of it.
     pub fn show_lamps(&mut self, extension: &Extension, lamps: &[Lamp]) {
         let state = ResourceState::Dialogs(lamps.iter().map(dialog).collect());
         self.command(Command::Publish { user: extension.as_str().into(), state });
+    }
+
+    /// Whether the party of a leg does not want to be shown to others.
+    #[must_use]
+    pub fn is_withheld(&self, at: LegRef) -> bool {
+        self.legs.get(&at).is_some_and(|leg| leg.is_withheld)
     }
 
     /// Shows whether an agent can be had.

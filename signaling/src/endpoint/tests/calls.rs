@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::world::{SDP, World};
 use crate::{
-    endpoint::{Command, Event, Invite, InviteId, Target},
+    endpoint::{Command, Event, Invite, InviteId, PartyIdentity, Target},
     flow::Transport,
 };
 
@@ -20,6 +20,7 @@ pub(super) fn call(world: &mut World, from: usize, to: usize) -> InviteId {
     let invite = world.ends[from].next_invite();
     let target = Target::Trunk { name: format!("t{to}").into(), user: "200".to_owned() };
     let wish = Invite {
+        party: PartyIdentity::default(),
         invite,
         target,
         from_user: "100".to_owned(),
@@ -135,7 +136,15 @@ fn nobody_there_is_told_after_64_t1_and_no_way_at_once() {
     let mut world = World::new(2, Transport::Tcp, 6);
     let invite = world.ends[0].next_invite();
     let target = Target::Uri("sip:x@127.0.0.99;transport=tcp".to_owned());
-    let wish = Invite { invite, target, from_user: String::new(), from_display: String::new(), sdp: sdp(), headers: Vec::new() };
+    let wish = Invite {
+        party: PartyIdentity::default(),
+        invite,
+        target,
+        from_user: String::new(),
+        from_display: String::new(),
+        sdp: sdp(),
+        headers: Vec::new(),
+    };
     world.command(0, Command::Invite(Box::new(wish)));
     assert_eq!(world.run(0), ["a: rejected 503 Network"]);
     world.settle(0);
@@ -293,7 +302,15 @@ fn a_call_that_came_too_far_goes_no_further() {
         let invite = world.ends[0].next_invite();
         let target = Target::Trunk { name: "t1".into(), user: "200".to_owned() };
         let headers = vec![("Max-Forwards".to_owned(), hops.to_owned())];
-        let wish = Invite { invite, target, from_user: "100".to_owned(), from_display: String::new(), sdp: sdp(), headers };
+        let wish = Invite {
+            party: PartyIdentity::default(),
+            invite,
+            target,
+            from_user: "100".to_owned(),
+            from_display: String::new(),
+            sdp: sdp(),
+            headers,
+        };
         world.command(0, Command::Invite(Box::new(wish)));
         world.run_with(20, &mut |_, end, event| {
             assert_eq!(super::world::in_words(end, &event), expected);

@@ -7,7 +7,7 @@ use super::{
     world::{SDP, World, account, in_words, trunk},
 };
 use crate::{
-    endpoint::{Command, Destination, Event, Invite, InviteId, Peer, Target, Trunk, TrunkCredentials},
+    endpoint::{Command, Destination, Event, Invite, InviteId, PartyIdentity, Peer, Target, Trunk, TrunkCredentials},
     flow::{Flow, Transport},
     message::{Message, Name, ResponseBuilder},
 };
@@ -26,7 +26,15 @@ fn call(desk: &mut Desk) -> InviteId {
     let headers = [("X-Case", "7"), ("X-Bad", "a\r\nB: c"), ("Via", "mine"), ("P-Asserted-Identity", "<sip:7@x>")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let sdp = Bytes::from_static(SDP.as_bytes());
-    let wish = Invite { invite, target, from_user: "7".to_owned(), from_display: String::new(), sdp, headers };
+    let wish = Invite {
+        party: PartyIdentity::default(),
+        invite,
+        target,
+        from_user: "7".to_owned(),
+        from_display: String::new(),
+        sdp,
+        headers,
+    };
     desk.command(Command::Invite(Box::new(wish)));
     invite
 }
@@ -53,7 +61,7 @@ fn a_challenge_is_answered_with_the_strongest_algorithm_at_most_twice() {
         (first.header_named("X-Case"), first.header_named("X-Bad"), first.header_lines(Name::Via).count()),
         (Some("7"), None, 1)
     );
-    assert!(first.has(Name::PAssertedIdentity));
+    assert!(!first.has(Name::PAssertedIdentity), "not to a carrier that is not trusted with it");
     reply(&mut desk, &first, 407, &[(Name::ProxyAuthenticate, MD5), (Name::ProxyAuthenticate, SHA256)]);
     assert_eq!(desk.next().method(), "ACK");
     let second = desk.next();
@@ -204,7 +212,15 @@ fn a_trunk_has_as_many_calls_as_it_may() {
         let invite = world.ends[0].next_invite();
         let target = Target::Trunk { name: "t1".into(), user: "1".to_owned() };
         let sdp = Bytes::from_static(SDP.as_bytes());
-        let wish = Invite { invite, target, from_user: "2".to_owned(), from_display: String::new(), sdp, headers: Vec::new() };
+        let wish = Invite {
+            party: PartyIdentity::default(),
+            invite,
+            target,
+            from_user: "2".to_owned(),
+            from_display: String::new(),
+            sdp,
+            headers: Vec::new(),
+        };
         world.command(0, Command::Invite(Box::new(wish)));
     }
     world.run_with(10, &mut |world, end, event| {
@@ -216,8 +232,15 @@ fn a_trunk_has_as_many_calls_as_it_may() {
     assert_eq!(seen, ["a: rejected 503 Us", "b: invited 1 from 2 sdp", "a: rejected 486 Peer"]);
     let invite = world.ends[0].next_invite();
     let target = Target::Trunk { name: "t1".into(), user: "1".to_owned() };
-    let wish =
-        Invite { invite, target, from_user: "2".to_owned(), from_display: String::new(), sdp: Bytes::new(), headers: Vec::new() };
+    let wish = Invite {
+        party: PartyIdentity::default(),
+        invite,
+        target,
+        from_user: "2".to_owned(),
+        from_display: String::new(),
+        sdp: Bytes::new(),
+        headers: Vec::new(),
+    };
     world.command(0, Command::Invite(Box::new(wish)));
     assert_eq!(world.run(10), ["b: invited 1 from 2"], "the place is free again");
 }
@@ -234,7 +257,15 @@ fn a_fixed_device_is_called_where_it_is() {
         let target = Target::Uri(uri.to_owned());
         let sdp = Bytes::from_static(SDP.as_bytes());
         let invite = desk.endpoint.next_invite();
-        let wish = Invite { invite, target, from_user: "c0".to_owned(), from_display: String::new(), sdp, headers: Vec::new() };
+        let wish = Invite {
+            party: PartyIdentity::default(),
+            invite,
+            target,
+            from_user: "c0".to_owned(),
+            from_display: String::new(),
+            sdp,
+            headers: Vec::new(),
+        };
         desk.command(Command::Invite(Box::new(wish)));
         let Some((transport, address)) = to else {
             assert_eq!(desk.words(), ["rejected 404 Us"]);

@@ -7,7 +7,7 @@ use super::{
     world::SDP,
 };
 use crate::{
-    endpoint::{Command, Destination, Event, Invite, InviteId, Source, Target},
+    endpoint::{Command, Destination, Event, Invite, InviteId, PartyIdentity, Source, Target},
     message::{Message, Name, ResponseBuilder},
 };
 
@@ -18,8 +18,15 @@ fn sdp() -> Bytes {
 fn call_alice(desk: &mut Desk) -> InviteId {
     let invite = desk.endpoint.next_invite();
     let target = Target::Account("alice".into());
-    let wish =
-        Invite { invite, target, from_user: "7".to_owned(), from_display: "Seven".to_owned(), sdp: sdp(), headers: Vec::new() };
+    let wish = Invite {
+        party: PartyIdentity::default(),
+        invite,
+        target,
+        from_user: "7".to_owned(),
+        from_display: "Seven".to_owned(),
+        sdp: sdp(),
+        headers: Vec::new(),
+    };
     desk.command(Command::Invite(Box::new(wish)));
     invite
 }
@@ -279,7 +286,7 @@ fn an_offer_of_ours_is_answered_in_the_ack_and_then_digits_come() {
     assert_eq!(desk.code(), 200);
     send(&mut desk, &mut phone, "INFO", 10, relay, "Signal=1");
     assert_eq!(desk.code(), 500, "the number is not newer");
-    send(&mut desk, &mut phone, "REFER", 11, "", "");
+    send(&mut desk, &mut phone, "MESSAGE", 11, "", "");
     assert_eq!(desk.code(), 405);
     send(&mut desk, &mut phone, "UPDATE", 12, "application/sdp", SDP);
     assert_eq!(desk.words(), ["reoffered sdp"]);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::world::{Faults, SDP, World};
 use crate::{
-    endpoint::{Command, Event, Invite, InviteId, Target},
+    endpoint::{Command, Event, Invite, InviteId, PartyIdentity, Target},
     flow::Transport,
 };
 
@@ -25,8 +25,15 @@ impl Programs {
     fn place_call(&mut self, world: &mut World, from: usize) {
         let invite = world.ends[from].next_invite();
         let target = Target::Trunk { name: format!("t{}", 1 - from).into(), user: "1".to_owned() };
-        let wish =
-            Invite { invite, target, from_user: "2".to_owned(), from_display: String::new(), sdp: sdp(), headers: Vec::new() };
+        let wish = Invite {
+            party: PartyIdentity::default(),
+            invite,
+            target,
+            from_user: "2".to_owned(),
+            from_display: String::new(),
+            sdp: sdp(),
+            headers: Vec::new(),
+        };
         self.open.insert((from, invite), "calling");
         world.command(from, Command::Invite(Box::new(wish)));
     }

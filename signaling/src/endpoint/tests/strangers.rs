@@ -35,7 +35,7 @@ fn each_method_gets_its_refusal_and_nothing_happens() {
         ("SUBSCRIBE", 401),
         ("NOTIFY", 405),
         ("PUBLISH", 405),
-        ("REFER", 405),
+        ("REFER", 403),
         ("PRACK", 481),
         ("FLY", 501),
     ] {

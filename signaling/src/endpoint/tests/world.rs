@@ -14,7 +14,10 @@ use rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::{
     digest::ha1,
-    endpoint::{Account, Command, Destination, Endpoint, EndpointConfig, Event, Input, Listener, Output, Peer, PeerMatch, Trunk},
+    endpoint::{
+        Account, Command, Destination, Endpoint, EndpointConfig, Event, Input, Listener, Output, Peer, PeerMatch, Rights,
+        TransferTo, Trunk,
+    },
     flow::{ConnectionId, Flow, Transport},
     message::{Kind, Message},
 };
@@ -71,12 +74,19 @@ pub(super) fn trunk(name: &str, to: SocketAddr, transport: Transport) -> Trunk {
         options_ping_s: 0,
         max_calls: 0,
         register: false,
+        rights: Rights::default(),
     }
 }
 
 pub(super) fn account(user: &str, password: &str) -> Account {
     let ha1 = ha1(user, REALM, password);
-    Account { user: user.into(), ha1_md5: ha1.md5, ha1_sha256: ha1.sha256, max_bindings: 4 }
+    Account {
+        user: user.into(),
+        ha1_md5: ha1.md5,
+        ha1_sha256: ha1.sha256,
+        max_bindings: 4,
+        rights: Rights { transfers: true, identity: true },
+    }
 }
 
 impl World {
@@ -269,6 +279,8 @@ pub(super) fn in_words(end: usize, event: &Event) -> String {
         Event::ReofferAnswered { sdp, .. } => format!("reoffer answered{}", with(sdp)),
         Event::ReofferRejected { code, .. } => format!("reoffer rejected {code}"),
         Event::Ended { how, .. } => format!("ended {how:?}"),
+        Event::Transferred { to: TransferTo::Number(number), .. } => format!("transferred to {number}"),
+        Event::Transferred { to: TransferTo::Invitation(other), .. } => format!("transferred to the party of {}", other.0),
         Event::InfoDigit { digit, duration_ms, .. } => format!("digit {digit} {duration_ms}"),
         Event::BindingAdded(binding) => format!("added {}", binding.contact),
         Event::BindingRefreshed(binding) => format!("refreshed {}", binding.contact),

@@ -210,6 +210,11 @@ fn who_shows_one_number_cannot_have_another_vouched_for() {
     let mut case = world.case(1, &headers);
     case.shown = "anonymous".to_owned();
     assert_eq!(world.judge(case).0.as_str(), "verified-a");
+    // Where nothing is asserted, From is what was signed, although it is not shown.
+    let header = world.sign("+12155551212", "+41445550100", Attestation::A, NOW_S);
+    let mut case = world.case(2, &format!("Identity: {header}\r\n"));
+    case.shown = "anonymous".to_owned();
+    assert_eq!(world.judge(case).0.as_str(), "verified-a");
 }
 
 #[test]

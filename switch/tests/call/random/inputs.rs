@@ -3,6 +3,7 @@
 use tandem_switch::{
     call::Input,
     cause::Cause,
+    cdr::Origin,
     id::{ItemId, LegId, OfferId},
     link::{FloorSays, Place, RefuseReason},
     step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, Target},
@@ -52,7 +53,8 @@ impl Dice {
 
     pub(super) fn input(&mut self, world: &World) -> Input {
         if world.awaits_step && !self.one_in(6) {
-            return Input::Step(self.step());
+            let gives_up = world.transfer.is_some() && self.one_in(3);
+            return Input::Step(if gives_up { Step::Hangup { cause: self.cause() } } else { self.step() });
         }
         match self.below(100) {
             0..=9 => Input::LegRang { leg: self.leg(world), early_media: self.one_in(3) },
@@ -60,7 +62,8 @@ impl Dice {
             28..=32 => Input::LegFailed { leg: self.called_leg(world), cause: self.cause() },
             33..=37 => Input::LegEnded { leg: self.called_leg(world), cause: self.cause() },
             38 if self.one_in(3) => Input::LegEnded { leg: LegId::CALLER, cause: self.cause() },
-            38..=46 => Input::LegHeld { leg: self.leg(world), held: self.one_in(2) },
+            38..=40 => Input::Transfer { leg: self.leg(world), by: Origin::Extension("1001".into()), to: "1002".into() },
+            41..=46 => Input::LegHeld { leg: self.leg(world), held: self.one_in(2) },
             47..=54 => Input::Digit { leg: self.leg(world), digit: self.pick(&['0', '5', '9', '*', '#', 'A', 'x']) },
             55..=62 => Input::Played { leg: self.leg(world), play: world.last_play.wrapping_sub(u32::from(self.one_in(5))) },
             63..=92 => Input::Floor(self.floor(world)),

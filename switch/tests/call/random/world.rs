@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tandem_switch::{
-    call::{Input, Output},
+    call::{Input, Output, TransferNews},
     id::{ItemId, LegId, OfferId, RecordingId},
     link::{FloorSays, ToFloor},
     step::Step,
@@ -40,6 +40,8 @@ pub(super) struct World {
     pub(super) last_play: u32,
     pub(super) accepted: Option<OfferId>,
     pub(super) awaits_step: bool,
+    /// Who has asked for a transfer that is under way.
+    pub(super) transfer: Option<LegId>,
     caller_can_hear: bool,
     answered: bool,
 }
@@ -174,12 +176,31 @@ impl World {
             }
             Output::StepEnded(_) => {
                 assert!(!self.awaits_step, "a step ended twice");
-                assert!(self.recordings.values().all(|open| !open), "a recording outlives its step");
+                let closed = self.recordings.values().all(|open| !open);
+                assert!(closed || self.transfer.is_some(), "a recording outlives its step");
                 self.awaits_step = true;
             }
+            Output::Transfer { by, news } => self.transfer_goes(*by, news),
             Output::Floor(message) => self.floor_hears(message),
             Output::Trace(..) => {}
             Output::Ended(_) => unreachable!("seen by the caller"),
+        }
+    }
+
+    fn transfer_goes(&mut self, by: LegId, news: &TransferNews) {
+        match news {
+            TransferNews::Begun { .. } => {
+                assert!(self.transfer.is_none() && !self.awaits_step && self.alive(by));
+                (self.transfer, self.awaits_step) = (Some(by), true);
+            }
+            TransferNews::Rings => assert_eq!(self.transfer, Some(by)),
+            TransferNews::Taken => assert_eq!(self.transfer.take(), Some(by)),
+            // The step of before goes on.
+            TransferNews::Failed(_) => {
+                assert_eq!(self.transfer.take(), Some(by));
+                self.awaits_step = false;
+            }
+            TransferNews::Refused => {}
         }
     }
 
@@ -242,7 +263,9 @@ impl World {
         assert!(open.len() <= waiting, "an offer without a reply, or two at a time: {open:?}");
         let called = self.alive_legs().len().saturating_sub(1);
         assert!(waiting == 0 || called <= open.len(), "a leg that no offer accounts for");
-        if self.awaits_step {
+        if self.transfer.is_some() {
+            assert_eq!(waiting, 0, "who waits has been taken");
+        } else if self.awaits_step {
             assert_eq!(called, 0, "a leg outlives its step");
             assert!(self.item_states.values().all(|state| *state == Item::Over), "an item outlives its step");
         }
@@ -251,6 +274,7 @@ impl World {
     /// What must hold when the call says that it is over.
     pub(super) fn check_end(&mut self) {
         assert_eq!(self.alive_legs(), [], "a leg outlives its call");
+        assert_eq!(self.transfer, None, "a transfer outlives its call");
         assert!(self.recordings.values().all(|open| !open), "a recording outlives its call");
         assert!(self.item_states.values().all(|state| *state == Item::Over), "an item outlives its call");
         assert!(!self.offers.values().any(|offer| *offer != Offer::Over), "an offer outlives its call");

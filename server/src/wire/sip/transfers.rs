@@ -1,0 +1,66 @@
+//! Transfers, between SIP and the calls: who asks for what, and what they are told.
+
+use tandem_signaling::endpoint::{Command, InviteId, Source, TransferTo};
+use tandem_switch::{call::TransferNews, cdr::Origin, name::PartyNumber};
+
+use super::{SipEdge, SipEvent, arriving::number, causes};
+use crate::wire::LegRef;
+
+/// A transfer that a leg asked for.
+pub(super) struct Asked {
+    invite: InviteId,
+    /// The call has taken it up, and will say how it ends.
+    has_begun: bool,
+}
+
+impl SipEdge {
+    pub(super) fn transferred(&mut self, invite: InviteId, by: Source, to: TransferTo) {
+        let at = self.invites.get(&invite).copied();
+        let to = match to {
+            TransferTo::Number(user) => number(&user),
+            TransferTo::Invitation(_) => PartyNumber::from(""),
+        };
+        let Some(at) = at.filter(|_| !to.as_str().is_empty()) else {
+            return self.command(Command::TransferProgress { invite, code: 480 });
+        };
+        let by = match by {
+            Source::Account(user) => Origin::Extension(user.as_ref().into()),
+            Source::Trunk(name) => Origin::Trunk(name.as_ref().into()),
+        };
+        self.transfers.insert(at, Asked { invite, has_begun: false });
+        self.events.push_back(SipEvent::Transferred { at, by, to });
+    }
+
+    /// Tells whoever asked for a transfer how it goes.
+    pub fn transfer_goes(&mut self, at: LegRef, news: &TransferNews) {
+        let Some(asked) = self.transfers.get_mut(&at) else { return };
+        let invite = asked.invite;
+        let code = match news {
+            TransferNews::Begun { .. } => {
+                asked.has_begun = true;
+                return;
+            }
+            TransferNews::Rings => 180,
+            TransferNews::Taken => 200,
+            TransferNews::Refused => 480,
+            TransferNews::Failed(cause) => match causes::to_code(*cause).0 {
+                // "Normal" is no reason why somebody did not answer.
+                ..300 => 480,
+                code => code,
+            },
+        };
+        if code >= 200 {
+            self.transfers.remove(&at);
+        }
+        self.command(Command::TransferProgress { invite, code });
+    }
+
+    /// A leg is gone. A transfer that has not begun never will.
+    pub(super) fn forget_transfer(&mut self, at: LegRef) {
+        if let Some(asked) = self.transfers.get(&at).filter(|asked| !asked.has_begun) {
+            let invite = asked.invite;
+            self.transfers.remove(&at);
+            self.command(Command::TransferProgress { invite, code: 480 });
+        }
+    }
+}
