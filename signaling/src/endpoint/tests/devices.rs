@@ -287,7 +287,7 @@ fn an_offer_of_ours_is_answered_in_the_ack_and_then_digits_come() {
     send(&mut desk, &mut phone, "INFO", 10, relay, "Signal=1");
     assert_eq!(desk.code(), 500, "the number is not newer");
     send(&mut desk, &mut phone, "MESSAGE", 11, "", "");
-    assert_eq!(desk.code(), 405);
+    assert_eq!(desk.code(), 403);
     send(&mut desk, &mut phone, "UPDATE", 12, "application/sdp", SDP);
     assert_eq!(desk.words(), ["reoffered sdp"]);
     desk.command(Command::AnswerReoffer { invite: InviteId(1), sdp: sdp() });

@@ -5,7 +5,7 @@ use super::{
     world::{SDP, trunk},
 };
 use crate::{
-    endpoint::{Command, EndpointConfig, Event, Invite, InviteId, Target},
+    endpoint::{Command, EndpointConfig, Event, Invite, InviteId, PartyIdentity, Target},
     flow::{Flow, Transport},
     message::{Message, Name, RequestBuilder, ResponseBuilder},
 };
@@ -64,7 +64,15 @@ impl Far {
         let invite = desk.endpoint.next_invite();
         let target = Target::Trunk { name: "carrier".into(), user: "1".to_owned() };
         let (from_user, from_display) = ("7".to_owned(), String::new());
-        let wish = Invite { invite, target, from_user, from_display, sdp: super::calls::sdp(), headers: Vec::new() };
+        let wish = Invite {
+            invite,
+            target,
+            from_user,
+            from_display,
+            sdp: super::calls::sdp(),
+            headers: Vec::new(),
+            party: PartyIdentity::default(),
+        };
         desk.command(Command::Invite(Box::new(wish)));
         let message = desk.next();
         (Self::at(&message, "x"), invite)

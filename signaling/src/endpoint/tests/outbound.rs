@@ -7,7 +7,7 @@ use super::{
     world::SDP,
 };
 use crate::{
-    endpoint::{Command, Destination, Input, Invite, Target},
+    endpoint::{Command, Destination, Input, Invite, PartyIdentity, Target},
     flow::{ConnectionId, Flow, Transport},
     message::{Message, Name, ResponseBuilder},
 };
@@ -26,7 +26,15 @@ fn call_alice(desk: &mut Desk) {
     let invite = desk.endpoint.next_invite();
     let (from_user, sdp) = ("7".to_owned(), Bytes::from_static(SDP.as_bytes()));
     let target = Target::Account("alice".into());
-    let wish = Invite { invite, target, from_user, from_display: String::new(), sdp, headers: Vec::new() };
+    let wish = Invite {
+        invite,
+        target,
+        from_user,
+        from_display: String::new(),
+        sdp,
+        headers: Vec::new(),
+        party: PartyIdentity::default(),
+    };
     desk.command(Command::Invite(Box::new(wish)));
 }
 
@@ -221,6 +229,7 @@ fn requests_to_a_browser_go_by_its_connection_and_name_ours() {
         from_display: String::new(),
         sdp,
         headers: vec![],
+        party: PartyIdentity::default(),
     })));
     assert_eq!(desk.words(), ["rejected 404 Us"]);
 }

@@ -36,7 +36,7 @@ impl Talker {
         let mut talker = Self { phone, invite: invited.invite, to };
         let ack = talker.request("ACK", &[]);
         desk.receive(talker.phone.flow, ack);
-        assert_eq!(desk.words(), ["confirmed"]);
+        assert_eq!(desk.words(), ["confirmed sdp"]);
         talker
     }
 
@@ -54,7 +54,9 @@ impl Talker {
         for (name, value) in more {
             builder = builder.header_named(name, value);
         }
-        builder.build().unwrap()
+        // Our offer went out in the answer: the ACK owes one.
+        let built = if method == "ACK" { builder.build_with_body("application/sdp", SDP.as_bytes()) } else { builder.build() };
+        built.unwrap()
     }
 
     /// What the Replaces header of a transfer to this dialog holds.
@@ -223,7 +225,7 @@ fn whoever_refers_can_ask_how_it_goes_or_not_to_be_told() {
     let (first, _) = notified(&mut desk);
     alice.reply(&mut desk, &first, 200);
     desk.pass(1_000);
-    let mut subscribe = |desk: &mut Desk, alice: &mut Talker, event: &str, expires: &str| {
+    let subscribe = |desk: &mut Desk, alice: &mut Talker, event: &str, expires: &str| {
         let request = alice.request("SUBSCRIBE", &[("Event", event), ("Expires", expires)]);
         desk.receive(alice.phone.flow, request);
         desk.next()
