@@ -49,7 +49,6 @@ fn a_caller_whom_a_busy_colleague_does_not_take_is_back_with_the_agent() {
     busy.succeed();
     // baresip hangs up by itself then: the caller is in the queue again, with the place they had, and is offered
     // to the agent.
-    agent.expect("CALL_CLOSED");
     agent.expect("CALL_ESTABLISHED");
     let heard = caller.heard().seconds_of(900.0);
     caller.until_heard(900.0, heard + 0.5);
@@ -57,7 +56,6 @@ fn a_caller_whom_a_busy_colleague_does_not_take_is_back_with_the_agent() {
     agent.transfer("4711");
     let failed = agent.expect("TRANSFER_FAILED");
     assert!(failed["param"].as_str().is_some_and(|text| text.contains("404")), "{failed}");
-    agent.expect("CALL_CLOSED");
     agent.expect("CALL_ESTABLISHED");
     let heard = caller.heard().seconds_of(900.0);
     caller.until_heard(900.0, heard + 0.5);
@@ -66,7 +64,7 @@ fn a_caller_whom_a_busy_colleague_does_not_take_is_back_with_the_agent() {
     caller.expect("CALL_CLOSED");
     let record = switch.until_cdr("1011");
     tells(&record, &[("agent", "1001"), ("cause", "normal"), ("blame", "callee")]);
-    assert_eq!(transfers(&record), ["busy", "not-found"]);
+    assert_eq!(transfers(&record), ["busy"], "what fails at once takes no time: {record}");
 }
 
 /// How the transfers of a call ended, in order.
