@@ -63,6 +63,7 @@ impl SipEdge {
         METRICS.sip_faults.inc();
         tracing::error!(call = ?at.map(|at| at.call), "a fault in the signalling of a leg; the leg is ended, the others go on");
         self.arrived.remove(&invite);
+        self.identity.forget(invite);
         self.forget(invite);
         self.command(Command::End { invite, code: 500, reason: String::new() });
         if let Some(at) = at {
