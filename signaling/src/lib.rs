@@ -5,6 +5,7 @@
 //! - [`message`]: the lexer, the typed views of headers, the printer, the framer of byte streams.
 //! - [`sdp`]: offer and answer for audio.
 //! - [`vocabulary`]: our messages as those of the `rsip` crate, and back, for programs that embed us.
+//! - [`locate`]: the servers of a name, by the DNS.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
@@ -13,6 +14,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod flow;
 mod hashing;
+pub mod locate;
 pub mod message;
 pub mod registrar;
 pub mod sdp;
