@@ -68,16 +68,7 @@ impl Pair {
         });
         let mut pair = Self { now, ends, wire: Vec::new(), heard: Vec::new() };
         for end in [0, 1] {
-            let trunk = Trunk {
-                name: "other".into(),
-                peers: vec![Peer { transport: Transport::Udp, address: address(1 - end) }],
-                from: Vec::new(),
-                credentials: None,
-                from_domain: None,
-                options_ping_s: 0,
-                max_calls: 0,
-                register: false,
-            };
+            let trunk = Trunk::new("other", vec![Peer::new(Transport::Udp, address(1 - end))]);
             pair.input(end, Input::Command(Command::SetTrunks(vec![trunk])));
         }
         pair.heard.clear();

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     contract::{Destination, InviteId},
+    health::address_of,
     slab::{Key, Slab},
     text::{MAX_FORWARDS, branch_text, read_branch},
     timers::{Alarm, Ms, NEVER, Owner},
@@ -16,6 +17,9 @@ use crate::{
     hashing::Seeded,
     message::{Message, Name, RequestBuilder},
 };
+
+/// How often a request is sent again with credentials: for a proxy, for the one behind it, and for a stale nonce.
+const MOST_TRIES: u8 = 3;
 
 /// Who wants to know what becomes of a request.
 #[derive(Clone, Debug)]
@@ -35,8 +39,10 @@ pub(super) enum Purpose {
 /// Why there is no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
-    /// Timer B or F, or it rang too long.
+    /// Timer B or F.
     Timeout,
+    /// It rang too long.
+    RangOut,
     /// No way to send.
     NoWay,
 }
@@ -84,6 +90,8 @@ pub(super) struct ClientTransaction {
     interval: Ms,
     resend_at: Ms,
     end_at: Ms,
+    /// Without any reply until then, somebody else is asked.
+    hurry_at: Ms,
     alarm: Alarm,
 }
 
@@ -136,6 +144,15 @@ impl Clients {
 }
 
 impl ClientTransaction {
+    /// A request of its own to an address of a trunk that somebody still waits for.
+    const fn is_to_peer(&self) -> bool {
+        match self.purpose {
+            Purpose::Ping { .. } | Purpose::Register { .. } => true,
+            Purpose::Fork(_) => self.trunk.is_some(),
+            Purpose::Nothing | Purpose::Reinvite(_) => false,
+        }
+    }
+
     /// Waits for a reply still.
     const fn is_open(&self) -> bool {
         matches!(self.state, State::Calling | State::Proceeding)
@@ -161,6 +178,7 @@ impl Endpoint {
             interval: self.timing.t1,
             resend_at,
             end_at: self.now + 64 * self.timing.t1,
+            hurry_at: NEVER,
             alarm: Alarm::new(),
         };
         let key = self.clients.rows.insert(row);
@@ -171,9 +189,18 @@ impl Endpoint {
         key
     }
 
+    /// Sees to it that the owner of a request hears of it when no reply has come for so long (0: as long as it takes).
+    pub(super) fn hurry(&mut self, key: Key, patience_ms: Ms) {
+        let at = self.now + patience_ms;
+        if let Some(row) = self.clients.get_mut(key).filter(|_| patience_ms > 0) {
+            row.hurry_at = at;
+            self.arm_client(key);
+        }
+    }
+
     fn arm_client(&mut self, key: Key) {
         if let Some(row) = self.clients.get_mut(key) {
-            let due = row.resend_at.min(row.end_at);
+            let due = row.resend_at.min(row.end_at).min(row.hurry_at);
             self.timers.set(&mut row.alarm, due, Owner::Client(key));
         }
     }
@@ -188,6 +215,11 @@ impl Endpoint {
         if row.end_at <= now {
             return self.client_over(key);
         }
+        if row.hurry_at <= now {
+            row.hurry_at = NEVER;
+            self.arm_client(key);
+            return self.client_slow(key);
+        }
         if row.resend_at <= now {
             // Timer A doubles without end, timer E up to T2; in Proceeding it stays at T2.
             row.interval = match (row.method, &row.state) {
@@ -200,6 +232,20 @@ impl Endpoint {
             self.send(to, message);
         }
         self.arm_client(key);
+    }
+
+    /// No reply for longer than its owner waits.
+    fn client_slow(&mut self, key: Key) {
+        let Some(row) = self.clients.get(key).filter(|row| matches!(row.state, State::Calling)) else { return };
+        match row.purpose {
+            Purpose::Fork(invite) => {
+                let to = row.to;
+                self.peer_failed(&to, None);
+                self.fork_slow(invite, key);
+            }
+            Purpose::Ping { .. } | Purpose::Register { .. } => self.client_silent(key, Silence::Timeout),
+            Purpose::Nothing | Purpose::Reinvite(_) => {}
+        }
     }
 
     /// The last timer of a transaction.
@@ -217,12 +263,15 @@ impl Endpoint {
         // It rang for longer than anybody waits: cancelled, and given up by its owner.
         let purpose = std::mem::replace(&mut self.clients.get_mut(key).expect("just seen").purpose, Purpose::Nothing);
         self.cancel_client(key, None);
-        self.tell_silence(purpose, key, Silence::Timeout);
+        self.tell_silence(purpose, key, Silence::RangOut);
     }
 
     /// No reply will come: the transaction is gone, its owner hears of it.
     pub(super) fn client_silent(&mut self, key: Key, silence: Silence) {
         if let Some(gone) = self.clients.remove(key) {
+            if gone.is_to_peer() {
+                self.peer_failed(&gone.to, None);
+            }
             self.tell_silence(gone.purpose, key, silence);
         }
     }
@@ -233,7 +282,7 @@ impl Endpoint {
             Purpose::Fork(invite) => self.fork_silent(invite, key, silence),
             Purpose::Reinvite(invite) => self.reinvite_silent(invite, silence),
             Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, 408),
-            Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408),
+            Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408, None),
         }
     }
 
@@ -293,17 +342,26 @@ impl Endpoint {
         };
         let Some(&key) = self.clients.by_branch.get(&(branch, method == ClientMethod::Cancel)) else { return };
         let Some(row) = self.clients.get_mut(key).filter(|row| row.method == method) else { return };
+        let peer = (row.is_to_peer() && row.is_open()).then_some(row.to);
         if flow.connection.is_some() {
             // From now on it is this connection that matters, and that a CANCEL goes by.
             row.to = Destination::Flow(flow);
             self.note_connection(&Destination::Flow(flow));
         }
+        match peer {
+            Some(peer) if code == 503 => {
+                let wish_s = response.header(Name::RetryAfter).and_then(crate::message::read_seconds);
+                self.peer_failed(&peer, wish_s);
+            }
+            Some(peer) => self.health.answered(address_of(&peer)),
+            None => {}
+        }
         match (method, code) {
             (ClientMethod::Invite, 100..=199) => self.invite_provisional(key, flow, response, code),
             (ClientMethod::Invite, 200..=299) => self.invite_accepted(key, flow, response),
-            (ClientMethod::Invite, _) => self.invite_refused(key, response, code),
+            (ClientMethod::Invite, _) => self.invite_refused(key, flow, response, code),
             (_, 100..=199) => self.other_provisional(key),
-            (_, _) => self.other_final(key, response, code),
+            (_, _) => self.other_final(key, flow, response, code),
         }
     }
 
@@ -375,7 +433,7 @@ impl Endpoint {
         self.hasher.key(&[response.to().ok().and_then(|to| to.tag()).unwrap_or_default().as_bytes()])
     }
 
-    fn invite_refused(&mut self, key: Key, response: &Message, code: u16) {
+    fn invite_refused(&mut self, key: Key, flow: Flow, response: &Message, code: u16) {
         let end_at = self.now + self.timing.wait_d;
         let Some(row) = self.clients.get_mut(key) else { return };
         if matches!(row.state, State::Completed) {
@@ -394,7 +452,7 @@ impl Endpoint {
         row.end_at = end_at;
         let (to, purpose) = (row.to, row.purpose.clone());
         self.send(to, ack);
-        if self.tried_again(key, request, response, code).is_none() {
+        if self.tried_again(key, flow, request, response, code).is_none() {
             match purpose {
                 Purpose::Fork(invite) => self.fork_refused(invite, key, response, code),
                 Purpose::Reinvite(invite) => self.reinvite_refused(invite, code),
@@ -424,14 +482,14 @@ impl Endpoint {
         self.arm_client(key);
     }
 
-    fn other_final(&mut self, key: Key, response: &Message, code: u16) {
+    fn other_final(&mut self, key: Key, flow: Flow, response: &Message, code: u16) {
         let end_at = self.now + self.timing.t4;
         let Some(row) = self.clients.get_mut(key).filter(|row| row.is_open()) else { return };
         row.state = State::Completed;
         row.resend_at = NEVER;
         row.end_at = end_at;
         let (request, purpose) = (std::mem::take(&mut row.message), row.purpose.clone());
-        if self.tried_again(key, request, response, code).is_none() {
+        if self.tried_again(key, flow, request, response, code).is_none() {
             match purpose {
                 Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, code),
                 Purpose::Register { trunk } => self.trunk_register_result(&trunk, response, code),
@@ -442,15 +500,16 @@ impl Endpoint {
     }
 
     /// Answers a challenge of a trunk, if we may: the new transaction takes the old one's place.
-    fn tried_again(&mut self, key: Key, request: Bytes, response: &Message, code: u16) -> Option<Key> {
+    fn tried_again(&mut self, key: Key, flow: Flow, request: Bytes, response: &Message, code: u16) -> Option<Key> {
         if !matches!(code, 401 | 407) {
             return None;
         }
         let row = self.clients.get(key)?;
         let (to, method, purpose) = (row.to, row.method, row.purpose.clone());
         let (trunk, tries) = (row.trunk.clone()?, row.tries);
-        let wanted = matches!(row.cancel, Cancel::No) && tries < 2;
-        let (branch, message) = if wanted { self.with_credentials(&trunk, &request, response, code)? } else { return None };
+        let wanted = matches!(row.cancel, Cancel::No) && tries < MOST_TRIES;
+        let (branch, message) =
+            if wanted { self.with_credentials(&trunk, flow, &request, response, code)? } else { return None };
         let new = NewClient { branch, method, to, message, purpose: purpose.clone(), trunk: Some(trunk), tries: tries + 1 };
         let new = self.start_client(new);
         match purpose {

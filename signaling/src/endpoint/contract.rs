@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    endpoint::config::Trunk,
+    endpoint::config::{Peer, Trunk},
     flow::{ConnectionId, Flow, Transport},
 };
 
@@ -160,6 +160,14 @@ pub enum Command {
     },
     /// Replace all trunks. Those that stay as they were keep their state.
     SetTrunks(Vec<Trunk>),
+    /// The addresses of one trunk were found, or changed. Its calls, its registration and what is known of those
+    /// that stay go on.
+    SetPeers {
+        /// The trunk's name.
+        trunk: Arc<str>,
+        /// Its peers from now on.
+        peers: Vec<Peer>,
+    },
     /// Put back a binding that was known before a restart. No event follows.
     RestoreBinding(Binding),
     /// Forget bindings of an account.
@@ -203,6 +211,14 @@ pub enum Target {
         /// User part of the Request-URI, plain.
         user: String,
     },
+    /// The same while there is somewhere else to call: given up (408) as soon as no reply comes in the time of
+    /// [`Trunk::patience_ms`].
+    TrunkOrElse {
+        /// The trunk's name.
+        name: Arc<str>,
+        /// User part of the Request-URI, plain.
+        user: String,
+    },
     /// A device with a fixed address (`sip:agent7@127.0.0.3:5090`). The host must be an IP address.
     Uri(String),
 }
@@ -216,6 +232,8 @@ pub struct Account {
     pub ha1_md5: [u8; 16],
     /// SHA-256 of the same.
     pub ha1_sha256: [u8; 32],
+    /// SHA-512-256 of the same; `None` when it is not kept.
+    pub ha1_sha512_256: Option<[u8; 32]>,
     /// How many devices may be registered at a time.
     pub max_bindings: usize,
 }

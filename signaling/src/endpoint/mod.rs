@@ -14,7 +14,9 @@ mod auth;
 mod client_transaction;
 mod config;
 mod contract;
+mod credentials;
 mod dialog;
+mod health;
 mod in_dialog;
 mod invitation;
 mod limits;
@@ -54,6 +56,7 @@ use crate::{
 };
 
 use client_transaction::Clients;
+use health::Health;
 use invitation::{Invitation, Phase};
 use limits::Strangers;
 use server_transaction::Servers;
@@ -83,6 +86,7 @@ pub struct Endpoint {
     challenger: Challenger,
     strangers: Strangers,
     trunks: Trunks,
+    health: Health,
     /// Connections that an invitation or a request of ours used: only their end concerns calls.
     used_connections: BTreeSet<ConnectionId>,
     draining: bool,
@@ -138,6 +142,7 @@ impl Endpoint {
             challenger: Challenger::new(config.realm.clone(), config.digest.clone(), secret, config.nonce_lifetime),
             strangers: Strangers::new(&config.limits, hasher),
             trunks: Trunks::new(hasher),
+            health: Health::new(hasher),
             used_connections: BTreeSet::new(),
             draining: false,
             random,
@@ -188,6 +193,13 @@ impl Endpoint {
             bindings: self.registrar.count(),
             timers: self.timers.len(),
         }
+    }
+
+    /// Whether a call through a trunk has a good chance now: it is up, has room, and not all of its peers failed
+    /// lately. One that is not usable may be tried all the same.
+    #[must_use]
+    pub fn trunk_is_usable(&self, name: &str) -> bool {
+        self.trunks.get(name).is_some_and(|state| state.is_usable(self.now, &self.health))
     }
 
     /// Live bindings of an account.
@@ -243,6 +255,7 @@ impl Endpoint {
                 self.tell_changes(changes);
             }
             Command::SetTrunks(trunks) => self.set_trunks(trunks),
+            Command::SetPeers { trunk, peers } => self.set_peers(&trunk, peers),
             Command::RestoreBinding(binding) => self.registrar.restore(self.instant(), binding),
             Command::Unregister { account, contact } => {
                 let changes = self.registrar.unregister(&account, contact.as_deref());

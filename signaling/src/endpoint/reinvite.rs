@@ -188,7 +188,7 @@ impl Endpoint {
 
     /// No reply to our re-INVITE.
     pub(super) fn reinvite_silent(&mut self, invite: InviteId, silence: Silence) {
-        let how = if silence == Silence::Timeout { EndedHow::Timeout } else { EndedHow::ConnectionLost };
+        let how = if silence == Silence::NoWay { EndedHow::ConnectionLost } else { EndedHow::Timeout };
         self.lost(invite, how);
     }
 

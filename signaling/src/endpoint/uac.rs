@@ -46,10 +46,10 @@ impl Endpoint {
             }
         };
         let trunk = match &wish.target {
-            Target::Trunk { name, .. } => Some(name.clone()),
+            Target::Trunk { name, .. } | Target::TrunkOrElse { name, .. } => Some(name.clone()),
             Target::Account(_) | Target::Uri(_) => None,
         };
-        if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
+        if trunk.as_ref().is_some_and(|name| !self.trunks.begin_call(name, self.now)) {
             return self.tell(Event::Rejected { invite, code: 503, reason: phrase(503).to_owned(), by: RejectedBy::Us });
         }
         let invitation = Invitation {
@@ -69,7 +69,7 @@ impl Endpoint {
         self.give_up_if_hopeless(invite);
     }
 
-    fn routes(&self, target: &Target) -> Result<Vec<Route>, NoRoute> {
+    fn routes(&mut self, target: &Target) -> Result<Vec<Route>, NoRoute> {
         match target {
             Target::Account(user) => {
                 self.registrar.account(user).ok_or(NoRoute(404))?;
@@ -81,13 +81,13 @@ impl Endpoint {
                 let routes: Vec<Route> = self.registrar.bindings(user).map(route).collect();
                 if routes.is_empty() { Err(NoRoute(480)) } else { Ok(routes) }
             }
-            Target::Trunk { name, user } => {
-                let mut peers = self.trunks.peers_in_order(name).ok_or(NoRoute(404))?;
+            Target::Trunk { name, user } | Target::TrunkOrElse { name, user } => {
+                let mut peers = self.peers_in_order(name).ok_or(NoRoute(404))?;
                 if peers.is_empty() {
                     return Err(NoRoute(503));
                 }
                 let first = peers.remove(0);
-                Ok(vec![Self::trunk_route(user, first, peers)])
+                Ok(vec![self.trunk_route(name, user, first, peers)])
             }
             Target::Uri(text) => {
                 let uri = Uri::parse(text).filter(Uri::is_sip).ok_or(NoRoute(404))?;
@@ -102,12 +102,13 @@ impl Endpoint {
         }
     }
 
-    fn trunk_route(user: &str, peer: Peer, next_peers: Vec<Peer>) -> Route {
-        let Peer { transport, address } = peer;
+    fn trunk_route(&self, trunk: &str, user: &str, peer: Peer, next_peers: Vec<Peer>) -> Route {
+        let Peer { transport, address, .. } = peer;
         let user = EscapedUser(user);
-        let request_uri = match transport {
-            Transport::Udp => format!("sip:{user}@{address}"),
-            _ => format!("sip:{user}@{address};transport={}", transport.uri_name()),
+        let request_uri = match (self.trunks.authority(trunk), transport) {
+            (Some(authority), _) => format!("sip:{user}@{authority}"),
+            (None, Transport::Udp) => format!("sip:{user}@{address}"),
+            (None, _) => format!("sip:{user}@{address};transport={}", transport.uri_name()),
         };
         Route { request_uri, to: Destination::Address { transport, to: address }, next_peers }
     }
@@ -127,6 +128,15 @@ impl Endpoint {
         let client = self.start_client(NewClient { branch, method: ClientMethod::Invite, to, message, purpose, trunk, tries: 0 });
         if let Some(calling) = self.calling(invite) {
             calling.forks.push(Fork { client, local_tag, next_peers });
+            self.hurry_fork(invite, client);
+        }
+    }
+
+    /// A carrier that does not answer at all is not waited for as long as a ringing phone.
+    fn hurry_fork(&mut self, invite: InviteId, client: Key) {
+        let trunk = self.invites.get(&invite).and_then(|invitation| invitation.trunk.clone());
+        if let Some(patience_ms) = trunk.and_then(|name| self.trunks.patience_ms(&name)) {
+            self.hurry(client, patience_ms);
         }
     }
 
@@ -141,10 +151,13 @@ impl Endpoint {
         let (transport, address) = self.our_address(to);
         let domain = self.own_domain(trunk, to);
         let user = EscapedUser(&wish.from_user);
-        let from = if wish.from_user.is_empty() { format!("sip:{domain}") } else { format!("sip:{user}@{domain}") };
+        // Who is not to be known has no domain either (RFC 3323 section 4.1.1.3).
+        let hidden = wish.headers.iter().any(|(name, _)| Name::of(name.as_bytes()) == Name::Privacy);
+        let own = if hidden { "anonymous.invalid" } else { domain.as_str() };
+        let from = if wish.from_user.is_empty() { format!("sip:{own}") } else { format!("sip:{user}@{own}") };
         let to_uri = match &wish.target {
             Target::Account(user) => format!("sip:{}@{domain}", EscapedUser(user)),
-            Target::Trunk { .. } | Target::Uri(_) => request_uri.to_owned(),
+            Target::Trunk { .. } | Target::TrunkOrElse { .. } | Target::Uri(_) => request_uri.to_owned(),
         };
         let mut builder = RequestBuilder::new("INVITE", request_uri)
             .via(transport, address, &new_branch(branch))
@@ -274,13 +287,31 @@ impl Endpoint {
         self.give_up_if_hopeless(invite);
     }
 
+    /// No reply for longer than a carrier needs. It may have the INVITE all the same: so it is cancelled before
+    /// anybody else is asked, and should it answer, that call is hung up.
+    pub(super) fn fork_slow(&mut self, invite: InviteId, key: Key) {
+        let Some(calling) = self.calling(invite) else { return };
+        let or_else = matches!(calling.wish.target, Target::TrunkOrElse { .. });
+        let others = calling.forks.iter().any(|fork| fork.client == key && !fork.next_peers.is_empty());
+        if !or_else && !others {
+            return;
+        }
+        let next = self.drop_fork(invite, key);
+        self.cancel_client(key, None);
+        if !self.try_next_peer(invite, next) {
+            self.note_failure(invite, 408, phrase(408), RejectedBy::Network);
+            self.give_up_if_hopeless(invite);
+        }
+    }
+
     /// No reply, or no way to send.
     pub(super) fn fork_silent(&mut self, invite: InviteId, key: Key, silence: Silence) {
         let next = self.drop_fork(invite, key);
-        if self.try_next_peer(invite, next) {
+        // Where it rang, nobody else is asked.
+        if silence != Silence::RangOut && self.try_next_peer(invite, next) {
             return;
         }
-        let code = if silence == Silence::Timeout { 408 } else { 503 };
+        let code = if silence == Silence::NoWay { 503 } else { 408 };
         self.note_failure(invite, code, phrase(code), RejectedBy::Network);
         self.give_up_if_hopeless(invite);
     }
@@ -289,6 +320,7 @@ impl Endpoint {
     pub(super) fn fork_moved(&mut self, invite: InviteId, old: Key, new: Key) {
         if let Some(fork) = self.calling(invite).and_then(|calling| calling.forks.iter_mut().find(|fork| fork.client == old)) {
             fork.client = new;
+            self.hurry_fork(invite, new);
         }
     }
 
@@ -300,12 +332,13 @@ impl Endpoint {
 
     fn try_next_peer(&mut self, invite: InviteId, mut peers: Vec<Peer>) -> bool {
         let Some(calling) = self.calling(invite) else { return false };
-        let Target::Trunk { user, .. } = &calling.wish.target else { return false };
+        let (Target::Trunk { name, user } | Target::TrunkOrElse { name, user }) = &calling.wish.target else { return false };
+        let (name, user) = (name.clone(), user.clone());
         if peers.is_empty() {
             return false;
         }
         let peer = peers.remove(0);
-        let route = Self::trunk_route(user, peer, peers);
+        let route = self.trunk_route(&name, &user, peer, peers);
         self.start_fork(invite, route);
         true
     }

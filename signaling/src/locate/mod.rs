@@ -249,10 +249,18 @@ impl Place {
         uri.is_sip().then_some(Self { host, port: uri.port, transport, secure: uri.scheme == Scheme::Sips })
     }
 
-    /// The address, when the host is one.
+    /// The peer, when the host is an address: then there is nothing to look up.
     #[must_use]
-    pub fn address(&self) -> Option<IpAddr> {
-        self.host.parse().ok()
+    pub fn peer(&self) -> Option<Peer> {
+        let address: IpAddr = self.host.parse().ok()?;
+        let transport = self.usual_transport();
+        Some(Peer::new(transport, SocketAddr::new(address, self.port.unwrap_or(transport.default_port()))))
+    }
+
+    /// The transport when no service says another (RFC 3263 section 4.1). "sips:" with a transport in the clear is
+    /// TLS over it (RFC 3261 section 26.2.2).
+    fn usual_transport(&self) -> Transport {
+        if self.secure { Transport::Tls } else { self.transport.unwrap_or(Transport::Udp) }
     }
 }
 

@@ -64,16 +64,11 @@ struct Server<'a> {
 
 impl<'a> Pass<'a> {
     fn place(&mut self, place: &Place) {
-        let usual = if place.secure { Transport::Tls } else { Transport::Udp };
-        let transport = place.transport.unwrap_or(usual);
-        // "sips:" with a transport in the clear is TLS over it (RFC 3261 section 26.2.2).
-        let transport = if place.secure { Transport::Tls } else { transport };
-        let port = place.port.unwrap_or(transport.default_port());
-        if let Some(address) = place.address() {
-            self.add(transport, SocketAddr::new(address, port), 0, 0);
-            return;
+        if let Some(peer) = place.peer() {
+            return self.located.peers.push(peer);
         }
-        if place.port.is_some() {
+        let transport = place.usual_transport();
+        if let Some(port) = place.port {
             return self.host(&Server { transport, host: &place.host, port, rank: 0, weight: 0 });
         }
         let services = match place.transport {
@@ -95,8 +90,7 @@ impl<'a> Pass<'a> {
                 let Data::Naptr { order, preference, flags, services, has_regexp, replacement } = &record.data else {
                     return None;
                 };
-                let (_, transport, secure) =
-                    SERVICES.into_iter().find(|(service, ..)| service.eq_ignore_ascii_case(services))?;
+                let (_, transport, secure) = SERVICES.into_iter().find(|(service, ..)| service.eq_ignore_ascii_case(services))?;
                 let ours = self.reach.transports.contains(&transport) && (secure || !place.secure);
                 let leads_on = flags.eq_ignore_ascii_case("s") && !has_regexp && !replacement.is_empty();
                 (ours && leads_on).then(|| ((*order, *preference), (transport, replacement.to_ascii_lowercase())))
@@ -107,9 +101,11 @@ impl<'a> Pass<'a> {
         if !named.is_empty() {
             return Some(named.into_iter().map(|(_, service)| service).collect());
         }
-        let possible = self.reach.transports.iter().filter(|transport| {
-            SERVICES.iter().any(|(_, known, secure)| known == *transport && (*secure || !place.secure))
-        });
+        let possible = self
+            .reach
+            .transports
+            .iter()
+            .filter(|transport| SERVICES.iter().any(|(_, known, secure)| known == *transport && (*secure || !place.secure)));
         Some(possible.map(|transport| (*transport, service_name(*transport, &place.host))).collect())
     }
 

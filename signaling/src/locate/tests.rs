@@ -190,7 +190,11 @@ fn without_any_service_the_host_is_asked_for_its_address() {
     let zone = "c.test 60 A 192.0.2.4";
     assert_eq!(locate(zone, "sip:c.test"), "udp0 192.0.2.4:5060");
     assert_eq!(locate(zone, "sip:c.test;transport=tls"), "tls0 192.0.2.4:5061");
-    assert_eq!(locate("_sip._udp.c.test 60 SRV 0 0 5060 .\nc.test 60 A 192.0.2.4", "sip:c.test;transport=udp"), "", "RFC 2782: no such service");
+    assert_eq!(
+        locate("_sip._udp.c.test 60 SRV 0 0 5060 .\nc.test 60 A 192.0.2.4", "sip:c.test;transport=udp"),
+        "",
+        "RFC 2782: no such service"
+    );
     assert_eq!(locate("", "sip:nowhere.test"), "");
 }
 
