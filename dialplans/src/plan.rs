@@ -22,6 +22,7 @@ use crate::{
     settings::{Digest, ExtensionRange, Listen, Queue, StarterAgents, Trunk},
     source::Location,
     template::Template,
+    trunk_rules::TrunkGroup,
 };
 
 /// Everything an admin wrote, resolved.
@@ -43,6 +44,8 @@ pub struct Plan {
     pub time_zone: TimeZone,
     /// Folder of the recordings, relative to the folder of the plan.
     pub prompts: String,
+    /// Name servers to ask instead of the system's.
+    pub name_servers: Vec<std::net::SocketAddr>,
     /// Where the switch listens.
     pub listen: Listen,
     /// Internal numbers.
@@ -51,6 +54,8 @@ pub struct Plan {
     pub skills: BTreeSet<SkillName>,
     /// Carrier links by name.
     pub trunks: BTreeMap<TrunkName, Trunk>,
+    /// Groups of carrier links by name; no name is both a trunk's and a group's.
+    pub trunk_groups: BTreeMap<TrunkName, TrunkGroup>,
     /// Waiting lines by name.
     pub queues: BTreeMap<QueueName, Queue>,
     /// Opening hours by name.

@@ -5,6 +5,7 @@
 
 mod places;
 mod steps;
+mod trunks;
 
 pub(crate) use places::TOP;
 pub(crate) use steps::{HANDLERS, STEPS};
@@ -15,6 +16,7 @@ pub(crate) enum Place {
     Top,
     Listen,
     Trunk,
+    TrunkGroup,
     Queue,
     Schedule,
     StarterAgents,
@@ -189,7 +191,8 @@ impl Place {
         match self {
             Self::Top => TOP,
             Self::Listen => places::LISTEN,
-            Self::Trunk => places::TRUNK,
+            Self::Trunk => trunks::TRUNK,
+            Self::TrunkGroup => trunks::TRUNK_GROUP,
             Self::Queue => places::QUEUE,
             Self::Schedule => places::SCHEDULE,
             Self::StarterAgents => places::STARTER_AGENTS,
@@ -227,6 +230,7 @@ impl Place {
             Self::Top => "at the top of a file",
             Self::Listen => "in `listen`",
             Self::Trunk => "in `trunk`",
+            Self::TrunkGroup => "in `trunk-group`",
             Self::Queue => "in `queue`",
             Self::Schedule => "in `schedule`",
             Self::StarterAgents => "in `starter-agents`",
@@ -245,6 +249,7 @@ impl Place {
         Self::Top,
         Self::Listen,
         Self::Trunk,
+        Self::TrunkGroup,
         Self::Queue,
         Self::Schedule,
         Self::StarterAgents,
