@@ -21,6 +21,7 @@ use crate::{
     wire::{
         floor::FloorAsk,
         line::{LineAsk, Service},
+        sip::{finder::Wanted, wanted},
     },
 };
 
@@ -36,6 +37,8 @@ pub struct Director {
     pub warnings: Vec<PlanProblem>,
     /// To the line loop.
     pub line: mpsc::Sender<LineAsk>,
+    /// To whoever looks up the names of carriers.
+    pub finder: mpsc::Sender<Wanted>,
     /// To the floor loop.
     pub floor: mpsc::Sender<FloorAsk>,
     /// People.
@@ -138,7 +141,9 @@ impl Director {
         self.ask_floor(FloorAsk::Queues(service.plan.queue_profiles())).await;
         self.service = service.clone();
         METRICS.plan_generation.set(service.generation);
+        let names = wanted(&service.plan);
         self.ask_line(LineAsk::Plan(service)).await;
+        let _gone = self.finder.send(names).await;
         self.ready.plan_loaded.store(true, Ordering::Relaxed);
     }
 

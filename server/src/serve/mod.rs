@@ -34,7 +34,7 @@ use crate::{
         floor::{self, FloorLoop, LINK_CAPACITY},
         line::{self, Line, Service},
         media::MediaEdge,
-        sip::{Network, Settings, SipEdge, Sockets, TlsConfigs},
+        sip::{Network, Settings, SipEdge, Sockets, TlsConfigs, finder, wanted},
         trace::TraceBus,
     },
 };
@@ -140,7 +140,7 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     let tls = tls_of(&listen, &folder.path, &data)?;
 
     let generation = store.generations(1).await?.first().map_or(0, |last| last.generation) + 1;
-    let service = plans::service(plan, &folder.path, prompts, generation).await?;
+    let service = plans::service(plan, &folder.path, prompts, generation)?;
     // A loop that decodes a prompt stands still meanwhile: all are ready before the first call.
     let prompts = Arc::clone(&service.prompts);
     tokio::task::spawn_blocking(move || prompts.load_all()).await.map_err(std::io::Error::other)?;
@@ -241,7 +241,6 @@ impl Start {
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
-        let realm = service.plan.realm.clone();
         let control = Control {
             requests_tx,
             store: store.clone(),
@@ -249,7 +248,7 @@ impl Start {
             traces,
             ready: Arc::clone(&ready),
             recordings,
-            realm,
+            realm: service.plan.realm.clone(),
         };
         for listener in http {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -259,6 +258,7 @@ impl Start {
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
 
         let director = Director {
+            finder: finder::start(&listen, line_tx.clone(), wanted(&service.plan)),
             folder,
             service,
             taken,

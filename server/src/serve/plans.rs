@@ -2,13 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use sha2::{Digest, Sha256};
-use tandem_dialplan::{Host, LoadError, Plan, Report, Secret, Transport, World};
+use tandem_dialplan::{LoadError, Plan, Report, Secret, World};
 use tandem_switch::{
     call::CallSettings,
     name::{Language, PromptName},
@@ -78,55 +78,25 @@ pub enum ServiceError {
         /// Where it should be.
         place: String,
     },
-    /// A peer's name has no address.
-    #[error("the peer {peer} of trunk {trunk} has no address now: {error}")]
-    Peer {
-        /// Whose.
-        trunk: String,
-        /// Its name.
-        peer: String,
-        /// Why.
-        error: String,
-    },
 }
 
-/// Makes a checked plan ready for the loops: looks trunks' peers up and fetches their passwords.
+/// Makes a checked plan ready for the loops: fetches the passwords of trunks.
 ///
 /// # Errors
-/// A password is missing. A peer that has no address now only warns: its trunk is down.
-pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, generation: u64) -> Result<Service, ServiceError> {
+/// A password is missing.
+pub fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, generation: u64) -> Result<Service, ServiceError> {
     plan.generation = generation;
-    let (mut peers, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    let mut secrets = BTreeMap::new();
     for trunk in plan.trunks.values() {
         if let Some(credentials) = &trunk.credentials {
             let secret = read_secret(&credentials.secret, folder)
                 .ok_or_else(|| ServiceError::Secret { trunk: trunk.name.to_string(), place: place(&credentials.secret) })?;
             secrets.insert(trunk.name.clone(), secret);
         }
-        if let Some(peer) = &trunk.peer {
-            let port = peer.address.port.unwrap_or(if peer.transport == Transport::Tls { 5_061 } else { 5_060 });
-            let found = match &peer.address.host {
-                Host::Address(address) => Ok(vec![SocketAddr::new(*address, port)]),
-                Host::Name(name) => tokio::net::lookup_host((name.as_str(), port)).await.map(Iterator::collect),
-            };
-            match found {
-                Ok(addresses) => {
-                    peers.insert(trunk.name.clone(), addresses);
-                }
-                Err(error) => {
-                    let problem = ServiceError::Peer {
-                        trunk: trunk.name.to_string(),
-                        peer: peer.address.to_string(),
-                        error: error.to_string(),
-                    };
-                    tracing::warn!("{problem}; calls to it fail until the plan is loaded again");
-                }
-            }
-        }
     }
     let settings =
         CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
-    Ok(Service { plan: Arc::new(plan), peers, secrets, prompts, settings: Arc::new(settings), generation })
+    Ok(Service { plan: Arc::new(plan), secrets, prompts, settings: Arc::new(settings), generation })
 }
 
 fn place(secret: &Secret) -> String {

@@ -82,7 +82,7 @@ async fn load(folder: PlanFolder, generation: u64) -> Outcome {
     let checked = checked.map_err(|error| vec![problem(&chain(&error))])?;
     let warnings = problems(&checked.report);
     let Some(plan) = checked.plan else { return Err(warnings) };
-    let service = plans::service(plan, &path, checked.prompts, generation).await;
+    let service = plans::service(plan, &path, checked.prompts, generation);
     let service = service.map_err(|error| vec![problem(&error.to_string())])?;
     Ok(Loaded { service, files: checked.files, warnings })
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -27,7 +26,7 @@ use super::{
     edges::{Devices, Edges, FloorLink},
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
-    sip::{Arrived, Network, SipEdge, SipEvent},
+    sip::{Arrived, Network, SipEdge, SipEvent, finder::Found},
     trace::TraceBus,
 };
 use crate::{
@@ -48,8 +47,6 @@ const IDLE: Duration = Duration::from_secs(1);
 pub struct Service {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// Addresses that the peers of the trunks were found at.
-    pub peers: BTreeMap<TrunkName, Vec<SocketAddr>>,
     /// Passwords for trunks.
     pub secrets: BTreeMap<TrunkName, String>,
     /// Its recordings.
@@ -64,6 +61,8 @@ pub struct Service {
 pub enum LineAsk {
     /// Take a new plan into service; calls that are up keep theirs.
     Plan(Service),
+    /// The peers of a trunk were found by name, or changed.
+    Found(Found),
     /// People changed: accounts of devices.
     People(Vec<crate::store::Person>),
     /// All calls that are up.
@@ -429,6 +428,7 @@ impl Line {
                 self.edges.media.set_prompts(Arc::clone(&service.prompts));
                 self.service = service;
             }
+            LineAsk::Found(found) => self.edges.sip.found(found),
             LineAsk::People(people) => self.edges.sip.set_people(&people),
             LineAsk::Calls(answer) => {
                 let _asker_is_gone = answer.send(self.calls.values().map(|live| CallView::from(&live.view())).collect());

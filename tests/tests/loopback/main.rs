@@ -11,6 +11,7 @@ mod restart;
 mod signals;
 mod torture;
 mod transports;
+mod trunks;
 
 use std::path::Path;
 

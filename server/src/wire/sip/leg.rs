@@ -13,7 +13,7 @@ use tandem_signaling::{
 };
 use tandem_switch::cause::Cause;
 
-use super::{Settings, parse, usable};
+use super::{Settings, outgoing::Ways, parse, usable};
 use crate::wire::{LegRef, media::MediaEdge};
 
 /// One leg.
@@ -22,6 +22,8 @@ pub(super) struct SipLeg {
     pub(super) answered: bool,
     /// Hops that a call of ours on behalf of this leg may still take: so a loop through ourselves ends.
     pub(super) max_forwards: Option<u8>,
+    /// What else can be tried, for a call through a carrier.
+    pub(super) ways: Option<Ways>,
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
@@ -69,6 +71,7 @@ impl SipLeg {
             invite,
             answered: false,
             max_forwards: None,
+            ways: None,
             incoming: false,
             allowed,
             signalling: None,

@@ -4,8 +4,10 @@
 //! state of its SDP, and feeds the [`Endpoint`] one input at a time.
 
 mod causes;
+pub mod finder;
 mod leg;
 mod network;
+mod outgoing;
 mod registrations;
 mod settings;
 
@@ -28,9 +30,11 @@ use tandem_switch::{
 
 use super::{LegRef, line::Service, media::MediaEdge};
 use crate::{clock::Now, store::Record};
+use finder::Found;
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
-pub use settings::Settings;
+use outgoing::Wish;
+pub use settings::{Settings, wanted};
 
 /// Numbers and names from outside longer than this are cut.
 const MAX_NAME_CHARS: usize = 64;
@@ -123,6 +127,8 @@ pub struct SipEdge {
     arrived: HashMap<InviteId, SipLeg>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
+    /// Lots are drawn from it.
+    lots: u64,
 }
 
 impl SipEdge {
@@ -139,6 +145,7 @@ impl SipEdge {
             invites: HashMap::new(),
             arrived: HashMap::new(),
             bindings: HashMap::new(),
+            lots: u64::from_le_bytes(std::array::from_fn(|i| seed[i])),
         }
     }
 
@@ -271,35 +278,23 @@ impl SipEdge {
         caller: LegRef,
         media: &mut MediaEdge,
     ) -> Result<(), Cause> {
-        let (to, trunk, from_display) = match target {
+        let target = match target {
             Target::Extension(extension) => {
                 if !self.bindings.contains_key(extension) {
                     return Err(Cause::NotRegistered);
                 }
-                (endpoint::Target::Account(extension.as_str().into()), None, display)
+                endpoint::Target::Account(extension.as_str().into())
             }
             Target::Trunk { trunk, number } => {
-                (endpoint::Target::Trunk { name: trunk.as_str().into(), user: number.as_str().to_owned() }, Some(trunk), "")
+                return self.invite_by_trunk(at, (trunk, number), caller_id, caller, media);
             }
-            Target::Fixed(address) => (endpoint::Target::Uri(address.to_string()), None, display),
+            Target::Fixed(address) => endpoint::Target::Uri(address.to_string()),
         };
-        let invite = self.endpoint.next_invite();
-        let mut leg = SipLeg::outgoing(invite, self.settings.codecs_of(trunk));
-        let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
-        let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
-        let headers = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
-        let sdp = leg.offer(at, &wanted, &self.settings, media)?;
-        self.legs.insert(at, leg);
-        self.invites.insert(invite, at);
-        self.command(Command::Invite(Box::new(endpoint::Invite {
-            invite,
-            target: to,
-            from_user: if caller_id.as_str().is_empty() { "anonymous".to_owned() } else { caller_id.as_str().to_owned() },
-            from_display: from_display.to_owned(),
-            sdp,
-            headers: headers.into_iter().collect(),
-        })));
-        Ok(())
+        let known = !caller_id.as_str().is_empty();
+        let from_user = if known { caller_id.as_str().to_owned() } else { "anonymous".to_owned() };
+        let codecs = self.settings.codecs_of(None);
+        let wish = Wish { target, from_user, from_display: display.to_owned(), headers: Vec::new(), codecs, ways: None };
+        self.call(at, wish, caller, media)
     }
 
     /// Ends a leg, whatever it is doing.
@@ -327,16 +322,19 @@ impl SipEdge {
         self.command(Command::SetTrunks(trunks));
     }
 
+    /// The peers of a trunk were found.
+    pub fn found(&mut self, found: Found) {
+        let Found { trunk, place, peers } = found;
+        self.settings.found(&trunk, place, peers.clone());
+        self.command(Command::SetPeers { trunk, peers });
+    }
+
     fn told(&mut self, event: Event, media: &mut MediaEdge) {
         match event {
             Event::Invited(invited) => self.invited(*invited),
             Event::Cancelled { invite } => self.ended(invite, Cause::Cancelled),
             Event::Ended { invite, how } => self.ended(invite, causes::of_end(&how)),
-            Event::Rejected { invite, code, by, .. } => {
-                if let Some(at) = self.forget(invite) {
-                    self.events.push_back(SipEvent::Failed { at, cause: causes::of_rejection(code, by), code });
-                }
-            }
+            Event::Rejected { invite, code, by, .. } => self.rejected(invite, code, by, media),
             Event::Confirmed { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
             Event::Progressed { invite, code, sdp } => self.progressed(invite, code, sdp.as_deref(), media),
@@ -373,11 +371,18 @@ impl SipEdge {
         leg.max_forwards = Some(max_forwards);
         let (origin, from) = match source {
             Source::Account(user) => (Origin::Extension(user.as_ref().into()), PartyNumber::from(user.as_ref())),
-            Source::Trunk(name) => (Origin::Trunk(name.as_ref().into()), number(&from_user)),
+            Source::Trunk(name) => {
+                let name = name.as_ref().into();
+                let from = self.settings.read_number(&name, number(&from_user));
+                (Origin::Trunk(name), from)
+            }
+        };
+        let to = match &origin {
+            Origin::Trunk(name) => self.settings.read_number(name, number(&request_user)),
+            _ => number(&request_user),
         };
         self.arrived.insert(invite, leg);
-        let arrived =
-            Arrived { invite: InviteRef(invite), origin, from, display: text(&from_display), to: number(&request_user) };
+        let arrived = Arrived { invite: InviteRef(invite), origin, from, display: text(&from_display), to };
         self.events.push_back(SipEvent::Arrived(Box::new(arrived)));
     }
 
