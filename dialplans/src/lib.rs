@@ -29,6 +29,7 @@ mod schedule;
 mod settings;
 mod source;
 mod template;
+mod trunk_rules;
 mod world;
 
 pub use build::{Needs, check, needs};
@@ -49,4 +50,5 @@ pub use settings::{
 };
 pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES, Source};
 pub use template::Template;
+pub use trunk_rules::{CallerIdRule, Member, NumberFormat, Numbering, Outgoing, Refusal, Shown, TrunkGroup, TrunkRules};
 pub use world::World;

@@ -144,6 +144,11 @@ impl Pattern {
         &self.pieces
     }
 
+    /// Whether a number fits, where no extensions are meant.
+    pub(crate) fn fits(&self, number: &str) -> bool {
+        number.len() <= MAX_NUMBER_BYTES && fits(&self.pieces, number, &[], &mut Captures::new())
+    }
+
     pub(crate) fn captures(&self, number: &str, extensions: &[ExtensionRange]) -> Option<Captures> {
         let mut found = Captures::new();
         fits(&self.pieces, number, extensions, &mut found).then(|| {

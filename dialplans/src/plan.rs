@@ -23,6 +23,7 @@ use crate::{
     settings::{Digest, ExtensionRange, Listen, Queue, StarterAgents, Trunk},
     source::Location,
     template::Template,
+    trunk_rules::TrunkGroup,
 };
 
 /// Everything an admin wrote, resolved.
@@ -46,6 +47,8 @@ pub struct Plan {
     pub prompts: String,
     /// An answered party that is not on hold is lost when nothing is heard of it for so long, in ms; never when `None`.
     pub silence_ends_after_ms: Option<u64>,
+    /// Name servers to ask instead of the system's.
+    pub name_servers: Vec<std::net::SocketAddr>,
     /// Where the switch listens.
     pub listen: Listen,
     /// Where copies of all signalling go.
@@ -56,6 +59,8 @@ pub struct Plan {
     pub skills: BTreeSet<SkillName>,
     /// Carrier links by name.
     pub trunks: BTreeMap<TrunkName, Trunk>,
+    /// Groups of carrier links by name; no name is both a trunk's and a group's.
+    pub trunk_groups: BTreeMap<TrunkName, TrunkGroup>,
     /// Waiting lines by name.
     pub queues: BTreeMap<QueueName, Queue>,
     /// Opening hours by name.

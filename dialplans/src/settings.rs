@@ -14,8 +14,7 @@ use tandem_switch::{
     step::Target,
 };
 
-use crate::identity::TrunkIdentity;
-
+use crate::{identity::TrunkIdentity, trunk_rules::TrunkRules};
 /// Where the switch listens. A kind with no address is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -111,6 +110,9 @@ impl Transport {
         }
     }
 
+    /// The ways to a peer: a transport, or what the DNS says, or that with TLS only.
+    pub(crate) const WAYS: &'static [&'static str] = &["udp", "tcp", "tls", "auto", "auto-tls"];
+
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|t| t.as_str() == word)
     }
@@ -153,6 +155,8 @@ impl Codec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Digest {
+    /// SHA-512-256 (RFC 8760).
+    Sha512_256,
     /// SHA-256 (RFC 8760).
     Sha256,
     /// MD5: what every phone knows.
@@ -160,10 +164,11 @@ pub enum Digest {
 }
 
 impl Digest {
-    pub(crate) const WORDS: &'static [&'static str] = &["sha-256", "md5"];
+    pub(crate) const WORDS: &'static [&'static str] = &["sha-512-256", "sha-256", "md5"];
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         match word {
+            "sha-512-256" => Some(Self::Sha512_256),
             "sha-256" => Some(Self::Sha256),
             "md5" => Some(Self::Md5),
             _ => None,
@@ -197,6 +202,14 @@ impl fmt::Display for HostPort {
             Host::Name(name) => f.write_str(name)?,
         }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl HostPort {
+    /// The host as it stands in a URI.
+    #[must_use]
+    pub fn host_text(&self) -> String {
+        Self { host: self.host.clone(), port: None }.to_string()
     }
 }
 
@@ -237,8 +250,10 @@ impl FromStr for HostPort {
 /// Where a trunk's calls go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Peer {
-    /// How.
-    pub transport: Transport,
+    /// How; `None` when the DNS says (RFC 3263).
+    pub transport: Option<Transport>,
+    /// Nothing but TLS will do.
+    pub secure: bool,
     /// Where to.
     pub address: HostPort,
 }
@@ -297,6 +312,8 @@ pub struct Credentials {
     pub user: String,
     /// Where the password is.
     pub secret: Secret,
+    /// The only realm that may ask for it; any of the carrier's when `None`.
+    pub realm: Option<String>,
 }
 
 /// How a trunk's peer proves itself over TLS, and we to it.
@@ -337,6 +354,14 @@ pub struct Trunk {
     pub trusts_identity: bool,
     /// What is done about signed caller ids.
     pub identity: TrunkIdentity,
+    /// Calls that we begin per second at most; 0 for no bound.
+    pub calls_per_s: u32,
+    /// How long the first reply may take before the next address is tried, in ms.
+    pub failover_ms: u64,
+    /// The domain that our calls name as theirs and that is registered with; the peer's name when `None`.
+    pub domain: Option<String>,
+    /// What it does with numbers.
+    pub rules: TrunkRules,
 }
 
 /// A waiting line: what the floor must know, and what a waiting caller hears.

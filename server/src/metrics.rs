@@ -55,6 +55,8 @@ const LONG_US: &[u64] = &[
     600_000_000,
     1_800_000_000,
 ];
+const REFUSALS: &[&str] = &["international", "denied", "not-allowed"];
+const DNS_RESULTS: &[&str] = &["found", "nothing", "failed"];
 const CAUSES: &[&str] = &[
     "normal",
     "cancelled",
@@ -232,6 +234,9 @@ macro_rules! metrics {
 metrics! {
     family sip_received = "tandem_sip_received_total", "messages", "SIP messages received, by transport.", "transport", TRANSPORTS;
     family sip_sent = "tandem_sip_sent_total", "messages", "SIP messages sent, by transport.", "transport", TRANSPORTS;
+    family trunk_refusals = "tandem_trunk_refusals_total", "calls", "Calls that the rules of a trunk refused, by why.", "why", REFUSALS;
+    counter trunk_failovers = "tandem_trunk_failovers_total", "calls", "Calls that went on to the next trunk of their group.";
+    family dns_lookups = "tandem_dns_lookups_total", "lookups", "Questions to the DNS for servers of carriers.", "result", DNS_RESULTS;
     counter sip_auth_failed = "tandem_sip_auth_failed_total", "requests", "SIP requests with wrong credentials.";
     counter sip_faults = "tandem_sip_faults_total", "faults", "SIP messages dropped and legs ended by a fault of ours.";
     gauge sip_transactions = "tandem_sip_transactions", "transactions", "SIP transactions in memory.";

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tandem_signaling::{
     endpoint::{
         Command, Destination, Endpoint, EndpointConfig, Event, Input, Invite, InviteId, Listener, Output, PartyIdentity, Peer,
-        Rights, Target, Trunk,
+        Target, Trunk,
     },
     flow::{Flow, Transport},
 };
@@ -69,17 +69,7 @@ impl Pair {
         });
         let mut pair = Self { now, ends, wire: Vec::new(), heard: Vec::new() };
         for end in [0, 1] {
-            let trunk = Trunk {
-                name: "other".into(),
-                peers: vec![Peer { transport: Transport::Udp, address: address(1 - end) }],
-                from: Vec::new(),
-                credentials: None,
-                from_domain: None,
-                options_ping_s: 0,
-                max_calls: 0,
-                register: false,
-                rights: Rights::default(),
-            };
+            let trunk = Trunk::new("other", vec![Peer::new(Transport::Udp, address(1 - end))]);
             pair.input(end, Input::Command(Command::SetTrunks(vec![trunk])));
         }
         pair.heard.clear();

@@ -8,6 +8,7 @@
 //! - [`capture`]: copies of messages for a collector, with secrets masked.
 //! - [`identity`]: who a caller is, vouched for by a signature: checking it, and signing.
 //! - [`stun`]: the keep-alive of devices behind NATs.
+//! - [`locate`]: the servers of a name, by the DNS.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
@@ -18,6 +19,7 @@ pub mod endpoint;
 pub mod flow;
 mod hashing;
 pub mod identity;
+pub mod locate;
 pub mod message;
 pub mod registrar;
 pub mod sdp;

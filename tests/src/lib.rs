@@ -5,6 +5,7 @@
 
 pub mod ground;
 pub mod journal;
+pub mod names;
 pub mod phone;
 pub mod ports;
 pub mod postgres;

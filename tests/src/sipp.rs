@@ -114,6 +114,13 @@ impl Script {
         self
     }
 
+    /// From this address instead of one of its own.
+    #[must_use]
+    pub const fn at_ip(mut self, ip: IpAddr) -> Self {
+        self.own = SocketAddr::new(ip, self.own.port());
+        self
+    }
+
     /// From this port of its address instead of the usual one.
     #[must_use]
     pub const fn port(mut self, port: u16) -> Self {

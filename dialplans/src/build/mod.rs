@@ -6,6 +6,7 @@ mod places;
 mod routes;
 mod schedules;
 mod steps;
+mod trunks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,6 +134,7 @@ impl<'a> Builder<'a> {
         self.plan_defaults(items);
         let listen = self.listen(items);
         let trunks = self.trunks(items);
+        let trunk_groups = self.trunk_groups(items, &trunks);
         let queues = self.queues(items);
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
@@ -148,10 +150,12 @@ impl<'a> Builder<'a> {
             prompts: top_text(items, "prompts").unwrap_or("prompts").to_owned(),
             capture: identity::capture(items),
             silence_ends_after_ms: silence(items),
+            name_servers: name_servers(items),
             listen,
             extensions: self.extensions,
             skills: self.names.all(Noun::Skill).map(SkillName::from).collect(),
             trunks,
+            trunk_groups,
             queues,
             schedules,
             starter_agents,
@@ -170,6 +174,12 @@ impl<'a> Builder<'a> {
 /// Top items of one name.
 fn tops<'a>(items: &'a [Item], name: &'static str) -> impl Iterator<Item = &'a Item> {
     items.iter().filter(move |item| item.spec.name == name)
+}
+
+/// The name servers that the plan wants asked.
+fn name_servers(items: &[Item]) -> Vec<std::net::SocketAddr> {
+    let addresses = tops(items, "name-server").filter_map(|item| item.args.first());
+    addresses.filter_map(|value| if let Data::Bind(address) = &value.data { Some(*address) } else { None }).collect()
 }
 
 /// The digest algorithms that the plan wants, or all.

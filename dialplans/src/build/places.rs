@@ -1,16 +1,16 @@
-//! Settings, trunks, queues and first agents.
+//! Settings, queues and first agents.
 
 use std::collections::BTreeMap;
 
 use tandem_switch::{
     floor::{QueueProfile, Relaxation},
-    name::{PromptName, QueueName, SkillLevel, SkillName, TrunkName},
+    name::{PromptName, QueueName, SkillLevel, SkillName},
 };
 
 use super::{Builder, tops};
 use crate::{
     read::{Data, Item, is_extension},
-    settings::{Codec, Credentials, ExtensionRange, Listen, Peer, Queue, StarterAgents, TlsFiles, Transport, Trunk, TrunkTls},
+    settings::{ExtensionRange, Listen, Queue, StarterAgents, TlsFiles},
 };
 
 /// Agents that one node makes at most.
@@ -84,95 +84,13 @@ impl Builder<'_> {
     }
 
     /// The files that a `tls` node names must exist.
-    fn must_be_there(&mut self, tls: &Item) {
+    pub(super) fn must_be_there(&mut self, tls: &Item) {
         for path in ["ca", "certificate", "key"].iter().filter_map(|name| tls.prop_text(name)) {
             if !path.is_empty() && !self.world.files.contains(path) {
                 self.findings.error("missing-file", tls.at, format!("there is no file `{path}`"));
             }
         }
     }
-
-    fn trunk_tls(&mut self, trunk: &Item, peer: Option<&Peer>) -> Option<TrunkTls> {
-        let tls = trunk.child("tls")?;
-        self.must_be_there(tls);
-        if peer.is_none_or(|peer| peer.transport != Transport::Tls) {
-            self.findings.error("missing-peer", tls.at, "`tls` needs a `peer` with the transport `tls`");
-        }
-        let own = match (tls.prop_text("certificate"), tls.prop_text("key")) {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.to_owned(), key: key.to_owned() }),
-            (None, None) => None,
-            _ => {
-                self.findings.error("missing-file", tls.at, "`certificate` and `key` go together");
-                None
-            }
-        };
-        let name = tls.prop("name").and_then(|name| {
-            let Data::Peer(name) = &name.data else { return None };
-            if name.port.is_some() {
-                self.findings.error("bad-value", tls.at, "expected the name of a host, without a port");
-            }
-            Some(name.host.clone())
-        });
-        Some(TrunkTls { name, authorities: tls.prop_text("ca").map(str::to_owned), own })
-    }
-
-    pub(super) fn trunks(&mut self, items: &[Item]) -> BTreeMap<TrunkName, Trunk> {
-        let mut trunks: BTreeMap<TrunkName, Trunk> = BTreeMap::new();
-        for item in tops(items, "trunk") {
-            let Some(name) = item.text() else { continue };
-            let trunk = self.trunk(name, item);
-            for network in &trunk.networks {
-                if let Some(other) = trunks.values().find(|other| other.networks.contains(network)) {
-                    let message = format!("trunk `{}` trusts the same address: its calls cannot be told apart", other.name);
-                    self.findings.error("overlap", item.at, message);
-                }
-            }
-            trunks.entry(trunk.name.clone()).or_insert(trunk);
-        }
-        trunks
-    }
-
-    fn trunk(&mut self, name: &str, item: &Item) -> Trunk {
-        let networks = item.named("match").flat_map(|m| &m.args);
-        let peer = item.child("peer").and_then(|peer| {
-            match (peer.text().and_then(Transport::from_word), peer.args.get(1).map(|v| &v.data)) {
-                (Some(transport), Some(Data::Peer(address))) => Some(Peer { transport, address: address.clone() }),
-                _ => None,
-            }
-        });
-        let trunk = Trunk {
-            name: name.into(),
-            networks: networks.filter_map(|v| if let Data::Network(network) = v.data { Some(network) } else { None }).collect(),
-            tls: self.trunk_tls(item, peer.as_ref()),
-            peer,
-            credentials: item.child("credentials").and_then(|c| {
-                Some(Credentials { user: c.prop_text("user")?.to_owned(), secret: c.prop("secret")?.secret()?.clone() })
-            }),
-            codecs: item.child("codecs").into_iter().flat_map(Item::texts).filter_map(Codec::from_word).collect(),
-            register: item.child("register").and_then(Item::flag).unwrap_or(false),
-            ping_ms: item.child("options-ping").and_then(Item::ms),
-            max_calls: item.child("max-calls").and_then(Item::count).unwrap_or(1_000),
-            trusts_identity: item.child("trust").into_iter().flat_map(Item::texts).any(|what| what == "identity"),
-            transfers: item.child("transfers").and_then(Item::flag).unwrap_or(false),
-            identity: self.identity(item),
-        };
-        if item.child("peer").is_none() {
-            for (needs, child) in [(trunk.register, "register"), (trunk.ping_ms.is_some(), "options-ping")] {
-                if needs {
-                    self.findings.error(
-                        "missing-peer",
-                        item.child(child).map_or(item.at, |c| c.at),
-                        format!("`{child}` needs a `peer`"),
-                    );
-                }
-            }
-        }
-        if trunk.register && item.child("credentials").is_none() {
-            self.findings.error("missing-credentials", item.at, "`register` needs `credentials`");
-        }
-        trunk
-    }
-
     pub(super) fn queues(&mut self, items: &[Item]) -> BTreeMap<QueueName, Queue> {
         let mut queues = BTreeMap::new();
         for item in tops(items, "queue") {

@@ -6,6 +6,7 @@
 mod identity;
 mod places;
 mod steps;
+mod trunks;
 
 pub(crate) use places::TOP;
 pub(crate) use steps::{HANDLERS, STEPS};
@@ -17,6 +18,7 @@ pub(crate) enum Place {
     Listen,
     Trunk,
     Identity,
+    TrunkGroup,
     Queue,
     Schedule,
     StarterAgents,
@@ -193,7 +195,8 @@ impl Place {
         match self {
             Self::Top => TOP,
             Self::Listen => places::LISTEN,
-            Self::Trunk => places::TRUNK,
+            Self::Trunk => trunks::TRUNK,
+            Self::TrunkGroup => trunks::TRUNK_GROUP,
             Self::Identity => identity::NODES,
             Self::Queue => places::QUEUE,
             Self::Schedule => places::SCHEDULE,
@@ -233,6 +236,7 @@ impl Place {
             Self::Listen => "in `listen`",
             Self::Trunk => "in `trunk`",
             Self::Identity => "in `identity`",
+            Self::TrunkGroup => "in `trunk-group`",
             Self::Queue => "in `queue`",
             Self::Schedule => "in `schedule`",
             Self::StarterAgents => "in `starter-agents`",
@@ -252,6 +256,7 @@ impl Place {
         Self::Listen,
         Self::Trunk,
         Self::Identity,
+        Self::TrunkGroup,
         Self::Queue,
         Self::Schedule,
         Self::StarterAgents,

@@ -1,7 +1,7 @@
 //! The table's rows outside of routes: settings, trunks, queues, schedules, first agents.
 
 use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, prop, some};
-use crate::settings::{Codec, Digest};
+use crate::settings::Digest;
 
 pub(crate) const TOP: &[NodeSpec] = &[
     node(
@@ -14,7 +14,12 @@ pub(crate) const TOP: &[NodeSpec] = &[
     node(
         "digest",
         "How devices may prove their passwords (RFC 8760), best first. Some phones give up at a challenge that they do not know: for them alone, leave `sha-256` out.",
-        &[some("algorithm", Kind::OneOf(Digest::WORDS), Times::OneOrMore, "`sha-256` `md5` when absent")],
+        &[some(
+            "algorithm",
+            Kind::OneOf(Digest::WORDS),
+            Times::OneOrMore,
+            "`sha-256` `md5` when absent; `sha-512-256` proves only passwords that were set by this version or a later one",
+        )],
         &[],
         Body::None,
     ),
@@ -53,6 +58,13 @@ pub(crate) const TOP: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    many(node(
+        "name-server",
+        "A name server that is asked for the addresses of carriers; those of the system when absent.",
+        &[one("address", Kind::Bind, "")],
+        &[],
+        Body::None,
+    )),
     node("listen", "The addresses that the switch listens on.", &[], &[], Body::Required(Place::Listen)),
     many(node(
         "extensions",
@@ -79,6 +91,13 @@ pub(crate) const TOP: &[NodeSpec] = &[
         Body::Required(Place::Trunk),
     )),
     super::identity::CAPTURE,
+    many(node(
+        "trunk-group",
+        "Trunks that stand for each other; `dial trunk=` may name the group. A call that a trunk cannot take (no answer, 408, 5xx, full) goes to the next; one that the called party refused does not.",
+        &[one("name", Kind::Declares(Noun::Trunk), "unlike that of any trunk")],
+        &[],
+        Body::Required(Place::TrunkGroup),
+    )),
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
         "schedule",
@@ -158,73 +177,6 @@ pub(super) const LISTEN: &[NodeSpec] = &[
         "Certificate and key; made at the first start when absent. Read again with the plan; connections that stand stay.",
         &[],
         &[must("certificate", Kind::Folder, "PEM file"), must("key", Kind::Folder, "PEM file")],
-        Body::None,
-    ),
-];
-
-pub(super) const TRUNK: &[NodeSpec] = &[
-    many(node(
-        "match",
-        "Addresses that are trusted: what they send is a call of this trunk, without a password.",
-        &[some("network", Kind::Network, Times::OneOrMore, "`192.0.2.7` or `192.0.2.0/24`")],
-        &[],
-        Body::None,
-    )),
-    node(
-        "peer",
-        "Where our calls go.",
-        &[one("transport", Kind::OneOf(&["udp", "tcp", "tls"]), ""), one("address", Kind::Peer, "")],
-        &[],
-        Body::None,
-    ),
-    node(
-        "tls",
-        "How the peer proves itself over TLS, and we to it. Without it the peer's certificate must be signed by an authority that this machine trusts.",
-        &[],
-        &[
-            prop("name", Kind::Peer, "", "the host that the certificate must be for; the peer's when absent"),
-            prop("ca", Kind::Folder, "", "PEM file: the only authorities that count"),
-            prop("certificate", Kind::Folder, "", "PEM file: what we show"),
-            prop("key", Kind::Folder, "", "PEM file: its private key"),
-        ],
-        Body::None,
-    ),
-    node(
-        "credentials",
-        "User and password, when the carrier asks for them.",
-        &[],
-        &[must("user", Kind::Text, ""), must("secret", Kind::Secret, "`env:NAME` or `file:path`, never the password itself")],
-        Body::None,
-    ),
-    node(
-        "codecs",
-        "Audio formats that are offered and taken, best first; all when absent.",
-        &[some("codec", Kind::OneOf(Codec::WORDS), Times::OneOrMore, "")],
-        &[],
-        Body::None,
-    ),
-    super::identity::IDENTITY,
-    node("register", "Register with the peer, so that it knows where we are.", &[one("on", Kind::Flag, "")], &[], Body::None),
-    node("options-ping", "Ask the peer so often whether it lives.", &[one("every", Kind::Duration, "")], &[], Body::None),
-    node(
-        "max-calls",
-        "Calls at most at one time, both ways.",
-        &[one("calls", Kind::Count(1, 100_000), "1000 when absent")],
-        &[],
-        Body::None,
-    ),
-    node(
-        "trust",
-        "What the carrier is trusted with. `identity`: who calls. Its P-Asserted-Identity, Remote-Party-ID, Diversion and History-Info are believed, and it is told ours, also of callers who withhold their number.",
-        &[some("what", Kind::OneOf(&["identity"]), Times::OneOrMore, "")],
-        &[],
-        Body::None,
-    ),
-    node(
-        "transfers",
-        "Whether the carrier may have its calls transferred (SIP REFER) to numbers of routes that it may use. Extensions always may.",
-        &[one("on", Kind::Flag, "`#false` when absent: whoever may transfer can make us call")],
-        &[],
         Body::None,
     ),
 ];

@@ -72,8 +72,8 @@ pub(crate) const STEPS: &[NodeSpec] = &[
         &[],
         &[
             prop("extension", Kind::Template, "", ""),
-            prop("trunk", Kind::Refers(Noun::Trunk), "", "carrier link for `number`"),
-            prop("number", Kind::Template, "", "as it is sent to the trunk"),
+            prop("trunk", Kind::Refers(Noun::Trunk), "", "carrier link, or group of them, for `number`"),
+            prop("number", Kind::Template, "", "whom to call; the trunk's rules say how it is written, and whether it may be"),
             prop("ring", Kind::Duration, "30s", "ringing time; for each in turn when in order"),
             prop("strategy", Kind::OneOf(&["all", "in-order"]), "all", "how a group rings"),
             prop("record", Kind::Flag, "#false", "record the conversation"),

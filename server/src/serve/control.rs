@@ -22,6 +22,7 @@ use crate::{
     wire::{
         floor::FloorAsk,
         line::{LineAsk, Service},
+        sip::{finder::Wanted, wanted},
     },
 };
 
@@ -37,6 +38,8 @@ pub struct Director {
     pub warnings: Vec<PlanProblem>,
     /// To the line loop.
     pub line: mpsc::Sender<LineAsk>,
+    /// To whoever looks up the names of carriers.
+    pub finder: mpsc::Sender<Wanted>,
     /// To the floor loop.
     pub floor: mpsc::Sender<FloorAsk>,
     /// People.
@@ -144,7 +147,9 @@ impl Director {
         self.tls.set_peers(&service.tls);
         self.service = service.clone();
         METRICS.plan_generation.set(service.generation);
+        let names = wanted(&service.plan);
         self.ask_line(LineAsk::Plan(service)).await;
+        let _gone = self.finder.send(names).await;
         self.ready.plan_loaded.store(true, Ordering::Relaxed);
     }
 

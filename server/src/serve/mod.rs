@@ -40,7 +40,7 @@ use crate::{
         floor::{self, FloorLoop, LINK_CAPACITY},
         line::{self, Line, Service},
         media::MediaEdge,
-        sip::{Capture, Judge, Judged, Network, Settings, SipEdge, Sockets, TlsConfigs},
+        sip::{Capture, Judge, Judged, Network, Settings, SipEdge, Sockets, TlsConfigs, finder, wanted},
         trace::TraceBus,
     },
 };
@@ -286,12 +286,12 @@ impl Start {
             recordings: data.join("recordings"),
             realm: service.plan.realm.clone(),
         };
-        let app = crate::http::app(control.clone(), web);
-        let (stop_http, servers) = start_http((http, https), &tls, &app)?;
+        let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
 
         let director = Director {
+            finder: finder::start(&listen, line_tx.clone(), tls.peers(), wanted(&service.plan)),
             folder,
             service,
             taken,

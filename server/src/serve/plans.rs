@@ -8,7 +8,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tandem_dialplan::{Host, LoadError, Plan, Report, Secret, Transport, World};
+use tandem_dialplan::{Host, LoadError, Peer, Plan, Report, Secret, Transport, World};
 use tandem_switch::{
     call::CallSettings,
     name::{Language, PromptName},
@@ -31,6 +31,8 @@ use crate::{
 const HOLD_MUSIC: &str = "music/hold";
 /// Where Homer listens for HEP.
 const HOMER_PORT: u16 = 9_060;
+/// Where SIP over TLS is expected (RFC 3261 section 19.1.2).
+const SIPS_PORT: u16 = 5_061;
 /// A secret in a file is no longer than this.
 const MAX_SECRET_BYTES: usize = 4_096;
 
@@ -108,25 +110,15 @@ pub enum ServiceError {
         /// What is wrong.
         error: TlsError,
     },
-    /// A peer's name has no address.
-    #[error("the peer {peer} of trunk {trunk} has no address now: {error}")]
-    Peer {
-        /// Whose.
-        trunk: String,
-        /// Its name.
-        peer: String,
-        /// Why.
-        error: String,
-    },
 }
 
-/// Makes a checked plan ready for the loops: looks trunks' peers up and fetches their passwords.
+/// Makes a checked plan ready for the loops: fetches the passwords, keys and authorities of trunks.
 ///
 /// # Errors
-/// A password is missing. A peer that has no address now only warns: its trunk is down.
+/// One is missing or of no use.
 pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, generation: u64) -> Result<Service, ServiceError> {
     plan.generation = generation;
-    let (mut peers, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    let mut secrets = BTreeMap::new();
     let mut tls = tls::peers();
     for trunk in plan.trunks.values() {
         if let Some(credentials) = &trunk.credentials {
@@ -134,30 +126,14 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
                 .ok_or_else(|| ServiceError::Secret { trunk: trunk.name.to_string(), place: place(&credentials.secret) })?;
             secrets.insert(trunk.name.clone(), secret);
         }
-        if let Some(peer) = trunk.peer.as_ref().filter(|peer| peer.transport == Transport::Tls) {
+        let by_tls = |peer: &&Peer| peer.transport.is_none_or(|transport| transport == Transport::Tls);
+        if let Some(peer) = trunk.peer.as_ref().filter(by_tls) {
             let expected = tls::peer(trunk, peer, folder, &tls);
             let expected = expected.map_err(|error| ServiceError::Tls { trunk: trunk.name.to_string(), error })?;
             tls.expect(trunk.name.as_str(), expected);
-        }
-        if let Some(peer) = &trunk.peer {
-            let port = peer.address.port.unwrap_or(if peer.transport == Transport::Tls { 5_061 } else { 5_060 });
-            let found = match &peer.address.host {
-                Host::Address(address) => Ok(vec![SocketAddr::new(*address, port)]),
-                Host::Name(name) => tokio::net::lookup_host((name.as_str(), port)).await.map(Iterator::collect),
-            };
-            match found {
-                Ok(addresses) => {
-                    tls.found(trunk.name.as_str(), addresses.iter().copied());
-                    peers.insert(trunk.name.clone(), addresses);
-                }
-                Err(error) => {
-                    let problem = ServiceError::Peer {
-                        trunk: trunk.name.to_string(),
-                        peer: peer.address.to_string(),
-                        error: error.to_string(),
-                    };
-                    tracing::warn!("{problem}; calls to it fail until the plan is loaded again");
-                }
+            // Where a name leads to is told by the finder.
+            if let Host::Address(address) = peer.address.host {
+                tls.found(trunk.name.as_str(), [SocketAddr::new(address, peer.address.port.unwrap_or(SIPS_PORT))]);
             }
         }
     }
@@ -174,11 +150,9 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
         Some(capture) => collector(capture).await,
         None => None,
     };
-    let tls = Arc::new(tls);
     Ok(Service {
         plan: Arc::new(plan),
-        peers,
-        tls,
+        tls: Arc::new(tls),
         secrets,
         capture,
         identities,

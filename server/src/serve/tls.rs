@@ -87,6 +87,12 @@ impl Tls {
         }
     }
 
+    /// For whoever finds out where peers are.
+    #[must_use]
+    pub fn peers(&self) -> watch::Sender<Arc<TlsPeers>> {
+        self.peers.clone()
+    }
+
     /// Trusts the peers of a newer plan from now on.
     pub fn set_peers(&self, newer: &TlsPeers) {
         self.peers.send_modify(|peers| Arc::make_mut(peers).take(newer.clone()));

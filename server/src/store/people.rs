@@ -3,7 +3,7 @@
 use std::fmt;
 
 use md5::{Digest as _, Md5};
-use sha2::Sha256;
+use sha2::{Sha256, Sha512_256};
 use tandem_switch::{
     floor::AgentProfile,
     name::{AgentName, Extension, QueueName, SkillLevel},
@@ -54,6 +54,8 @@ pub struct Person {
     pub ha1_md5: Option<Secret>,
     /// SHA-256 of the same.
     pub ha1_sha256: Option<Secret>,
+    /// SHA-512-256 of the same; `None` for passwords that were set before it was kept.
+    pub ha1_sha512_256: Option<Secret>,
     /// Queues they serve; none makes them no agent.
     pub queues: Vec<QueueName>,
     /// What they can do.
@@ -73,6 +75,7 @@ impl Person {
             realm: realm.into(),
             ha1_md5: None,
             ha1_sha256: None,
+            ha1_sha512_256: None,
             queues: Vec::new(),
             skills: Vec::new(),
             device: Target::Extension(extension.clone()),
@@ -86,6 +89,7 @@ impl Person {
         let secret = format!("{}:{}:{password}", self.extension, self.realm);
         self.ha1_md5 = Some(Secret(hex(&Md5::digest(&secret))));
         self.ha1_sha256 = Some(Secret(hex(&Sha256::digest(&secret))));
+        self.ha1_sha512_256 = Some(Secret(hex(&Sha512_256::digest(&secret))));
     }
 
     /// Whether they have a password, but one for another realm: none of their devices can register with it.
@@ -120,7 +124,8 @@ impl Store {
 
     /// Adds a person or changes one. `who` does it, for the audit.
     pub async fn put_person(&self, person: &Person, who: &str, at: Timestamp) -> Result<(), StoreError> {
-        let Person { extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on } = person;
+        let Person { extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on } =
+            person;
         let row = args![
             extension.as_str(),
             display_name.as_str(),
@@ -132,6 +137,7 @@ impl Store {
             json(device),
             *always_on,
             at,
+            ha1_sha512_256.as_ref().map(Secret::expose),
         ];
         let audit = Audit { who: who.into(), what: "person-changed".into(), subject: extension.to_string(), at };
         // A device that knows only the old password must not be rung, and not come back with the next start.
@@ -159,6 +165,7 @@ fn person(row: &Row) -> Result<Person, StoreError> {
         realm: row.get("realm")?,
         ha1_md5: row.get::<Option<String>>("ha1_md5")?.map(Secret),
         ha1_sha256: row.get::<Option<String>>("ha1_sha256")?.map(Secret),
+        ha1_sha512_256: row.get::<Option<String>>("ha1_sha512_256")?.map(Secret),
         queues: row.json("queues")?,
         skills: row.json("skills")?,
         device: row.json("device")?,

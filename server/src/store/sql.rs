@@ -119,13 +119,13 @@ statements! {
 
     // people
     PUT_PERSON = "INSERT INTO people (extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on, \
-        changed_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (extension) DO UPDATE SET \
+        changed_us, ha1_sha512_256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (extension) DO UPDATE SET \
         display_name = excluded.display_name, realm = excluded.realm, ha1_md5 = excluded.ha1_md5, \
         ha1_sha256 = excluded.ha1_sha256, queues = excluded.queues, skills = excluded.skills, device = excluded.device, \
-        always_on = excluded.always_on, changed_us = excluded.changed_us";
-    PEOPLE = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on FROM people \
+        always_on = excluded.always_on, changed_us = excluded.changed_us, ha1_sha512_256 = excluded.ha1_sha512_256";
+    PEOPLE = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on FROM people \
         ORDER BY extension";
-    PERSON = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on FROM people \
+    PERSON = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on FROM people \
         WHERE extension = $1";
     DROP_BINDINGS_OF_OLD_PASSWORD = "DELETE FROM bindings WHERE extension = $1 \
         AND EXISTS (SELECT 1 FROM people WHERE extension = $1 AND ha1_sha256 <> $2)";

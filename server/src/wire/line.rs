@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -30,7 +29,7 @@ use super::{
     lamps::Lamps,
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
-    sip::{Arrived, Collector, Judged, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
+    sip::{Arrived, Collector, Judged, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity, finder::Found},
     trace::TraceBus,
 };
 use crate::{
@@ -53,8 +52,6 @@ const IDLE: Duration = Duration::from_secs(1);
 pub struct Service {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// Addresses that the peers of the trunks were found at.
-    pub peers: BTreeMap<TrunkName, Vec<SocketAddr>>,
     /// How trunks prove themselves over TLS.
     pub tls: Arc<TlsPeers>,
     /// Passwords for trunks.
@@ -75,6 +72,8 @@ pub struct Service {
 pub enum LineAsk {
     /// Take a new plan into service; calls that are up keep theirs.
     Plan(Service),
+    /// The peers of a trunk were found by name, or changed.
+    Found(Found),
     /// People changed: accounts of devices.
     People(Vec<crate::store::Person>),
     /// All calls that are up.
@@ -521,6 +520,7 @@ impl Line {
                 self.edges.media.set_service(&service);
                 self.service = service;
             }
+            LineAsk::Found(found) => self.edges.sip.found(found),
             LineAsk::People(people) => self.edges.sip.set_people(&people),
             LineAsk::Calls(answer) => {
                 let _asker_is_gone = answer.send(self.calls.values().map(view).collect());

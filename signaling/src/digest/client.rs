@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Algorithm, Proof, bare, ha1};
+use super::{Algorithm, Proof, bare};
 use crate::message::{AuthValue, Quoted};
 
 /// Longer nonces and opaques are not answered.
@@ -73,7 +73,7 @@ impl Challenge {
             nonce: &self.nonce,
             counted: self.qop.then_some((nc.as_str(), cnonce)),
         };
-        let response = proof.response(ha1(user, &self.realm, password).hex(self.algorithm));
+        let response = proof.response(self.algorithm.hex(&[user.as_bytes(), self.realm.as_bytes(), password.as_bytes()]));
         let (user, realm, nonce) = (Quoted(user), Quoted(&self.realm), &self.nonce);
         let (response, algorithm) = (response.as_str(), self.algorithm.as_str());
         let mut value = format!(
@@ -132,8 +132,11 @@ mod tests {
     #[test]
     fn the_strongest_known_algorithm_wins_and_the_count_grows_with_the_nonce() {
         let mut state = Answer::default();
-        let odd = r#"Digest realm="carrier", nonce="n1", algorithm=SHA-512-256, qop="auth""#;
-        for (challenges, nc) in [([MD5, SHA, odd], "nc=00000001"), ([SHA, MD5, odd], "nc=00000002")] {
+        let strong = r#"Digest realm="carrier", nonce="n1", algorithm=SHA-512-256, qop="auth""#;
+        let odd = r#"Digest realm="carrier", nonce="n1", algorithm=SHA-1024, qop="auth""#;
+        let Answered::Value(value) = answer(&mut state, &[MD5, odd, strong, SHA], None) else { panic!("not answered") };
+        assert!(value.contains("algorithm=SHA-512-256"), "{value}");
+        for (challenges, nc) in [([MD5, SHA, odd], "nc=00000002"), ([SHA, MD5, odd], "nc=00000003")] {
             let Answered::Value(value) = answer(&mut state, &challenges, Some("carrier")) else { panic!("not answered") };
             assert!(value.contains("algorithm=SHA-256") && value.contains(nc) && value.contains("opaque=\"o\""), "{value}");
         }

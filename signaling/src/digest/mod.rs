@@ -1,24 +1,25 @@
 //! Digest authentication (RFC 7616 as used by SIP: RFC 3261 section 22, RFC 8760), both sides.
 //!
-//! SHA-256 is offered first, MD5 second for the phones that know nothing else; `qop=auth` always.
-//! Not here: `auth-int`, the `-sess` algorithms and SHA-512-256, which no phone we know of needs.
+//! `qop=auth` always. Not here: `auth-int` and the `-sess` algorithms, which no phone we know of needs.
 
 mod client;
 mod server;
 
 use md5::Md5;
-use sha2::Sha256;
+use sha2::{Sha256, Sha512_256};
 
 pub use client::{Answer, Answered, Challenge};
 pub use server::{Challenger, Claim, Verdict};
 
-/// A hash function of RFC 8760.
+/// A hash function of RFC 8760, the stronger the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// `MD5`, also meant when a challenge names none.
     Md5,
     /// `SHA-256`.
     Sha256,
+    /// `SHA-512-256`.
+    Sha512_256,
 }
 
 impl Algorithm {
@@ -28,13 +29,14 @@ impl Algorithm {
         match self {
             Self::Md5 => "MD5",
             Self::Sha256 => "SHA-256",
+            Self::Sha512_256 => "SHA-512-256",
         }
     }
 
     /// Reads a name from a header; `None` for one that we do not serve.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Md5, Self::Sha256].into_iter().find(|a| a.as_str().eq_ignore_ascii_case(name))
+        [Self::Md5, Self::Sha256, Self::Sha512_256].into_iter().find(|a| a.as_str().eq_ignore_ascii_case(name))
     }
 
     /// The lower-case hexadecimal hash of the parts joined by colons.
@@ -47,6 +49,10 @@ impl Algorithm {
             }
             Self::Sha256 => {
                 bytes.copy_from_slice(&joined::<Sha256>(parts));
+                32
+            }
+            Self::Sha512_256 => {
+                bytes.copy_from_slice(&joined::<Sha512_256>(parts));
                 32
             }
         };
@@ -92,13 +98,15 @@ impl Hex {
     }
 }
 
-/// What a server keeps instead of a password, for both algorithms.
+/// What a server keeps instead of a password, for each algorithm.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ha1 {
     /// MD5 of `user:realm:password`.
     pub md5: [u8; 16],
     /// SHA-256 of the same.
     pub sha256: [u8; 32],
+    /// SHA-512-256 of the same; `None` for passwords that were set before it was kept.
+    pub sha512_256: Option<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Ha1 {
@@ -108,10 +116,11 @@ impl std::fmt::Debug for Ha1 {
 }
 
 impl Ha1 {
-    fn hex(&self, algorithm: Algorithm) -> Hex {
+    fn hex(&self, algorithm: Algorithm) -> Option<Hex> {
         match algorithm {
-            Algorithm::Md5 => Hex::new(&self.md5),
-            Algorithm::Sha256 => Hex::new(&self.sha256),
+            Algorithm::Md5 => Some(Hex::new(&self.md5)),
+            Algorithm::Sha256 => Some(Hex::new(&self.sha256)),
+            Algorithm::Sha512_256 => self.sha512_256.as_ref().map(|hash| Hex::new(hash)),
         }
     }
 }
@@ -120,7 +129,11 @@ impl Ha1 {
 #[must_use]
 pub fn ha1(user: &str, realm: &str, password: &str) -> Ha1 {
     let parts = [user.as_bytes(), realm.as_bytes(), password.as_bytes()];
-    Ha1 { md5: joined::<Md5>(&parts).into(), sha256: joined::<Sha256>(&parts).into() }
+    Ha1 {
+        md5: joined::<Md5>(&parts).into(),
+        sha256: joined::<Sha256>(&parts).into(),
+        sha512_256: Some(joined::<Sha512_256>(&parts).into()),
+    }
 }
 
 /// What stands between the quotes of a written value: hashes are taken over just that.
@@ -157,7 +170,7 @@ mod tests {
     use super::*;
 
     fn response(algorithm: Algorithm) -> String {
-        let ha1 = ha1("Mufasa", "http-auth@example.org", "Circle of Life").hex(algorithm);
+        let ha1 = ha1("Mufasa", "http-auth@example.org", "Circle of Life").hex(algorithm).unwrap();
         let proof = Proof {
             algorithm,
             method: "GET",
@@ -176,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_2617_without_qop_as_in_rfc_2069() {
-        let ha1 = ha1("Mufasa", "testrealm@host.com", "CircleOfLife").hex(Algorithm::Md5);
+        let ha1 = ha1("Mufasa", "testrealm@host.com", "CircleOfLife").hex(Algorithm::Md5).unwrap();
         let proof = Proof {
             algorithm: Algorithm::Md5,
             method: "GET",
@@ -186,5 +199,14 @@ mod tests {
         };
         // RFC 2069 errata: the printed example was wrong; this is the corrected value.
         assert_eq!(proof.response(ha1).as_str(), "1949323746fe6a43ef61f9606e7febea");
+    }
+
+    #[test]
+    fn sha_512_256_is_that_of_fips_180_4_with_its_own_start() {
+        let empty = Algorithm::Sha512_256.hex(&[b"abc"]);
+        assert_eq!(empty.as_str(), "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23");
+        let names = [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256].map(Algorithm::as_str);
+        assert_eq!(names, ["MD5", "SHA-256", "SHA-512-256"]);
+        assert!(names.iter().all(|name| Algorithm::from_name(name).is_some_and(|read| read.as_str() == *name)));
     }
 }

@@ -148,7 +148,8 @@ impl Challenger {
     pub fn check(&mut self, now_ms: u64, source: IpAddr, method: &str, claim: &Claim<'_>, ha1: Option<&Ha1>) -> Verdict {
         // For an unknown user the same work is done with a password that nobody knows.
         let made_up = self.made_up_ha1(claim.user());
-        let ha1 = ha1.unwrap_or(&made_up).hex(claim.algorithm);
+        let ha1 = ha1.and_then(|ha1| ha1.hex(claim.algorithm)).or_else(|| made_up.hex(claim.algorithm));
+        let Some(ha1) = ha1 else { return Verdict::Wrong };
         let counted = Some((claim.nc, claim.cnonce));
         let proof = Proof { algorithm: claim.algorithm, method, uri: claim.uri, nonce: claim.nonce, counted };
         let ours = proof.response(ha1);
@@ -166,7 +167,7 @@ impl Challenger {
 
     fn made_up_ha1(&self, user: &str) -> Ha1 {
         let sha256 = hmac(&self.secret, &[b"nobody", user.as_bytes()]);
-        Ha1 { md5: std::array::from_fn(|i| sha256[i]), sha256 }
+        Ha1 { md5: std::array::from_fn(|i| sha256[i]), sha256, sha512_256: Some(sha256) }
     }
 
     /// Number and time of a nonce that we made for this client and that has not expired.
@@ -236,7 +237,7 @@ mod tests {
     const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
     fn challenger() -> Challenger {
-        Challenger::new("here", vec![Algorithm::Sha256, Algorithm::Md5], [7; 32], Duration::from_secs(60))
+        Challenger::new("here", vec![Algorithm::Sha256, Algorithm::Md5, Algorithm::Sha512_256], [7; 32], Duration::from_secs(60))
     }
 
     /// What a client with this password answers to challenge `i` with the given counter.
@@ -253,8 +254,8 @@ mod tests {
     }
 
     #[test]
-    fn both_algorithms_prove_the_user_and_a_wrong_password_does_not() {
-        for i in [0, 1] {
+    fn every_algorithm_proves_the_user_and_a_wrong_password_does_not() {
+        for i in [0, 1, 2] {
             let mut server = challenger();
             let challenges = server.challenges(1_000, SOURCE, false);
             assert!(challenges[0].contains("algorithm=SHA-256") && challenges[1].contains("algorithm=MD5"));
@@ -281,6 +282,16 @@ mod tests {
         let elsewhere = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
         assert_eq!(check(&mut server, 1_000, elsewhere, &answer(&challenges, 0, "secret", 5)), Verdict::Stale);
         assert!(server.challenges(1_000, SOURCE, true)[0].ends_with("stale=true"));
+    }
+
+    #[test]
+    fn a_user_whose_hash_is_not_kept_is_wrong_like_an_unknown_one() {
+        let mut server = challenger();
+        let challenges = server.challenges(0, SOURCE, false);
+        let value = answer(&challenges, 2, "secret", 1);
+        let claim = Claim::read(&auth_values(&value).next().unwrap(), "here").unwrap();
+        let old = Ha1 { sha512_256: None, ..ha1("alice", "here", "secret") };
+        assert_eq!(server.check(0, SOURCE, "REGISTER", &claim, Some(&old)), Verdict::Wrong);
     }
 
     #[test]

@@ -26,7 +26,8 @@ impl Endpoint {
             return None;
         };
         let account = self.registrar.account(claim.user());
-        let stored = account.map(|account| Ha1 { md5: account.ha1_md5, sha256: account.ha1_sha256 });
+        let stored =
+            account.map(|account| Ha1 { md5: account.ha1_md5, sha256: account.ha1_sha256, sha512_256: account.ha1_sha512_256 });
         let user = account.map(|account| account.user.clone());
         let verdict = self.challenger.check(self.now, flow.remote.ip(), message.method(), &claim, stored.as_ref());
         match (verdict, user) {

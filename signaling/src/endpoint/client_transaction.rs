@@ -7,18 +7,19 @@ use bytes::Bytes;
 use super::{
     Endpoint,
     contract::{Destination, InviteId},
-    session_timer::min_of,
     slab::{Key, Slab},
-    text::{MAX_FORWARDS, branch_text, read_branch},
+    text::{MAX_FORWARDS, branch_text},
     timers::{Alarm, Ms, NEVER, Owner},
 };
 use crate::{
-    flow::Flow,
     hashing::Seeded,
     message::{Message, Name, RequestBuilder},
 };
 
-/// How often a request is sent anew at most, for whatever reason.
+mod replies;
+
+/// How often a request is sent anew at most: with credentials for a proxy, for the one behind it and for a stale
+/// nonce, and for a longer session.
 const MOST_TRIES: u8 = 4;
 
 /// Who wants to know what becomes of a request.
@@ -112,6 +113,8 @@ pub(super) struct ClientTransaction {
     interval: Ms,
     resend_at: Ms,
     end_at: Ms,
+    /// Without any reply until then, somebody else is asked.
+    hurry_at: Ms,
     alarm: Alarm,
 }
 
@@ -164,6 +167,15 @@ impl Clients {
 }
 
 impl ClientTransaction {
+    /// A request of its own to an address of a trunk that somebody still waits for.
+    const fn is_to_peer(&self) -> bool {
+        match self.purpose {
+            Purpose::Ping { .. } | Purpose::Register { .. } => true,
+            Purpose::Fork(_) => self.trunk.is_some(),
+            _ => false,
+        }
+    }
+
     /// Waits for a reply still.
     const fn is_open(&self) -> bool {
         matches!(self.state, State::Calling | State::Proceeding)
@@ -191,6 +203,7 @@ impl Endpoint {
             interval: self.timing.t1,
             resend_at,
             end_at: self.now + 64 * self.timing.t1,
+            hurry_at: NEVER,
             alarm: Alarm::new(),
         };
         let key = self.clients.rows.insert(row);
@@ -201,9 +214,18 @@ impl Endpoint {
         key
     }
 
+    /// Sees to it that the owner of a request hears of it when no reply has come for so long (0: as long as it takes).
+    pub(super) fn hurry(&mut self, key: Key, patience_ms: Ms) {
+        let at = self.now + patience_ms;
+        if let Some(row) = self.clients.get_mut(key).filter(|_| patience_ms > 0) {
+            row.hurry_at = at;
+            self.arm_client(key);
+        }
+    }
+
     fn arm_client(&mut self, key: Key) {
         if let Some(row) = self.clients.get_mut(key) {
-            let due = row.resend_at.min(row.end_at);
+            let due = row.resend_at.min(row.end_at).min(row.hurry_at);
             self.timers.set(&mut row.alarm, due, Owner::Client(key));
         }
     }
@@ -218,6 +240,11 @@ impl Endpoint {
         if row.end_at <= now {
             return self.client_over(key);
         }
+        if row.hurry_at <= now {
+            row.hurry_at = NEVER;
+            self.arm_client(key);
+            return self.client_slow(key);
+        }
         if row.resend_at <= now {
             // Timer A doubles without end, timer E up to T2; in Proceeding it stays at T2.
             row.interval = match (row.method, &row.state) {
@@ -230,6 +257,20 @@ impl Endpoint {
             self.send(to, message);
         }
         self.arm_client(key);
+    }
+
+    /// No reply for longer than its owner waits.
+    fn client_slow(&mut self, key: Key) {
+        let Some(row) = self.clients.get(key).filter(|row| matches!(row.state, State::Calling)) else { return };
+        match row.purpose {
+            Purpose::Fork(invite) => {
+                let to = row.to;
+                self.peer_failed(&to, None);
+                self.fork_slow(invite, key);
+            }
+            Purpose::Ping { .. } | Purpose::Register { .. } => self.client_silent(key, Silence::Timeout),
+            _ => {}
+        }
     }
 
     /// The last timer of a transaction.
@@ -253,6 +294,9 @@ impl Endpoint {
     /// No reply will come: the transaction is gone, its owner hears of it.
     pub(super) fn client_silent(&mut self, key: Key, silence: Silence) {
         if let Some(gone) = self.clients.remove(key) {
+            if gone.is_to_peer() {
+                self.peer_failed(&gone.to, None);
+            }
             self.tell_silence(gone.purpose, key, silence);
         }
     }
@@ -265,7 +309,7 @@ impl Endpoint {
             Purpose::Inside { invite, what, .. } => self.inside_silent((invite, what), key, silence),
             Purpose::Referral(invite) => self.referrer_replied(invite, 408),
             Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, 408),
-            Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408),
+            Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408, None),
             Purpose::Notify(subscription) => self.notified(subscription, 408, None),
             Purpose::Relay(id) => self.relayed(id, 408),
         }
@@ -317,217 +361,6 @@ impl Endpoint {
             self.start_client(NewClient::new(branch, ClientMethod::Cancel, to, message));
         }
     }
-
-    /// A response came.
-    pub(super) fn response(&mut self, flow: Flow, response: &Message) {
-        let Some(code) = response.code() else { return };
-        let (Ok(via), Ok(cseq)) = (response.via(), response.cseq()) else { return };
-        let Some(branch) = via.branch().and_then(read_branch) else { return };
-        let method = match cseq.method {
-            "INVITE" => ClientMethod::Invite,
-            "CANCEL" => ClientMethod::Cancel,
-            _ => ClientMethod::Other,
-        };
-        let Some(&key) = self.clients.by_branch.get(&(branch, method == ClientMethod::Cancel)) else { return };
-        let Some(row) = self.clients.get_mut(key).filter(|row| row.method == method) else { return };
-        if flow.connection.is_some() {
-            // From now on it is this connection that matters, and that a CANCEL goes by.
-            row.to = Destination::Flow(flow);
-            self.note_connection(&Destination::Flow(flow));
-        }
-        match (method, code) {
-            (ClientMethod::Invite, 100..=199) => self.invite_provisional(key, flow, response, code),
-            (ClientMethod::Invite, 200..=299) => self.invite_accepted(key, flow, response),
-            (ClientMethod::Invite, _) => self.invite_refused(key, response, code),
-            (_, 100..=199) => self.other_provisional(key),
-            (_, _) => self.other_final(key, flow, response, code),
-        }
-    }
-
-    fn invite_provisional(&mut self, key: Key, flow: Flow, response: &Message, code: u16) {
-        let longest = self.now + self.timing.longest_ring;
-        let Some(row) = self.clients.get_mut(key).filter(|row| row.is_open()) else { return };
-        if matches!(row.state, State::Calling) {
-            row.state = State::Proceeding;
-            row.resend_at = NEVER;
-            row.end_at = longest;
-        }
-        let wanted = match &mut row.cancel {
-            Cancel::Wanted(reason) => Some(reason.take()),
-            Cancel::No | Cancel::Sent => None,
-        };
-        let purpose = row.purpose.clone();
-        self.arm_client(key);
-        if let Some(reason) = wanted {
-            self.send_cancel(key, reason.as_deref());
-        } else if let (Purpose::Fork(invite), 101..) = (purpose, code) {
-            self.fork_progressed(invite, key, flow, response, code);
-        }
-    }
-
-    fn invite_accepted(&mut self, key: Key, flow: Flow, response: &Message) {
-        let end_at = self.now + 64 * self.timing.t1;
-        let tag = self.tag_key(response);
-        let Some(row) = self.clients.get_mut(key) else { return };
-        if matches!(row.state, State::Completed) {
-            return;
-        }
-        if let Some((_, to, ack)) = row.acks.iter().find(|(known, ..)| *known == tag) {
-            let (to, ack) = (*to, ack.clone());
-            self.send(to, ack);
-            return;
-        }
-        if row.is_open() {
-            row.state = State::Accepted;
-            row.resend_at = NEVER;
-            row.end_at = end_at;
-        }
-        let purpose = row.purpose.clone();
-        self.arm_client(key);
-        match purpose {
-            Purpose::Fork(invite) => self.fork_answered(invite, key, flow, response),
-            Purpose::Reinvite(invite) => self.reinvite_answered(invite, key, flow, response),
-            _ => self.hang_up_stray(key, flow, response),
-        }
-    }
-
-    /// Remembers which numbers the early dialogs of an INVITE have used.
-    pub(super) fn note_cseq(&mut self, key: Key, cseq: u32) {
-        if let Some(row) = self.clients.get_mut(key) {
-            row.used_cseq = row.used_cseq.max(cseq);
-        }
-    }
-
-    /// Keeps the ACK of a 2xx as long as the 2xx may come again; the request is not needed any more.
-    pub(super) fn keep_ack(&mut self, key: Key, response: &Message, to: Destination, ack: Bytes) {
-        let tag = self.tag_key(response);
-        if let Some(row) = self.clients.get_mut(key) {
-            row.message = Bytes::new();
-            row.acks.push((tag, to, ack));
-        }
-    }
-
-    /// A dialog ended: nobody repeats its 2xx to hear an ACK.
-    pub(super) fn forget_acks(&mut self, key: Key) {
-        if let Some(row) = self.clients.get_mut(key) {
-            row.acks.iter_mut().for_each(|(_, _, ack)| *ack = Bytes::new());
-            row.message = Bytes::new();
-        }
-    }
-
-    fn tag_key(&self, response: &Message) -> u128 {
-        self.hasher.key(&[response.to().ok().and_then(|to| to.tag()).unwrap_or_default().as_bytes()])
-    }
-
-    fn invite_refused(&mut self, key: Key, response: &Message, code: u16) {
-        let end_at = self.now + self.timing.wait_d;
-        let Some(row) = self.clients.get_mut(key) else { return };
-        if matches!(row.state, State::Completed) {
-            let (to, ack) = (row.to, row.message.clone());
-            self.send(to, ack);
-            return;
-        }
-        if !row.is_open() {
-            return;
-        }
-        let request = std::mem::take(&mut row.message);
-        let ack = ack_of_failure(request.clone(), response).unwrap_or_default();
-        row.message.clone_from(&ack);
-        row.state = State::Completed;
-        row.resend_at = NEVER;
-        row.end_at = end_at;
-        let (to, purpose) = (row.to, row.purpose.clone());
-        self.send(to, ack);
-        if self.tried_again(key, request, response, code).is_none() {
-            match purpose {
-                Purpose::Fork(invite) => self.fork_refused(invite, key, response, code),
-                Purpose::Reinvite(invite) => self.offer_refused(invite, key, code, Some(response)),
-                _ => {}
-            }
-        }
-        self.close_or_arm(key);
-    }
-
-    /// After a final reply: a reliable transport repeats nothing, so there is nothing to wait for.
-    fn close_or_arm(&mut self, key: Key) {
-        if self.clients.get(key).is_some_and(|row| row.to.transport().is_reliable()) {
-            self.clients.remove(key);
-        } else {
-            self.arm_client(key);
-        }
-    }
-
-    fn other_provisional(&mut self, key: Key) {
-        let now = self.now;
-        let t2 = self.timing.t2;
-        if let Some(row) = self.clients.get_mut(key).filter(|row| matches!(row.state, State::Calling)) {
-            row.state = State::Proceeding;
-            row.interval = t2;
-            row.resend_at = if row.resend_at == NEVER { NEVER } else { now + t2 };
-        }
-        self.arm_client(key);
-    }
-
-    fn other_final(&mut self, key: Key, flow: Flow, response: &Message, code: u16) {
-        let end_at = self.now + self.timing.t4;
-        let Some(row) = self.clients.get_mut(key).filter(|row| row.is_open()) else { return };
-        row.state = State::Completed;
-        row.resend_at = NEVER;
-        row.end_at = end_at;
-        let (request, purpose) = (std::mem::take(&mut row.message), row.purpose.clone());
-        if self.tried_again(key, request, response, code).is_none() {
-            match purpose {
-                Purpose::Referral(invite) => self.referrer_replied(invite, code),
-                Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, code),
-                Purpose::Register { trunk } => self.trunk_register_result(&trunk, response, code),
-                Purpose::Inside { invite, dialog, what } => {
-                    self.inside_answered((invite, dialog, what), key, flow, response, code);
-                }
-                Purpose::Notify(subscription) => {
-                    let pause_s = response.header(Name::RetryAfter).and_then(crate::message::read_seconds);
-                    self.notified(subscription, code, pause_s);
-                }
-                Purpose::Relay(id) => self.relayed(id, code),
-                Purpose::Nothing | Purpose::Fork(_) | Purpose::Reinvite(_) => {}
-            }
-        }
-        self.close_or_arm(key);
-    }
-
-    /// Answers a challenge of a trunk, if we may, or asks for a longer session: the new transaction
-    /// takes the old one's place.
-    fn tried_again(&mut self, key: Key, request: Bytes, response: &Message, code: u16) -> Option<Key> {
-        if !matches!(code, 401 | 407 | 422) {
-            return None;
-        }
-        let row = self.clients.get(key).filter(|row| matches!(row.cancel, Cancel::No))?;
-        let (to, method, purpose) = (row.to, row.method, row.purpose.clone());
-        let (trunk, tries) = (row.trunk.clone(), row.tries);
-        let told_min_s = if code == 422 { min_of(response).unwrap_or(0) } else { row.told_min_s };
-        let (branch, message) = match (code, &trunk) {
-            (422, _) if tries < MOST_TRIES => self.with_longer_session(&request, response)?,
-            (401 | 407, Some(trunk)) if tries < 2 => self.with_credentials(trunk, &request, response, code)?,
-            _ => return None,
-        };
-        let new = NewClient { branch, method, to, message, purpose: purpose.clone(), trunk, tries: tries + 1 };
-        let new = self.start_client(new);
-        if let Some(row) = self.clients.get_mut(new) {
-            row.told_min_s = told_min_s;
-        }
-        match purpose {
-            Purpose::Fork(invite) => self.fork_moved(invite, key, new),
-            Purpose::Reinvite(invite) => self.inside_moved(invite, 0, key, new),
-            Purpose::Inside { invite, dialog, .. } => self.inside_moved(invite, dialog, key, new),
-            _ => {}
-        }
-        Some(new)
-    }
-}
-
-/// The ACK of a final reply above 299 (RFC 3261 section 17.1.1.3).
-fn ack_of_failure(request: Bytes, response: &Message) -> Option<Bytes> {
-    let request = Message::parse(request).ok()?;
-    same_head(&request, "ACK", response.header(Name::To)?)?.build().ok()
 }
 
 /// A request that goes exactly where `request` went: same Via, route, From, Call-ID and number.

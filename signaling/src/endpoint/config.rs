@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+pub use crate::locate::Peer;
 use crate::{digest::Algorithm, flow::Transport};
 
 /// Settings that stay for the life of an endpoint.
@@ -220,19 +221,28 @@ impl Default for Limits {
 pub struct Trunk {
     /// Its name.
     pub name: Arc<str>,
-    /// Where its calls go, in order: the first is used until it fails, then the next.
+    /// Where its calls go: by rank and weight, those that failed lately last. May be empty until
+    /// [`SetPeers`](super::Command::SetPeers) brings them.
     pub peers: Vec<Peer>,
     /// Whose calls are its: no digest is asked of them. The peers' addresses count without being
     /// repeated here.
     pub from: Vec<PeerMatch>,
     /// What we answer its challenges with.
     pub credentials: Option<TrunkCredentials>,
-    /// Host part of From and To; the peer's address when `None`.
+    /// Host part of From, and the domain that is registered with; the peer's address when `None`.
     pub from_domain: Option<String>,
+    /// What stands behind the `@` of a Request-URI: `carrier.example:5070;transport=tcp`. The peer's address when
+    /// `None`. A name that was looked up stays a name (RFC 3263 section 4).
+    pub authority: Option<String>,
+    /// How long the first reply to an INVITE, a REGISTER or a ping may take before the next peer is tried; 0 for
+    /// as long as the transaction lives.
+    pub patience_ms: u32,
     /// Seconds between pings (OPTIONS); 0 for none (the trunk then counts as up).
     pub options_ping_s: u32,
     /// Calls at a time in both directions; 0 for no bound.
     pub max_calls: usize,
+    /// Calls that we begin per second at most, after as many at once; 0 for no bound.
+    pub calls_per_s: u32,
     /// Register with the carrier (needs credentials).
     pub register: bool,
     /// What it may ask for.
@@ -249,13 +259,25 @@ pub struct Rights {
     pub identity: bool,
 }
 
-/// One address of a carrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Peer {
-    /// Over what.
-    pub transport: Transport,
-    /// Where.
-    pub address: SocketAddr,
+impl Trunk {
+    /// A trunk without credentials, pings and bounds.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, peers: Vec<Peer>) -> Self {
+        Self {
+            name: name.into(),
+            peers,
+            from: Vec::new(),
+            credentials: None,
+            from_domain: None,
+            authority: None,
+            patience_ms: 4_000,
+            options_ping_s: 0,
+            max_calls: 0,
+            calls_per_s: 0,
+            register: false,
+            rights: Rights::default(),
+        }
+    }
 }
 
 /// Whose calls are a trunk's.
@@ -295,8 +317,7 @@ pub struct TrunkCredentials {
     pub user: String,
     /// Password.
     pub password: String,
-    /// The only realm they are for; `None` takes the first challenge's realm from the trunk's own
-    /// address as the right one.
+    /// The only realm they are for; with `None`, any that the trunk's own addresses ask for.
     pub realm: Option<String>,
 }
 

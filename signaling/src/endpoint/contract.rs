@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use crate::{
     endpoint::{
-        config::{Rights, Trunk},
+        config::{Peer, Rights, Trunk},
         package::ResourceState,
     },
     flow::{ConnectionId, Flow, Transport},
@@ -175,6 +175,14 @@ pub enum Command {
     },
     /// Replace all trunks. Those that stay as they were keep their state.
     SetTrunks(Vec<Trunk>),
+    /// The addresses of one trunk were found, or changed. Its calls, its registration and what is known of those
+    /// that stay go on.
+    SetPeers {
+        /// The trunk's name.
+        trunk: Arc<str>,
+        /// Its peers from now on.
+        peers: Vec<Peer>,
+    },
     /// Put back a binding that was known before a restart. No event follows.
     RestoreBinding(Binding),
     /// Forget bindings of an account.
@@ -228,6 +236,14 @@ pub enum Target {
         /// User part of the Request-URI, plain.
         user: String,
     },
+    /// The same while there is somewhere else to call: given up (408) as soon as no reply comes in the time of
+    /// [`Trunk::patience_ms`].
+    TrunkOrElse {
+        /// The trunk's name.
+        name: Arc<str>,
+        /// User part of the Request-URI, plain.
+        user: String,
+    },
     /// A device with a fixed address (`sip:agent7@127.0.0.3:5090`). The host must be an IP address.
     Uri(String),
 }
@@ -241,6 +257,8 @@ pub struct Account {
     pub ha1_md5: [u8; 16],
     /// SHA-256 of the same.
     pub ha1_sha256: [u8; 32],
+    /// SHA-512-256 of the same; `None` when it is not kept.
+    pub ha1_sha512_256: Option<[u8; 32]>,
     /// How many devices may be registered at a time.
     pub max_bindings: usize,
     /// What it may ask for.
@@ -428,8 +446,8 @@ pub enum TransferTo {
 /// Who calls, beyond what From claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartyIdentity {
-    /// Incoming: the number that a trusted trunk vouches for. Outgoing: the one that a trusted trunk is told;
-    /// that of From when `None`.
+    /// Incoming: the number that a trusted trunk vouches for. Outgoing: the one that the trunk is told, trusted or
+    /// not; when `None`, only a trusted one is told that of From.
     pub number: Option<String>,
     /// The display name that came with it; empty when none did. Outgoing, that of From counts.
     pub display: String,

@@ -17,8 +17,10 @@ mod auth;
 mod client_transaction;
 mod config;
 mod contract;
+mod credentials;
 mod dialog;
 mod early;
+mod health;
 mod identity;
 mod in_dialog;
 mod instant_message;
@@ -74,6 +76,7 @@ use crate::{
 };
 
 use client_transaction::Clients;
+use health::Health;
 use instant_message::Relays;
 use invitation::{Invitation, Phase};
 use limits::Strangers;
@@ -110,6 +113,7 @@ pub struct Endpoint {
     trunks: Trunks,
     subscriptions: Subscriptions,
     messages: Relays,
+    health: Health,
     /// Connections that an invitation or a request of ours used: only their end concerns calls.
     used_connections: BTreeSet<ConnectionId>,
     draining: bool,
@@ -168,6 +172,7 @@ impl Endpoint {
             trunks: Trunks::new(hasher),
             subscriptions: Subscriptions::new(config.subscriptions, hasher),
             messages: Relays::new(&config.limits, hasher),
+            health: Health::new(hasher),
             used_connections: BTreeSet::new(),
             draining: false,
             random,
@@ -220,6 +225,13 @@ impl Endpoint {
             bindings: self.registrar.count(),
             timers: self.timers.len(),
         }
+    }
+
+    /// Whether a call through a trunk has a good chance now: it is up, has room, and not all of its peers failed
+    /// lately. One that is not usable may be tried all the same.
+    #[must_use]
+    pub fn trunk_is_usable(&self, name: &str) -> bool {
+        self.trunks.get(name).is_some_and(|state| state.is_usable(self.now, &self.health))
     }
 
     /// Live bindings of an account.
@@ -284,6 +296,7 @@ impl Endpoint {
                 self.forget_watched();
             }
             Command::SetTrunks(trunks) => self.set_trunks(trunks),
+            Command::SetPeers { trunk, peers } => self.set_peers(&trunk, peers),
             Command::RestoreBinding(binding) => self.registrar.restore(self.instant(), binding),
             Command::Unregister { account, contact } => {
                 let changes = self.registrar.unregister(&account, contact.as_deref());

@@ -8,12 +8,12 @@ use super::{
     Endpoint,
     client_transaction::{ClientMethod, Inside, NewClient, Purpose, Silence, new_branch},
     contract::{EndedHow, InviteId},
+    credentials::again,
     invitation::{Exchange, Offer, Phase},
     receive::{ALLOW, SUPPORTED_INSIDE},
     session_timer::{self, Session, Side, Verdict},
     slab::Key,
     timers::NEVER,
-    trunk::again,
 };
 use crate::{
     flow::Flow,

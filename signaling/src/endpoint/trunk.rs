@@ -1,24 +1,27 @@
-//! Carrier links: which calls are theirs, whether they answer, and our credentials with them.
+//! Carrier links: which calls are theirs, where theirs go, whether they answer, and how many there may be.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
-
-use bytes::Bytes;
 
 use super::{
     Endpoint,
     client_transaction::{ClientMethod, NewClient, Purpose, new_branch},
     config::{Peer, PeerMatch, Trunk},
     contract::{Destination, Event},
+    health::{Health, address_of},
     text::{MAX_FORWARDS, Token},
     timers::{Alarm, Ms, NEVER, Owner},
     trunk_registration::TrunkRegistration,
 };
 use crate::{
-    digest::{Answer, Answered},
+    digest::Answer,
     flow::{Flow, Transport},
     hashing::Seeded,
-    message::{Message, Name, RequestBuilder},
+    locate::draw,
+    message::RequestBuilder,
 };
+
+/// A carrier that is reachable again is registered with within this time.
+const AGAIN_WITHIN_MS: Ms = 1_000;
 
 /// All trunks, with their state.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub(super) struct TrunkState {
     pub(super) trunk: Trunk,
     /// Calls up or on their way, both directions.
     calls: usize,
+    /// When the next call of ours may begin, in µs, were all evenly spaced; see [`Trunks::begin_call`].
+    even_us: u64,
     /// Which peers answered their last ping; all, as long as none was sent.
     answers: Vec<bool>,
     ping_at: Ms,
@@ -56,6 +61,15 @@ pub(super) struct TrunkState {
 impl TrunkState {
     fn due(&self) -> Ms {
         self.ping_at.min(self.registration.due_at)
+    }
+
+    fn has_room(&self) -> bool {
+        self.trunk.max_calls == 0 || self.calls < self.trunk.max_calls
+    }
+
+    pub(super) fn is_usable(&self, now: Ms, health: &Health) -> bool {
+        let stands = self.up != Some(false) && self.has_room();
+        stands && self.trunk.peers.iter().any(|peer| !health.is_avoided(now, peer))
     }
 }
 
@@ -97,8 +111,26 @@ impl Trunks {
     /// Counts one more call; `false` when the trunk has as many as it may have.
     pub(super) fn take_call(&mut self, name: &str) -> bool {
         let Some((_, state)) = self.get_mut(name) else { return false };
-        let room = state.trunk.max_calls == 0 || state.calls < state.trunk.max_calls;
+        let room = state.has_room();
         state.calls += usize::from(room);
+        room
+    }
+
+    /// Counts one more call that we begin. Calls fill a bucket that holds those of one second.
+    pub(super) fn begin_call(&mut self, name: &str, now: Ms) -> bool {
+        let Some((_, state)) = self.get_mut(name) else { return false };
+        let mut even_us = state.even_us.max(now * 1_000);
+        if state.trunk.calls_per_s > 0 {
+            even_us += 1_000_000 / u64::from(state.trunk.calls_per_s);
+            if even_us > (now + 1_000) * 1_000 {
+                return false;
+            }
+        }
+        let room = state.has_room();
+        if room {
+            state.even_us = even_us;
+            state.calls += 1;
+        }
         room
     }
 
@@ -113,12 +145,13 @@ impl Trunks {
         self.get(name)?.trunk.from_domain.clone()
     }
 
-    /// Where a trunk's calls go: those that answer pings first, then the others.
-    pub(super) fn peers_in_order(&self, name: &str) -> Option<Vec<Peer>> {
-        let state = self.get(name)?;
-        let peers = || state.trunk.peers.iter().zip(&state.answers);
-        let (good, bad) = (peers().filter(|(_, answers)| **answers), peers().filter(|(_, answers)| !**answers));
-        Some(good.chain(bad).map(|(peer, _)| *peer).collect())
+    /// Host part of a Request-URI for a trunk, when one is configured.
+    pub(super) fn authority(&self, name: &str) -> Option<&str> {
+        self.get(name)?.trunk.authority.as_deref()
+    }
+
+    pub(super) fn patience_ms(&self, name: &str) -> Option<Ms> {
+        Some(self.get(name)?.trunk.patience_ms.into())
     }
 
     fn rebuild_index(&mut self) {
@@ -146,12 +179,13 @@ impl Endpoint {
     /// [`Command::SetTrunks`](super::Command::SetTrunks).
     pub(super) fn set_trunks(&mut self, trunks: Vec<Trunk>) {
         let mut before = std::mem::take(&mut self.trunks.list);
+        let spread_ms = registration_spread_ms(&trunks);
         self.trunks.age = self.trunks.age.wrapping_add(1);
         for trunk in trunks {
             let known = before.iter().position(|state| state.trunk.name == trunk.name).map(|at| before.swap_remove(at));
             let state = match known {
                 Some(state) if state.trunk == trunk => TrunkState { alarm: Alarm::new(), ..state },
-                known => self.new_trunk(trunk, known.map_or(0, |state| state.calls)),
+                known => self.new_trunk(trunk, known.map_or(0, |state| state.calls), spread_ms),
             };
             self.trunks.list.push(state);
         }
@@ -162,20 +196,56 @@ impl Endpoint {
         }
     }
 
-    fn new_trunk(&self, trunk: Trunk, calls: usize) -> TrunkState {
+    fn new_trunk(&mut self, trunk: Trunk, calls: usize, spread_ms: Ms) -> TrunkState {
         let (pings, registers) = (trunk.options_ping_s > 0, trunk.register && trunk.credentials.is_some());
+        let register_at = self.now + self.random() % (spread_ms + 1);
         TrunkState {
             calls,
+            even_us: 0,
             // Until the first ping is answered, a trunk that is pinged is not known to be up; its
             // calls are tried all the same.
             answers: vec![!pings; trunk.peers.len()],
             ping_at: if pings { self.now } else { NEVER },
-            registration: TrunkRegistration::new(registers, self.now),
+            registration: TrunkRegistration::new(registers, register_at),
             up: None,
             digest: Answer::default(),
             alarm: Alarm::new(),
             trunk,
         }
+    }
+
+    /// [`Command::SetPeers`](super::Command::SetPeers).
+    pub(super) fn set_peers(&mut self, name: &str, peers: Vec<Peer>) {
+        let now = self.now;
+        let Some((number, state)) = self.trunks.get_mut(name).filter(|(_, state)| state.trunk.peers != peers) else { return };
+        let before = std::mem::replace(&mut state.trunk.peers, peers);
+        let answered = |peer: &Peer| {
+            let at = before.iter().position(|old| (old.transport, old.address) == (peer.transport, peer.address));
+            at.and_then(|at| state.answers.get(at).copied())
+        };
+        let pings = state.trunk.options_ping_s > 0;
+        state.answers = state.trunk.peers.iter().map(|peer| answered(peer).unwrap_or(!pings)).collect();
+        if pings {
+            state.ping_at = now;
+        }
+        state.registration.peers_changed(now, before.is_empty(), &state.trunk.peers);
+        self.trunks.rebuild_index();
+        self.settle_trunk(number);
+        self.arm_trunk(number);
+    }
+
+    /// Where a trunk's calls go, in the order in which they are tried.
+    pub(super) fn peers_in_order(&mut self, name: &str) -> Option<Vec<Peer>> {
+        let peers = self.trunks.get(name)?.trunk.peers.clone();
+        let mut peers = if peers.len() > 1 { draw(&peers, || self.random()) } else { peers };
+        self.health.order(self.now, &mut peers);
+        Some(peers)
+    }
+
+    /// An address of a carrier did not work.
+    pub(super) fn peer_failed(&mut self, to: &Destination, wish_s: Option<u32>) {
+        let random = self.random();
+        self.health.failed(self.now, address_of(to), wish_s, random);
     }
 
     pub(super) fn arm_trunk(&mut self, number: usize) {
@@ -209,9 +279,13 @@ impl Endpoint {
         let (branch, tag, call_id) = (self.random(), self.random(), self.random());
         let Some(state) = self.trunks.list.get(number) else { return };
         let (trunk, Some(peer)) = (state.trunk.name.clone(), state.trunk.peers.get(at)) else { return };
+        let patience_ms = state.trunk.patience_ms.into();
         let to = Destination::Address { transport: peer.transport, to: peer.address };
         let (transport, address) = self.our_address(&to);
-        let uri = format!("sip:{}", peer.address);
+        let uri = match &state.trunk.authority {
+            Some(authority) => format!("sip:{authority}"),
+            None => format!("sip:{}", peer.address),
+        };
         let message = RequestBuilder::new("OPTIONS", &uri)
             .via(transport, address, &new_branch(branch))
             .max_forwards(MAX_FORWARDS)
@@ -223,17 +297,25 @@ impl Endpoint {
             .build();
         if let Ok(message) = message {
             let new = NewClient::new(branch, ClientMethod::Other, to, message);
-            self.start_client(NewClient { purpose: Purpose::Ping { trunk, peer: at }, ..new });
+            let key = self.start_client(NewClient { purpose: Purpose::Ping { trunk, peer: at }, ..new });
+            self.hurry(key, patience_ms);
         }
     }
 
     /// Any reply shows that somebody is there, but one that says he is out of order.
     pub(super) fn ping_result(&mut self, trunk: &str, peer: usize, code: u16) {
+        let (now, random) = (self.now, self.random());
         let Some((number, state)) = self.trunks.get_mut(trunk) else { return };
+        let good = !matches!(code, 408 | 503);
         if let Some(answers) = state.answers.get_mut(peer) {
-            *answers = !matches!(code, 408 | 503);
+            *answers = good;
+        }
+        let soon = now + random % AGAIN_WITHIN_MS;
+        if good {
+            state.registration.reachable_again(soon);
         }
         self.say_trunk(number, code);
+        self.arm_trunk(number);
     }
 
     /// Says of a new trunk that is not pinged nor registered that it is up.
@@ -253,58 +335,10 @@ impl Endpoint {
             self.tell(if up { Event::TrunkUp { name } } else { Event::TrunkDown { name, code } });
         }
     }
-
-    /// The request again with credentials for a challenge of its trunk (RFC 3261 section 22.2), and
-    /// its branch. `None` when the challenge is not for us.
-    pub(super) fn with_credentials(
-        &mut self,
-        trunk: &str,
-        request: &Bytes,
-        response: &Message,
-        code: u16,
-    ) -> Option<(u64, Bytes)> {
-        let (branch, cnonce) = (self.random(), Token::new(self.random()));
-        let (asks, says) = match code {
-            401 => (Name::WwwAuthenticate, Name::Authorization),
-            _ => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
-        };
-        let request = Message::parse(request.clone()).ok()?;
-        let (_, state) = self.trunks.get_mut(trunk)?;
-        let credentials = state.trunk.credentials.as_ref()?;
-        let answered = state.digest.to(
-            response.auth_values(asks),
-            credentials.realm.as_deref(),
-            (&credentials.user, &credentials.password),
-            (request.method(), request.request_uri()),
-            cnonce.as_str(),
-        );
-        let Answered::Value(value) = answered else { return None };
-        again(&request, branch, &[(says, &value)]).map(|message| (branch, message))
-    }
 }
 
-/// A request of our own once more: new branch, next number, these headers in place of the old.
-pub(super) fn again(request: &Message, branch: u64, changes: &[(Name, &str)]) -> Option<Bytes> {
-    let via = request.header(Name::Via)?;
-    let (before, _) = via.split_once(";branch=")?;
-    let cseq = request.cseq().ok()?.number.checked_add(1)?;
-    let mut builder = RequestBuilder::new(request.method(), request.request_uri())
-        .header(Name::Via, format_args!("{before};branch={};rport", new_branch(branch)));
-    for (written, value) in request.lines() {
-        let (written, value) = (str::from_utf8(written).ok()?, str::from_utf8(value).ok()?);
-        let known = Name::of(written.as_bytes());
-        builder = match known {
-            Name::Via | Name::ContentLength | Name::ContentType => builder,
-            Name::CSeq => builder.cseq(cseq),
-            _ if changes.iter().any(|(changed, _)| known == *changed) => builder,
-            _ => builder.header_named(written, value),
-        };
-    }
-    for (name, value) in changes {
-        builder = builder.header(*name, value);
-    }
-    match request.header(Name::ContentType) {
-        Some(kind) => builder.build_with_body(kind, request.body()).ok(),
-        None => builder.build().ok(),
-    }
+/// Registrations of many trunks do not all begin at one instant.
+fn registration_spread_ms(trunks: &[Trunk]) -> Ms {
+    let registering = trunks.iter().filter(|trunk| trunk.register).count();
+    Ms::try_from(registering.saturating_sub(1)).unwrap_or(Ms::MAX).saturating_mul(50).min(5_000)
 }

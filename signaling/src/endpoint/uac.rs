@@ -59,11 +59,11 @@ impl Endpoint {
             }
         };
         let (trunk, account) = match &wish.target {
-            Target::Trunk { name, .. } => (Some(name.clone()), None),
+            Target::Trunk { name, .. } | Target::TrunkOrElse { name, .. } => (Some(name.clone()), None),
             Target::Account(user) => (None, Some(user.clone())),
             Target::Uri(_) => (None, None),
         };
-        if trunk.as_ref().is_some_and(|name| !self.trunks.take_call(name)) {
+        if trunk.as_ref().is_some_and(|name| !self.trunks.begin_call(name, self.now)) {
             return self.tell(Event::Rejected { invite, code: 503, reason: phrase(503).to_owned(), by: RejectedBy::Us });
         }
         let calling = Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None, heard: 0 };
@@ -76,20 +76,20 @@ impl Endpoint {
         self.give_up_if_hopeless(invite);
     }
 
-    fn routes(&self, target: &Target) -> Result<Vec<Route>, NoRoute> {
+    fn routes(&mut self, target: &Target) -> Result<Vec<Route>, NoRoute> {
         match target {
             Target::Account(user) => {
                 self.registrar.account(user).ok_or(NoRoute(404))?;
                 let routes = self.routes_to_devices(user);
                 if routes.is_empty() { Err(NoRoute(480)) } else { Ok(routes) }
             }
-            Target::Trunk { name, user } => {
-                let mut peers = self.trunks.peers_in_order(name).ok_or(NoRoute(404))?;
+            Target::Trunk { name, user } | Target::TrunkOrElse { name, user } => {
+                let mut peers = self.peers_in_order(name).ok_or(NoRoute(404))?;
                 if peers.is_empty() {
                     return Err(NoRoute(503));
                 }
                 let first = peers.remove(0);
-                Ok(vec![Self::trunk_route(user, first, peers)])
+                Ok(vec![self.trunk_route(name, user, first, peers)])
             }
             Target::Uri(text) => {
                 let uri = Uri::parse(text).filter(Uri::is_sip).ok_or(NoRoute(404))?;
@@ -107,14 +107,23 @@ impl Endpoint {
         }
     }
 
-    fn trunk_route(user: &str, peer: Peer, next_peers: Vec<Peer>) -> Route {
-        let Peer { transport, address } = peer;
+    fn trunk_route(&self, trunk: &str, user: &str, peer: Peer, next_peers: Vec<Peer>) -> Route {
+        let Peer { transport, address, .. } = peer;
         let user = EscapedUser(user);
-        let request_uri = match transport {
-            Transport::Udp => format!("sip:{user}@{address}"),
-            _ => format!("sip:{user}@{address};transport={}", transport.uri_name()),
+        let request_uri = match (self.trunks.authority(trunk), transport) {
+            (Some(authority), _) => format!("sip:{user}@{authority}"),
+            (None, Transport::Udp) => format!("sip:{user}@{address}"),
+            (None, _) => format!("sip:{user}@{address};transport={}", transport.uri_name()),
         };
         Route::new(request_uri, Destination::Address { transport, to: address }, next_peers)
+    }
+
+    /// A carrier that does not answer at all is not waited for as long as a ringing phone.
+    fn hurry_fork(&mut self, invite: InviteId, client: Key) {
+        let trunk = self.invites.get(&invite).and_then(|invitation| invitation.trunk.clone());
+        if let Some(patience_ms) = trunk.and_then(|name| self.trunks.patience_ms(&name)) {
+            self.hurry(client, patience_ms);
+        }
     }
 
     /// Sends one INVITE of an invitation; `false` when it could not be made.
@@ -134,6 +143,7 @@ impl Endpoint {
         if let Some(calling) = self.calling(invite) {
             let (early, contact) = (Vec::new(), request_uri.into());
             calling.forks.push(Fork { client, local_tag, next_peers, early, next_flows, contact });
+            self.hurry_fork(invite, client);
         }
         true
     }
@@ -150,7 +160,7 @@ impl Endpoint {
         let (display, from) = shown_caller(wish, &domain);
         let to_uri = match &wish.target {
             Target::Account(user) => format!("sip:{}@{domain}", EscapedUser(user)),
-            Target::Trunk { .. } | Target::Uri(_) => request_uri.to_owned(),
+            Target::Trunk { .. } | Target::TrunkOrElse { .. } | Target::Uri(_) => request_uri.to_owned(),
         };
         let mut builder = RequestBuilder::new("INVITE", request_uri)
             .via(transport, address, &new_branch(branch))
@@ -269,7 +279,7 @@ impl Endpoint {
             crate::message::Kind::Response { reason, .. } => reason,
             crate::message::Kind::Request { .. } => "",
         };
-        let Some(fork) = self.drop_fork(invite, key) else { return self.give_up_if_hopeless(invite) };
+        let Some(fork) = self.take_fork(invite, key) else { return self.give_up_if_hopeless(invite) };
         if code == 430 {
             self.flow_failed(invite, &fork.contact);
         }
@@ -289,9 +299,27 @@ impl Endpoint {
         self.give_up_if_hopeless(invite);
     }
 
+    /// No reply for longer than a carrier needs. It may have the INVITE all the same: so it is cancelled before
+    /// anybody else is asked, and should it answer, that call is hung up.
+    pub(super) fn fork_slow(&mut self, invite: InviteId, key: Key) {
+        let Some(calling) = self.calling(invite) else { return };
+        let or_else = matches!(calling.wish.target, Target::TrunkOrElse { .. });
+        let others = calling.forks.iter().any(|fork| fork.client == key && !fork.next_peers.is_empty());
+        if !or_else && !others {
+            return;
+        }
+        let next = self.take_fork(invite, key).map(|fork| fork.next_peers).unwrap_or_default();
+        self.cancel_client(key, None);
+        if !self.try_next_peer(invite, next) {
+            self.note_failure(invite, 408, phrase(408), RejectedBy::Network);
+            self.give_up_if_hopeless(invite);
+        }
+    }
+
     /// No reply, or no way to send.
     pub(super) fn fork_silent(&mut self, invite: InviteId, key: Key, silence: Silence) {
-        let fork = self.drop_fork(invite, key).filter(|_| silence != Silence::RangTooLong);
+        // Where it rang, nobody else is asked.
+        let fork = self.take_fork(invite, key).filter(|_| silence != Silence::RangTooLong);
         if let Some(Fork { next_peers, next_flows, .. }) = fork
             && (self.try_next_peer(invite, next_peers) || self.try_next_flow(invite, next_flows))
         {
@@ -306,11 +334,8 @@ impl Endpoint {
     pub(super) fn fork_moved(&mut self, invite: InviteId, old: Key, new: Key) {
         if let Some(fork) = self.calling(invite).and_then(|calling| calling.forks.iter_mut().find(|fork| fork.client == old)) {
             fork.client = new;
+            self.hurry_fork(invite, new);
         }
-    }
-
-    fn drop_fork(&mut self, invite: InviteId, key: Key) -> Option<Fork> {
-        self.take_fork(invite, key)
     }
 
     /// Whoever rang at the end of a fork is there no more.
@@ -321,12 +346,13 @@ impl Endpoint {
 
     fn try_next_peer(&mut self, invite: InviteId, mut peers: Vec<Peer>) -> bool {
         let Some(calling) = self.calling(invite) else { return false };
-        let Target::Trunk { user, .. } = &calling.wish.target else { return false };
+        let (Target::Trunk { name, user } | Target::TrunkOrElse { name, user }) = &calling.wish.target else { return false };
+        let (name, user) = (name.clone(), user.clone());
         if peers.is_empty() {
             return false;
         }
         let peer = peers.remove(0);
-        let route = Self::trunk_route(user, peer, peers);
+        let route = self.trunk_route(&name, &user, peer, peers);
         self.start_fork(invite, route)
     }
 

@@ -42,6 +42,7 @@ trunk "requires" {
 }
 trunk "signs" {
     peer "udp" "{signs}:5060"
+    international #true
     identity { sign key="signing-key.pem" certificate="{url}" origid="123e4567-e89b-12d3-a456-426655440000"; own "+3902123456XX"; }
 }
 route "out" {

@@ -16,6 +16,7 @@ mod stopping;
 mod torture;
 mod transfer;
 mod transports;
+mod trunks;
 mod watching;
 mod web;
 

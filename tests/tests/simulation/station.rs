@@ -99,21 +99,18 @@ impl Station {
 /// The account of an extension.
 pub(crate) fn account(extension: &str) -> Account {
     let ha1 = tandem_signaling::digest::ha1(extension, REALM, PASSWORD);
-    Account { user: extension.into(), ha1_md5: ha1.md5, ha1_sha256: ha1.sha256, max_bindings: 2, rights: Rights::default() }
+    Account {
+        user: extension.into(),
+        ha1_md5: ha1.md5,
+        ha1_sha256: ha1.sha256,
+        ha1_sha512_256: ha1.sha512_256,
+        max_bindings: 2,
+        rights: Rights::default(),
+    }
 }
 
 /// A link to another station. `user`: who proves a password there, and registers if `register`.
 pub(crate) fn link(name: &str, to: SocketAddr, user: Option<&str>, register: bool) -> Trunk {
     let credentials = user.map(|user| TrunkCredentials { user: user.to_owned(), password: PASSWORD.to_owned(), realm: None });
-    Trunk {
-        name: name.into(),
-        peers: vec![Peer { transport: Transport::Udp, address: to }],
-        from: Vec::new(),
-        credentials,
-        from_domain: Some(REALM.to_owned()),
-        options_ping_s: 0,
-        rights: Rights::default(),
-        max_calls: 0,
-        register,
-    }
+    Trunk { credentials, from_domain: Some(REALM.to_owned()), register, ..Trunk::new(name, vec![Peer::new(Transport::Udp, to)]) }
 }

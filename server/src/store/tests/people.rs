@@ -18,11 +18,15 @@ async fn people_read_back_and_passwords_are_kept_as_hashes_only() {
         person.display_name = "Ada".into();
         store.put_person(&person, "command line", at(1)).await.unwrap();
         assert_eq!(store.people().await.unwrap(), [person.clone()]);
-        // md5 and sha256 of "1001:tandem:correct horse", from md5sum and sha256sum.
+        // md5, sha256 and sha512-256 of "1001:tandem:correct horse", as other programs make them.
         assert_eq!(person.ha1_md5.as_ref().map(Secret::expose), Some("93645b318995f394b55de3d2e2ba77fc"));
         assert_eq!(
             person.ha1_sha256.as_ref().map(Secret::expose),
             Some("ce7ca9433c44387a304c7705f9b86472f40772d0d3e6d4ad78a5319bfc7aeb05")
+        );
+        assert_eq!(
+            person.ha1_sha512_256.as_ref().map(Secret::expose),
+            Some("ebbaa86e9a40691c1800e373b62d17464df124c057358ee3defd754aba13f4c2")
         );
         let shown = format!("{person:?}");
         assert!(!shown.contains("93645b318995f394b55de3d2e2ba77fc") && !shown.contains("correct"), "{shown}");

@@ -35,7 +35,11 @@ impl SipEdge {
         leg.is_withheld = invited.party.is_withheld;
         self.arrived.insert(invite, leg);
         let dialled = self.settings.dialled(trunk.as_ref(), &invited.request_user, &invited.to_user);
-        let arrived = Box::new(arrived(&invited, dialled));
+        let mut arrived = Box::new(arrived(&invited, dialled));
+        if let Some(trunk) = &trunk {
+            arrived.from = self.settings.read_number(trunk, arrived.from);
+            arrived.to = self.settings.read_number(trunk, arrived.to);
+        }
         let standing = self.identity.examine(self.now, &mut invited, arrived);
         self.stands(invite, standing);
     }

@@ -13,7 +13,7 @@ use tandem_signaling::{
 };
 use tandem_switch::cause::Cause;
 
-use super::{Settings, parse, usable};
+use super::{Settings, outgoing::Ways, parse, usable};
 use crate::wire::{LegRef, media::MediaEdge};
 
 /// One leg.
@@ -26,6 +26,8 @@ pub(super) struct SipLeg {
     pub(super) from_trunk: bool,
     /// Its party does not want to be shown to others.
     pub(super) is_withheld: bool,
+    /// What else can be tried, for a call through a carrier.
+    pub(super) ways: Option<Ways>,
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
@@ -80,6 +82,7 @@ impl SipLeg {
             max_forwards: None,
             from_trunk: false,
             is_withheld: false,
+            ways: None,
             incoming: false,
             allowed,
             signalling: None,

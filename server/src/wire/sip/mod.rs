@@ -6,10 +6,12 @@
 mod arriving;
 mod capture;
 mod causes;
+pub mod finder;
 mod guard;
 mod identity;
 mod leg;
 mod network;
+mod outgoing;
 mod registrations;
 mod settings;
 #[cfg(test)]
@@ -41,13 +43,16 @@ use tandem_switch::{
 use super::{LegRef, line::Service, media::MediaEdge};
 use crate::{clock::Now, store::Record};
 pub use capture::{Capture, Collector};
+use finder::Found;
 use identity::IdentityDesk;
 pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_identity};
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
-pub use settings::Settings;
+pub use settings::{Settings, wanted};
 pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
 pub use web::PATH as WEB_PATH;
+
+use outgoing::Wish;
 
 /// The number of a caller who does not want to be known.
 const WITHHELD: &str = "anonymous";
@@ -166,6 +171,8 @@ pub struct SipEdge {
     capture: Capture,
     identity: IdentityDesk,
     faults_in_a_row: u32,
+    /// Lots are drawn from it.
+    lots: u64,
 }
 
 impl SipEdge {
@@ -186,6 +193,7 @@ impl SipEdge {
             capture,
             identity: IdentityDesk::new(judge.0),
             faults_in_a_row: 0,
+            lots: u64::from_le_bytes(std::array::from_fn(|i| seed[i])),
         }
     }
 
@@ -339,45 +347,30 @@ impl SipEdge {
         caller: LegRef,
         media: &mut MediaEdge,
     ) -> Result<(), Cause> {
-        let (to, trunk, from_display) = match target {
+        let target = match target {
             Target::Extension(extension) => {
                 if !self.bindings.contains_key(extension) {
                     return Err(Cause::NotRegistered);
                 }
-                (endpoint::Target::Account(extension.as_str().into()), None, display)
+                endpoint::Target::Account(extension.as_str().into())
             }
             Target::Trunk { trunk, number } => {
-                (endpoint::Target::Trunk { name: trunk.as_str().into(), user: number.as_str().to_owned() }, Some(trunk), "")
+                return self.invite_by_trunk(at, (trunk, number), caller_id, caller, media);
             }
-            Target::Fixed(address) => (endpoint::Target::Uri(address.to_string()), None, display),
+            Target::Fixed(address) => endpoint::Target::Uri(address.to_string()),
         };
-        let invite = self.endpoint.next_invite();
-        let mut leg = SipLeg::outgoing(invite, self.settings.codecs_of(trunk));
-        let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
-        let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
-        let hops = hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
-        let mut headers: Vec<_> = hops.into_iter().collect();
         let is_withheld = self.is_withheld(caller) || caller_id.as_str() == WITHHELD;
-        // A signature would name who does not want to be named.
-        if let Target::Trunk { trunk, number } = target
-            && !is_withheld
-        {
-            let from_trunk = self.legs.get(&caller).is_some_and(|leg| leg.from_trunk);
-            headers.extend(self.identity.sign(self.now, trunk, (caller_id.as_str(), number.as_str()), from_trunk));
-        }
-        let sdp = leg.offer(at, &wanted, &self.settings, media)?;
-        self.legs.insert(at, leg);
-        self.invites.insert(invite, at);
-        self.command(Command::Invite(Box::new(endpoint::Invite {
-            invite,
-            target: to,
-            from_user: if caller_id.as_str().is_empty() { WITHHELD.to_owned() } else { caller_id.as_str().to_owned() },
-            from_display: from_display.to_owned(),
+        let from_user = if caller_id.as_str().is_empty() { WITHHELD } else { caller_id.as_str() }.to_owned();
+        let wish = Wish {
+            target,
+            from_user,
+            from_display: display.to_owned(),
             party: PartyIdentity { is_withheld, ..PartyIdentity::default() },
-            sdp,
-            headers,
-        })));
-        Ok(())
+            headers: Vec::new(),
+            codecs: self.settings.codecs_of(None),
+            ways: None,
+        };
+        self.call(at, wish, caller, media)
     }
 
     /// Ends a leg, whatever it is doing.
@@ -408,16 +401,19 @@ impl SipEdge {
         self.command(Command::SetTrunks(trunks));
     }
 
+    /// The peers of a trunk were found.
+    pub fn found(&mut self, found: Found) {
+        let Found { trunk, place, peers } = found;
+        self.settings.found(&trunk, place, peers.clone());
+        self.command(Command::SetPeers { trunk, peers });
+    }
+
     fn told(&mut self, event: Event, media: &mut MediaEdge) {
         match event {
             Event::Invited(invited) => self.invited(*invited),
             Event::Cancelled { invite } => self.ended(invite, Cause::Cancelled),
             Event::Ended { invite, how } => self.ended(invite, causes::of_end(&how)),
-            Event::Rejected { invite, code, by, .. } => {
-                if let Some(at) = self.forget(invite) {
-                    self.events.push_back(SipEvent::Failed { at, cause: causes::of_rejection(code, by), code });
-                }
-            }
+            Event::Rejected { invite, code, by, .. } => self.rejected(invite, code, by, media),
             Event::Confirmed { invite, sdp } => self.confirmed(invite, sdp.as_deref(), media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
             Event::Progressed { invite, code, sdp, flow } => {

@@ -117,10 +117,12 @@ fn word(transport: Transport) -> &'static str {
 fn account(person: &Person) -> Option<Account> {
     let ha1_md5 = bytes(person.ha1_md5.as_ref()?.expose())?;
     let ha1_sha256 = bytes(person.ha1_sha256.as_ref()?.expose())?;
+    let ha1_sha512_256 = person.ha1_sha512_256.as_ref().and_then(|hash| bytes(hash.expose()));
     Some(Account {
         user: Arc::from(person.extension.as_str()),
         ha1_md5,
         ha1_sha256,
+        ha1_sha512_256,
         max_bindings: MAX_DEVICES,
         rights: Rights { transfers: true, ..Rights::default() },
     })

@@ -7,10 +7,12 @@ use tandem_signaling::{
     digest::Algorithm,
     endpoint::{EndpointConfig, Listener, Peer, PeerMatch, Rights, Trunk, TrunkCredentials},
     flow::Transport,
+    locate::Place,
     sdp::AudioCodec,
 };
-use tandem_switch::name::TrunkName;
+use tandem_switch::name::{PartyNumber, TrunkName};
 
+use super::finder::Wanted;
 use crate::wire::line::Service;
 
 /// What is offered where the plan names no codecs: what needs no transcoding with carriers first.
@@ -29,8 +31,10 @@ pub struct Settings {
     digest: Vec<Algorithm>,
     listeners: Vec<Listener>,
     codecs: Arc<HashMap<TrunkName, Vec<AudioCodec>>>,
-    /// Our user names at carriers.
-    users: Arc<HashMap<TrunkName, String>>,
+    /// The plan in service, for its trunks' rules.
+    plan: Option<Arc<plan::Plan>>,
+    /// Peers of trunks that were found by name.
+    found: Arc<HashMap<TrunkName, (Place, Vec<Peer>)>>,
 }
 
 impl Settings {
@@ -39,6 +43,7 @@ impl Settings {
     pub fn new(plan: &plan::Plan, listen: &plan::Listen) -> Self {
         let advertise = listen.advertise;
         let digest = plan.digest.iter().map(|digest| match digest {
+            plan::Digest::Sha512_256 => Algorithm::Sha512_256,
             plan::Digest::Sha256 => Algorithm::Sha256,
             plan::Digest::Md5 => Algorithm::Md5,
         });
@@ -66,7 +71,8 @@ impl Settings {
             digest,
             listeners,
             codecs: Arc::default(),
-            users: Arc::default(),
+            plan: None,
+            found: Arc::default(),
         }
     }
 
@@ -99,26 +105,85 @@ impl Settings {
         let named = trunks.clone().filter(|trunk| !trunk.codecs.is_empty());
         self.codecs =
             Arc::new(named.map(|trunk| (trunk.name.clone(), trunk.codecs.iter().map(|codec| audio(*codec)).collect())).collect());
-        let users = trunks.clone().filter_map(|trunk| Some((trunk.name.clone(), trunk.credentials.as_ref()?.user.clone())));
-        self.users = Arc::new(users.collect());
-        trunks.map(|one| trunk(one, service)).collect()
+        self.plan = Some(Arc::clone(&service.plan));
+        let known = std::mem::take(Arc::make_mut(&mut self.found));
+        let mut all = Vec::new();
+        for one in trunks {
+            let place = one.peer.as_ref().map(place);
+            let peers = match place.as_ref().and_then(Place::peer) {
+                Some(peer) => vec![peer],
+                // A name that was found under the plan before need not be waited for.
+                None => match known.get(&one.name).filter(|(of, _)| Some(of) == place.as_ref()) {
+                    Some((of, peers)) => {
+                        Arc::make_mut(&mut self.found).insert(one.name.clone(), (of.clone(), peers.clone()));
+                        peers.clone()
+                    }
+                    None => Vec::new(),
+                },
+            };
+            all.push(trunk(one, peers, service.secrets.get(&one.name)));
+        }
+        all
+    }
+
+    /// The plan in service.
+    pub(super) fn plan(&self) -> Option<Arc<plan::Plan>> {
+        self.plan.clone()
+    }
+
+    fn trunk(&self, name: &TrunkName) -> Option<&plan::Trunk> {
+        self.plan.as_ref()?.trunks.get(name)
+    }
+
+    /// A number from a carrier as the plan sees it.
+    pub(super) fn read_number(&self, trunk: &TrunkName, number: PartyNumber) -> PartyNumber {
+        self.trunk(trunk).map_or_else(|| number.clone(), |trunk| trunk.rules.numbering.read(&number))
     }
 
     /// The number that a trunk's call is for. Where we registered, some carriers put our own name into the
     /// Request-URI, and the number that was dialled into To only.
     pub(super) fn dialled<'a>(&self, trunk: Option<&TrunkName>, request_user: &'a str, to_user: &'a str) -> &'a str {
-        let own = trunk.and_then(|name| self.users.get(name)).is_some_and(|user| user == request_user);
+        let credentials = trunk.and_then(|name| self.trunk(name)?.credentials.as_ref());
+        let own = credentials.is_some_and(|ours| ours.user == request_user);
         if own && !to_user.is_empty() { to_user } else { request_user }
+    }
+
+    /// Keeps what was found for the next plan.
+    pub(super) fn found(&mut self, trunk: &str, place: Place, peers: Vec<Peer>) {
+        Arc::make_mut(&mut self.found).insert(trunk.into(), (place, peers));
     }
 }
 
-fn trunk(trunk: &plan::Trunk, service: &Service) -> Trunk {
-    let addresses = service.peers.get(&trunk.name).map(Vec::as_slice).unwrap_or_default();
-    let over = trunk.peer.as_ref().map_or(Transport::Udp, |peer| transport(peer.transport));
-    let secret = service.secrets.get(&trunk.name);
+/// What is to be found for the trunks of a plan.
+#[must_use]
+pub fn wanted(plan: &plan::Plan) -> Wanted {
+    let places = plan.trunks.values().filter_map(|trunk| Some((trunk.name.as_str().into(), place(trunk.peer.as_ref()?))));
+    let names = places.filter(|(_, place): &(Arc<str>, Place)| place.peer().is_none());
+    Wanted { name_servers: plan.name_servers.clone(), places: names.collect() }
+}
+
+fn place(peer: &plan::Peer) -> Place {
+    let host = match &peer.address.host {
+        plan::Host::Address(address) => address.to_string(),
+        plan::Host::Name(name) => name.clone(),
+    };
+    Place { host, port: peer.address.port, transport: peer.transport.map(transport), secure: peer.secure }
+}
+
+/// What stands behind the `@` of what we send to a peer that is named.
+fn authority(peer: &plan::Peer) -> Option<String> {
+    let plan::Host::Name(_) = &peer.address.host else { return None };
+    let way = peer.transport.filter(|transport| *transport != plan::Transport::Udp);
+    let parameter = way.map(|transport| format!(";transport={}", transport.as_str())).unwrap_or_default();
+    Some(format!("{}{parameter}", peer.address))
+}
+
+fn trunk(trunk: &plan::Trunk, peers: Vec<Peer>, secret: Option<&String>) -> Trunk {
+    let named = trunk.peer.as_ref().and_then(|peer| match &peer.address.host {
+        plan::Host::Name(name) => Some(name.clone()),
+        plan::Host::Address(_) => None,
+    });
     Trunk {
-        name: trunk.name.as_str().into(),
-        peers: addresses.iter().map(|address| Peer { transport: over, address: *address }).collect(),
         from: trunk
             .networks
             .iter()
@@ -127,21 +192,17 @@ fn trunk(trunk: &plan::Trunk, service: &Service) -> Trunk {
         credentials: trunk.credentials.as_ref().zip(secret).map(|(credentials, password)| TrunkCredentials {
             user: credentials.user.clone(),
             password: password.clone(),
-            realm: None,
+            realm: credentials.realm.clone(),
         }),
-        from_domain: trunk.credentials.as_ref().and(trunk.peer.as_ref()).and_then(named_host),
+        from_domain: trunk.domain.clone().or(named),
+        authority: trunk.peer.as_ref().and_then(authority),
+        patience_ms: u32::try_from(trunk.failover_ms).unwrap_or(u32::MAX),
         options_ping_s: trunk.ping_ms.map_or(0, |ms| u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX)),
         max_calls: trunk.max_calls as usize,
+        calls_per_s: trunk.calls_per_s,
         register: trunk.register,
         rights: Rights { transfers: trunk.transfers, identity: trunk.trusts_identity },
-    }
-}
-
-/// A carrier that knows us by password has us as users of its name.
-fn named_host(peer: &plan::Peer) -> Option<String> {
-    match &peer.address.host {
-        plan::Host::Name(name) => Some(name.clone()),
-        plan::Host::Address(_) => None,
+        ..Trunk::new(trunk.name.as_str(), peers)
     }
 }
 
@@ -178,7 +239,7 @@ mod tests {
 
     #[test]
     fn at_a_carrier_that_has_a_name_we_are_users_of_that_name() {
-        let host = |plan: &plan::Plan| plan.trunks.values().next().and_then(|trunk| named_host(trunk.peer.as_ref()?));
+        let host = |plan: &plan::Plan| trunk(plan.trunks.values().next().unwrap(), Vec::new(), None).from_domain;
         assert_eq!(host(&plan("sip.carrier.example")).as_deref(), Some("sip.carrier.example"));
         assert_eq!(host(&plan("192.0.2.1")), None);
     }
@@ -188,7 +249,7 @@ mod tests {
         let plan = plan("sip.carrier.example");
         let carrier = TrunkName::from("carrier");
         let mut settings = Settings::new(&plan, &plan.listen);
-        settings.users = Arc::new([(carrier.clone(), "acme".to_owned())].into());
+        settings.plan = Some(Arc::new(plan));
         assert_eq!(settings.dialled(Some(&carrier), "acme", "+390212345678"), "+390212345678");
         assert_eq!(settings.dialled(Some(&carrier), "acme", ""), "acme");
         assert_eq!(settings.dialled(Some(&carrier), "+390287654321", "+390212345678"), "+390287654321");

@@ -50,7 +50,7 @@ const SHA256: &str = r#"Digest realm="tandem.test", nonce="n", algorithm=SHA-256
 const MD5: &str = r#"Digest realm="tandem.test", nonce="n", algorithm=MD5, qop="auth""#;
 
 #[test]
-fn a_challenge_is_answered_with_the_strongest_algorithm_at_most_twice() {
+fn a_challenge_is_answered_with_the_strongest_algorithm_and_once_more_when_the_nonce_is_stale() {
     let mut desk = Desk::new();
     desk.command(Command::SetTrunks(vec![carrier()]));
     desk.words();
@@ -70,7 +70,8 @@ fn a_challenge_is_answered_with_the_strongest_algorithm_at_most_twice() {
     assert_eq!((second.cseq().unwrap().number, second.call_id().unwrap()), (2, first.call_id().unwrap()));
     assert_ne!(second.via().unwrap().branch(), first.via().unwrap().branch());
     assert_eq!(second.body(), SDP.as_bytes());
-    reply(&mut desk, &second, 407, &[(Name::ProxyAuthenticate, SHA256)]);
+    let stale = format!("{SHA256}, stale=true");
+    reply(&mut desk, &second, 407, &[(Name::ProxyAuthenticate, &stale)]);
     assert_eq!(desk.next().method(), "ACK");
     let third = desk.next();
     assert!(third.header(Name::ProxyAuthorization).unwrap().contains("nc=00000002"));
@@ -133,7 +134,7 @@ fn a_dialog_that_the_carrier_began_never_sees_our_password() {
 fn the_next_peer_is_tried_when_one_is_out_of_order() {
     let mut desk = Desk::new();
     let mut two = carrier();
-    two.peers.push(Peer { transport: Transport::Udp, address: "192.0.2.60:5060".parse().unwrap() });
+    two.peers.push(Peer::new(Transport::Udp, "192.0.2.60:5060".parse().unwrap()));
     desk.command(Command::SetTrunks(vec![two]));
     call(&mut desk);
     let first = desk.next();
@@ -177,11 +178,11 @@ fn a_trunk_registers_with_another_switch_and_refreshes() {
     world.command(1, Command::SetAccounts(vec![account("alice", "secret")]));
     let to = super::world::address(1);
     let registering = Trunk { register: true, ..carrier() };
-    let registering = Trunk { peers: vec![Peer { transport: Transport::Udp, address: to }], ..registering };
+    let registering = Trunk { peers: vec![Peer::new(Transport::Udp, to)], ..registering };
     world.command(0, Command::SetTrunks(vec![registering]));
     assert_eq!(world.run(1_000), ["b: added sip:alice@127.0.0.1:5060", "a: carrier up"]);
     let seen = world.run(3_600_000);
-    assert_eq!(seen, ["b: refreshed sip:alice@127.0.0.1:5060"], "at 80 % of an hour");
+    assert_eq!(seen, ["b: refreshed sip:alice@127.0.0.1:5060"], "at 70 to 85 % of an hour");
     world.command(1, Command::RemoveAccount { user: "alice".into() });
     assert_eq!(world.run(2_900_000).first().map(String::as_str), Some("b: removed sip:alice@127.0.0.1:5060 ByCommand 0"));
     assert!(world.ladder.contains("401 REGISTER"));

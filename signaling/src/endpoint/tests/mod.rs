@@ -1,9 +1,11 @@
 //! The endpoint in simulated time.
 
 mod calls;
+mod carrier_registrations;
 mod carriers;
 mod desk;
 mod devices;
+mod failover;
 mod far;
 mod forks;
 mod glare;

@@ -66,15 +66,8 @@ pub(super) fn config(end: usize) -> EndpointConfig {
 /// A trunk that leads to another endpoint, and takes its calls.
 pub(super) fn trunk(name: &str, to: SocketAddr, transport: Transport) -> Trunk {
     Trunk {
-        name: name.into(),
-        peers: vec![Peer { transport, address: to }],
         from: vec![PeerMatch { ip: to.ip(), prefix: 32, port: None, transport: None }],
-        credentials: None,
-        from_domain: None,
-        options_ping_s: 0,
-        max_calls: 0,
-        register: false,
-        rights: Rights::default(),
+        ..Trunk::new(name, vec![Peer::new(transport, to)])
     }
 }
 
@@ -84,6 +77,7 @@ pub(super) fn account(user: &str, password: &str) -> Account {
         user: user.into(),
         ha1_md5: ha1.md5,
         ha1_sha256: ha1.sha256,
+        ha1_sha512_256: ha1.sha512_256,
         max_bindings: 4,
         rights: Rights { transfers: true, identity: true },
     }

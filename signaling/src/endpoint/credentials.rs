@@ -1,0 +1,107 @@
+//! Our password for a carrier: which challenges are answered, and with what (RFC 3261 section 22, RFC 8760).
+//!
+//! It is proved to nobody but the carrier's own addresses, in the realm that it is for, and not a second time to
+//! who has found it wrong.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::{Endpoint, client_transaction::new_branch, text::Token, trunk::Trunks};
+use crate::{
+    digest::Answered,
+    flow::Flow,
+    message::{AuthValue, Message, Name, RequestBuilder, auth_values},
+};
+
+impl Trunks {
+    /// Whether a challenge from this address may be answered with the trunk's password.
+    fn trusts(&self, name: &str, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.get(name).is_some_and(|state| {
+            let peer = state.trunk.peers.iter().any(|peer| peer.address.ip().to_canonical() == address);
+            peer || state.trunk.from.iter().any(|from| from.contains(address))
+        })
+    }
+}
+
+impl Endpoint {
+    /// The request again with credentials for a challenge of its trunk (RFC 3261 section 22.2), and
+    /// its branch. `None` when the challenge is not for us.
+    pub(super) fn with_credentials(
+        &mut self,
+        trunk: &str,
+        flow: Flow,
+        request: &Bytes,
+        response: &Message,
+        code: u16,
+    ) -> Option<(u64, Bytes)> {
+        let (branch, cnonce) = (self.random(), Token::new(self.random()));
+        let (asks, says) = match code {
+            401 => (Name::WwwAuthenticate, Name::Authorization),
+            _ => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
+        };
+        if !self.trunks.trusts(trunk, flow.remote.ip()) {
+            return None;
+        }
+        let request = Message::parse(request.clone()).ok()?;
+        let (_, state) = self.trunks.get_mut(trunk)?;
+        let credentials = state.trunk.credentials.as_ref()?;
+        // Who has seen our proof and asks again without calling it stale finds the password wrong (RFC 7616 section
+        // 3.3): asking once more would only lock the account.
+        let seen = |challenge: &AuthValue<'_>| {
+            let realm = challenge.get("realm");
+            request.auth_values(says).any(|proof| proof.get("realm") == realm)
+        };
+        let answered = state.digest.to(
+            response.auth_values(asks).filter(|challenge| is_stale(challenge) || !seen(challenge)),
+            credentials.realm.as_deref(),
+            (&credentials.user, &credentials.password),
+            (request.method(), request.request_uri()),
+            cnonce.as_str(),
+        );
+        let Answered::Value(value) = answered else { return None };
+        again(&request, branch, &[(says, &value)]).map(|message| (branch, message))
+    }
+}
+
+fn is_stale(challenge: &AuthValue<'_>) -> bool {
+    challenge.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true"))
+}
+
+/// A request of our own once more: new branch, next number, these headers in place of the old. Credentials take the
+/// place of those for the same realm only, so that several proxies can each have theirs.
+pub(super) fn again(request: &Message, branch: u64, changes: &[(Name, &str)]) -> Option<Bytes> {
+    let via = request.header(Name::Via)?;
+    let (before, _) = via.split_once(";branch=")?;
+    let cseq = request.cseq().ok()?.number.checked_add(1)?;
+    let mut builder = RequestBuilder::new(request.method(), request.request_uri())
+        .header(Name::Via, format_args!("{before};branch={};rport", new_branch(branch)));
+    let is_replaced = |known: Name, old: &str| {
+        let proof = matches!(known, Name::Authorization | Name::ProxyAuthorization);
+        changes.iter().any(|(changed, new)| known == *changed && (!proof || is_for_same_realm(old, new)))
+    };
+    for (written, value) in request.lines() {
+        let (written, value) = (str::from_utf8(written).ok()?, str::from_utf8(value).ok()?);
+        let known = Name::of(written.as_bytes());
+        builder = match known {
+            Name::Via | Name::ContentLength | Name::ContentType => builder,
+            Name::CSeq => builder.cseq(cseq),
+            _ if is_replaced(known, value) => builder,
+            _ => builder.header_named(written, value),
+        };
+    }
+    for (name, value) in changes {
+        builder = builder.header(*name, value);
+    }
+    match request.header(Name::ContentType) {
+        Some(kind) => builder.build_with_body(kind, request.body()).ok(),
+        None => builder.build().ok(),
+    }
+}
+
+/// Whether two credentials are for one realm: the newer takes the place of the older.
+fn is_for_same_realm(old: &str, new: &str) -> bool {
+    let realm = |value| auth_values(value).next().and_then(|credentials| credentials.get("realm"));
+    realm(old) == realm(new)
+}
