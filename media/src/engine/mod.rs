@@ -144,6 +144,16 @@ impl Engine {
         }
     }
 
+    /// Whether streams of two groups are on one thread, so that they can be joined.
+    #[must_use]
+    pub fn is_same_thread(&self, one: u64, other: u64) -> bool {
+        self.thread_of(one) == self.thread_of(other)
+    }
+
+    fn thread_of(&self, group: u64) -> usize {
+        usize::try_from(group % self.threads.len() as u64).unwrap_or(0)
+    }
+
     /// Opens the sockets of a new stream on `local`, one of the configured addresses. Streams of one
     /// `group` (a call) can be joined and recorded together.
     ///
@@ -172,7 +182,7 @@ impl Engine {
             }
         }
         let (port, (rtp, rtcp)) = bound.ok_or(OpenError::PortsExhausted(local))?;
-        let thread = usize::try_from(group % self.threads.len() as u64).unwrap_or(0);
+        let thread = self.thread_of(group);
         let order = Order::Open(Box::new(NewStream { id: stream, rtp, rtcp, seed: self.random.u64() }));
         if self.order(thread, order).is_err() {
             self.release(local, port);

@@ -1,5 +1,7 @@
 //! One live call: its core, its run of the plan, and what becomes of their outputs.
 
+mod consult;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use tandem_dialplan::{Input as RunInput, Output as RunOutput, Plan, Run};
@@ -373,6 +375,7 @@ impl LiveCall {
     /// Writes the record. The last thing that is done with a call.
     pub fn close(self, edges: &mut Edges) {
         if let Some(over) = self.over {
+            edges.media.forget(self.facts.call);
             edges.ledger.call_ended(over.cdr, &self.measured, self.facts.identity);
         }
     }
@@ -396,6 +399,7 @@ impl LiveCall {
             edges.floor.send(ToFloor::Finished { item, cause: Cause::Fault });
         }
         let facts = self.facts;
+        edges.media.forget(facts.call);
         let segment = Segment { state: SegmentState::Plan, agent: None, cause: None, from_at: facts.started_at, to_at: ended_at };
         let cdr = Cdr {
             call: facts.call,

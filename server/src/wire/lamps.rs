@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use tandem_switch::{
     call::LegStage,
+    id::CallId,
     name::{Extension, PartyNumber},
 };
 
@@ -80,6 +81,12 @@ impl Lamps {
         lamps
     }
 
+    /// A call that a device of the extension is on, if there is one.
+    #[must_use]
+    pub fn call_of(&self, extension: &Extension) -> Option<CallId> {
+        self.0.get(extension)?.first().map(|lamp| lamp.at.call)
+    }
+
     /// A device is done; all that the extension's devices still do.
     pub fn put_out(&mut self, extension: &Extension, at: LegRef) -> &[Lamp] {
         if let Some(lamps) = self.0.get_mut(extension) {
@@ -94,7 +101,7 @@ impl Lamps {
 
 #[cfg(test)]
 mod tests {
-    use tandem_switch::id::{CallId, LegId};
+    use tandem_switch::id::LegId;
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! The line loop: owns calls. Everything that concerns a call passes through here, one input at a time.
 
+mod consult;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -477,6 +479,7 @@ impl Line {
                 }
             }
             SipEvent::Transferred { at, by, to } => self.tell(at, Input::Transfer { leg: at.leg, by, to }),
+            SipEvent::Joined { at, by, with } => self.bring_together(at, by, with),
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
             SipEvent::Digit { at, digit } => self.tell(at, Input::Digit { leg: at.leg, digit }),
             SipEvent::Reachable { extension, reachable } => {
@@ -489,9 +492,12 @@ impl Line {
 
     fn arrived(&mut self, arrived: Arrived) {
         let now = self.edges.now.at;
+        let Arrived { invite, origin, from, display, to, identity, replaces } = arrived;
+        if let Some(replaced) = replaces {
+            return self.take_place(invite, &origin, replaced);
+        }
         let call = CallId(self.call_ids.next(now));
         let at = LegRef { call, leg: tandem_switch::id::LegId::CALLER };
-        let Arrived { invite, origin, from, display, to, identity } = arrived;
         let generation = self.service.generation;
         let started = CallStarted { call, origin: origin.clone(), from: from.clone(), to: to.clone(), generation, at: now };
         if !self.taking || !self.edges.ledger.call_started(started) {
@@ -501,6 +507,7 @@ impl Line {
         }
         METRICS.calls_started.inc();
         self.edges.sip.adopt(invite, at);
+        self.put_beside(call, &origin);
         let arrival = Arrival { call, origin, from, to, generation };
         let setup = Setup {
             arrival,

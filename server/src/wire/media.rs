@@ -13,7 +13,10 @@ use tandem_media::{
     contract::{Command, CommandError, Configure, Event, OpenError, Opened, Quality, StreamId},
     engine::Engine,
 };
-use tandem_switch::{id::RecordingId, step::Audio};
+use tandem_switch::{
+    id::{CallId, RecordingId},
+    step::Audio,
+};
 
 use super::{LegRef, line::Service};
 use crate::{metrics::METRICS, prompts::Prompts};
@@ -27,6 +30,8 @@ pub struct MediaEdge {
     streams: HashMap<LegRef, Open>,
     legs: HashMap<StreamId, LegRef>,
     next: u64,
+    /// Calls whose audio is handled where that of another call is, so that legs can move between them.
+    beside: HashMap<CallId, u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +79,15 @@ impl MediaEdge {
     #[must_use]
     pub fn new(engine: Engine, service: &Service) -> Self {
         let prompts = Arc::clone(&service.prompts);
-        let mut edge = Self { engine, prompts, silence: None, streams: HashMap::new(), legs: HashMap::new(), next: 1 };
+        let mut edge = Self {
+            engine,
+            prompts,
+            silence: None,
+            streams: HashMap::new(),
+            legs: HashMap::new(),
+            next: 1,
+            beside: HashMap::new(),
+        };
         edge.set_service(service);
         edge
     }
@@ -106,7 +119,7 @@ impl MediaEdge {
         }
         let stream = StreamId(self.next);
         self.next += 1;
-        let opened = self.engine.open(stream, leg.call.0, address)?;
+        let opened = self.engine.open(stream, self.place(leg.call), address)?;
         self.streams.insert(leg, Open { stream, opened });
         self.legs.insert(stream, leg);
         Ok(opened)
@@ -131,6 +144,34 @@ impl MediaEdge {
     #[must_use]
     pub fn is_open(&self, leg: LegRef) -> bool {
         self.streams.contains_key(&leg)
+    }
+
+    /// The audio of a call that begins is to be handled where that of another one is.
+    pub fn put_beside(&mut self, call: CallId, other: CallId) {
+        self.beside.insert(call, self.place(other));
+    }
+
+    /// A call is over.
+    pub fn forget(&mut self, call: CallId) {
+        self.beside.remove(&call);
+    }
+
+    /// Whether legs can move between two calls.
+    #[must_use]
+    pub fn are_beside(&self, one: CallId, other: CallId) -> bool {
+        self.engine.is_same_thread(self.place(one), self.place(other))
+    }
+
+    /// A leg is one of another call from now on.
+    pub fn move_leg(&mut self, from: LegRef, to: LegRef) {
+        if let Some(open) = self.streams.remove(&from) {
+            self.legs.insert(open.stream, to);
+            self.streams.insert(to, open);
+        }
+    }
+
+    fn place(&self, call: CallId) -> u64 {
+        self.beside.get(&call).copied().unwrap_or(call.0)
     }
 
     fn stream(&self, leg: LegRef) -> Option<StreamId> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Newcomer;
 use crate::{
     cause::Cause,
     cdr::{Cdr, Origin},
@@ -75,6 +76,19 @@ pub enum Input {
         /// What was dialled for it.
         to: PartyNumber,
     },
+    /// The party that a leg [talks to](super::Call::partner) goes to another call, and is that one's from now on.
+    /// Who is left is let go, and the call ends.
+    GivenAway {
+        /// Who is left.
+        by: LegId,
+    },
+    /// Somebody takes the place of a leg that [talks](super::Call::partner), and that one is let go.
+    Replaced {
+        /// Whose place.
+        leg: LegId,
+        /// Who takes it.
+        new: Newcomer,
+    },
     /// The floor says something.
     Floor(FloorSays),
     /// Somebody with the right to it ends the call.
@@ -86,8 +100,8 @@ pub enum Input {
     Tick,
 }
 
-/// What a call wants done. Every leg that was ever named in an output ends by `EndLeg`, `LegFailed` or
-/// `LegEnded`, exactly one of them.
+/// What a call wants done. Every leg that was ever named ends by `EndLeg`, `LegFailed` or `LegEnded`, exactly one
+/// of them, unless it was given away.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Tell the caller's side that it rings.

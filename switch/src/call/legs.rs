@@ -131,7 +131,9 @@ impl Legs {
                 current
             }
             Input::Digit { leg, digit } => leg == self.caller && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
-            Input::Transfer { leg, .. } => self.stage(leg) == Some(LegStage::Up),
+            Input::Transfer { leg, .. } | Input::GivenAway { by: leg } | Input::Replaced { leg, .. } => {
+                self.stage(leg) == Some(LegStage::Up)
+            }
             Input::Step(_) | Input::Routed(_) | Input::Floor(_) | Input::Hangup { .. } | Input::Tick => true,
         }
     }
@@ -188,11 +190,27 @@ impl Legs {
 
     /// A new leg; `None` when a call has used up its numbers.
     pub(super) fn invite(&mut self, target: Target, caller_id: PartyNumber) -> Option<LegId> {
-        self.last = self.last.checked_add(1)?;
-        let leg = LegId(self.last);
+        let leg = self.next()?;
+        self.last = leg.0;
         self.alive.push(Leg { id: leg, stage: LegStage::Invited, ear: Ear::Silence, held: false });
         self.say(Output::InviteLeg { leg, target, caller_id });
         Some(leg)
+    }
+
+    /// The name of the next leg; `None` when a call has used up its numbers.
+    pub(super) fn next(&self) -> Option<LegId> {
+        self.last.checked_add(1).map(LegId)
+    }
+
+    /// A leg that is up comes from elsewhere, with the name that is next.
+    pub(super) fn adopt(&mut self, leg: LegId, held: bool) {
+        self.last = leg.0;
+        self.alive.push(Leg { id: leg, stage: LegStage::Up, ear: Ear::Silence, held });
+    }
+
+    /// A leg goes elsewhere: it is none of ours any more.
+    pub(super) fn let_go(&mut self, leg: LegId) {
+        self.forget(leg);
     }
 
     /// Ends a leg, if it is not gone.

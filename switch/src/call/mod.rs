@@ -10,6 +10,7 @@
 //! what the call detail record will say.
 
 mod collect;
+mod consult;
 mod contract;
 mod dial;
 mod hold;
@@ -25,6 +26,7 @@ mod view;
 
 use std::{collections::VecDeque, sync::Arc};
 
+pub use consult::{Newcomer, Partner};
 pub use contract::{Arrival, CallSettings, Input, Output, TransferNews};
 pub use legs::LegStage;
 pub use view::{LegView, View};
@@ -203,7 +205,7 @@ impl Call {
             Doing::Collect(collecting) => self.collecting(at.now, collecting, &input),
             Doing::Queue(queueing) => self.queueing(at, queueing, input),
             Doing::Dial(dialling) => self.dialling(at, dialling, &input),
-            Doing::Talk(talk) => self.talking(at.now, talk, input),
+            Doing::Talk(talk) => self.talking(at, talk, input),
             Doing::AwaitReply { until } => self.awaiting_reply(at.now, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
         };

@@ -63,6 +63,11 @@ impl Call {
             Some(Item::Connected(item)) => self.floor(ToFloor::Finished { item, cause }),
             None => {}
         }
+        self.stop_recording();
+    }
+
+    /// Closes the recording, if there is one.
+    pub(super) fn stop_recording(&mut self) {
         if let Some(recording) = self.owed.recording.take() {
             self.legs.say(Output::StopRecord { recording });
         }

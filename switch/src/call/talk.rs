@@ -8,7 +8,6 @@ use crate::{
     link::LeaveReason,
     name::AgentName,
     step::StepOutcome,
-    time::Timestamp,
 };
 
 /// Two parties talk.
@@ -54,9 +53,12 @@ impl Call {
         Doing::Talk(talk)
     }
 
-    pub(super) fn talking(&mut self, now: Timestamp, talk: Talk, input: Input) -> Doing {
+    pub(super) fn talking(&mut self, at: &mut Moment<'_>, talk: Talk, input: Input) -> Doing {
+        let now = at.now;
         match input {
             Input::Transfer { leg, by, to } => self.begin_transfer(now, talk, leg, by, to),
+            Input::GivenAway { by } => self.give_away(now, talk, by),
+            Input::Replaced { leg, new } => self.replaced(at, talk, leg, new),
             Input::LegHeld { leg, held } => {
                 self.trace(if held { "hold" } else { "resume" }, leg.to_string());
                 self.settle_hold(now, &talk);

@@ -8,7 +8,7 @@
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
 
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, Output, TransferNews},
+    call::{Arrival, Call, CallSettings, Input, Newcomer, Output, TransferNews},
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
@@ -112,6 +112,13 @@ impl Ladder {
             ["leg", leg, "resumes"] => Input::LegHeld { leg: read_leg(leg), held: false },
             ["leg", leg, "transfers", to] => {
                 Input::Transfer { leg: read_leg(leg), by: read_origin(with.get("by").copied().unwrap_or("1001")), to: to.into() }
+            }
+            ["leg", leg, "is-left"] => Input::GivenAway { by: read_leg(leg) },
+            ["leg", leg, "replaced", number] => {
+                let (by_trunk, held) = (with.contains_key("trunk"), with.contains_key("held"));
+                let (is_same_party, next) = (with.contains_key("same"), self.call.next_leg().unwrap());
+                let new = Newcomer { leg: next, number: number.into(), by_trunk, held, is_same_party };
+                Input::Replaced { leg: read_leg(leg), new }
             }
             ["leg", leg, "presses", digit] => Input::Digit { leg: read_leg(leg), digit: digit.chars().next().unwrap() },
             ["leg", leg, "heard", play] => Input::Played { leg: read_leg(leg), play: play.parse().unwrap() },

@@ -101,7 +101,23 @@ impl Run {
         self.now = until;
     }
 
+    /// What the wiring does about legs that come from elsewhere and go there.
+    fn move_legs(&mut self, input: &Input) {
+        match input {
+            Input::GivenAway { by } => {
+                if let Some(partner) = self.call.partner(*by) {
+                    self.world.gives_away(partner.leg);
+                }
+            }
+            Input::Replaced { leg, new } if self.call.partner(*leg).is_some() && self.call.next_leg() == Some(new.leg) => {
+                self.world.takes_in(new.leg);
+            }
+            _ => {}
+        }
+    }
+
     fn tell(&mut self, input: Input) {
+        self.move_legs(&input);
         self.world.hear(&input);
         self.call.handle(self.now, input, &mut self.ids);
         self.drain();

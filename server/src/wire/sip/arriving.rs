@@ -15,10 +15,14 @@ use crate::metrics::METRICS;
 impl SipEdge {
     pub(super) fn invited(&mut self, mut invited: Invited) {
         let (invite, flow, max_forwards) = (invited.invite, invited.flow, invited.max_forwards);
-        if invited.replaces.is_some() {
-            // Calls cannot take each other's places yet; as a call of its own it would be somebody else's.
-            return self.command(Command::Reject { invite, code: 603, reason: String::new(), retry_after_s: None });
-        }
+        let replaces = match invited.replaces {
+            Some(replaced) => match self.invites.get(&replaced) {
+                Some(at) => Some(*at),
+                // Being set up, or gone: as a call of its own it would be somebody else's.
+                None => return self.command(Command::Reject { invite, code: 481, reason: String::new(), retry_after_s: None }),
+            },
+            None => None,
+        };
         let trunk: Option<TrunkName> = match &invited.source {
             Source::Trunk(name) => Some(name.as_ref().into()),
             Source::Account(_) => None,
@@ -33,9 +37,10 @@ impl SipEdge {
         leg.max_forwards = Some(max_forwards);
         leg.from_trunk = trunk.is_some();
         leg.is_withheld = invited.party.is_withheld;
+        leg.diverted_by = std::mem::take(&mut invited.party.diverted_by);
         self.arrived.insert(invite, leg);
         let dialled = self.settings.dialled(trunk.as_ref(), &invited.request_user, &invited.to_user);
-        let mut arrived = Box::new(arrived(&invited, dialled));
+        let mut arrived = Box::new(Arrived { replaces, ..arrived(&invited, dialled) });
         if let Some(trunk) = &trunk {
             arrived.from = self.settings.read_number(trunk, arrived.from);
             arrived.to = self.settings.read_number(trunk, arrived.to);
@@ -87,7 +92,7 @@ fn arrived(invited: &Invited, dialled: &str) -> Arrived {
         _ => from_display,
     };
     let (invite, display, to) = (InviteRef(invited.invite), text(display), number(dialled));
-    Arrived { invite, origin, from, display, to, identity: None }
+    Arrived { invite, origin, from, display, to, identity: None, replaces: None }
 }
 
 /// A number as the other side wrote it, without what no number has.

@@ -8,7 +8,7 @@ use tandem_media::{
     contract::{Configure, Format, LearnPolicy, OpenError},
 };
 use tandem_signaling::{
-    endpoint::InviteId,
+    endpoint::{Diverted, InviteId},
     sdp::{AudioCodec, Direction, LocalAudio, LocalSession, Negotiated, SdpOffer, SessionDescription},
 };
 use tandem_switch::cause::Cause;
@@ -26,6 +26,8 @@ pub(super) struct SipLeg {
     pub(super) from_trunk: bool,
     /// Its party does not want to be shown to others.
     pub(super) is_withheld: bool,
+    /// Who diverted its call before it came to us, as a trusted trunk says.
+    pub(super) diverted_by: Vec<Diverted>,
     /// What else can be tried, for a call through a carrier.
     pub(super) ways: Option<Ways>,
     incoming: bool,
@@ -82,6 +84,7 @@ impl SipLeg {
             max_forwards: None,
             from_trunk: false,
             is_withheld: false,
+            diverted_by: Vec::new(),
             ways: None,
             incoming: false,
             allowed,

@@ -113,6 +113,15 @@ pub enum SipEvent {
         /// What it dialled.
         to: PartyNumber,
     },
+    /// A leg wants the other party of its conversation brought together with that of another leg of the same party.
+    Joined {
+        /// Which asks.
+        at: LegRef,
+        /// Whose it is, proved.
+        by: Origin,
+        /// The other one.
+        with: LegRef,
+    },
     /// A key press that came as a message.
     Digit {
         /// On which leg.
@@ -146,6 +155,8 @@ pub struct Arrived {
     pub to: PartyNumber,
     /// What is known of a signed caller id; `None` where none is checked.
     pub identity: Option<CallerIdentity>,
+    /// The leg whose place it wants to take.
+    pub replaces: Option<LegRef>,
 }
 
 /// Names a call that is not taken yet.
@@ -265,6 +276,23 @@ impl SipEdge {
         if let Some(leg) = self.arrived.remove(&invite.0) {
             self.legs.insert(at, leg);
             self.invites.insert(invite.0, at);
+        }
+    }
+
+    /// Refuses a call that wants to take a place that it may not have (RFC 3891 section 3).
+    pub fn decline(&mut self, invite: InviteRef) {
+        self.arrived.remove(&invite.0);
+        self.command(Command::Reject { invite: invite.0, code: 603, reason: String::new(), retry_after_s: None });
+    }
+
+    /// A leg that is up is one of another call from now on.
+    pub fn move_leg(&mut self, from: LegRef, to: LegRef) {
+        let Some(mut leg) = self.legs.remove(&from) else { return };
+        leg.ways = None;
+        self.invites.insert(leg.invite, to);
+        self.legs.insert(to, leg);
+        if let Some(asked) = self.transfers.remove(&from) {
+            self.transfers.insert(to, asked);
         }
     }
 

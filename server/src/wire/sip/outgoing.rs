@@ -113,7 +113,10 @@ impl SipEdge {
     /// # Errors
     /// Its audio cannot be set up.
     pub(super) fn call(&mut self, at: LegRef, wish: Wish, caller: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
-        let Wish { target, from_user, from_display, party, mut headers, codecs, ways } = wish;
+        let Wish { target, from_user, from_display, mut party, mut headers, codecs, ways } = wish;
+        if let Some(caller) = self.legs.get(&caller) {
+            party.diverted_by.clone_from(&caller.diverted_by);
+        }
         let invite = self.endpoint.next_invite();
         let mut leg = SipLeg::outgoing(invite, codecs);
         leg.ways = ways;

@@ -1,7 +1,7 @@
 //! Transfers, between SIP and the calls: who asks for what, and what they are told.
 
 use tandem_signaling::endpoint::{Command, InviteId, Source, TransferTo};
-use tandem_switch::{call::TransferNews, cdr::Origin, name::PartyNumber};
+use tandem_switch::{call::TransferNews, cdr::Origin};
 
 use super::{SipEdge, SipEvent, arriving::number, causes};
 use crate::wire::LegRef;
@@ -16,19 +16,25 @@ pub(super) struct Asked {
 impl SipEdge {
     pub(super) fn transferred(&mut self, invite: InviteId, by: Source, to: TransferTo) {
         let at = self.invites.get(&invite).copied();
-        let to = match to {
-            TransferTo::Number(user) => number(&user),
-            TransferTo::Invitation(_) => PartyNumber::from(""),
-        };
-        let Some(at) = at.filter(|_| !to.as_str().is_empty()) else {
-            return self.command(Command::TransferProgress { invite, code: 480 });
-        };
         let by = match by {
             Source::Account(user) => Origin::Extension(user.as_ref().into()),
             Source::Trunk(name) => Origin::Trunk(name.as_ref().into()),
         };
+        let wish = at.and_then(|at| match to {
+            TransferTo::Number(user) => {
+                let to = number(&user);
+                (!to.as_str().is_empty()).then_some(SipEvent::Transferred { at, by, to })
+            }
+            TransferTo::Invitation(other) => {
+                let with = self.invites.get(&other).copied()?;
+                Some(SipEvent::Joined { at, by, with })
+            }
+        });
+        let Some((at, wish)) = at.zip(wish) else {
+            return self.command(Command::TransferProgress { invite, code: 480 });
+        };
         self.transfers.insert(at, Asked { invite, has_begun: false });
-        self.events.push_back(SipEvent::Transferred { at, by, to });
+        self.events.push_back(wish);
     }
 
     /// Tells whoever asked for a transfer how it goes.

@@ -1,7 +1,7 @@
 //! The dice: what a call is told next.
 
 use tandem_switch::{
-    call::Input,
+    call::{Input, Newcomer},
     cause::Cause,
     cdr::Origin,
     id::{ItemId, LegId, OfferId},
@@ -69,9 +69,18 @@ impl Dice {
             63..=92 => Input::Floor(self.floor(world)),
             93 if self.one_in(6) => Input::Hangup { cause: self.cause() },
             93..=94 => Input::Step(self.step()),
-            95 => Input::Routed("elsewhere".into()),
+            95 if self.one_in(2) => Input::GivenAway { by: self.leg(world) },
+            95 => Input::Replaced { leg: self.leg(world), new: self.newcomer(world) },
+            96 => Input::Routed("elsewhere".into()),
             _ => Input::Tick,
         }
+    }
+
+    fn newcomer(&mut self, world: &World) -> Newcomer {
+        // Mostly the name that is next.
+        let leg = LegId(world.last_leg().0 + 1 + u16::from(self.one_in(8)));
+        let (by_trunk, held, is_same_party) = (self.one_in(2), self.one_in(4), self.one_in(3));
+        Newcomer { leg, number: "1003".into(), by_trunk, held, is_same_party }
     }
 
     /// Any leg that ever was, and one that never was; mostly the last.

@@ -1,6 +1,6 @@
 //! What the rest of the switch would believe of a call, and what must never be asked of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_switch::{
     call::{Input, Output, TransferNews},
@@ -36,6 +36,8 @@ pub(super) struct World {
     item_states: BTreeMap<ItemId, Item>,
     /// All items, oldest first.
     pub(super) items: Vec<ItemId>,
+    /// Legs that are none of the call's any more.
+    given_away: BTreeSet<LegId>,
     pub(super) last_offer: u64,
     pub(super) last_play: u32,
     pub(super) accepted: Option<OfferId>,
@@ -58,7 +60,7 @@ impl World {
     }
 
     pub(super) fn alive_legs(&self) -> Vec<LegId> {
-        self.legs.iter().filter(|(_, (alive, _))| *alive).map(|(leg, _)| *leg).collect()
+        self.legs.iter().filter(|(leg, (alive, _))| *alive && !self.given_away.contains(leg)).map(|(leg, _)| *leg).collect()
     }
 
     fn alive(&self, leg: LegId) -> bool {
@@ -73,6 +75,16 @@ impl World {
         if let Some((alive, _)) = self.legs.get_mut(&leg) {
             *alive = false;
         }
+    }
+
+    /// A leg goes to another call: it is to be parted, and not to be ended.
+    pub(super) fn gives_away(&mut self, leg: LegId) {
+        self.given_away.insert(leg);
+    }
+
+    /// A leg comes from another call, and is up.
+    pub(super) fn takes_in(&mut self, leg: LegId) {
+        assert!(self.legs.insert(leg, (true, None)).is_none(), "{leg} twice");
     }
 
     /// What an input says of the world, before the call hears it.
@@ -140,7 +152,7 @@ impl World {
                 assert!(self.legs.insert(*leg, (true, None)).is_none(), "{leg} twice");
             }
             Output::EndLeg { leg, .. } => {
-                assert!(self.alive(*leg), "{leg} ended twice");
+                assert!(self.alive(*leg) && !self.given_away.contains(leg), "{leg} ended twice");
                 assert_eq!(self.joined(*leg), None, "{leg} ended while joined");
                 self.bury(*leg);
             }
