@@ -14,5 +14,6 @@ pub mod switch;
 pub mod tone;
 pub mod wait;
 pub mod watcher;
+pub mod ways;
 pub mod web;
 pub mod words;

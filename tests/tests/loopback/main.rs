@@ -28,6 +28,11 @@ use tandem_tests::tone::{self, Heard};
 /// A plan with short times; see there.
 const TEAM: &str = include_str!("../../plans/team.kdl");
 
+/// The same with HTTP in TLS as well.
+fn with_https() -> String {
+    TEAM.replace("    http ", "    https \"127.0.0.1:8443\"\n    http ")
+}
+
 /// A shipped prompt, as `en/welcome`.
 fn prompt(name: &str) -> Heard {
     tone::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../dialplans/prompts/{name}.wav")), 0)
