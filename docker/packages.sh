@@ -6,7 +6,10 @@
 set -euo pipefail
 
 run=(gcc libc6-dev make pkg-config libopus-dev ca-certificates)
-test=("${run[@]}" git dnsmasq-base postgresql-15 sip-tester baresip-core libspandsp2 sox espeak-ng python3 python3-websockets procps curl util-linux)
+test=("${run[@]}" git dnsmasq-base postgresql-15 sip-tester baresip-core libspandsp2 sox espeak-ng python3 python3-websockets procps curl util-linux
+    chromium-headless-shell kamailio kamailio-tls-modules kamailio-websocket-modules)
+# npm comes with some packages of node, too.
+command -v npm >/dev/null || test+=(npm)
 prompts=(flite espeak-ng sox python3 python3-numpy)
 
 case "${1:-run}" in

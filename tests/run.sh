@@ -25,6 +25,9 @@ built=$($cargo build --locked --quiet -p tandem --message-format json-render-dia
 TANDEM_TEST_PROGRAM=$(grep -o '"executable":"[^"]*"' <<<"$built" | tail -n 1 | cut -d '"' -f 4)
 export TANDEM_TEST_PROGRAM
 
+say "libraries of the browser tests"
+tests/browser/install.sh || exit 1
+
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 status=0
 run() {

@@ -261,6 +261,16 @@ pub enum Command {
         /// How long, in ms; held to 40 to 6000.
         duration_ms: u16,
     },
+    /// The party of a stream pressed a key and said so outside its audio: the partner is sent it as
+    /// [`SendDigit`](Self::SendDigit) would. Nothing without a partner, or when it hears itself.
+    RelayDigit {
+        /// Of whom.
+        stream: StreamId,
+        /// As there.
+        digit: char,
+        /// As there.
+        duration_ms: u16,
+    },
     /// The stream ends: RTCP BYE, sockets closed, port to rest, `Closed` told. Recordings go on without
     /// it. Always taken: when the thread is busy it is kept and sent with one of the next commands.
     Close {

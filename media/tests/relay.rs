@@ -235,6 +235,29 @@ fn a_key_press_is_sent_with_three_ends_and_audio_gives_way() {
     assert_eq!(heard[8].payload[2..], 800u16.to_be_bytes());
 }
 
+simulated_clock!(RELAY_DIGIT, relay_digit);
+#[test]
+fn a_key_that_was_pressed_outside_the_audio_is_sent_to_the_partner_only() {
+    let mut bench = Bench::new(20, relay_digit);
+    let (mut a, mut b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcmu));
+    // Nobody hears it: no partner yet, and none that hears itself.
+    bench.command(Command::RelayDigit { stream: a.stream, digit: '1', duration_ms: 40 });
+    bench.command(Command::Echo { stream: a.stream });
+    bench.command(Command::RelayDigit { stream: a.stream, digit: '2', duration_ms: 40 });
+    bench.join(&a, &b);
+    bench.command(Command::RelayDigit { stream: a.stream, digit: '7', duration_ms: 100 });
+    let mut heard = Vec::new();
+    for _ in 0..8 {
+        heard.push(b.receive());
+        RELAY_DIGIT.advance_ms(20);
+    }
+    assert!(heard.iter().all(|p| p.header.payload_type == 101 && p.payload[0] == 7));
+    assert_eq!(heard.iter().filter(|p| p.payload[1] & 0x80 != 0).count(), 3);
+    b.send_tone(400.0);
+    assert_eq!(a.receive().header.payload_type, 0, "who pressed it hears nothing of it");
+    a.send_tone(400.0);
+}
+
 /// A tone from each side must arrive at the other in its codec.
 fn transcoded(host: u8, clock: &support::Clock, read: fn() -> std::time::Instant, left: Codec, right: Codec, ptime_ms: u8) {
     let mut bench = Bench::new(host, read);

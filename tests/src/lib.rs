@@ -3,6 +3,8 @@
 //! Each switch under test has a loopback address of its own (127.x.y.1), so tests run beside each other
 //! on the ordinary ports.
 
+pub mod browser;
+pub mod echo;
 pub mod ground;
 pub mod journal;
 pub mod names;
@@ -14,5 +16,6 @@ pub mod switch;
 pub mod tone;
 pub mod wait;
 pub mod watcher;
+pub mod ways;
 pub mod web;
 pub mod words;

@@ -22,6 +22,7 @@ impl Worker {
             | Command::StopPlay { stream }
             | Command::Echo { stream }
             | Command::SendDigit { stream, .. }
+            | Command::RelayDigit { stream, .. }
             | Command::Close { stream } => stream,
             Command::Join { a, .. } => a,
             Command::Record { left, .. } => left,
@@ -60,13 +61,21 @@ impl Worker {
                 self.play(slot, Some(Player::new(tone, true, None)));
             }
             Command::StopPlay { .. } => self.play(slot, None),
-            Command::SendDigit { digit, duration_ms, .. } => {
-                let negotiated = stream.outbound.format.is_some_and(|f| f.dtmf_payload_type.is_some());
-                if negotiated && stream.outbound.digits.push(digit, duration_ms) {
-                    self.start_pacing(slot);
+            Command::SendDigit { digit, duration_ms, .. } => self.send_digit(slot, digit, duration_ms),
+            Command::RelayDigit { digit, duration_ms, .. } => {
+                if let Some(partner) = stream.partner.filter(|partner| *partner != slot) {
+                    self.send_digit(partner, digit, duration_ms);
                 }
             }
             Command::Record { .. } | Command::PauseRecord { .. } | Command::StopRecord { .. } | Command::Close { .. } => {}
+        }
+    }
+
+    fn send_digit(&mut self, slot: usize, digit: char, duration_ms: u16) {
+        let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
+        let negotiated = stream.outbound.format.is_some_and(|f| f.dtmf_payload_type.is_some());
+        if negotiated && !stream.faulty && stream.outbound.digits.push(digit, duration_ms) {
+            self.start_pacing(slot);
         }
     }
 

@@ -271,6 +271,7 @@ impl Engine {
             | Command::StopPlay { stream }
             | Command::Echo { stream }
             | Command::SendDigit { stream, .. }
+            | Command::RelayDigit { stream, .. }
             | Command::Close { stream } => Ok(of(stream)?.thread),
         }
     }

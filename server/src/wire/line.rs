@@ -481,7 +481,10 @@ impl Line {
             SipEvent::Transferred { at, by, to } => self.tell(at, Input::Transfer { leg: at.leg, by, to }),
             SipEvent::Joined { at, by, with } => self.bring_together(at, by, with),
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
-            SipEvent::Digit { at, digit } => self.tell(at, Input::Digit { leg: at.leg, digit }),
+            SipEvent::Digit { at, digit, duration_ms } => {
+                self.edges.media.relay_digit(at, digit, u16::try_from(duration_ms).unwrap_or(u16::MAX));
+                self.tell(at, Input::Digit { leg: at.leg, digit });
+            }
             SipEvent::Reachable { extension, reachable } => {
                 let agent = extension.as_str().into();
                 self.edges.floor.send(ToFloor::DeviceReachable { agent, reachable });

@@ -214,6 +214,11 @@ impl MediaEdge {
         self.with(leg, |stream| Command::Echo { stream });
     }
 
+    /// The leg's party pressed a key and said so in a message: its partner hears of it.
+    pub fn relay_digit(&mut self, leg: LegRef, digit: char, duration_ms: u16) {
+        self.with(leg, |stream| Command::RelayDigit { stream, digit, duration_ms });
+    }
+
     /// Two legs hear each other.
     pub fn join(&mut self, left: LegRef, right: LegRef) {
         if let (Some(a), Some(b)) = (self.stream(left), self.stream(right)) {

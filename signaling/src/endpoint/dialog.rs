@@ -107,13 +107,15 @@ impl Dialog {
         *from_tag == *self.remote_tag && *call_id == *self.call_id
     }
 
-    /// Takes a request's CSeq number; `false` when it is not newer (RFC 3261 section 12.2.2).
+    /// Takes the CSeq number of a new request; `false` when it is lower than one before (RFC 3261 section 12.2.2).
+    /// The same number once more is not: some phones do not count the request by which they answered a challenge,
+    /// and their BYE would never be taken.
     pub(super) fn take_cseq(&mut self, number: u32) -> bool {
-        let newer = self.remote_cseq.is_none_or(|last| number > last);
-        if newer {
+        let in_order = self.remote_cseq.is_none_or(|last| number >= last);
+        if in_order {
             self.remote_cseq = Some(number);
         }
-        newer
+        in_order
     }
 
     /// A new Contact of the other side (target refresh), and the way it came.

@@ -8,6 +8,7 @@ use super::{
     invitation::{Exchange, Invitation, Phase},
     receive::{ACCEPT, options_headers},
     refer,
+    refer::Goodbye,
     server_transaction::Incoming,
     text::phrase,
 };
@@ -31,8 +32,8 @@ impl Endpoint {
         if method != Method::Bye && !room {
             return self.overloaded(flow, message);
         }
-        let newer = invitation.dialog_at(dialog).is_some_and(|(dialog, _)| dialog.take_cseq(incoming.cseq));
-        if !newer {
+        let in_order = invitation.dialog_at(dialog).is_some_and(|(dialog, _)| dialog.take_cseq(incoming.cseq));
+        if !in_order {
             // RFC 3261 section 12.2.2.
             return self.answer(incoming, 500, |builder| builder);
         }
@@ -88,6 +89,9 @@ impl Endpoint {
             && let Some(dialog) = &mut gone.dialog
         {
             let trunk = gone.trunk.take().filter(|_| dialog.ours);
+            if self.has_news_to_tell(invite) {
+                return self.hang_up_behind_news(*gone, Goodbye { reason, trunk });
+            }
             self.send_bye(dialog, reason, trunk);
             self.keep_for_referral(*gone);
         }

@@ -38,6 +38,17 @@ pub(super) struct Referral {
     is_busy: bool,
     end_at: Ms,
     alarm: Alarm,
+    /// The BYE that waits until nothing is on its way: phones forget a transfer with its call.
+    goodbye: Option<Goodbye>,
+}
+
+/// How a call ends that we end.
+#[derive(Debug)]
+pub(super) struct Goodbye {
+    /// What its Reason says.
+    pub(super) reason: Option<String>,
+    /// Whose credentials may answer a challenge.
+    pub(super) trunk: Option<std::sync::Arc<str>>,
 }
 
 impl Referral {
@@ -142,9 +153,9 @@ impl Endpoint {
         if subscribes {
             let Some(invitation) = self.invites.get_mut(&invite) else { return };
             let id = std::mem::replace(&mut invitation.was_referred, true).then_some(incoming.cseq);
-            let (code, is_news, is_busy) = (impossible.unwrap_or(100), true, false);
+            let (code, is_news, is_busy, goodbye) = (impossible.unwrap_or(100), true, false, None);
             let end_at = self.now + SUBSCRIBED_MS;
-            let mut referral = Referral { dialog: None, id, code, is_news, is_busy, end_at, alarm: Alarm::new() };
+            let mut referral = Referral { dialog: None, id, code, is_news, is_busy, end_at, alarm: Alarm::new(), goodbye };
             self.timers.set(&mut referral.alarm, end_at, Owner::Referral(invite));
             self.referrals.insert(invite, referral);
             self.notify_referrer(invite);
@@ -228,12 +239,33 @@ impl Endpoint {
         }
     }
 
+    /// Whether a NOTIFY is on its way, or the next one behind it.
+    pub(super) fn has_news_to_tell(&self, invite: InviteId) -> bool {
+        self.referrals.get(&invite).is_some_and(|referral| referral.is_busy)
+    }
+
+    /// Ends a call of ours when what is to be told about its transfer was heard.
+    pub(super) fn hang_up_behind_news(&mut self, gone: Invitation, goodbye: Goodbye) {
+        if let Some(referral) = self.referrals.get_mut(&gone.id) {
+            (referral.dialog, referral.goodbye) = (gone.dialog, Some(goodbye));
+        }
+    }
+
     /// A NOTIFY was answered, or found no answer. Who does not take it wants to hear no more (RFC 6665 section 4.2.2).
     pub(super) fn referrer_replied(&mut self, invite: InviteId, code: u16) {
         let now = self.now;
         let Some(referral) = self.referrals.get_mut(&invite) else { return };
         referral.is_busy = false;
-        if code >= 300 || !referral.goes_on(now) {
+        let is_over = code >= 300 || !referral.goes_on(now);
+        if (is_over || !referral.is_news)
+            && let Some((goodbye, mut dialog)) = referral.goodbye.take().zip(referral.dialog.take())
+        {
+            self.send_bye(&mut dialog, goodbye.reason, goodbye.trunk);
+            if let Some(referral) = self.referrals.get_mut(&invite) {
+                referral.dialog = Some(dialog);
+            }
+        }
+        if is_over {
             self.referrals.remove(&invite);
         } else {
             self.notify_referrer(invite);

@@ -1,5 +1,6 @@
 //! The built program on real sockets, with phones and carriers that others wrote.
 
+mod browsers;
 mod capture;
 mod commands;
 mod crowd;
@@ -27,6 +28,11 @@ use tandem_tests::tone::{self, Heard};
 
 /// A plan with short times; see there.
 const TEAM: &str = include_str!("../../plans/team.kdl");
+
+/// The same with HTTP in TLS as well.
+fn with_https() -> String {
+    TEAM.replace("    http ", "    https \"127.0.0.1:8443\"\n    http ")
+}
 
 /// A shipped prompt, as `en/welcome`.
 fn prompt(name: &str) -> Heard {

@@ -12,9 +12,8 @@ use tandem_tests::{phone::Phone, switch::Switch, wait, web::WebPhone, words::Wor
 
 use crate::{TEAM, tells};
 
-/// The plan with HTTP in TLS as well.
 fn with_https() -> Switch {
-    Switch::with_plan(&TEAM.replace("    http ", "    https \"127.0.0.1:8443\"\n    http "))
+    Switch::with_plan(&crate::with_https())
 }
 
 fn urls(switch: &Switch) -> [String; 2] {

@@ -128,6 +128,8 @@ pub enum SipEvent {
         at: LegRef,
         /// Which key.
         digit: char,
+        /// How long, in ms.
+        duration_ms: u32,
     },
     /// Devices of an extension came, or the last one went.
     Reachable {
@@ -454,9 +456,9 @@ impl SipEdge {
             }
             Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
             Event::Transferred { invite, by, to } => self.transferred(invite, by, to),
-            Event::InfoDigit { invite, digit, .. } => {
+            Event::InfoDigit { invite, digit, duration_ms } => {
                 if let Some(at) = self.invites.get(&invite).copied() {
-                    self.events.push_back(SipEvent::Digit { at, digit });
+                    self.events.push_back(SipEvent::Digit { at, digit, duration_ms });
                 }
             }
             Event::ReofferAnswered { .. } | Event::ReofferRejected { .. } => {}

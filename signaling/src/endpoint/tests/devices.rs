@@ -284,8 +284,8 @@ fn an_offer_of_ours_is_answered_in_the_ack_and_then_digits_come() {
     assert_eq!(desk.code(), 200);
     send(&mut desk, &mut phone, "UPDATE", 10, "", "");
     assert_eq!(desk.code(), 200);
-    send(&mut desk, &mut phone, "INFO", 10, relay, "Signal=1");
-    assert_eq!(desk.code(), 500, "the number is not newer");
+    send(&mut desk, &mut phone, "INFO", 9, relay, "Signal=1");
+    assert_eq!(desk.code(), 500, "the number is lower");
     send(&mut desk, &mut phone, "MESSAGE", 11, "", "");
     assert_eq!(desk.code(), 403);
     send(&mut desk, &mut phone, "UPDATE", 12, "application/sdp", SDP);

@@ -190,11 +190,42 @@ fn a_call_that_we_end_gets_its_last_word_too() {
     let (first, _) = notified(&mut desk);
     progress(&mut desk, alice.invite, 200);
     desk.command(Command::End { invite: alice.invite, code: 200, reason: String::new() });
-    assert_eq!(desk.next().method(), "BYE");
+    assert!(desk.sent.is_empty(), "phones forget a transfer with its call: the BYE waits");
     alice.reply(&mut desk, &first, 200);
     let (last, words) = notified(&mut desk);
-    assert_eq!((words.as_str(), last.cseq().unwrap().number), ("refer terminated;reason=noresource SIP/2.0 200 OK", 3));
+    assert_eq!((words.as_str(), last.cseq().unwrap().number), ("refer terminated;reason=noresource SIP/2.0 200 OK", 2));
+    alice.reply(&mut desk, &last, 200);
+    let bye = desk.next();
+    assert_eq!((bye.method(), bye.cseq().unwrap().number), ("BYE", 3));
     nothing_left(&mut desk, &mut alice);
+}
+
+#[test]
+fn a_call_that_we_end_is_hung_up_though_nobody_takes_the_last_word() {
+    let mut desk = Desk::new();
+    let mut alice = Talker::new(&mut desk, "alice", "secret", 7);
+    alice.refer(&mut desk, &[("Refer-To", "sip:1002@tandem.test")]);
+    let _unanswered = notified(&mut desk);
+    desk.command(Command::End { invite: alice.invite, code: 200, reason: String::new() });
+    desk.pass(40_000);
+    assert_eq!(desk.sent.pop_back().unwrap().1.method(), "BYE");
+    desk.sent.clear();
+    nothing_left(&mut desk, &mut alice);
+}
+
+#[test]
+fn a_phone_that_does_not_count_the_request_that_answered_a_challenge_can_hang_up() {
+    let mut desk = Desk::new();
+    let mut alice = Talker::new(&mut desk, "alice", "secret", 7);
+    assert_eq!(alice.refer(&mut desk, &[("Refer-To", "sip:1002@tandem.test"), ("Refer-Sub", "false")]).code(), Some(202));
+    desk.events.clear();
+    alice.phone.cseq -= 2;
+    let older = alice.request("BYE", &[]);
+    desk.receive(alice.phone.flow, older);
+    assert_eq!(desk.next().code(), Some(500), "lower is out of order");
+    let same = alice.request("BYE", &[]);
+    desk.receive(alice.phone.flow, same);
+    assert_eq!(desk.next().code(), Some(200));
 }
 
 #[test]
