@@ -4,6 +4,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpStream},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -79,6 +80,7 @@ impl Browser {
             .args(["--disable-background-timer-throttling", "--disable-renderer-backgrounding"])
             .arg(format!("--user-data-dir={}", folder.display()))
             .arg("about:blank")
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -124,7 +126,9 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _already_gone = self.child.kill();
+        // What was started is a script, and the browser its child: both are in a group of their own.
+        let group = format!("-{}", self.child.id());
+        let _already_gone = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _reaped = self.child.wait();
     }
 }
@@ -224,6 +228,27 @@ impl WebRtcPhone {
             }
             thread::park_timeout(std::time::Duration::from_millis(40));
         }
+    }
+
+    /// Waits until its log says all of these, in whatever order, behind what was waited for last.
+    ///
+    /// # Panics
+    /// When they do not come in time.
+    #[track_caller]
+    pub fn until_each(&mut self, words: &[&str]) {
+        let (read, name) = (self.read, self.name.clone());
+        self.read += wait::until(&format!("{name}: {words:?}"), wait::SOON, || {
+            let mut left = words.to_vec();
+            for (count, said) in self.log().iter().skip(read).enumerate() {
+                if let Some(at) = left.iter().position(|word| word == said) {
+                    left.swap_remove(at);
+                }
+                if left.is_empty() {
+                    return Some(count + 1);
+                }
+            }
+            None
+        });
     }
 
     /// Whether its log says so by now, behind what was waited for last.

@@ -56,6 +56,7 @@ fn does_what_a_phone_does(library: Library) {
     is_busy_and_finds_others_busy(&switch, &mut page, &mut desk);
     gives_up_and_is_given_up(&switch, &mut page, &mut desk);
     hands_over(&switch, &mut page, &mut desk);
+    brings_two_together(&switch, &mut page, &mut desk);
     page.does("leave()");
     page.until("UNREGISTERED");
     wait::until_true("the extension is gone", || switch.agent(PAGE)["reachable"] == false);
@@ -168,4 +169,29 @@ fn hands_over(switch: &Switch, page: &mut WebRtcPhone, desk: &mut Phone) {
     desk.until_heard(OTHER_HZ, 0.5);
     desk.hang_up();
     tells(&record(switch, 8), &[("from", DESK), ("answered_by", OTHER), ("cause", "normal"), ("blame", "caller")]);
+}
+
+/// Consult: on the line with the desk phone, the page asks another one, and leaves the two to each other.
+fn brings_two_together(switch: &Switch, page: &mut WebRtcPhone, desk: &mut Phone) {
+    let other = Phone::of(switch, OTHER).hz(OTHER_HZ).answers().start(switch);
+    desk.expect("CALL_CLOSED");
+    desk.dial(PAGE);
+    page.until(&format!("INCOMING {DESK}"));
+    page.does("answer()");
+    page.until("UP");
+    page.does("hold()");
+    page.until("HELD");
+    page.does(&format!("call('{OTHER}')"));
+    page.until("UP");
+    let before = (desk.heard().seconds(), other.heard().seconds());
+    page.does("join()");
+    page.until_each(&["TRANSFERRED 200", "ENDED BY remote", "ENDED BY remote"]);
+    wait::until_true("the desk phone hears the other", || desk.heard().after(before.0).seconds_of(OTHER_HZ) >= 0.5);
+    wait::until_true("the other hears the desk phone", || other.heard().after(before.1).seconds_of(HZ) >= 0.5);
+    // The call that the page asked the other in is over, the one that it was called in goes on.
+    tells(&record(switch, 9), &[("from", PAGE), ("answered_by", OTHER), ("cause", "normal"), ("blame", "caller")]);
+    desk.hang_up();
+    // The newest began last.
+    let older = switch.until_cdrs(&format!("number={PAGE}"), 10).remove(1);
+    tells(&older, &[("from", DESK), ("answered_by", OTHER), ("cause", "normal"), ("blame", "caller")]);
 }
