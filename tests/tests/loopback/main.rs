@@ -7,6 +7,7 @@ mod crowd;
 mod endings;
 mod first_call;
 mod identity;
+mod kamailio;
 mod legs;
 mod media;
 mod queue;
