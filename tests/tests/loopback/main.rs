@@ -15,6 +15,7 @@ mod queue;
 mod registration;
 mod restart;
 mod signals;
+mod sipp;
 mod stopping;
 mod torture;
 mod transfer;
