@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -55,7 +55,6 @@ pub struct Browser {
     path: String,
     /// The page that its phones are made in: of the switch itself, as an agent's would be.
     page: String,
-    url: String,
 }
 
 impl Browser {
@@ -91,7 +90,6 @@ impl Browser {
             control: ([127, 0, 0, 1], 0).into(),
             path: String::new(),
             page: format!("https://{}:8443/healthz", switch.sip.ip()),
-            url: format!("wss://{}:8443/sip", switch.sip.ip()),
         };
         let (port, path) = wait::until("the browser's control port", wait::SOON, || {
             assert!(browser.child.try_wait().expect("our child").is_none(), "the browser is gone: {}", folder.display());
@@ -104,24 +102,47 @@ impl Browser {
         browser
     }
 
-    /// A phone in a page of its own, registered by WSS.
+    /// A phone of an extension of the switch, in a page of its own, registered by WSS.
+    #[must_use]
+    #[track_caller]
+    pub fn phone(&self, switch: &Switch, library: Library, user: &str) -> WebRtcPhone {
+        let host = switch.sip.ip().to_string();
+        let url = format!("wss://{host}:8443/sip");
+        let account = Account { url, host, user: user.to_owned(), password: switch.password(user) };
+        self.phone_of(&account, switch.ground.device(), library)
+    }
+
+    /// A phone of any account, whose audio is at an address.
     ///
     /// # Panics
     /// When the browser does not do what it is told.
     #[must_use]
     #[track_caller]
-    pub fn phone(&self, switch: &Switch, library: Library, user: &str) -> WebRtcPhone {
-        let echo = Echo::at(switch.ground.device());
+    pub fn phone_of(&self, account: &Account, audio: IpAddr, library: Library) -> WebRtcPhone {
+        let echo = Echo::at(audio);
         let mut page = Page::open(self.control, &self.path, &self.page);
-        let (ip, port) = (echo.at.ip(), echo.at.port());
-        page.evaluate(&format!("window.audio = {}", json!({ "ip": ip, "port": port })));
+        page.evaluate(&format!("window.audio = {}", json!({ "ip": audio, "port": echo.at.port() })));
         page.evaluate(&(library.script() + ";0"));
-        let setup = json!({ "url": self.url, "user": user, "host": switch.sip.ip(), "password": switch.password(user) });
+        let Account { url, host, user, password } = account;
+        let setup = json!({ "url": url, "user": user, "host": host, "password": password });
         page.evaluate(&format!("void start({setup})"));
         let mut phone = WebRtcPhone { page, echo, read: 0, name: format!("{library:?} {user}") };
         phone.until("REGISTERED");
         phone
     }
+}
+
+/// Who a phone in a page is, and where it connects to.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The WebSocket.
+    pub url: String,
+    /// The domain of its address.
+    pub host: String,
+    /// The name in its address.
+    pub user: String,
+    /// The password.
+    pub password: String,
 }
 
 impl Drop for Browser {

@@ -7,6 +7,7 @@ pub mod browser;
 pub mod echo;
 pub mod ground;
 pub mod journal;
+pub mod kamailio;
 pub mod names;
 pub mod phone;
 pub mod ports;

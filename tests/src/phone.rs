@@ -6,7 +6,7 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -33,11 +33,17 @@ impl Setup {
     /// A phone for an extension: PCMU over UDP, a tone of 600 Hz, answered by hand.
     #[must_use]
     pub fn new(switch: &Switch, user: &str) -> Self {
-        let (password, folder) = (switch.password(user), switch.ground.join(format!("phone-{user}")));
+        let folder = switch.ground.join(format!("phone-{user}"));
+        Self::elsewhere(switch.sip.ip(), user, &switch.password(user), folder)
+    }
+
+    /// A phone of another server, at the usual ports of its address.
+    #[must_use]
+    pub fn elsewhere(server: IpAddr, user: &str, password: &str, folder: PathBuf) -> Self {
         Self {
             user: user.to_owned(),
-            password,
-            switch: switch.sip,
+            password: password.to_owned(),
+            switch: SocketAddr::new(server, 0),
             folder,
             hz: 600.0,
             codec: "PCMU",
@@ -72,6 +78,12 @@ impl Setup {
     pub const fn over(mut self, transport: &'static str) -> Self {
         self.transport = transport;
         self
+    }
+
+    /// Starts it and does not wait for anything.
+    #[must_use]
+    pub fn start_there(self) -> Phone {
+        Phone::start(self)
     }
 
     /// Starts it and waits until `switch` knows that it is there.

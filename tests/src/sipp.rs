@@ -47,14 +47,30 @@ impl Script {
         Self::at(SocketAddr::new(switch.ground.carrier(), PORT), scenario, switch.sip, &switch.ground)
     }
 
+    /// A scenario of SIPp's own (`uac`, `uas`, …), as it prints it, from the network of the carrier.
+    ///
+    /// # Panics
+    /// When SIPp has no such scenario.
+    #[must_use]
+    pub fn built_in(scenario: &str, switch: &Switch) -> Self {
+        let out = Command::new("sipp").args(["-sd", scenario]).output().expect("sipp is installed (docker/packages.sh test)");
+        let text = String::from_utf8(out.stdout).expect("text");
+        assert!(text.contains("<scenario"), "SIPp has no {scenario}");
+        Self::of_text(SocketAddr::new(switch.ground.carrier(), PORT), scenario, text, switch.sip, &switch.ground)
+    }
+
     fn at(own: SocketAddr, scenario: &str, switch: SocketAddr, ground: &Ground) -> Self {
+        Self::of_text(own, scenario, read(scenario), switch, ground)
+    }
+
+    fn of_text(own: SocketAddr, scenario: &str, text: String, switch: SocketAddr, ground: &Ground) -> Self {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         Self {
             name: format!("{scenario}-{number}"),
             folder: ground.folder.clone(),
             switch,
             own,
-            text: read(scenario),
+            text,
             rows: Vec::new(),
             arguments: Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! The built program on real sockets, with phones and carriers that others wrote.
 
+mod baresip;
 mod browsers;
 mod capture;
 mod commands;
@@ -7,12 +8,14 @@ mod crowd;
 mod endings;
 mod first_call;
 mod identity;
+mod kamailio;
 mod legs;
 mod media;
 mod queue;
 mod registration;
 mod restart;
 mod signals;
+mod sipp;
 mod stopping;
 mod torture;
 mod transfer;
