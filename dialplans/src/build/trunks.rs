@@ -157,7 +157,14 @@ impl Builder<'_> {
         match (rule.text(), number) {
             (Some("fixed"), Some(number)) => CallerIdRule::Fixed(number),
             (Some("ours"), Some(number)) => CallerIdRule::Ours(number),
-            (Some("anonymous"), number) => CallerIdRule::Anonymous(number),
+            (Some("anonymous"), number) => {
+                let trusted = item.child("trust").into_iter().flat_map(Item::texts).any(|what| what == "identity");
+                if number.is_some() && !trusted {
+                    let message = "a carrier is told the number of an anonymous call with `trust \"identity\"` only";
+                    self.findings.error("missing-node", rule.at, message);
+                }
+                CallerIdRule::Anonymous(number)
+            }
             (_, Some(_)) => CallerIdRule::AsIs,
             (_, None) => {
                 if rule.prop("number").is_none() {

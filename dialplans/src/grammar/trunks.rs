@@ -137,7 +137,7 @@ pub(super) const TRUNK: &[NodeSpec] = &[
             "number",
             Kind::Text,
             "",
-            "with `fixed` the one, with `ours` the one instead; with `anonymous` told to the carrier alone",
+            "with `fixed` the one, with `ours` the one instead; with `anonymous` told to the carrier alone, which needs `trust \"identity\"`",
         )],
         Body::None,
     ),

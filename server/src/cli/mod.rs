@@ -8,6 +8,7 @@ mod calls;
 mod client;
 mod floor;
 mod follow;
+mod ladder;
 mod people;
 mod plans;
 mod table;

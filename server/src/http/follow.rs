@@ -18,7 +18,10 @@ use super::{
     socket::{self, Closed, Subscriber},
     view::At,
 };
-use crate::{metrics::METRICS, wire::trace::TraceLine};
+use crate::{
+    metrics::METRICS,
+    wire::trace::{TraceMessage, Traced},
+};
 
 /// Whose calls.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -29,7 +32,7 @@ pub(super) struct FollowQuery {
     number: Option<String>,
 }
 
-/// One message: a line of the trace, or a gap.
+/// One message: a line of the trace, a message by wire, or a gap.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum FollowMessage {
@@ -47,6 +50,25 @@ pub enum FollowMessage {
         part: String,
         /// What happened.
         text: String,
+    },
+    /// A message came from a side of a call, or went there.
+    Message {
+        /// When.
+        at: At,
+        /// The address of the side.
+        peer: String,
+        /// `UDP`, `TCP`, `TLS`, `WS` or `WSS`.
+        transport: String,
+        /// It came from the switch.
+        sent: bool,
+        /// Which conversation it belongs to.
+        call_id: String,
+        /// Who began that.
+        from: String,
+        /// With whom.
+        to: String,
+        /// What it is, without body and credentials.
+        what: String,
     },
     /// The reader was too slow, and lines were lost.
     Gap {
@@ -80,7 +102,7 @@ async fn serve(mut subscriber: Subscriber, number: Option<String>) -> Result<(),
             }
         };
         match line {
-            Ok(line) if concerns(&line, number.as_deref()) => subscriber.send(&message(line)).await?,
+            Ok(traced) if concerns(&traced, number.as_deref()) => subscriber.send(&message(traced)).await?,
             Ok(_) => {}
             Err(RecvError::Lagged(lost)) => {
                 METRICS.http_gaps.inc();
@@ -91,11 +113,22 @@ async fn serve(mut subscriber: Subscriber, number: Option<String>) -> Result<(),
     }
 }
 
-fn concerns(line: &TraceLine, number: Option<&str>) -> bool {
-    number.is_none_or(|number| line.from.as_str() == number || line.to.as_str() == number)
+fn concerns(traced: &Traced, number: Option<&str>) -> bool {
+    number.is_none_or(|number| match traced {
+        Traced::Line(line) => line.from.as_str() == number || line.to.as_str() == number,
+        Traced::Message(message) => [&message.from, &message.to, &message.number].into_iter().any(|known| known == number),
+    })
 }
 
-fn message(line: TraceLine) -> FollowMessage {
+fn message(traced: Traced) -> FollowMessage {
+    let line = match traced {
+        Traced::Line(line) => line,
+        Traced::Message(message) => {
+            let TraceMessage { at, peer, transport, sent, call_id, from, to, number: _, what } = *message;
+            let (at, peer, transport) = (At(at), peer.to_string(), transport.to_owned());
+            return FollowMessage::Message { at, peer, transport, sent, call_id, from, to, what };
+        }
+    };
     FollowMessage::Line {
         at: At(line.at),
         call: line.call.to_string(),

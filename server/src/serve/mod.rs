@@ -252,7 +252,8 @@ impl Start {
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
         let media = engine.ended();
-        let (sip, verdicts) = signalling(now, &service, (&listen, &tls.configs()), (&people, &bindings));
+        let capture = Capture::start(traces.clone());
+        let (sip, verdicts) = signalling(now, &service, capture, (&listen, &tls.configs()), (&people, &bindings));
         let line = LineStart {
             sockets,
             tls: tls.configs(),
@@ -325,11 +326,12 @@ impl Start {
 fn signalling(
     now: clock::Now,
     service: &Service,
+    capture: Capture,
     (listen, tls): (&Listen, &TlsConfigs),
     (people, bindings): (&[Person], &[Binding]),
 ) -> (SipEdge, mpsc::Receiver<Judged>) {
     let (judge, verdicts) = Judge::start(Arc::clone(tls.peers.borrow().others()));
-    let mut sip = SipEdge::new(now, Settings::new(&service.plan, listen), random(), Capture::start(), judge);
+    let mut sip = SipEdge::new(now, Settings::new(&service.plan, listen), random(), capture, judge);
     sip.set_people(people);
     sip.set_service(service);
     sip.restore(bindings);

@@ -1,5 +1,7 @@
 //! The live trace of calls (`tandem follow`): a bus that costs nothing while nobody listens.
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 use tandem_switch::{id::CallId, name::PartyNumber, time::Timestamp};
 use tokio::sync::broadcast;
@@ -24,9 +26,41 @@ pub struct TraceLine {
     pub text: String,
 }
 
+/// A message between a side of a call and us.
+#[derive(Clone, Debug)]
+pub struct TraceMessage {
+    /// When.
+    pub at: Timestamp,
+    /// The address of the side.
+    pub peer: SocketAddr,
+    /// `UDP`, `TCP`, `TLS`, `WS` or `WSS`.
+    pub transport: &'static str,
+    /// We sent it.
+    pub sent: bool,
+    /// Which conversation it belongs to.
+    pub call_id: String,
+    /// Who began that.
+    pub from: String,
+    /// With whom.
+    pub to: String,
+    /// The number that a request is for; empty for none.
+    pub number: String,
+    /// What it is.
+    pub what: String,
+}
+
+/// What followers are told.
+#[derive(Clone, Debug)]
+pub enum Traced {
+    /// Something happened in a call.
+    Line(TraceLine),
+    /// A message came or went.
+    Message(Box<TraceMessage>),
+}
+
 /// Where lines are published.
 #[derive(Clone, Debug)]
-pub struct TraceBus(broadcast::Sender<TraceLine>);
+pub struct TraceBus(broadcast::Sender<Traced>);
 
 impl Default for TraceBus {
     fn default() -> Self {
@@ -43,12 +77,17 @@ impl TraceBus {
 
     /// Publishes a line to whoever listens.
     pub fn publish(&self, line: TraceLine) {
-        let _nobody_listens = self.0.send(line);
+        let _nobody_listens = self.0.send(Traced::Line(line));
+    }
+
+    /// Publishes a message to whoever listens.
+    pub fn publish_message(&self, message: TraceMessage) {
+        let _nobody_listens = self.0.send(Traced::Message(Box::new(message)));
     }
 
     /// All lines from now on.
     #[must_use]
-    pub fn listen(&self) -> broadcast::Receiver<TraceLine> {
+    pub fn listen(&self) -> broadcast::Receiver<Traced> {
         self.0.subscribe()
     }
 }

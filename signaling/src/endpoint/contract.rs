@@ -446,8 +446,8 @@ pub enum TransferTo {
 /// Who calls, beyond what From claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartyIdentity {
-    /// Incoming: the number that a trusted trunk vouches for. Outgoing: the one that the trunk is told, trusted or
-    /// not; when `None`, only a trusted one is told that of From.
+    /// Incoming: the number that a trusted trunk vouches for. Outgoing: the one that a trusted trunk is told;
+    /// that of From when `None`.
     pub number: Option<String>,
     /// The display name that came with it; empty when none did. Outgoing, that of From counts.
     pub display: String,

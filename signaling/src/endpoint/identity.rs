@@ -53,11 +53,11 @@ impl Endpoint {
         request_uri: &str,
     ) -> RequestBuilder {
         let (Target::Trunk { name, .. } | Target::TrunkOrElse { name, .. }) = &wish.target else { return builder };
-        let (party, is_trusted) = (&wish.party, self.is_trusted(name));
+        let party = &wish.party;
         if party.is_withheld {
             builder = builder.header(Name::Privacy, "id");
         }
-        if !is_trusted && party.number.is_none() {
+        if !self.is_trusted(name) {
             return builder;
         }
         let number = party.number.as_deref().unwrap_or(&wish.from_user);
@@ -65,9 +65,6 @@ impl Endpoint {
             let display = if wish.from_display.is_empty() { String::new() } else { format!("{} ", Quoted(&wish.from_display)) };
             let uri = EscapedUser(number);
             builder = builder.header(Name::PAssertedIdentity, format_args!("{display}<sip:{uri}@{domain}>"));
-        }
-        if !is_trusted {
-            return builder;
         }
         let diverted = party.diverted_by.iter().take(MOST_DIVERSIONS);
         // The last one first (RFC 5806 section 4.2).

@@ -1,4 +1,4 @@
-//! Sends copies of messages to a Homer collector (HEP3 over UDP).
+//! Copies of messages: to a Homer collector (HEP3 over UDP), and to whoever follows calls.
 //!
 //! The line loop hands over a reference to the message and never waits: what finds the queue full is counted and lost.
 //! Masking and packing are done by a task of its own.
@@ -10,7 +10,8 @@ use tandem_signaling::{capture::Captured, flow::Transport};
 use tandem_switch::time::Timestamp;
 use tokio::{net::UdpSocket, sync::mpsc};
 
-use crate::metrics::METRICS;
+use super::seen::seen;
+use crate::{metrics::METRICS, wire::trace::TraceBus};
 
 /// Messages that may wait to be sent.
 const WAITING: usize = 4_096;
@@ -38,15 +39,17 @@ struct Copy {
 pub struct Capture {
     collector: Option<Collector>,
     copies: mpsc::Sender<Copy>,
+    traces: TraceBus,
 }
 
 impl Capture {
-    /// Starts the task that sends, on the current runtime. Nothing is captured before [`Capture::set`].
+    /// Starts the task that sends, on the current runtime. No collector has copies before [`Capture::set`]; followers
+    /// see what passes while there are any.
     #[must_use]
-    pub fn start() -> Self {
+    pub fn start(traces: TraceBus) -> Self {
         let (copies, waiting) = mpsc::channel(WAITING);
         tokio::spawn(send(waiting));
-        Self { collector: None, copies }
+        Self { collector: None, copies, traces }
     }
 
     /// From now on copies go there, or nowhere.
@@ -54,19 +57,24 @@ impl Capture {
         self.collector = collector;
     }
 
-    /// Whether copies go anywhere.
-    pub(super) const fn is_on(&self) -> bool {
-        self.collector.is_some()
+    /// Whether anybody is told of messages.
+    pub(super) fn is_on(&self) -> bool {
+        self.collector.is_some() || self.traces.wanted()
     }
 
-    /// Hands a message over that travelled from `source` to `destination`.
+    /// Hands a message over that travelled from `source` to `destination`; `sent` by us, or to us.
     pub(super) fn note(
         &self,
         (source, destination): (SocketAddr, SocketAddr),
-        transport: Transport,
+        (transport, sent): (Transport, bool),
         at: Timestamp,
         message: &Bytes,
     ) {
+        if self.traces.wanted()
+            && let Some(seen) = seen(at, if sent { destination } else { source }, transport, sent, message)
+        {
+            self.traces.publish_message(seen);
+        }
         let Some(to) = self.collector else { return };
         if self.copies.try_send(Copy { to, source, destination, transport, at, message: message.clone() }).is_err() {
             METRICS.capture_dropped.inc();
@@ -122,9 +130,9 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_full_queue_loses_copies_and_never_waits() {
         let collector = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let mut capture = Capture::start();
+        let mut capture = Capture::start(TraceBus::default());
         let at = ("127.0.0.1:5060".parse().unwrap(), "127.0.0.2:5060".parse().unwrap());
-        let note = |capture: &Capture| capture.note(at, Transport::Udp, Timestamp(1), &Bytes::from_static(b"x"));
+        let note = |capture: &Capture| capture.note(at, (Transport::Udp, false), Timestamp(1), &Bytes::from_static(b"x"));
         note(&capture);
         assert!(!capture.is_on());
         let dropped = METRICS.capture_dropped.get();

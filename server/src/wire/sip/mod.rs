@@ -13,6 +13,7 @@ mod leg;
 mod network;
 mod outgoing;
 mod registrations;
+mod seen;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -240,7 +241,7 @@ impl SipEdge {
 
     /// A message came in.
     fn received(&mut self, flow: Flow, bytes: Bytes) {
-        self.capture.note((flow.remote, flow.local), flow.transport, self.now.at, &bytes);
+        self.capture.note((flow.remote, flow.local), (flow.transport, false), self.now.at, &bytes);
         self.give(Input::Received { flow, bytes });
     }
 
@@ -258,7 +259,7 @@ impl SipEdge {
                 Some(Output::Transmit { to, bytes }) => {
                     if self.capture.is_on() {
                         let (addresses, transport) = network.way_to(&to);
-                        self.capture.note(addresses, transport, self.now.at, &bytes);
+                        self.capture.note(addresses, (transport, true), self.now.at, &bytes);
                     }
                     if !network.send(to, bytes) {
                         self.give(Input::SendFailed { to });

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Capture, Judge, Network, Settings, SipEdge, Sockets, TlsConfigs, TlsPeers};
-use crate::{clock, serve::plans};
+use crate::{clock, serve::plans, wire::trace::TraceBus};
 
 const DATAGRAMS: usize = 20;
 
@@ -28,7 +28,7 @@ pub(super) fn edge() -> SipEdge {
     static ELSEWHERE: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().build().unwrap());
     let _there = ELSEWHERE.enter();
     let (judge, _verdicts) = Judge::start(no_authorities());
-    SipEdge::new(clock::now(), Settings::new(&plan, &plan.listen), [7; 32], Capture::start(), judge)
+    SipEdge::new(clock::now(), Settings::new(&plan, &plan.listen), [7; 32], Capture::start(TraceBus::default()), judge)
 }
 
 fn no_tls() -> TlsConfigs {
