@@ -15,6 +15,7 @@ mod notifies;
 mod outbound;
 mod registrations;
 mod reliable;
+mod restart;
 mod session_timers;
 mod strangers;
 mod subscriptions;
