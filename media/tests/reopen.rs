@@ -1,5 +1,7 @@
 //! Streams that outlive the process: another engine opens them on the ports that they had.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod support;
 
 use std::net::UdpSocket;

@@ -89,6 +89,26 @@ impl Endpoint {
         }
     }
 
+    /// A leg is off the list of those whose device is away.
+    pub(in crate::endpoint) fn forget_away(&mut self, invite: InviteId, account: Option<Arc<str>>) {
+        let Some(account) = account.filter(|_| !self.away.is_empty()) else { return };
+        if let Some(waiting) = self.away.get_mut(&account) {
+            waiting.retain(|waits| *waits != invite);
+            if waiting.is_empty() {
+                self.away.remove(&account);
+            }
+        }
+    }
+
+    /// The device of a leg is heard of by a new connection, before it registered by it.
+    pub(in crate::endpoint) fn heard_again(&mut self, invite: InviteId, flow: Flow) {
+        let account = self.invites.get(&invite).filter(|invitation| invitation.is_away()).map(|it| it.account.clone());
+        if let Some(account) = account {
+            self.forget_away(invite, account);
+            self.is_back(invite, flow);
+        }
+    }
+
     fn is_back(&mut self, invite: InviteId, flow: Flow) {
         let to = Destination::Flow(flow);
         self.note_connection(&to);
@@ -115,14 +135,7 @@ impl Endpoint {
             Phase::Leaving { reason } => Some(reason.take()),
             _ => None,
         };
-        if let Some(account) = account
-            && let Some(waiting) = self.away.get_mut(&account)
-        {
-            waiting.retain(|waits| *waits != invite);
-            if waiting.is_empty() {
-                self.away.remove(&account);
-            }
-        }
+        self.forget_away(invite, account);
         match leaving {
             Some(reason) => self.hang_up(invite, reason),
             None if !can_be_dialled => self.lost(invite, EndedHow::ConnectionLost),
@@ -138,11 +151,15 @@ impl Endpoint {
         let Some(invitation) = self.invites.get(&invite) else { return };
         let Some(dialog) = &invitation.dialog else { return };
         if dialog.matches(their_tag, response.call_id().unwrap_or_default()) {
-            let to = dialog.to;
+            let to = if invitation.is_away() { Destination::Flow(flow) } else { dialog.to };
             let ack = self.ack_of(invite, cseq);
             return self.send(to, ack.unwrap_or_default());
         }
+        // Another fork, as far as this can be one.
         let (trust, local_tag) = (dialog.trust, dialog.local_tag);
+        if !dialog.ours || !self.has_room(false) {
+            return;
+        }
         if let Ok(mut stray) = Dialog::uac(response, flow, local_tag, trust) {
             let branch = self.random();
             let ack = stray.request("ACK", cseq, self.our_address(&stray.to), &new_branch(branch)).build();

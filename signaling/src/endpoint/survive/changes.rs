@@ -118,14 +118,15 @@ impl Endpoint {
             write_way(&mut mark, &Destination::Flow(dialog.flow));
         }
         mark.write(&invitation.described);
-        mark.write_u8(u8::from(!matches!(invitation.exchange, Exchange::Nobody)));
+        mark.write_u8(u8::from(!matches!(invitation.exchange, Exchange::Nobody) || invitation.later.is_some()));
         mark.write_u32(invitation.unacked.as_ref().map_or(0, |unacked| unacked.cseq.max(1)));
         if let Some(session) = &invitation.session {
             mark.write_u32(session.interval_s);
             mark.write_u64(session.at);
             mark.write_u8(u8::from(session.is_ours));
         }
-        mark.write_u8(u8::from(self.referrals.contains_key(&invite)));
+        let referral = self.referrals.get(&invite).is_some_and(|referral| referral.is_undecided());
+        mark.write_u8(u8::from(referral) << 1 | u8::from(invitation.was_referred));
         Some(mark.finish().max(1))
     }
 }

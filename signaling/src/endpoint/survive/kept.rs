@@ -16,7 +16,7 @@ use crate::{
 #[serde(tag = "leg", rename_all = "lowercase")]
 pub enum KeptLeg {
     /// It was answered.
-    Up(KeptDialog),
+    Up(Box<KeptDialog>),
     /// Incoming, not answered yet.
     Ringing(KeptRinging),
     /// Outgoing, not answered yet.

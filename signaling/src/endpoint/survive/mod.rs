@@ -101,7 +101,7 @@ impl Endpoint {
         let mark = self.mark_of(invite)?;
         let invitation = self.invites.get(&invite)?;
         let kept = match &invitation.phase {
-            Phase::Up => KeptLeg::Up(self.keep_dialog(now, invitation)?),
+            Phase::Up => KeptLeg::Up(Box::new(self.keep_dialog(now, invitation)?)),
             Phase::Ringing { server, .. } => KeptLeg::Ringing(self.keep_ringing(*server)?),
             Phase::Calling(calling) => KeptLeg::Calling(self.keep_calling(calling)),
             Phase::Leaving { .. } => return None,

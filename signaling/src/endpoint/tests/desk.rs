@@ -91,8 +91,13 @@ impl Desk {
     pub(super) fn with(config: EndpointConfig) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test needs some first instant; nothing depends on which")]
         let now = Instant::now();
+        Self::begun(config, now, now)
+    }
+
+    /// One that begins later than the clock of its test.
+    pub(super) fn begun(config: EndpointConfig, start: Instant, now: Instant) -> Self {
         let mut desk =
-            Self { endpoint: Endpoint::new(config, [9; 32]), start: now, now, sent: VecDeque::new(), events: VecDeque::new() };
+            Self { endpoint: Endpoint::new(config, [9; 32]), start, now, sent: VecDeque::new(), events: VecDeque::new() };
         desk.command(Command::SetAccounts(vec![account("alice", "secret"), account("bob", "other")]));
         desk
     }
@@ -156,6 +161,11 @@ impl Desk {
         let request = phone.request(method, uri, &more);
         self.receive(phone.flow, request);
         self.next()
+    }
+
+    /// What was sent last, and where to.
+    pub(super) fn next_with_way(&mut self) -> (Destination, Message) {
+        self.sent.pop_front().expect("something was sent")
     }
 
     pub(super) fn register(&mut self, phone: &mut Phone, more: &[(Name, &str)]) -> Message {

@@ -16,6 +16,7 @@ mod outbound;
 mod registrations;
 mod reliable;
 mod restart;
+mod restart_ways;
 mod session_timers;
 mod strangers;
 mod subscriptions;
