@@ -135,3 +135,26 @@ fn write_way(mark: &mut impl std::hash::Hasher, to: &Destination) {
     use std::hash::Hash as _;
     to.hash(mark);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::negotiation::Negotiation;
+
+    #[test]
+    fn what_nobody_asks_for_does_not_pile_up() {
+        let mut invites = Invitations::new(Seeded::new(1, 2));
+        let row = |invite| Box::new(Invitation::new(invite, Phase::Up, Negotiation::Agreed));
+        invites.insert(InviteId(0), row(InviteId(0)));
+        for number in 1..10_000 {
+            let invite = InviteId(number);
+            invites.insert(invite, row(invite));
+            invites.touch(invite);
+            invites.remove(&invite);
+        }
+        assert!(invites.touched.len() <= SLACK + 4, "{}", invites.touched.len());
+        assert_eq!((invites.pop_touched(), invites.pop_touched()), (Some(InviteId(0)), None), "each once");
+        invites.touch(InviteId(0));
+        assert_eq!(invites.pop_touched(), Some(InviteId(0)));
+    }
+}

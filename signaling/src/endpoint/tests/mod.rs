@@ -16,6 +16,8 @@ mod outbound;
 mod registrations;
 mod reliable;
 mod restart;
+mod restart_damage;
+mod restart_sessions;
 mod restart_ways;
 mod session_timers;
 mod strangers;

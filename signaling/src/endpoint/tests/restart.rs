@@ -1,5 +1,6 @@
 //! Calls that outlive the process: kept, the endpoint dropped, restored in a new one. Here what goes on in a dialog
-//! after that; ways, unanswered legs and nonsense are in `restart_ways`.
+//! after that; session timers are in `restart_sessions`,
+//! ways and unanswered legs in `restart_ways`, nonsense in `restart_damage`.
 
 use std::time::Duration;
 
@@ -8,16 +9,18 @@ use super::{
     desk::Desk,
     far::{ALLOW, Far, OURS, THEIRS, desk, with_carrier},
     transfers::{Talker, notified},
+    world::trunk,
 };
 use crate::{
-    endpoint::{Command, InviteId, KeptLeg, Moment, Restored},
+    endpoint::{Command, Invite, InviteId, KeptLeg, Moment, PartyIdentity, Restored, Target, Trunk},
+    flow::Transport,
     message::{Message, Name},
 };
 
 /// The wall clock of the tests at the beginning.
 const UNIX_MS: u64 = 1_790_000_000_000;
 
-const WE_REFRESH: (Name, &str) = (Name::SessionExpires, "600;refresher=uac");
+pub(super) const WE_REFRESH: (Name, &str) = (Name::SessionExpires, "600;refresher=uac");
 
 impl Desk {
     /// The present on both clocks.
@@ -49,18 +52,18 @@ impl Desk {
     }
 
     /// Killed, and up again after a second: the new name of the leg.
-    fn survived(self, invite: InviteId) -> (Self, InviteId) {
+    pub(super) fn survived(self, invite: InviteId) -> (Self, InviteId) {
         self.survived_after(1_000, invite)
     }
 
-    fn survived_after(mut self, down_ms: u64, invite: InviteId) -> (Self, InviteId) {
+    pub(super) fn survived_after(mut self, down_ms: u64, invite: InviteId) -> (Self, InviteId) {
         let kept = self.kept(invite);
         let (next, restored) = self.killed(down_ms, &kept);
         let Restored::Up { invite, needs_offer: false } = restored else { panic!("{restored:?}") };
         (next, invite)
     }
 
-    fn nothing_is_left(&mut self) {
+    pub(super) fn nothing_is_left(&mut self) {
         self.pass(40_000);
         let counts = self.endpoint.counts();
         let left = [counts.client_transactions, counts.server_transactions, counts.dialogs, counts.invites, counts.referrals];
@@ -68,7 +71,7 @@ impl Desk {
     }
 }
 
-fn cseq(message: &Message) -> u32 {
+pub(super) fn cseq(message: &Message) -> u32 {
     message.cseq().unwrap().number
 }
 
@@ -190,76 +193,6 @@ fn what_is_kept_again_is_what_was_kept_but_for_the_jump() {
         let kept = format!("{before:?}");
         assert!(!kept.contains("192.0.2.50") && !kept.contains("sip:"), "nothing of it gets into logs: {kept}");
     }
-}
-
-#[test]
-fn a_session_goes_on_in_both_roles() {
-    // Ours: at half of the interval, whatever happened meanwhile.
-    let mut ours = desk(|_| {});
-    let (far, invite) = Far::answered(&mut ours, &[ALLOW, WE_REFRESH]);
-    ours.pass(100_000);
-    let (mut ours, _) = ours.survived_after(20_000, invite);
-    assert_eq!(ours.until_sent(300_000), 180_000);
-    let update = ours.next();
-    assert_eq!((update.method(), update.header(Name::SessionExpires)), ("UPDATE", Some("600;refresher=uac")));
-    far.reply(&mut ours, &update, 200, &[WE_REFRESH], "");
-    assert_eq!(ours.until_sent(300_000), 300_000);
-    // Theirs: they are waited for as long as before, and what they say counts.
-    let mut theirs = desk(|_| {});
-    let (mut far, invite) = Far::answered(&mut theirs, &[ALLOW, (Name::SessionExpires, "600;refresher=uas")]);
-    theirs.pass(250_000);
-    let (mut theirs, _) = theirs.survived_after(30_000, invite);
-    theirs.pass(20_000);
-    far.send(&mut theirs, "UPDATE", &[(Name::Supported, "timer"), WE_REFRESH], "");
-    assert_eq!(theirs.next().header(Name::SessionExpires), Some("600;refresher=uac"));
-    theirs.pass(567_999);
-    assert_eq!((theirs.lines(), theirs.words()), (vec![], vec![]));
-    theirs.pass(1);
-    assert_eq!((theirs.lines(), theirs.words()), (vec!["BYE".to_owned()], vec!["ended Timeout".to_owned()]));
-}
-
-#[test]
-fn an_overdue_session_is_refreshed_at_once_and_an_expired_one_hung_up() {
-    for (down_ms, expires, sent, told) in [
-        (299_999, "600;refresher=uac", vec![], vec![]),
-        (300_000, "600;refresher=uac", vec!["UPDATE"], vec![]),
-        (599_999, "600;refresher=uac", vec!["UPDATE"], vec![]),
-        (600_000, "600;refresher=uac", vec!["BYE"], vec!["ended Timeout"]),
-        (567_999, "600;refresher=uas", vec![], vec![]),
-        (568_000, "600;refresher=uas", vec!["BYE"], vec!["ended Timeout"]),
-        (9_000_000, "600;refresher=uas", vec!["BYE"], vec!["ended Timeout"]),
-    ] {
-        let mut desk = desk(|_| {});
-        let (_, invite) = Far::answered(&mut desk, &[ALLOW, (Name::SessionExpires, expires)]);
-        let (mut desk, _) = desk.survived_after(down_ms, invite);
-        assert_eq!(
-            (desk.lines(), desk.words()),
-            (sent.iter().map(|line| (*line).to_owned()).collect(), told.iter().map(|word| (*word).to_owned()).collect()),
-            "{down_ms} {expires}"
-        );
-    }
-}
-
-#[test]
-fn a_refresh_whose_reply_was_lost_is_sent_again() {
-    let mut desk = desk(|_| {});
-    let (_, invite) = Far::answered(&mut desk, &[ALLOW, WE_REFRESH]);
-    desk.until_sent(300_000);
-    let first = desk.next();
-    desk.pass(100);
-    let (mut desk, _) = desk.survived(invite);
-    let again = desk.next();
-    assert_eq!((again.method(), cseq(&again)), ("UPDATE", cseq(&first) + 65));
-}
-
-#[test]
-fn a_wall_clock_that_was_set_back_makes_no_session_last_for_ever() {
-    let mut desk = desk(|_| {});
-    let (_, invite) = Far::answered(&mut desk, &[ALLOW, WE_REFRESH]);
-    let mut kept = serde_json::to_value(desk.kept(invite)).unwrap();
-    kept["session"]["due_unix_ms"] = u64::MAX.into();
-    let (mut desk, _) = desk.killed(1_000, &serde_json::from_value(kept).unwrap());
-    assert_eq!(desk.until_sent(600_000), 600_000);
 }
 
 #[test]
@@ -397,16 +330,26 @@ fn only_what_changed_is_to_be_kept_anew() {
 }
 
 #[test]
-fn what_nobody_asks_for_does_not_pile_up() {
+fn a_restored_call_counts_among_those_of_its_trunk() {
+    let one_call = |desk: &mut Desk| {
+        let carrier = trunk("carrier", "192.0.2.50:5060".parse().unwrap(), Transport::Udp);
+        desk.command(Command::SetTrunks(vec![Trunk { max_calls: 1, ..carrier }]));
+        desk.words();
+    };
     let mut desk = desk(|_| {});
-    let mut last = None;
-    for _ in 0..1_000 {
-        let (far, invite) = Far::called(&mut desk);
-        far.reply(&mut desk, &far.invite().clone(), 486, &[], "");
-        desk.sent.clear();
-        desk.events.clear();
-        last = Some(invite);
-    }
-    assert_eq!(desk.endpoint.next_changed(), None);
-    assert!(last.is_some());
+    let (_, invite) = Far::answered(&mut desk, &[ALLOW]);
+    let kept = desk.kept(invite);
+    let (mut desk, _) = desk.killed(0, &kept);
+    one_call(&mut desk);
+    let wish = |desk: &mut Desk| {
+        let invite = desk.endpoint.next_invite();
+        let target = Target::Trunk { name: "carrier".into(), user: "1".to_owned() };
+        let (from_user, from_display, party) = ("7".to_owned(), String::new(), PartyIdentity::default());
+        let wish = Invite { invite, target, from_user, from_display, sdp: sdp(), headers: Vec::new(), party };
+        desk.command(Command::Invite(Box::new(wish)));
+        desk.words()
+    };
+    assert_eq!(wish(&mut desk), ["rejected 503 Us"]);
+    desk.command(end(InviteId(1)));
+    assert_eq!(wish(&mut desk), Vec::<String>::new());
 }
