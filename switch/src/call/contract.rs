@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     cause::Cause,
     cdr::{Cdr, Origin},
@@ -87,7 +89,7 @@ pub enum Input {
 }
 
 /// What a call wants done. Every leg that was ever named in an output ends by `EndLeg`, `LegFailed` or
-/// `LegEnded`, exactly one of them.
+/// `LegEnded`, exactly one of them; or a restart took it, of which nothing more is said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Tell the caller's side that it rings.
@@ -203,7 +205,7 @@ pub enum TransferNews {
 }
 
 /// What is known of a call when it arrives.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arrival {
     /// Its identifier.
     pub call: CallId,
