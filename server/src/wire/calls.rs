@@ -416,6 +416,7 @@ impl LiveCall {
             blame: Blame::Us,
             recording: self.recording,
             generation: facts.generation,
+            restarts: facts.restarts,
             segments: vec![segment],
         };
         edges.ledger.call_ended(Box::new(cdr), &self.measured, facts.identity);
