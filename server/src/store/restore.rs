@@ -37,7 +37,9 @@ impl Store {
     /// Calls that were up and kept, in the order of their arrival.
     pub async fn kept_calls(&self) -> Result<Vec<KeptRow>, StoreError> {
         let rows = self.db.fetch(sql::KEPT_CALLS, &[]).await?;
-        let kept = |row: &Row| Ok(KeptRow { call: row.parsed("call_id")?, v: row.count("v")?, body: row.get("body")?, at: row.at("at_us")? });
+        let kept = |row: &Row| {
+            Ok(KeptRow { call: row.parsed("call_id")?, v: row.count("v")?, body: row.get("body")?, at: row.at("at_us")? })
+        };
         rows.iter().map(kept).collect()
     }
 

@@ -115,6 +115,12 @@ impl Call {
         call
     }
 
+    /// Restarts of the switch that it outlived.
+    #[must_use]
+    pub const fn restarts(&self) -> u32 {
+        self.ledger.restarts
+    }
+
     fn go_on(&mut self, at: &mut Moment<'_>, doing: Doing, finished: bool, anew: bool) -> Doing {
         if self.transfer.is_some() {
             if !self.transferor_stays() {

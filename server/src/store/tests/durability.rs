@@ -324,10 +324,15 @@ async fn what_goes_on_is_not_closed_and_what_was_kept_in_vain_goes() {
         };
         let mut records = vec![started(1), started(2), started(3), kept(1, "a"), kept(2, "b")];
         for (item, agent) in [(1, "1001"), (2, "1002")] {
-            records.extend([Record::Floor(queued(item, 10)), Record::Floor(offered(item, item, agent, 20)), accepted(item, agent)]);
+            records.extend([
+                Record::Floor(queued(item, 10)),
+                Record::Floor(offered(item, item, agent, 20)),
+                accepted(item, agent),
+            ]);
         }
         store.commit(&records).await.unwrap();
-        let talks: Vec<_> = store.conversations().await.unwrap().into_iter().map(|it| (it.item.item.0, it.agent, it.since_at)).collect();
+        let talks: Vec<_> =
+            store.conversations().await.unwrap().into_iter().map(|it| (it.item.item.0, it.agent, it.since_at)).collect();
         assert_eq!(talks, [(1, "1001".into(), at(30_000)), (2, "1002".into(), at(30_000))]);
 
         let (going_on, talking) = ([CallId(1)].into(), [ItemId(1)].into());
@@ -344,7 +349,10 @@ async fn what_goes_on_is_not_closed_and_what_was_kept_in_vain_goes() {
         let events = store.events_after(0, 100).await.unwrap();
         let last: Vec<_> = events.iter().rev().take(2).map(|row| (&*row.kind, row.body.as_str())).collect();
         assert_eq!(last[0].0, "call-taken-up");
-        assert!(last[1].0 == "restarted" && last[1].1.contains("\"taken_up\":1") && last[1].1.contains("\"closed\":2"), "{last:?}");
+        assert!(
+            last[1].0 == "restarted" && last[1].1.contains("\"taken_up\":1") && last[1].1.contains("\"closed\":2"),
+            "{last:?}"
+        );
         // An item that is queued anew under its name is as good as new.
         store.commit(&[Record::Floor(queued(2, 10))]).await.unwrap();
         let again = store.why(ItemId(2)).await.unwrap().unwrap();

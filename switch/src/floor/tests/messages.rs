@@ -4,7 +4,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     cause::Cause,
-    floor::{AgentState, Considered, Decision, FloorEvent, OfferOutcome, Restored, Conversation, GoingOn, RestoredAgent, RestoredOffer, WaitingItem},
+    floor::{
+        AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, OfferOutcome, Restored, RestoredAgent,
+        RestoredOffer, WaitingItem,
+    },
     id::{CallId, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, Place, RefuseReason, ToFloor, ToLine},
     name::SkillLevel,

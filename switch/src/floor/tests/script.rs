@@ -189,7 +189,8 @@ impl Script {
     fn restart(&mut self, words: &[&str]) {
         self.lives += 1;
         self.floor = Floor::new(IdSource::new(self.lives));
-        let listed = |key: &'static str| words.iter().filter_map(move |word| word.strip_prefix(key)).flat_map(|list| list.split(','));
+        let listed =
+            |key: &'static str| words.iter().filter_map(move |word| word.strip_prefix(key)).flat_map(|list| list.split(','));
         let items = |key: &'static str| listed(key).map(|item| ItemId(item.parse().unwrap()));
         let conversation = |item: ItemId| {
             let (agent, since_at) = self.taken[&item].clone();
