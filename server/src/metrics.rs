@@ -254,6 +254,7 @@ metrics! {
     gauge calls = "tandem_calls", "calls", "Calls in memory now.";
     gauge legs = "tandem_legs", "legs", "Legs of these calls.";
     counter calls_kept = "tandem_calls_kept_total", "writes", "Times that a call was written down to outlive the process.";
+    gauge calls_unkept = "tandem_calls_unkept", "calls", "Calls that changed since they were written down.";
     gauge calls_taken_up = "tandem_calls_taken_up", "calls", "Calls of the last process that this one took up at its start.";
     gauge calls_not_taken_up = "tandem_calls_not_taken_up", "calls", "Calls that were up in the last process and that this one closed.";
     counter call_faults = "tandem_call_faults_total", "calls", "Calls ended by a fault of ours, a caught panic included.";

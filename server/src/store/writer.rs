@@ -200,6 +200,7 @@ impl Task {
                 }
             }
             self.write(&records).await;
+            METRICS.calls_kept.add(records.iter().filter(|record| matches!(record, Record::CallKept { .. })).count() as u64);
             self.unwritten.fetch_sub(records.len(), Ordering::Relaxed);
             METRICS.store_queue_records.set(self.messages_rx.len() as u64);
             for done in flushes {

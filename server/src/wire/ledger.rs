@@ -63,13 +63,9 @@ impl Ledger {
     #[must_use]
     pub fn keep_call(&mut self, call: CallId, v: u32, body: String, at: Timestamp) -> bool {
         // What waits to be written comes first: a record must not be overtaken by what was kept of its call.
-        let is_kept = self.unsaved.is_empty()
+        self.unsaved.is_empty()
             && self.writer.is_at_ease()
-            && self.writer.try_write(Record::CallKept { call, v, body, at }).is_ok();
-        if is_kept {
-            METRICS.calls_kept.inc();
-        }
-        is_kept
+            && self.writer.try_write(Record::CallKept { call, v, body, at }).is_ok()
     }
 
     /// Notes a recording and makes room for it.

@@ -53,6 +53,8 @@ pub(super) enum Inside {
     Offer,
     /// An UPDATE that keeps the session alive.
     Refresh,
+    /// An OPTIONS that asks whether the dialog is known.
+    Probe,
 }
 
 /// Why there is no reply.

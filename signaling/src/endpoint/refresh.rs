@@ -127,7 +127,8 @@ impl Endpoint {
                     self.session_answered(invite, key, response);
                 }
             }
-            (Inside::Refresh, 408 | 481) => self.lost(invite, EndedHow::Timeout),
+            (Inside::Refresh, 408 | 481) | (Inside::Probe, 404 | 410 | 481) => self.lost(invite, EndedHow::Timeout),
+            (Inside::Probe, _) => {}
             (Inside::Refresh, _) => self.refresh_refused(invite, response, code),
         }
     }

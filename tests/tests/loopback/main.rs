@@ -13,6 +13,7 @@ mod registration;
 mod restart;
 mod signals;
 mod stopping;
+mod survive;
 mod torture;
 mod transfer;
 mod transports;

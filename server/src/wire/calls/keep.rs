@@ -194,6 +194,11 @@ impl LiveCall {
         self.work_off(edges, inputs);
     }
 
+    /// Its legs, as all edges name them.
+    pub fn legs(&self) -> impl Iterator<Item = LegRef> {
+        self.legs.iter().map(|live| self.at(live.leg))
+    }
+
     /// Which call it is.
     #[must_use]
     pub const fn id(&self) -> tandem_switch::id::CallId {

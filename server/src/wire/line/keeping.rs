@@ -1,10 +1,14 @@
 //! Which calls are written down when, so that they outlive the process; and the calls of the last one.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use tandem_switch::id::CallId;
 
 use super::{Line, LiveCall};
+use crate::{metrics::METRICS, wire::LegRef};
 
 /// Calls are looked at so often.
 const SWEEP: Duration = Duration::from_millis(50);
@@ -14,10 +18,17 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// While the store has no room for what can wait. What waits is written as it is then.
 const STORE_IS_BEHIND: Duration = Duration::from_millis(250);
 
+/// So many legs of before a restart are asked in one go whether they are there.
+const QUESTIONS: usize = 32;
+
 /// Calls that something happened to since they were kept, each once.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     touched: Vec<CallId>,
+    /// Handed to the writer.
+    written: u64,
+    /// Legs of before the restart that are to be asked whether they are there.
+    unasked: VecDeque<LegRef>,
     next_at: Option<Instant>,
 }
 
@@ -31,13 +42,15 @@ impl Keeping {
 
     /// When calls are looked at next, if any wait.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.next_at.filter(|_| !self.touched.is_empty())
+        self.next_at.filter(|_| !self.touched.is_empty() || !self.unasked.is_empty())
     }
 }
 
 impl Line {
     /// Writes down the calls that have changed and are quiet.
     pub(super) fn keep_calls(&mut self) {
+        let unkept = self.keeping.touched.len() as u64 + self.keeping.written.saturating_sub(METRICS.calls_kept.get());
+        METRICS.calls_unkept.set(unkept);
         let now = self.edges.now.instant;
         if self.keeping.next_at.is_some_and(|at| now < at) {
             return;
@@ -48,8 +61,8 @@ impl Line {
             }
         }
         let (mut pause, mut left) = (SWEEP, MOST);
-        let Self { keeping, calls, edges, .. } = self;
-        keeping.touched.retain(|call| match calls.get_mut(call) {
+        let Self { keeping: Keeping { touched, written, unasked, .. }, calls, edges, .. } = self;
+        touched.retain(|call| match calls.get_mut(call) {
             Some(live) if live.is_over() => false,
             Some(live) if left > 0 && live.is_ripe(now) => {
                 left -= 1;
@@ -57,11 +70,15 @@ impl Line {
                 if !is_kept {
                     (pause, left) = (STORE_IS_BEHIND, 0);
                 }
+                *written += u64::from(is_kept);
                 !is_kept
             }
             Some(_) => true,
             None => false,
         });
+        for at in unasked.drain(..QUESTIONS.min(unasked.len())) {
+            edges.sip.probe(at);
+        }
         if left == 0 && pause == SWEEP {
             pause = PAUSE;
         }
@@ -74,6 +91,7 @@ impl Line {
             let call = live.id();
             self.calls.insert(call, live);
             self.work(call, LiveCall::go_on);
+            self.keeping.unasked.extend(self.calls.get(&call).into_iter().flat_map(LiveCall::legs));
         }
     }
 }

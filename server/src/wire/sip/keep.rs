@@ -40,6 +40,13 @@ impl SipEdge {
         std::iter::from_fn(|| self.endpoint.next_changed()).find_map(|invite| self.invites.get(&invite).map(|at| at.call))
     }
 
+    /// Asks the other side of a leg that is back whether it still knows it.
+    pub fn probe(&mut self, at: LegRef) {
+        if let Some(invite) = self.legs.get(&at).map(|leg| leg.invite) {
+            self.endpoint.probe(self.now.instant, invite);
+        }
+    }
+
     /// Works off what the endpoint was told before the first message: accounts, trunks, registrations.
     pub fn set_up(&mut self) {
         while let Some(input) = self.inputs.pop_front() {

@@ -33,6 +33,7 @@ mod away;
 mod changes;
 mod dialog;
 mod kept;
+mod probe;
 mod unanswered;
 
 use std::time::Instant;

@@ -14,6 +14,7 @@ mod lossy;
 mod notifies;
 mod outbound;
 mod registrations;
+mod probe;
 mod reliable;
 mod restart;
 mod restart_damage;
