@@ -12,6 +12,7 @@ mod queue;
 mod registration;
 mod restart;
 mod signals;
+mod soak;
 mod stopping;
 mod survive;
 mod torture;
