@@ -22,6 +22,8 @@ const WAITING: usize = 100;
 const KILLS: usize = 3;
 /// Callers and agents hang up after so long, the one or the other first, in ms.
 const PATIENCE_MS: [[&str; 2]; 2] = [["40000", "25000"], ["75000", "50000"]];
+/// The two phones have as much to say, in seconds: longer than fifty kills take.
+const TALK_S: u32 = 1_800;
 const LOW: f64 = 600.0;
 const HIGH: f64 = 1_400.0;
 
@@ -97,8 +99,8 @@ fn crowd(switch: &Switch) -> (Vec<Sipp>, Vec<Devices>) {
 /// Two phones that talk all the time.
 fn pair(switch: &Switch) -> [Phone; 2] {
     let [one, other] = [AGENTS + 1, AGENTS + 2].map(|n| (1_000 + n).to_string());
-    let mut calls = Phone::of(switch, &one).hz(LOW).start(switch);
-    let answers = Phone::of(switch, &other).hz(HIGH).answers().start(switch);
+    let mut calls = Phone::of(switch, &one).hz(LOW).seconds(TALK_S).start(switch);
+    let answers = Phone::of(switch, &other).hz(HIGH).seconds(TALK_S).answers().start(switch);
     calls.dial(&other);
     calls.expect("CALL_ESTABLISHED");
     [calls, answers]
