@@ -23,7 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tandem_dialplan::Listen;
 use tandem_media::{contract::EngineConfig, engine::Engine};
-use tandem_switch::{id::IdSource, time::Timestamp};
+use tandem_switch::{floor::Restored, id::IdSource, time::Timestamp};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -38,6 +38,7 @@ use crate::{
     metrics::METRICS,
     store::{Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
+        calls::LiveCall,
         floor::{self, FloorLoop, LINK_CAPACITY},
         line::{self, Line, Service},
         media::MediaEdge,
@@ -223,17 +224,11 @@ impl Start {
     async fn run(self) -> Result<(), ServeError> {
         let Self { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, warnings, files, options } = self;
         let now = clock::now();
-        let people = store.people().await?;
-        let mut restored = store.restore().await?;
-        let bindings = store.bindings(now.at).await?;
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
         let media = engine.ended();
-        let (mut sip, verdicts) = signalling(now, &service, (&listen, &tls.configs()), (&people, &bindings));
-        let (mut audio, mut ids) = (MediaEdge::new(engine, &service), IdSource::new(2));
-        let home = Home { now, stopped_at, service: &service, sip: &mut sip, media: &mut audio, ids: &mut ids };
-        let survivors = survivors(&store, home).await?;
-        restored.going_on = survivors.going_on;
+        let inherited = inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), engine).await?;
+        let Inherited { people, restored, sip, verdicts, audio, ids, survivors } = inherited;
         METRICS.items_waiting.set(restored.waiting.len() as u64);
 
         let (writer, writing) = Writer::start(store.clone());
@@ -277,7 +272,7 @@ impl Start {
                 service: service.clone(),
                 beat: ready.line.clone(),
                 ids,
-                survivors: survivors.calls,
+                survivors,
                 taken_up: taken_up_tx,
             },
         };
@@ -330,6 +325,36 @@ impl Start {
         };
         running.until_stopped(&control, options.drain_s).await
     }
+}
+
+/// What there is of before: people, what the floor knew, and the edges with the calls that go on.
+struct Inherited {
+    people: Vec<Person>,
+    restored: Restored,
+    sip: SipEdge,
+    verdicts: mpsc::Receiver<Judged>,
+    audio: MediaEdge,
+    ids: IdSource,
+    survivors: Vec<LiveCall>,
+}
+
+/// Takes over what the last process left in the store.
+async fn inherit(
+    store: &Store,
+    (now, stopped_at): (clock::Now, Timestamp),
+    service: &Service,
+    (listen, tls): (&Listen, &TlsConfigs),
+    engine: Engine,
+) -> Result<Inherited, StoreError> {
+    let people = store.people().await?;
+    let mut restored = store.restore().await?;
+    let bindings = store.bindings(now.at).await?;
+    let (mut sip, verdicts) = signalling(now, service, (listen, tls), (&people, &bindings));
+    let (mut audio, mut ids) = (MediaEdge::new(engine, service), IdSource::new(2));
+    let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
+    let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
+    restored.going_on = going_on;
+    Ok(Inherited { people, restored, sip, verdicts, audio, ids, survivors })
 }
 
 /// The calls of the last process that go on; the others are closed.

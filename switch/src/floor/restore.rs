@@ -174,6 +174,9 @@ impl Floor {
         } else {
             // A fixed device was signed in a moment ago, and the journal says so: it has to be told.
             self.set_state(now, &name, state.clone());
+            if let Some(request) = pending.clone() {
+                self.journal(FloorEvent::AgentAsked { agent: name.clone(), request, at: now });
+            }
         }
         let Some(agent) = self.agents.get_mut(&name) else { return };
         agent.pending = pending;

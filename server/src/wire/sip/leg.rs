@@ -31,6 +31,7 @@ pub(super) struct SipLeg {
     /// Its party does not want to be shown to others.
     pub(super) is_withheld: bool,
     /// What else can be tried, for a call through a carrier.
+    #[serde(skip)]
     pub(super) ways: Option<Ways>,
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
