@@ -227,10 +227,8 @@ impl Start {
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
         let media = engine.ended();
-        let inherited = inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), engine).await?;
-        let Inherited { people, restored, sip, verdicts, audio, ids, survivors } = inherited;
-        METRICS.items_waiting.set(restored.waiting.len() as u64);
-
+        let Inherited { people, restored, sip, verdicts, audio, ids, survivors } =
+            inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), engine).await?;
         let (writer, writing) = Writer::start(store.clone());
         let taken = Generation { generation: service.generation, by: "start".to_owned(), files, at: now.at };
         let _full_is_impossible = writer.try_write(Record::PlanLoaded(taken.clone()));
@@ -277,8 +275,7 @@ impl Start {
             },
         };
         let (line_loop, web) = line.spawn()?;
-        // A loop that ended by a fault is seen by whoever watches it.
-        let _ended = taken_up.await;
+        let _ended_by_a_fault = taken_up.await;
         ready.sip_bound.store(true, Ordering::Relaxed);
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
@@ -354,6 +351,7 @@ async fn inherit(
     let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
     let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
     restored.going_on = going_on;
+    METRICS.items_waiting.set(restored.waiting.len() as u64);
     Ok(Inherited { people, restored, sip, verdicts, audio, ids, survivors })
 }
 
