@@ -4,8 +4,9 @@ CARGO ?= cargo
 DATA ?= var
 BIND ?=
 FUZZ_SECONDS ?= 60
+KILLS ?= 50
 
-.PHONY: run test bench fuzz check fmt prompts deny clean help
+.PHONY: run test bench soak fuzz check fmt prompts deny clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +25,10 @@ test: ## install what the tests need, then format, lints, unit, simulation and l
 bench: ## measure; prints a table and writes target/bench.json
 	@docker/packages.sh test
 	@tests/load/bench.sh
+
+soak: ## kill a switch KILLS times with a hundred calls up and a hundred waiting; says what that cost
+	@docker/packages.sh test
+	@TANDEM_KILLS=$(KILLS) $(CARGO) test --locked -p tandem-tests --test loopback -- --nocapture soak::
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each
 	@docker/packages.sh test

@@ -67,19 +67,19 @@ pub enum Output {
 /// One caller's way through a plan.
 #[derive(Debug)]
 pub struct Run {
-    plan: Arc<Plan>,
-    facts: CallFacts,
-    language: Language,
-    variables: BTreeMap<String, String>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) facts: CallFacts,
+    pub(crate) language: Language,
+    pub(crate) variables: BTreeMap<String, String>,
     /// Blocks that are not done, the innermost last, and the step of each that comes next.
-    open: Vec<(BlockId, usize)>,
-    state: State,
-    steps: u32,
+    pub(crate) open: Vec<(BlockId, usize)>,
+    pub(crate) state: State,
+    pub(crate) steps: u32,
     outputs: VecDeque<Output>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     AwaitsStart,
     /// The outcome of the step at this place; `tries` is how often it was asked.
     AwaitsOutcome {
@@ -87,6 +87,8 @@ enum State {
         index: usize,
         tries: u32,
     },
+    /// The outcome of a step that is not in the plan any more.
+    Lost,
     /// Between an input and what it leads to.
     Moving,
     Over,
@@ -147,8 +149,15 @@ impl Run {
                 self.outcome(&plan, block, index, tries, &outcome);
                 self.advance(&plan, now);
             }
+            (State::Lost, Input::Outcome(StepOutcome::Done)) => self.end(Cause::Normal),
+            (State::Lost, Input::Outcome(_)) => {
+                self.trace("restart", "the plan has changed and begins anew");
+                self.state = State::Moving;
+                self.start(&plan);
+                self.advance(&plan, now);
+            }
             (State::AwaitsStart, Input::Outcome(_))
-            | (State::AwaitsOutcome { .. }, Input::Start)
+            | (State::AwaitsOutcome { .. } | State::Lost, Input::Start)
             | (State::Moving | State::Over, _) => {}
         }
     }

@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::{Audio, Codec};
 
 /// The media side of one leg. Chosen by the caller; never used twice in the life of an engine.
@@ -94,6 +96,37 @@ pub enum OpenError {
     /// The socket could not be made.
     #[error("cannot open an RTP socket")]
     Socket(#[source] std::io::Error),
+    /// The ports of a stream of before a restart cannot be had again: another program or stream has them, or they are
+    /// none of this engine's any more. The stream needs others, and its peer a new offer.
+    #[error("the port of {0} cannot be had again")]
+    PortTaken(SocketAddr),
+    /// What was kept of a stream is of another version, or nothing that was ever kept.
+    #[error("what was kept of a stream cannot be right")]
+    Nonsense,
+}
+
+/// The version of [`KeptMedia`].
+pub(crate) const KEPT_VERSION: u8 = 1;
+
+/// What must be known of a stream to open it again in another process: see [`Engine::keep`](crate::engine::Engine::keep).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptMedia {
+    pub(crate) v: u8,
+    pub(crate) rtp: SocketAddr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) to: Option<Configure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) heard_from: Option<SocketAddr>,
+    /// What its CNAME is made from.
+    pub(crate) name: u64,
+}
+
+impl KeptMedia {
+    /// Where it received; the address and port of the SDP.
+    #[must_use]
+    pub const fn rtp(&self) -> SocketAddr {
+        self.rtp
+    }
 }
 
 /// Why a command was not taken.
@@ -114,7 +147,7 @@ pub enum CommandError {
 }
 
 /// Who besides the address of the SDP may become the peer of a stream (symmetric RTP, RFC 4961).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LearnPolicy {
     /// Nobody: only the address and port of the SDP.
     Strict,
@@ -126,7 +159,7 @@ pub enum LearnPolicy {
 }
 
 /// What is spoken on a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Format {
     /// The codec.
     pub codec: Codec,
@@ -148,7 +181,7 @@ pub struct Format {
 
 /// The negotiated side of a stream. Sent again after each re-negotiation; an unchanged remote keeps
 /// the learned address, a changed one starts learning anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configure {
     /// Where the peer's SDP wants RTP.
     pub remote: SocketAddr,

@@ -75,6 +75,11 @@ impl Learner {
         Self { sdp, signalling, policy, trial: None, peer: None }
     }
 
+    /// The peer that was accepted before a restart is accepted.
+    pub fn resume(&mut self, now: Instant, from: SocketAddr) {
+        self.peer = Some(Peer { address: from, accepted_at: now, heard_at: now });
+    }
+
     /// A new negotiation. The same address of the SDP keeps the peer, another one starts anew.
     pub fn renegotiate(&mut self, sdp: SocketAddr, signalling: Option<IpAddr>, policy: LearnPolicy) {
         if sdp == self.sdp {

@@ -41,6 +41,12 @@ impl PortPool {
         Some(port)
     }
 
+    /// Takes a port that had been taken by a process before this one; `false` when it is none of these, or in use.
+    pub fn take_this(&mut self, port: u16) -> bool {
+        let at = self.free.iter().position(|(free, _)| *free == port);
+        at.and_then(|at| self.free.remove(at)).is_some()
+    }
+
     /// A taken port is closed, or was found in use by another program: it rests from now on.
     pub fn release(&mut self, port: u16, now: Instant) {
         self.free.push_back((port, Some(now)));
@@ -95,6 +101,21 @@ mod tests {
         assert_eq!(pool.take(now + SECOND), None, "not before the least rest");
         assert_eq!(pool.take(now + 2 * SECOND), Some(first));
         assert_eq!(pool.take(now + 60 * SECOND), None);
+    }
+
+    #[test]
+    fn a_port_that_is_asked_for_is_given_once_and_comes_back() {
+        let mut pool = PortPool::new(100, 107, SECOND, 7);
+        let now = start();
+        assert!(pool.take_this(104));
+        for other in [104, 101, 108, 0] {
+            assert!(!pool.take_this(other), "{other}");
+        }
+        let rest: HashSet<u16> = std::iter::from_fn(|| pool.take(now)).collect();
+        assert_eq!(rest, HashSet::from([100, 102, 106]));
+        pool.release(104, now);
+        assert_eq!(pool.take(now), None, "it rests as any other");
+        assert!(pool.take_this(104), "but its own call may have it at once");
     }
 
     #[test]

@@ -70,11 +70,12 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// The first report is due after half an interval. The CNAME is random (RFC 7022).
+    /// The first report is due after half an interval. `name` should be random, for it becomes the CNAME (RFC 7022);
+    /// it stays the same when the SSRC changes.
     #[must_use]
-    pub fn new(now: Instant, clock: NtpClock, seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let cname = format!("{:016x}", random.u64());
+    pub fn new(now: Instant, clock: NtpClock, seed: u64, name: u64) -> Self {
+        let random = Random::new(seed);
+        let cname = format!("{name:016x}");
         let mut reports = Self {
             random,
             clock,
@@ -269,7 +270,7 @@ mod tests {
         fn new(epoch: Instant, ssrc: u32) -> Self {
             let clock = NtpClock::new(epoch, 1_790_000_000_000_000 + u64::from(ssrc) * 5_000_000);
             Self {
-                reports: Reports::new(epoch, clock, u64::from(ssrc)),
+                reports: Reports::new(epoch, clock, u64::from(ssrc), u64::from(ssrc)),
                 outgoing: Outgoing::new(ssrc, 0, 0),
                 reception: Reception::new(epoch),
             }

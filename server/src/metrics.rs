@@ -253,6 +253,10 @@ metrics! {
     family caller_identity = "tandem_caller_identity_total", "calls", "Signed caller ids checked, by verdict.", "verdict", IDENTITIES;
     gauge calls = "tandem_calls", "calls", "Calls in memory now.";
     gauge legs = "tandem_legs", "legs", "Legs of these calls.";
+    counter calls_kept = "tandem_calls_kept_total", "writes", "Times that a call was written down to outlive the process.";
+    gauge calls_unkept = "tandem_calls_unkept", "calls", "Calls that changed since they were written down.";
+    gauge calls_taken_up = "tandem_calls_taken_up", "calls", "Calls of the last process that this one took up at its start.";
+    gauge calls_not_taken_up = "tandem_calls_not_taken_up", "calls", "Calls that were up in the last process and that this one closed.";
     counter call_faults = "tandem_call_faults_total", "calls", "Calls ended by a fault of ours, a caught panic included.";
     histogram call_setup = "tandem_call_setup_seconds", "seconds", "From a call's first message to our answer of it.", LONG_US;
 

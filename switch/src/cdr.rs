@@ -58,8 +58,16 @@ pub struct Cdr {
     pub recording: Option<RecordingId>,
     /// Generation of the plan that it ran on.
     pub generation: u64,
+    /// Restarts of the switch that it outlived; its times count through them.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub restarts: u32,
     /// What the call spent its time on; the pieces of the caller's leg sum to its wall time.
     pub segments: Vec<Segment>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_none(restarts: &u32) -> bool {
+    *restarts == 0
 }
 
 /// One contiguous spell of one state of a call.

@@ -44,7 +44,7 @@ pub enum Step {
 }
 
 /// Phrases and the language they are spoken in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audio {
     /// Which recordings are used.
     pub language: Language,
@@ -54,7 +54,8 @@ pub struct Audio {
 
 /// Something that can be heard. What is not a plain prompt is put together from prompts by the
 /// grammar of the language.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phrase {
     /// A recorded prompt.
     Prompt(PromptName),
@@ -76,7 +77,7 @@ pub enum Phrase {
 }
 
 /// How digits are gathered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collect {
     /// What is heard first; may be empty.
     pub audio: Audio,
@@ -91,7 +92,7 @@ pub struct Collect {
 }
 
 /// How a call waits in a queue.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QueueStep {
     /// Which queue.
     pub queue: QueueName,
@@ -117,7 +118,7 @@ pub struct QueueStep {
 }
 
 /// Whom to call, and how.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dial {
     /// At least one.
     pub targets: Vec<Target>,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The run of `make bench`: measures each figure of figures.py beside its floor.  Called by bench.sh; see docs/benchmarks.md."""
 import argparse, json, os, signal, sys, time
-import figures, floors
+import figures, floors, restart
 from lab import CALLEE_SIP, HERE, SIP, Lab, Trouble, say
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -12,6 +12,7 @@ FULL = dict(runs=3, secs=10, search_secs=8, tol=0.06, held=2000, ramp=200, settl
 QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.25, held=2000, ramp=400, settle=3, media_secs=6, queue_secs=6, limit_s=420)
 CPU_RATE = 300              # calls/s at which CPU per call is read: below the limit of every switch that was compared but the slowest
 RELAYED, OPUS, G722 = 100, 30, 50
+REGISTERED = 10000          # phones that a restarted switch must know again
 
 
 class Bench:
@@ -141,6 +142,12 @@ class Bench:
             raise Trouble(failure([t]))
         self.put("queue_connected_per_s", t["connected_per_s"], AGENTS / TALK_S, f"60 calls/s offered, {t['connected']} of {t['offered']} calls connected")
 
+    # ---- restart
+    def restart(self):
+        program, core, runs = self.lab.program, self.lab.server_core, self.size["runs"]
+        bare = figures.median(restart.measure(program, core, 1, runs))
+        self.put("restart_to_first_call_s", figures.median(restart.measure(program, core, REGISTERED, runs)), bare)
+
     def run(self):
         self.step(f"CPU per call at {CPU_RATE} calls/s", self.cpu_per_call, "b2bua_cpu_ms_per_call")
         self.step("set-up time", self.setup_time, "setup_ms_p50", "setup_ms_p99")
@@ -150,6 +157,7 @@ class Bench:
         for name, service, codec, calls, floor in (("transcode_opus_cpu_pct_per_100", "2000", "OPUS", OPUS, floors.opus_cpu_pct_per_100),
                                                    ("transcode_g722_cpu_pct_per_100", "2200", "G722", G722, floors.g722_cpu_pct_per_100)):
             self.step(f"G.711 to {codec}, {calls} calls", lambda: self.transcode(name, service, codec, calls, floor), name)
+        self.step(f"restart with {REGISTERED} registrations", self.restart, "restart_to_first_call_s")
         self.step("queue below its capacity", self.dispatch, "queue_dispatch_ms_p50", "queue_dispatch_ms_p99")
         self.step("queue above its capacity", self.capacity, "queue_connected_per_s")
         say(f"[{time.monotonic() - self.began:4.0f} s] done")

@@ -26,6 +26,7 @@ FIGURES = [
     Figure("transcode_g722_cpu_pct_per_100", "% of a core", "libspandsp's G.722 alone", goal=20),
     Figure("queue_dispatch_ms_p50", "ms", "caller and agent without a switch", goal=2),
     Figure("queue_dispatch_ms_p99", "ms", "caller and agent without a switch", goal=10),
+    Figure("restart_to_first_call_s", "s", "the same with one phone", goal=3),
     Figure("queue_connected_per_s", "calls/s", "ideal: agents / talk time", goal=47.5, more_is_better=True),
 ]
 

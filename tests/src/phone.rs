@@ -24,6 +24,7 @@ pub struct Setup {
     switch: SocketAddr,
     folder: PathBuf,
     hz: f64,
+    seconds: u32,
     codec: &'static str,
     answers: bool,
     transport: &'static str,
@@ -46,6 +47,7 @@ impl Setup {
             switch: SocketAddr::new(server, 0),
             folder,
             hz: 600.0,
+            seconds: 60,
             codec: "PCMU",
             answers: false,
             transport: "udp",
@@ -56,6 +58,13 @@ impl Setup {
     #[must_use]
     pub const fn hz(mut self, hz: f64) -> Self {
         self.hz = hz;
+        self
+    }
+
+    /// How long it speaks.
+    #[must_use]
+    pub const fn seconds(mut self, seconds: u32) -> Self {
+        self.seconds = seconds;
         self
     }
 
@@ -117,7 +126,7 @@ impl Phone {
         let (folder, ports) = (&setup.folder, Ports::take());
         fs::create_dir_all(folder).expect("a writable folder");
         let tone = folder.join("tone.wav");
-        tone::write(&tone, setup.hz, 60);
+        tone::write(&tone, setup.hz, setup.seconds);
         fs::write(folder.join("config"), config(folder, &tone, &ports)).expect("a writable folder");
         fs::write(folder.join("accounts"), account(&setup)).expect("a writable folder");
         let log = fs::File::create(folder.join("log")).expect("a writable folder");

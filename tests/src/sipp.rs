@@ -154,6 +154,12 @@ impl Script {
         self.with(&["-m", &calls, "-l", &calls, "-timeout", "110s", "-timeout_error"]).spawn()
     }
 
+    /// Starts it with so many calls at a time, `per_second` new ones, until it is told to [`finish`](Sipp::finish).
+    #[must_use]
+    pub fn start_many(self, at_a_time: usize, per_second: &str) -> Sipp {
+        self.with(&["-l", &at_a_time.to_string(), "-r", per_second]).spawn()
+    }
+
     fn spawn(self) -> Sipp {
         let file = |end: &str| self.folder.join(format!("{}.{end}", self.name));
         assert!(!self.text.contains("{{"), "{}: something is not set", self.name);
@@ -223,6 +229,11 @@ impl Sipp {
         self.child.try_wait().expect("our child").is_none()
     }
 
+    /// Tells it to begin no more calls, and to end with those that are up.
+    pub fn finish(&self) {
+        let _gone = Command::new("kill").args(["-USR1", &self.child.id().to_string()]).stderr(Stdio::null()).status();
+    }
+
     /// Kills it without a word to its peers, as a crashed phone would go.
     pub fn kill(&mut self) {
         let _already_gone = self.child.kill();
@@ -282,6 +293,11 @@ impl Devices {
         let mut sipp = scenario.start();
         sipp.until_open();
         sipp
+    }
+
+    /// Has them take no more calls, and end with those that are up.
+    pub fn finish(&self) {
+        self.sipp.finish();
     }
 
     /// Where they are.

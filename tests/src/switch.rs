@@ -129,6 +129,34 @@ impl Switch {
         self.child.wait().expect("our child");
     }
 
+    /// Waits until all that is under way is written down, so that it would outlive a kill.
+    #[track_caller]
+    pub fn until_kept(&self) {
+        wait::until_true("every call is kept", || self.metric("tandem_calls_unkept") == 0.0);
+    }
+
+    /// Changes the rows of its database while it does not run.
+    ///
+    /// # Panics
+    /// When the statement fails.
+    pub fn alter(&self, statement: &str) {
+        let mut command = match &self.database {
+            Some(url) => {
+                let mut psql = Command::new("psql");
+                psql.args([url.as_str(), "-q", "-v", "ON_ERROR_STOP=1", "-c", statement]);
+                psql
+            }
+            None => {
+                let mut python = Command::new("python3");
+                let text = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute(sys.argv[2]); db.commit()";
+                python.args(["-c", text]).arg(self.ground.join("var/tandem.db")).arg(statement);
+                python
+            }
+        };
+        let status = command.status().expect("psql and python3 are installed (docker/packages.sh test)");
+        assert!(status.success(), "{statement}");
+    }
+
     /// Starts it again on the same data and address.
     pub fn start_again(&mut self) {
         let (child, lines) = spawn(&self.ground, &self.config, self.database.as_deref());

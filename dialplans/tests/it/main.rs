@@ -5,6 +5,7 @@
 mod demo;
 mod docs;
 mod fuzz;
+mod keep;
 mod runs;
 mod wrong;
 

@@ -22,7 +22,7 @@ pub use resample::{Downsampler, Upsampler, resample_offline};
 use concealment::Concealer;
 
 /// The voice codecs this switch speaks itself; others are relayed untouched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Codec {
     /// G.711 µ-law, 64 kbit/s.
     Pcmu,

@@ -11,6 +11,7 @@ mod events;
 mod life;
 mod paced;
 mod receive;
+mod reopen;
 mod socket;
 mod stream;
 mod tape;
@@ -21,7 +22,7 @@ mod writer;
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -33,7 +34,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    contract::{Command, CommandError, EngineConfig, Event, OpenError, Opened, StreamId},
+    contract::{Command, CommandError, Configure, EngineConfig, Event, OpenError, Opened, StreamId},
     ports::PortPool,
     random::Random,
 };
@@ -63,6 +64,10 @@ struct OpenStream {
     group: u64,
     address: IpAddr,
     port: u16,
+    /// What its CNAME is made from.
+    name: u64,
+    /// As it was negotiated last.
+    to: Option<Configure>,
 }
 
 /// The handle of the media engine. Dropping it closes all streams, completes all recordings and waits
@@ -181,14 +186,26 @@ impl Engine {
                 }
             }
         }
-        let (port, (rtp, rtcp)) = bound.ok_or(OpenError::PortsExhausted(local))?;
-        let thread = self.thread_of(group);
-        let order = Order::Open(Box::new(NewStream { id: stream, rtp, rtcp, seed: self.random.u64() }));
-        if self.order(thread, order).is_err() {
+        let (port, sockets) = bound.ok_or(OpenError::PortsExhausted(local))?;
+        let (thread, name) = (self.thread_of(group), self.random.u64());
+        self.adopt(stream, OpenStream { thread, group, address: local, port, name, to: None }, sockets, None)
+    }
+
+    /// Hands the sockets of a stream to its thread.
+    fn adopt(
+        &mut self,
+        stream: StreamId,
+        open: OpenStream,
+        (rtp, rtcp): (UdpSocket, UdpSocket),
+        heard_from: Option<SocketAddr>,
+    ) -> Result<Opened, OpenError> {
+        let (local, port) = (open.address, open.port);
+        let new = NewStream { id: stream, rtp, rtcp, seed: self.random.u64(), name: open.name, to: open.to, heard_from };
+        if self.order(open.thread, Order::Open(Box::new(new))).is_err() {
             self.release(local, port);
             return Err(OpenError::Busy);
         }
-        self.streams.insert(stream, OpenStream { thread, group, address: local, port });
+        self.streams.insert(stream, open);
         Ok(Opened { rtp: SocketAddr::new(local, port), rtcp: SocketAddr::new(local, port + 1) })
     }
 
@@ -213,6 +230,13 @@ impl Engine {
             Command::StopRecord { recording } => {
                 self.order(thread, Order::Command(command))?;
                 self.recordings.remove(&recording);
+                Ok(())
+            }
+            Command::Configure { stream, to } => {
+                self.order(thread, Order::Command(command))?;
+                if let Some(open) = self.streams.get_mut(&stream) {
+                    open.to = Some(to);
+                }
                 Ok(())
             }
             _ => self.order(thread, Order::Command(command)),

@@ -106,7 +106,7 @@ impl Stream {
     pub(super) fn new(new: NewStream, cx: &Context) -> Self {
         let mut random = Random::new(new.seed);
         let identity = Outgoing::new(random.u32(), random.u16(), random.u32());
-        Self {
+        let mut stream = Self {
             id: new.id,
             inbound: Inbound {
                 learner: None,
@@ -133,7 +133,7 @@ impl Stream {
                 rtcp_mux: false,
                 identity,
                 relay: Relay::new(),
-                reports: Reports::new(cx.now, cx.ntp, random.u64()),
+                reports: Reports::new(cx.now, cx.ntp, random.u64(), new.name),
                 speaker: Speaker::Nobody,
                 encoder: None,
                 player: None,
@@ -145,7 +145,15 @@ impl Stream {
             partner: None,
             faulty: false,
             paced: false,
+        };
+        if let Some(to) = &new.to {
+            stream.configure(to);
         }
+        if let (Some(learner), Some(from)) = (&mut stream.inbound.learner, new.heard_from) {
+            learner.resume(cx.now, from);
+            stream.retarget();
+        }
+        stream
     }
 
     /// Silence counts from now on, or no longer.

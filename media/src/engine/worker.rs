@@ -5,7 +5,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    net::UdpSocket,
+    net::{SocketAddr, UdpSocket},
     os::fd::OwnedFd,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     codec::Audio,
-    contract::{Command, EngineConfig, Event, StreamId},
+    contract::{Command, Configure, EngineConfig, Event, StreamId},
     reports::NtpClock,
 };
 
@@ -54,6 +54,12 @@ pub(super) struct NewStream {
     pub(super) rtp: UdpSocket,
     pub(super) rtcp: UdpSocket,
     pub(super) seed: u64,
+    /// What its CNAME is made from.
+    pub(super) name: u64,
+    /// How it was negotiated before a restart.
+    pub(super) to: Option<Configure>,
+    /// Where its peer was heard from before a restart.
+    pub(super) heard_from: Option<SocketAddr>,
 }
 
 /// What the handle says.
@@ -349,7 +355,7 @@ mod tests {
         let mut worker = Worker::new(&config, Arc::new(Wake::new().unwrap()), orders, queue, tape).unwrap();
         for id in [1, 2] {
             let (rtp, rtcp) = bind_pair([127, 0, 71, 60].into(), 21_000 + 2 * u16::try_from(id).unwrap()).unwrap();
-            worker.open(NewStream { id: StreamId(id), rtp, rtcp, seed: id });
+            worker.open(NewStream { id: StreamId(id), rtp, rtcp, seed: id, name: id, to: None, heard_from: None });
         }
         worker.join(0, StreamId(2));
         worker.guarded(0, |_| panic!("a fault in the first stream"));

@@ -23,6 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tandem_dialplan::Listen;
 use tandem_media::{contract::EngineConfig, engine::Engine};
+use tandem_switch::{floor::Restored, id::IdSource, time::Timestamp};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -35,11 +36,13 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
-    store::{Binding, Generation, Person, PlanFile, Record, Scope, Store, StoreError, TokenCheck, Writer},
+    store::{Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
+        calls::LiveCall,
         floor::{self, FloorLoop, LINK_CAPACITY},
         line::{self, Line, Service},
         media::MediaEdge,
+        restart::{self, Home, Survivors},
         sip::{Capture, Judge, Judged, Network, Settings, SipEdge, Sockets, TlsConfigs, finder, wanted},
         trace::TraceBus,
     },
@@ -160,10 +163,7 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     };
     store.migrate().await?;
     let started_at = clock::now().at;
-    let lost = store.close_orphans(started_at).await?;
-    if lost > 0 {
-        tracing::warn!(calls = lost, "calls were up when the switch stopped last; their records say `restart`");
-    }
+    let stopped_at = store.last_sign_of_life(started_at).await?;
     people::ensure_starters(&plan, &store, &data, started_at).await?;
     people::warn_of_old_realm(&store, &plan.realm).await?;
 
@@ -180,7 +180,7 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     let prompts = Arc::clone(&service.prompts);
     tokio::task::spawn_blocking(move || prompts.load_all()).await.map_err(std::io::Error::other)?;
 
-    let parts = Start { data, folder, listen, sockets, http, https, tls, store, service, warnings, files, options };
+    let parts = Start { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, warnings, files, options };
     parts.run().await
 }
 
@@ -212,6 +212,8 @@ struct Start {
     https: Vec<TcpListener>,
     tls: Tls,
     store: Store,
+    /// The last sign of life of the last process.
+    stopped_at: Timestamp,
     service: Service,
     warnings: Vec<PlanProblem>,
     files: Vec<PlanFile>,
@@ -220,19 +222,19 @@ struct Start {
 
 impl Start {
     async fn run(self) -> Result<(), ServeError> {
-        let Self { data, folder, listen, sockets, http, https, tls, store, service, warnings, files, options } = self;
-        let now = clock::now();
-        let people = store.people().await?;
-        let restored = store.restore().await?;
-        let bindings = store.bindings(now.at).await?;
-        METRICS.items_waiting.set(restored.waiting.len() as u64);
-
+        let Self { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, warnings, files, options } = self;
+        let (now, traces) = (clock::now(), TraceBus::default());
+        let (engine, media_events) =
+            Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
+        let media = engine.ended();
+        let Inherited { people, restored, sip, verdicts, audio, ids, survivors } =
+            inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), (engine, Capture::start(traces.clone())))
+                .await?;
         let (writer, writing) = Writer::start(store.clone());
         let taken = Generation { generation: service.generation, by: "start".to_owned(), files, at: now.at };
         let _full_is_impossible = writer.try_write(Record::PlanLoaded(taken.clone()));
         METRICS.plan_generation.set(service.generation);
 
-        let traces = TraceBus::default();
         let ready = Arc::new(Readiness::default());
         let (to_floor, from_lines) = mpsc::channel(LINK_CAPACITY);
         let (to_line, from_floor) = mpsc::channel(LINK_CAPACITY);
@@ -249,18 +251,14 @@ impl Start {
             beat: ready.floor.clone(),
         }));
 
-        let (engine, media_events) =
-            Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
-        let media = engine.ended();
-        let capture = Capture::start(traces.clone());
-        let (sip, verdicts) = signalling(now, &service, capture, (&listen, &tls.configs()), (&people, &bindings));
+        let (taken_up_tx, taken_up) = oneshot::channel();
         let line = LineStart {
             sockets,
             tls: tls.configs(),
             runtime: tokio::runtime::Handle::current(),
             parts: line::Parts {
                 sip,
-                media: MediaEdge::new(engine, &service),
+                media: audio,
                 verdicts,
                 media_events,
                 to_floor,
@@ -271,9 +269,13 @@ impl Start {
                 traces: traces.clone(),
                 service: service.clone(),
                 beat: ready.line.clone(),
+                ids,
+                survivors,
+                taken_up: taken_up_tx,
             },
         };
         let (line_loop, web) = line.spawn()?;
+        let _ended_by_a_fault = taken_up.await;
         ready.sip_bound.store(true, Ordering::Relaxed);
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
@@ -320,6 +322,56 @@ impl Start {
         };
         running.until_stopped(&control, options.drain_s).await
     }
+}
+
+/// What there is of before: people, what the floor knew, and the edges with the calls that go on.
+struct Inherited {
+    people: Vec<Person>,
+    restored: Restored,
+    sip: SipEdge,
+    verdicts: mpsc::Receiver<Judged>,
+    audio: MediaEdge,
+    ids: IdSource,
+    survivors: Vec<LiveCall>,
+}
+
+/// Takes over what the last process left in the store.
+async fn inherit(
+    store: &Store,
+    (now, stopped_at): (clock::Now, Timestamp),
+    service: &Service,
+    (listen, tls): (&Listen, &TlsConfigs),
+    (engine, capture): (Engine, Capture),
+) -> Result<Inherited, StoreError> {
+    let people = store.people().await?;
+    let mut restored = store.restore().await?;
+    let bindings = store.bindings(now.at).await?;
+    let (mut sip, verdicts) = signalling(now, service, capture, (listen, tls), (&people, &bindings));
+    let (mut audio, mut ids) = (MediaEdge::new(engine, service), IdSource::new(2));
+    let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
+    let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
+    restored.going_on = going_on;
+    METRICS.items_waiting.set(restored.waiting.len() as u64);
+    Ok(Inherited { people, restored, sip, verdicts, audio, ids, survivors })
+}
+
+/// The calls of the last process that go on; the others are closed.
+async fn survivors(store: &Store, mut home: Home<'_>) -> Result<Survivors, StoreError> {
+    let (rows, conversations) = (store.kept_calls().await?, store.conversations().await?);
+    let survivors = restart::bring_back(rows, &conversations, &mut home);
+    let (going_on, talking) = (survivors.ids(), survivors.talking());
+    let restart = Restart { stopped_at: home.stopped_at, now: home.now.at, going_on: &going_on, talking: &talking };
+    let closed = store.close_orphans(&restart).await?;
+    let (lost, up) = (survivors.lost as u64, (going_on.len() - survivors.lost) as u64);
+    METRICS.calls_taken_up.set(up);
+    METRICS.calls_not_taken_up.set(closed + lost);
+    if up + lost + closed > 0 {
+        tracing::info!("{up} calls taken up again, {} closed", closed + lost);
+    }
+    if closed + lost > 0 {
+        tracing::warn!(calls = closed + lost, "calls were up when the switch stopped last; their records say `restart`");
+    }
+    Ok(survivors)
 }
 
 /// The signalling edge with all that it knows at the start, and the verdicts that it waits for.
@@ -401,12 +453,7 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Leaves address and a token for the command line of this machine, in a file that only its owner reads.
-async fn write_access(
-    data: &DataFolder,
-    listen: &Listen,
-    store: &Store,
-    at: tandem_switch::time::Timestamp,
-) -> Result<(), ServeError> {
+async fn write_access(data: &DataFolder, listen: &Listen, store: &Store, at: Timestamp) -> Result<(), ServeError> {
     const NAME: &str = "command line";
     let Some(http) = listen.http.first() else { return Ok(()) };
     let file = data.join("cli.json");

@@ -154,6 +154,7 @@ fn call_record(row: &Row, segments: Vec<Segment>) -> Result<CallRecord, StoreErr
             None => None,
         },
         generation: row.count("generation")?,
+        restarts: u32::try_from(row.count("restarts")?).unwrap_or(u32::MAX),
         segments,
     };
     let quality = match row.get::<Option<&str>>("quality")? {

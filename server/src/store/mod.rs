@@ -27,6 +27,7 @@ pub use events::JournalRow;
 pub use items::{ItemStory, OfferRow};
 pub use people::{Person, Secret};
 pub use record::{Audit, Binding, CallStarted, Generation, PlanFile, Record, RecordingStarted};
+pub use restore::{KeptRow, Restart};
 pub use tokens::{Scope, Token, TokenCheck};
 pub use writer::{Refused, Writer};
 

@@ -1,9 +1,11 @@
 //! What each record does to the tables, in the transaction that appends it to the journal.
 
+use std::collections::BTreeMap;
+
 use tandem_switch::{
     cdr::Cdr,
     floor::{AgentState, FloorEvent, OfferOutcome, WaitingItem},
-    id::ItemId,
+    id::{CallId, ItemId},
     identity::CallerIdentity,
     name::AgentName,
     step::AgentRequest,
@@ -25,6 +27,9 @@ pub(super) struct Batch {
     calls: Rows,
     cdrs: Rows,
     segments: Rows,
+    /// Of each call only what was kept last.
+    kept: BTreeMap<CallId, (u32, String, Timestamp)>,
+    kept_calls: Rows,
     /// What is not worth a multi-row insert, in the order of the records.
     others: Vec<(&'static str, Vec<Arg>)>,
 }
@@ -36,11 +41,16 @@ impl Batch {
             calls: Rows::new(&sql::INSERT_CALL),
             cdrs: Rows::new(&sql::INSERT_CDR),
             segments: Rows::new(&sql::INSERT_SEGMENT),
+            kept: BTreeMap::new(),
+            kept_calls: Rows::new(&sql::INSERT_KEPT_CALL),
             others: Vec::new(),
         };
         for record in records {
             batch.entries.extend(record.entry());
             batch.project(record);
+        }
+        for (call, (v, body, at)) in std::mem::take(&mut batch.kept) {
+            batch.kept_calls.push(args![call.to_string(), v, body, at]);
         }
         batch
     }
@@ -51,6 +61,7 @@ impl Batch {
         tx.insert(&self.calls).await?;
         tx.insert(&self.cdrs).await?;
         tx.insert(&self.segments).await?;
+        tx.insert(&self.kept_calls).await?;
         for (statement, args) in &self.others {
             tx.execute(statement, args).await?;
         }
@@ -64,7 +75,17 @@ impl Batch {
     fn project(&mut self, record: &Record) {
         match record {
             Record::CallStarted(started) => self.call_started(started),
-            Record::CallEnded { cdr, quality, identity } => self.call_ended(cdr, quality.as_ref(), *identity),
+            Record::CallEnded { cdr, quality, identity, was_kept } => {
+                self.call_ended(cdr, quality.as_ref(), *identity);
+                if *was_kept {
+                    self.kept.remove(&cdr.call);
+                    self.run(sql::DROP_KEPT_CALL, args![cdr.call.to_string()]);
+                }
+            }
+            Record::CallKept { call, v, body, at } => {
+                self.kept.insert(*call, (*v, body.clone(), *at));
+            }
+            Record::CallTakenUp { .. } => {}
             Record::Floor(event) => self.floor(event),
             Record::RecordingStarted(RecordingStarted { recording, call, path, at }) => {
                 self.run(sql::PUT_RECORDING, args![recording.to_string(), call.to_string(), path.as_str(), *at]);
@@ -82,8 +103,7 @@ impl Batch {
             Record::PlanLoaded(Generation { generation, by, files, at }) => {
                 self.run(sql::PUT_GENERATION, args![*generation, *at, by.as_str(), json(files)]);
             }
-            Record::Restarted { stopped_at, at } => {
-                self.run(sql::CLOSE_SERVED_ITEMS, args![*stopped_at]);
+            Record::Restarted { stopped_at, at, .. } => {
                 self.run(sql::CLOSE_RECORDINGS, args![*stopped_at]);
                 self.run(sql::EXPIRE_BINDINGS, args![*at]);
             }
@@ -125,6 +145,7 @@ impl Batch {
             cdr.generation,
             quality.map(ToString::to_string),
             identity.map(CallerIdentity::as_str),
+            cdr.restarts,
         ]);
     }
 

@@ -23,6 +23,28 @@ pub enum Record {
         quality: Option<serde_json::Value>,
         /// What became of the check of a signed caller id; `None` where none is checked.
         identity: Option<CallerIdentity>,
+        /// It was kept: what was kept goes.
+        was_kept: bool,
+    },
+    /// What another process needs to go on with a call that is up; in the place of what was kept before.
+    CallKept {
+        /// Which.
+        call: CallId,
+        /// The form that the body is in.
+        v: u32,
+        /// JSON that whoever owns calls understands.
+        body: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A call outlived a restart.
+    CallTakenUp {
+        /// Which.
+        call: CallId,
+        /// The last sign of life before.
+        stopped_at: Timestamp,
+        /// When it went on.
+        at: Timestamp,
     },
     /// Something happened on the floor.
     Floor(FloorEvent),
@@ -66,10 +88,14 @@ pub enum Record {
     },
     /// A plan went into service.
     PlanLoaded(Generation),
-    /// The switch started: what was under way at its last end is over now.
+    /// The switch started: what was under way at its last end is over now, but for calls that it took up again.
     Restarted {
         /// The last sign of life before.
         stopped_at: Timestamp,
+        /// Calls that were kept and go on, or are ended in good order.
+        taken_up: u64,
+        /// Calls that were up and are closed.
+        closed: u64,
         /// The start.
         at: Timestamp,
     },
@@ -189,6 +215,8 @@ impl Record {
         match self {
             Self::CallStarted(_) => "call-started",
             Self::CallEnded { .. } => "call-ended",
+            Self::CallKept { .. } => "call-kept",
+            Self::CallTakenUp { .. } => "call-taken-up",
             Self::Floor(event) => floor_kind(event),
             Self::RecordingStarted(_) => "recording-started",
             Self::RecordingFinished { .. } => "recording-finished",
@@ -207,7 +235,11 @@ impl Record {
         let json = |value| serde_json::Value::to_string(&value);
         Some(match self {
             Self::CallStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
-            Self::CallEnded { cdr, quality, identity } => {
+            Self::CallKept { .. } => return None,
+            Self::CallTakenUp { call, stopped_at, at } => {
+                row(*at, Some(call.to_string()), json(serde_json::json!({ "call": call, "stopped_at": stopped_at })))
+            }
+            Self::CallEnded { cdr, quality, identity, .. } => {
                 let body = super::db::json(&Ended { cdr, quality: quality.as_ref(), identity: *identity });
                 let agent = cdr.agent.as_ref().map(ToString::to_string);
                 Entry { agent, ..row(cdr.ended_at, Some(cdr.call.to_string()), body) }
@@ -228,7 +260,9 @@ impl Record {
                 row(*at, None, json(serde_json::json!({ "extension": extension, "contact": contact })))
             }
             Self::PlanLoaded(generation) => row(generation.at, None, super::db::json(generation)),
-            Self::Restarted { stopped_at, at } => row(*at, None, json(serde_json::json!({ "stopped_at": stopped_at }))),
+            Self::Restarted { stopped_at, taken_up, closed, at } => {
+                row(*at, None, json(serde_json::json!({ "stopped_at": stopped_at, "taken_up": taken_up, "closed": closed })))
+            }
             Self::Audit(audit) => row(audit.at, None, super::db::json(audit)),
         })
     }

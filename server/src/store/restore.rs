@@ -1,9 +1,12 @@
 //! What a start finds: who waited, what agents did, which devices can be reached, which calls never ended.
 
+use std::collections::BTreeSet;
+
 use tandem_switch::{
     cause::{Blame, Cause},
     cdr::Cdr,
-    floor::{Restored, RestoredAgent, RestoredOffer, WaitingItem},
+    floor::{Conversation, Restored, RestoredAgent, RestoredOffer, WaitingItem},
+    id::{CallId, ItemId},
     name::{AgentName, Extension, PartyNumber, QueueName},
     time::Timestamp,
 };
@@ -27,7 +30,34 @@ impl Store {
             waiting: waiting.iter().map(waiting_item).collect::<Result<_, _>>()?,
             agents: agents.iter().map(agent).collect::<Result<_, _>>()?,
             offers: offers.iter().map(offer).collect::<Result<_, _>>()?,
+            ..Restored::default()
         })
+    }
+
+    /// Calls that were up and kept, in the order of their arrival.
+    pub async fn kept_calls(&self) -> Result<Vec<KeptRow>, StoreError> {
+        let rows = self.db.fetch(sql::KEPT_CALLS, &[]).await?;
+        let kept = |row: &Row| {
+            Ok(KeptRow { call: row.parsed("call_id")?, v: row.count("v")?, body: row.get("body")?, at: row.at("at_us")? })
+        };
+        rows.iter().map(kept).collect()
+    }
+
+    /// Conversations with agents that were under way.
+    pub async fn conversations(&self) -> Result<Vec<Conversation>, StoreError> {
+        let rows = self.db.fetch(sql::ITEMS_SERVED, &[]).await?;
+        let served = |row: &Row| {
+            let agent = AgentName::from(row.get::<Option<&str>>("agent")?.unwrap_or_default());
+            Ok(Conversation { item: waiting_item(row)?, agent, since_at: row.maybe_at("served_us")?.unwrap_or_default() })
+        };
+        rows.iter().map(served).collect()
+    }
+
+    /// When the last process was alive for the last time that is known; `now` when there was none. To be asked before
+    /// the first record of this one.
+    pub async fn last_sign_of_life(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let last = self.db.fetch_one(sql::LAST_EVENT_AT, &[]).await?.map_or(Ok(now), |row| row.at("at_us"))?;
+        Ok(last.min(now))
     }
 
     /// Registrations that still hold at `now`.
@@ -50,14 +80,20 @@ impl Store {
             .collect()
     }
 
-    /// Ends what the last process left open: calls get a CDR with cause restart and blame us, recordings become
-    /// interrupted, items in conversation are over, expired registrations go. Waiting items stay. How many calls.
+    /// Ends what the last process left open and this one does not go on with: calls get a CDR with cause restart and
+    /// blame us, recordings become interrupted, items in conversation are over, expired registrations go. Waiting
+    /// items stay. How many calls.
     ///
-    /// Call it once at start, before the first record: the last journal row then is the last sign of life, and
-    /// the calls end there, not now, so that an hour out of order is no hour of conversation.
-    pub async fn close_orphans(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let last = self.db.fetch_one(sql::LAST_EVENT_AT, &[]).await?.map_or(Ok(now), |row| row.at("at_us"))?;
-        let stopped_at = last.min(now);
+    /// The calls end at the last sign of life, not now, so that an hour out of order is no hour of conversation.
+    pub async fn close_orphans(&self, restart: &Restart<'_>) -> Result<u64, StoreError> {
+        let Restart { stopped_at, now, going_on, talking } = *restart;
+        let kept = self.kept_calls().await?.into_iter().map(|row| row.call).filter(|call| !going_on.contains(call));
+        let served = self.conversations().await?.into_iter().map(|it| it.item.item).filter(|item| !talking.contains(item));
+        let statements: Vec<_> = kept
+            .map(|call| (sql::DROP_KEPT_CALL, args![call.to_string()].to_vec()))
+            .chain(served.map(|item| (sql::CLOSE_SERVED_ITEM, args![item.to_string(), stopped_at].to_vec())))
+            .collect();
+        self.change(&statements, &[]).await?;
         let mut closed = 0;
         loop {
             let rows = self.db.fetch(sql::CALLS_OPEN, &args![ORPHANS]).await?;
@@ -68,9 +104,37 @@ impl Store {
             self.commit(&records).await?;
             closed += records.len() as u64;
         }
-        self.commit(&[Record::Restarted { stopped_at, at: now }]).await?;
+        let restarted = Record::Restarted { stopped_at, taken_up: going_on.len() as u64, closed, at: now };
+        let taken_up = going_on.iter().map(|call| Record::CallTakenUp { call: *call, stopped_at, at: now });
+        self.commit(&std::iter::once(restarted).chain(taken_up).collect::<Vec<_>>()).await?;
         Ok(closed)
     }
+}
+
+/// A call that was kept.
+#[derive(Clone, Debug)]
+pub struct KeptRow {
+    /// Which.
+    pub call: CallId,
+    /// The form that the body is in.
+    pub v: u64,
+    /// What was kept, JSON.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What of the last process goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Restart<'a> {
+    /// Its last sign of life.
+    pub stopped_at: Timestamp,
+    /// The start of this one.
+    pub now: Timestamp,
+    /// Calls that go on.
+    pub going_on: &'a BTreeSet<CallId>,
+    /// Items that agents go on talking about.
+    pub talking: &'a BTreeSet<ItemId>,
 }
 
 fn orphan(row: &Row, stopped_at: Timestamp) -> Result<Record, StoreError> {
@@ -94,9 +158,10 @@ fn orphan(row: &Row, stopped_at: Timestamp) -> Result<Record, StoreError> {
         blame: Blame::Us,
         recording: None,
         generation: row.count("generation")?,
+        restarts: 0,
         segments: Vec::new(),
     };
-    Ok(Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: None })
+    Ok(Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: None, was_kept: false })
 }
 
 pub(super) fn waiting_item(row: &Row) -> Result<WaitingItem, StoreError> {

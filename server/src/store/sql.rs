@@ -25,16 +25,19 @@ inserts! {
     INSERT_CALL = 8,
         "INSERT INTO calls (call_id, origin, from_number, to_number, started_us, generation, waited_ms, talked_ms)",
         " ON CONFLICT DO NOTHING";
-    INSERT_CDR = 20,
+    INSERT_CDR = 21,
         "INSERT INTO calls (call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, \
-         answered_us, connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity)",
+         answered_us, connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, \
+         identity, restarts)",
         " ON CONFLICT (call_id) DO UPDATE SET origin = excluded.origin, from_number = excluded.from_number, \
          to_number = excluded.to_number, route = excluded.route, queue = excluded.queue, agent = excluded.agent, \
          answered_by = excluded.answered_by, started_us = excluded.started_us, answered_us = excluded.answered_us, \
          connected_us = excluded.connected_us, ended_us = excluded.ended_us, waited_ms = excluded.waited_ms, \
          talked_ms = excluded.talked_ms, cause = excluded.cause, blame = excluded.blame, \
          recording_id = excluded.recording_id, generation = excluded.generation, quality = excluded.quality, \
-         identity = excluded.identity";
+         identity = excluded.identity, restarts = excluded.restarts";
+    INSERT_KEPT_CALL = 4, "INSERT INTO kept_calls (call_id, v, body, at_us)",
+        " ON CONFLICT (call_id) DO UPDATE SET v = excluded.v, body = excluded.body, at_us = excluded.at_us";
     INSERT_SEGMENT = 7, "INSERT INTO segments (call_id, position, state, agent, cause, from_us, to_us)", " ON CONFLICT DO NOTHING";
 }
 
@@ -56,7 +59,8 @@ statements! {
     // items and offers
     PUT_ITEM = "INSERT INTO items (item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, state, queued_us) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8) \
-        ON CONFLICT (item_id) DO UPDATE SET state = 'waiting', virtual_arrival_us = excluded.virtual_arrival_us";
+        ON CONFLICT (item_id) DO UPDATE SET state = 'waiting', virtual_arrival_us = excluded.virtual_arrival_us, agent = NULL, \
+        served_us = NULL, ended_us = NULL, reason = NULL";
     ITEM_REJOINED = "UPDATE items SET state = 'rejoined', ended_us = $2 WHERE item_id = $1";
     ITEM_SERVED = "UPDATE items SET state = 'served', agent = $2, served_us = $3 WHERE item_id = $1";
     ITEM_LEFT = "UPDATE items SET state = 'left', reason = $2, ended_us = $3 WHERE item_id = $1";
@@ -65,7 +69,9 @@ statements! {
         WHERE state = 'waiting' ORDER BY virtual_arrival_us, item_id";
     ITEM = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, state, agent, queued_us, \
         served_us, ended_us, reason FROM items WHERE item_id = $1";
-    CLOSE_SERVED_ITEMS = "UPDATE items SET ended_us = $1, reason = 'restart' WHERE state = 'served' AND ended_us IS NULL";
+    ITEMS_SERVED = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, agent, served_us FROM items \
+        WHERE state = 'served' AND ended_us IS NULL ORDER BY item_id";
+    CLOSE_SERVED_ITEM = "UPDATE items SET ended_us = $2, reason = 'restart' WHERE item_id = $1";
     PUT_OFFER = "INSERT INTO offers (offer_id, item_id, agent, decision, offered_us) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT DO NOTHING";
     OFFER_ENDED = "UPDATE offers SET outcome = $2, cause = $3, ended_us = $4 WHERE offer_id = $1";
@@ -84,14 +90,16 @@ statements! {
 
     // calls
     CALLS_OPEN = "SELECT call_id, origin, from_number, to_number, started_us, generation FROM calls WHERE ended_us IS NULL \
-        ORDER BY call_id LIMIT $1";
+        AND call_id NOT IN (SELECT call_id FROM kept_calls) ORDER BY call_id LIMIT $1";
+    KEPT_CALLS = "SELECT call_id, v, body, at_us FROM kept_calls ORDER BY call_id";
+    DROP_KEPT_CALL = "DELETE FROM kept_calls WHERE call_id = $1";
     CDRS = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
-        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity FROM calls \
+        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, restarts FROM calls \
         WHERE ended_us IS NOT NULL AND call_id < $1 AND started_us >= $2 AND started_us < $3 \
         AND ($4 = '' OR from_number = $4 OR to_number = $4) AND ($5 = '' OR queue = $5) AND ($6 = '' OR agent = $6) \
         AND ($7 = '' OR cause = $7) ORDER BY call_id DESC LIMIT $8";
     CDR = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
-        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity FROM calls \
+        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, restarts FROM calls \
         WHERE call_id = $1 AND ended_us IS NOT NULL";
     SEGMENTS = "SELECT state, agent, cause, from_us, to_us FROM segments WHERE call_id = $1 ORDER BY position";
 

@@ -120,6 +120,12 @@ impl Writer {
         self.messages_tx.capacity() < RESERVED_RECORDS
     }
 
+    /// Whether there is room for what can wait.
+    #[must_use]
+    pub fn is_at_ease(&self) -> bool {
+        self.messages_tx.capacity() > QUEUE_RECORDS / 2
+    }
+
     /// Returns when everything taken before is committed (or was refused by the database itself).
     pub async fn flush(&self) -> Result<(), Refused> {
         let (done_tx, done) = oneshot::channel();
@@ -165,7 +171,7 @@ impl Writer {
 impl Record {
     /// Somebody may be waiting for it to be on the disk.
     const fn is_urgent(&self) -> bool {
-        !matches!(self, Self::CallStarted(_) | Self::CallEnded { .. } | Self::BindingPut { .. })
+        !matches!(self, Self::CallStarted(_) | Self::CallEnded { .. } | Self::CallKept { .. } | Self::BindingPut { .. })
     }
 }
 
@@ -194,6 +200,7 @@ impl Task {
                 }
             }
             self.write(&records).await;
+            METRICS.calls_kept.add(records.iter().filter(|record| matches!(record, Record::CallKept { .. })).count() as u64);
             self.unwritten.fetch_sub(records.len(), Ordering::Relaxed);
             METRICS.store_queue_records.set(self.messages_rx.len() as u64);
             for done in flushes {

@@ -1,6 +1,7 @@
 //! One live call: its core, its run of the plan, and what becomes of their outputs.
 
 mod consult;
+mod keep;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -19,6 +20,8 @@ use tandem_switch::{
 };
 
 use super::{LegRef, edges::Edges, lamps::Device, trace::TraceLine};
+use keep::Keeping;
+pub use keep::{FORM, KeptLiveCall, Revival};
 
 /// Measurements are waited for so long after the end of a call, in ms.
 const MEASURE_MS: u64 = 1_000;
@@ -38,6 +41,7 @@ pub struct LiveCall {
     unmeasured: usize,
     measured: Vec<(LegId, Quality)>,
     over: Option<Over>,
+    keeping: Keeping,
     /// The deadline as it stands in the line's timers.
     pub timer: Option<Timestamp>,
 }
@@ -59,6 +63,8 @@ struct Facts {
     identity: Option<CallerIdentity>,
     generation: u64,
     started_at: Timestamp,
+    /// Restarts that it outlived.
+    restarts: u32,
 }
 
 /// A leg that exists at the edges.
@@ -98,6 +104,7 @@ impl LiveCall {
             identity,
             generation: arrival.generation,
             started_at: now,
+            restarts: 0,
         };
         let (origin, from, to) = (arrival.origin.clone(), arrival.from.clone(), arrival.to.clone());
         let run = Run::new(plan, tandem_dialplan::CallFacts { origin, from, to, language: None, overrides: Arc::default() });
@@ -113,6 +120,7 @@ impl LiveCall {
             unmeasured: 0,
             measured: Vec::new(),
             over: None,
+            keeping: Keeping::default(),
             timer: None,
         }
     }
@@ -376,7 +384,7 @@ impl LiveCall {
     pub fn close(self, edges: &mut Edges) {
         if let Some(over) = self.over {
             edges.media.forget(self.facts.call);
-            edges.ledger.call_ended(over.cdr, &self.measured, self.facts.identity);
+            edges.ledger.call_ended(over.cdr, &self.measured, self.facts.identity, self.keeping.was_kept);
         }
     }
 
@@ -420,9 +428,10 @@ impl LiveCall {
             blame: Blame::Us,
             recording: self.recording,
             generation: facts.generation,
+            restarts: facts.restarts,
             segments: vec![segment],
         };
-        edges.ledger.call_ended(Box::new(cdr), &self.measured, facts.identity);
+        edges.ledger.call_ended(Box::new(cdr), &self.measured, facts.identity, self.keeping.was_kept);
     }
 
     fn take_leg(&mut self, edges: &mut Edges, leg: LegId, occupies: Option<Extension>, device: Option<Device>) {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use tandem_switch::{
     call::LegStage,
     id::CallId,
@@ -29,13 +30,14 @@ pub struct Lamp {
 }
 
 /// A leg as a device of ours, and what watchers have been shown of it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Device {
     /// Whose.
     pub extension: Extension,
     calls: bool,
     remote: PartyNumber,
     display: String,
+    #[serde(skip)]
     shown: Option<LegStage>,
 }
 

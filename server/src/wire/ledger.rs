@@ -52,11 +52,20 @@ impl Ledger {
     }
 
     /// Writes the record of a call, with what was measured on its legs.
-    pub fn call_ended(&mut self, cdr: Box<Cdr>, measured: &[(LegId, Quality)], identity: Option<CallerIdentity>) {
+    pub fn call_ended(&mut self, cdr: Box<Cdr>, measured: &[(LegId, Quality)], identity: Option<CallerIdentity>, was_kept: bool) {
         count(&cdr);
         let quality = (!measured.is_empty())
             .then(|| measured.iter().map(|(leg, q)| (leg.0.to_string(), quality(q))).collect::<Map<_, _>>());
-        self.write(Record::CallEnded { cdr, quality: quality.map(Value::Object), identity });
+        self.write(Record::CallEnded { cdr, quality: quality.map(Value::Object), identity, was_kept });
+    }
+
+    /// Keeps what another process needs to go on with a call. `false`: the store has no room for what can wait; later.
+    #[must_use]
+    pub fn keep_call(&mut self, call: CallId, v: u32, body: String, at: Timestamp) -> bool {
+        // What waits to be written comes first: a record must not be overtaken by what was kept of its call.
+        self.unsaved.is_empty()
+            && self.writer.is_at_ease()
+            && self.writer.try_write(Record::CallKept { call, v, body, at }).is_ok()
     }
 
     /// Notes a recording and makes room for it.

@@ -1,6 +1,7 @@
 //! The line loop: owns calls. Everything that concerns a call passes through here, one input at a time.
 
 mod consult;
+mod keeping;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -41,6 +42,7 @@ use crate::{
     prompts::Prompts,
     store::{CallStarted, Writer},
 };
+use keeping::Keeping;
 
 /// Inputs taken of one kind before the others get their turn.
 const TURN: usize = 64;
@@ -121,6 +123,12 @@ pub struct Parts {
     pub service: Service,
     /// That the loop turns.
     pub beat: Heartbeat,
+    /// Names of items and recordings.
+    pub ids: IdSource,
+    /// Calls of the last process that go on.
+    pub survivors: Vec<LiveCall>,
+    /// Told when these have gone on.
+    pub taken_up: oneshot::Sender<()>,
 }
 
 /// The loop.
@@ -139,6 +147,7 @@ pub struct Line {
     floor_is_gone: bool,
     measured_at: std::time::Instant,
     beat: Heartbeat,
+    keeping: Keeping,
 }
 
 /// One thing that woke the loop.
@@ -169,7 +178,11 @@ impl Line {
             writer,
             recordings,
             traces,
-            ..
+            ids,
+            survivors,
+            taken_up,
+            service,
+            beat,
         } = parts;
         let edges = Edges {
             now: clock::now(),
@@ -180,10 +193,12 @@ impl Line {
             devices: Devices::default(),
             lamps: Lamps::default(),
             traces,
-            ids: IdSource::new(2),
+            ids,
         };
-        let mut line = Self::new(edges, parts.service, parts.beat);
+        let mut line = Self::new(edges, service, beat);
+        line.take_up(survivors);
         line.settle(&mut network);
+        let _nobody_waits = taken_up.send(());
         let sleep = tokio::time::sleep(IDLE);
         tokio::pin!(sleep);
         while !line.may_end() {
@@ -226,6 +241,7 @@ impl Line {
             }
             line.tick();
             line.settle(&mut network);
+            line.keep_calls();
             line.edges.media.commit();
             line.send_to_floor(&to_floor);
             line.measure(&network);
@@ -248,6 +264,7 @@ impl Line {
             floor_is_gone: false,
             measured_at: clock::instant(),
             beat,
+            keeping: Keeping::default(),
         }
     }
 
@@ -393,7 +410,7 @@ impl Line {
 
     fn deadline(&self) -> Option<std::time::Instant> {
         let calls = self.timers.first().map(|(due, _)| self.edges.now.instant_of(*due));
-        [calls, self.edges.sip.deadline(), self.stop_at].into_iter().flatten().min()
+        [calls, self.edges.sip.deadline(), self.keeping.deadline(), self.stop_at].into_iter().flatten().min()
     }
 
     /// Works off what signalling and calls want of each other, until neither wants anything.
@@ -435,6 +452,7 @@ impl Line {
             }
             live.timer = due;
         }
+        self.keeping.touch(call, live, self.edges.now.instant);
         self.close_if_done(call);
     }
 

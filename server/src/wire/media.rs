@@ -10,7 +10,7 @@ use std::{
 
 use tandem_media::{
     codec::Audio as Pcm,
-    contract::{Command, CommandError, Configure, Event, OpenError, Opened, Quality, StreamId},
+    contract::{Command, CommandError, Configure, Event, KeptMedia, OpenError, Opened, Quality, StreamId},
     engine::Engine,
 };
 use tandem_switch::{
@@ -38,6 +38,8 @@ pub struct MediaEdge {
 struct Open {
     stream: StreamId,
     opened: Opened,
+    /// Where its audio comes from.
+    heard_from: Option<SocketAddr>,
 }
 
 /// What the engine told, in terms of legs. What concerns a stream that was closed meanwhile is not told,
@@ -117,12 +119,39 @@ impl MediaEdge {
         if let Some(open) = self.streams.get(&leg) {
             return Ok(open.opened);
         }
+        let stream = self.next_stream();
+        let opened = self.engine.open(stream, self.place(leg.call), address)?;
+        self.opened(leg, Open { stream, opened, heard_from: None });
+        Ok(opened)
+    }
+
+    /// Opens a leg of before a restart on the ports that it had, as it was agreed.
+    ///
+    /// # Errors
+    /// The ports cannot be had, or what was kept cannot be right.
+    pub fn reopen(&mut self, leg: LegRef, kept: &KeptMedia) -> Result<(), OpenError> {
+        let stream = self.next_stream();
+        let opened = self.engine.reopen(stream, leg.call.0, kept)?;
+        self.opened(leg, Open { stream, opened, heard_from: None });
+        Ok(())
+    }
+
+    /// What another process needs to open the leg again.
+    #[must_use]
+    pub fn keep(&self, leg: LegRef) -> Option<KeptMedia> {
+        let open = self.streams.get(&leg)?;
+        self.engine.keep(open.stream, open.heard_from)
+    }
+
+    const fn next_stream(&mut self) -> StreamId {
         let stream = StreamId(self.next);
         self.next += 1;
-        let opened = self.engine.open(stream, self.place(leg.call), address)?;
-        self.streams.insert(leg, Open { stream, opened });
-        self.legs.insert(stream, leg);
-        Ok(opened)
+        stream
+    }
+
+    fn opened(&mut self, leg: LegRef, open: Open) {
+        self.legs.insert(open.stream, leg);
+        self.streams.insert(leg, open);
     }
 
     /// The leg was negotiated, or negotiated anew.
@@ -255,7 +284,13 @@ impl MediaEdge {
         Some(match event {
             Event::Digit { stream, digit, .. } => MediaEvent::Digit(leg(stream)?, digit),
             Event::Played { stream, play } => MediaEvent::Played(leg(stream)?, play),
-            Event::MediaStarted { stream, from } => MediaEvent::Started(leg(stream)?, from),
+            Event::MediaStarted { stream, from } => {
+                let leg = leg(stream)?;
+                if let Some(open) = self.streams.get_mut(&leg) {
+                    open.heard_from = Some(from);
+                }
+                MediaEvent::Started(leg, from)
+            }
             Event::MediaLost { stream } | Event::Fault { stream } => MediaEvent::Lost(leg(stream)?),
             Event::Recorded { recording, path, duration_ms, frames_lost } => {
                 MediaEvent::Recorded { recording: RecordingId(recording), path, duration_ms, frames_lost }

@@ -53,6 +53,8 @@ pub(super) enum Inside {
     Offer,
     /// An UPDATE that keeps the session alive.
     Refresh,
+    /// An OPTIONS that asks whether the dialog is known.
+    Probe,
 }
 
 /// Why there is no reply.
@@ -74,7 +76,7 @@ pub(super) enum ClientMethod {
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     Calling,
     Proceeding,
     Completed,
@@ -83,7 +85,7 @@ enum State {
 
 /// Whether and how an INVITE was cancelled.
 #[derive(Debug)]
-enum Cancel {
+pub(super) enum Cancel {
     No,
     /// As soon as a provisional reply shows that there is something to cancel (RFC 3261 section 9.1).
     Wanted(Option<String>),
@@ -104,15 +106,15 @@ pub(super) struct ClientTransaction {
     pub(super) used_cseq: u32,
     /// The shortest session that a 422 told us of, in seconds.
     pub(super) told_min_s: u32,
-    state: State,
+    pub(super) state: State,
     /// The request; after a failure of an INVITE its ACK; empty when not needed any more.
     pub(super) message: Bytes,
     /// ACKs of 2xx by the key of their To tag: said again whenever the 2xx is.
     acks: Vec<(u128, Destination, Bytes)>,
-    cancel: Cancel,
+    pub(super) cancel: Cancel,
     interval: Ms,
-    resend_at: Ms,
-    end_at: Ms,
+    pub(super) resend_at: Ms,
+    pub(super) end_at: Ms,
     /// Without any reply until then, somebody else is asked.
     hurry_at: Ms,
     alarm: Alarm,
@@ -174,6 +176,11 @@ impl ClientTransaction {
             Purpose::Fork(_) => self.trunk.is_some(),
             _ => false,
         }
+    }
+
+    /// A provisional reply came, and no other.
+    pub(super) const fn is_heard(&self) -> bool {
+        matches!(self.state, State::Proceeding)
     }
 
     /// Waits for a reply still.
@@ -364,7 +371,7 @@ impl Endpoint {
 }
 
 /// A request that goes exactly where `request` went: same Via, route, From, Call-ID and number.
-fn same_head(request: &Message, method: &str, to: &str) -> Option<RequestBuilder> {
+pub(super) fn same_head(request: &Message, method: &str, to: &str) -> Option<RequestBuilder> {
     let cseq = request.cseq().ok()?.number;
     let builder = RequestBuilder::new(method, request.request_uri())
         .header(Name::Via, request.header(Name::Via)?)

@@ -459,7 +459,7 @@ pub struct PartyIdentity {
 }
 
 /// Somebody who was called first and had the call go elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Diverted {
     /// Their number, with escapes undone.
     pub user: String,

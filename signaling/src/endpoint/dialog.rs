@@ -13,27 +13,27 @@ use crate::{
 };
 
 /// Longer route sets are refused: no real path has so many proxies.
-const MOST_ROUTES: usize = 16;
+pub(super) const MOST_ROUTES: usize = 16;
 
 /// One dialog, seen from our end.
 #[derive(Debug)]
 pub(super) struct Dialog {
     pub(super) local_tag: u64,
     pub(super) call_id: Box<str>,
-    remote_tag: Box<str>,
+    pub(super) remote_tag: Box<str>,
     /// Our From, without the tag.
-    local: Box<str>,
+    pub(super) local: Box<str>,
     /// Their From or To, with the tag.
-    remote: Box<str>,
-    target: Box<str>,
-    routes: Box<[Box<str>]>,
+    pub(super) remote: Box<str>,
+    pub(super) target: Box<str>,
+    pub(super) routes: Box<[Box<str>]>,
     pub(super) local_cseq: u32,
-    remote_cseq: Option<u32>,
+    pub(super) remote_cseq: Option<u32>,
     /// Where our requests go.
     pub(super) to: Destination,
     /// The way the dialog began by, or was last heard of with a new target.
-    flow: Flow,
-    trust: Trust,
+    pub(super) flow: Flow,
+    pub(super) trust: Trust,
     /// We chose the Call-ID: we are the caller (decides who waits longer after a glare).
     pub(super) ours: bool,
     /// The INVITE transaction that keeps an ACK for us.

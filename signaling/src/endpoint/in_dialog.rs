@@ -37,6 +37,7 @@ impl Endpoint {
             // RFC 3261 section 12.2.2.
             return self.answer(incoming, 500, |builder| builder);
         }
+        self.heard_again(invite, flow);
         match method {
             Method::Bye if dialog != 0 => self.early_hung_up(invite, dialog, incoming),
             Method::Bye => self.hung_up(invite, incoming),
@@ -127,6 +128,7 @@ impl Endpoint {
             self.cancel_client(client, None);
         }
         self.trunks.give_back(gone.trunk.as_deref());
+        self.forget_away(invite, gone.account.clone());
         Some(gone)
     }
 }

@@ -13,6 +13,7 @@ use super::{
     reliable::Reliable,
     session_timer::Session,
     slab::Key,
+    survive::Revived,
     timers::{Alarm, Ms, NEVER},
     uac::Route,
 };
@@ -46,6 +47,12 @@ pub(super) struct Invitation {
     pub(super) reliable: Option<Box<Reliable>>,
     /// Its session timer, if it has one.
     pub(super) session: Option<Session>,
+    /// What it has from before a restart.
+    pub(super) revived: Option<Box<Revived>>,
+    /// It is in the list of those that may have changed.
+    pub(super) is_touched: bool,
+    /// What [`Endpoint::keep`](super::Endpoint::keep) last found; 0 before the first time.
+    pub(super) kept: u64,
     pub(super) alarm: Alarm,
 }
 
@@ -162,6 +169,9 @@ impl Invitation {
             unacked: None,
             reliable: None,
             session: None,
+            revived: None,
+            is_touched: false,
+            kept: 0,
             alarm: Alarm::new(),
         }
     }
@@ -173,7 +183,8 @@ impl Invitation {
         let later = self.later.as_ref().map_or(NEVER, |later| later.at);
         let reliable = self.reliable.as_ref().map_or(NEVER, |reliable| reliable.due());
         let session = self.session.as_ref().filter(|_| matches!(self.phase, Phase::Up)).map_or(NEVER, |session| session.at);
-        unacked.min(again).min(later).min(reliable).min(session)
+        let away = self.revived.as_ref().map_or(NEVER, |revived| revived.due());
+        unacked.min(again).min(later).min(reliable).min(session).min(away)
     }
 
     /// An outgoing one is answered: of all its early dialogs one is left.

@@ -42,6 +42,7 @@ mod server_transaction;
 mod session_timer;
 mod slab;
 mod subscription;
+mod survive;
 mod text;
 mod timers;
 mod trunk;
@@ -67,6 +68,7 @@ pub use contract::*;
 pub use package::{
     Availability, DialogDirection, DialogStage, MessageSummary, Presence, RemoteParty, ResourceState, WatchedDialog,
 };
+pub use survive::{KeptCalling, KeptDialog, KeptLeg, KeptRinging, Moment, NotRestored, Restored};
 
 use crate::{
     digest::Challenger,
@@ -83,6 +85,7 @@ use limits::Strangers;
 use refer::Referral;
 use server_transaction::Servers;
 use subscription::Subscriptions;
+use survive::Invitations;
 use timers::{Ms, Owner, Timers};
 use trunk::Trunks;
 
@@ -101,7 +104,7 @@ pub struct Endpoint {
     timers: Timers,
     clients: Clients,
     servers: Servers,
-    invites: HashMap<InviteId, Box<Invitation>, Seeded>,
+    invites: Invitations,
     /// Invitations with a dialog, by our tag.
     by_tag: HashMap<u64, InviteId, Seeded>,
     last_invite: u64,
@@ -116,6 +119,8 @@ pub struct Endpoint {
     health: Health,
     /// Connections that an invitation or a request of ours used: only their end concerns calls.
     used_connections: BTreeSet<ConnectionId>,
+    /// Whose device has to come back by a new connection, by its account.
+    away: HashMap<std::sync::Arc<str>, Vec<InviteId>, Seeded>,
     draining: bool,
 }
 
@@ -162,7 +167,7 @@ impl Endpoint {
             timers: Timers::default(),
             clients: Clients::new(hasher),
             servers: Servers::new(hasher),
-            invites: HashMap::with_hasher(hasher),
+            invites: Invitations::new(hasher),
             by_tag: HashMap::with_hasher(hasher),
             last_invite: 0,
             referrals: HashMap::with_hasher(hasher),
@@ -174,6 +179,7 @@ impl Endpoint {
             messages: Relays::new(&config.limits, hasher),
             health: Health::new(hasher),
             used_connections: BTreeSet::new(),
+            away: HashMap::with_hasher(hasher),
             draining: false,
             random,
             config,
@@ -321,8 +327,7 @@ impl Endpoint {
             Phase::Ringing { server, .. } => servers.get(server).is_some_and(|row| by_it(&row.to())),
             _ => false,
         };
-        let mut lost: Vec<InviteId> =
-            self.invites.values().map(|invitation| &**invitation).filter(is_lost).map(|invitation| invitation.id).collect();
+        let mut lost: Vec<InviteId> = self.invites.values().filter(is_lost).map(|invitation| invitation.id).collect();
         lost.sort_unstable();
         for invite in lost {
             self.cancelled(invite);
@@ -340,6 +345,9 @@ impl Endpoint {
 
     fn tell_changes(&mut self, changes: Vec<Change>) {
         for change in changes {
+            if let Change::Added(binding) | Change::Refreshed(binding) = &change {
+                self.came_back(binding);
+            }
             self.tell(match change {
                 Change::Added(binding) => Event::BindingAdded(binding),
                 Change::Refreshed(binding) => Event::BindingRefreshed(binding),

@@ -278,7 +278,9 @@ impl Invitation {
     /// Whether and how an offer of ours can go.
     fn turn(&mut self) -> Turn {
         let heard = match &self.phase {
-            Phase::Up if self.unacked.is_none() && self.negotiation.is_agreed() => return Turn::Now(Carrier::Invite, 0),
+            Phase::Up if self.unacked.is_none() && self.negotiation.is_agreed() && !self.is_away() => {
+                return Turn::Now(Carrier::Invite, 0);
+            }
             Phase::Up => return Turn::Soon,
             Phase::Ringing { .. } => match &self.reliable {
                 Some(reliable) if reliable.has_answer() => return Turn::Soon,

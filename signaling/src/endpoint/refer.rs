@@ -29,7 +29,7 @@ pub(super) struct Referral {
     /// The dialog, once its call has ended: the subscription outlives it (RFC 5057 section 4.2).
     dialog: Option<Dialog>,
     /// The `id` of its event; none for the first REFER of a dialog (RFC 3515 section 2.4.6).
-    id: Option<u32>,
+    pub(super) id: Option<u32>,
     /// What was said last, or is to be said next.
     code: u16,
     /// `code` was not said yet.
@@ -52,6 +52,11 @@ pub(super) struct Goodbye {
 }
 
 impl Referral {
+    /// Nothing final was said of it yet.
+    pub(super) const fn is_undecided(&self) -> bool {
+        self.code < 200
+    }
+
     /// Whether there is something that they have not been told, or may come to hear.
     const fn goes_on(&self, now: Ms) -> bool {
         self.is_news || (self.code < 200 && self.end_at > now)
@@ -164,6 +169,17 @@ impl Endpoint {
         if let (None, Some(by)) = (impossible, party) {
             self.tell(Event::Transferred { invite, by, to });
         }
+    }
+
+    /// A restart forgot what became of a transfer: whoever asked for it hears that it failed.
+    pub(super) fn referral_forgotten(&mut self, invite: InviteId, id: Option<u32>) {
+        let end_at = self.now + SUBSCRIBED_MS;
+        let alarm = Alarm::new();
+        self.referrals.insert(
+            invite,
+            Referral { dialog: None, id, code: 503, is_news: true, is_busy: false, end_at, alarm, goodbye: None },
+        );
+        self.notify_referrer(invite);
     }
 
     /// [`Command::TransferProgress`](super::Command::TransferProgress).

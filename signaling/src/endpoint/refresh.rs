@@ -78,6 +78,9 @@ impl Endpoint {
             return self.lost(invite, EndedHow::Timeout);
         }
         session.at = NEVER;
+        if invitation.is_away() {
+            return self.refresh_failed(invite, Some(BUSY_MS));
+        }
         let knows_update = invitation.dialog.as_ref().is_some_and(|dialog| dialog.takes_update);
         let is_free = matches!(invitation.exchange, Exchange::Nobody) && invitation.later.is_none();
         if knows_update {
@@ -124,7 +127,8 @@ impl Endpoint {
                     self.session_answered(invite, key, response);
                 }
             }
-            (Inside::Refresh, 408 | 481) => self.lost(invite, EndedHow::Timeout),
+            (Inside::Refresh, 408 | 481) | (Inside::Probe, 404 | 410 | 481) => self.lost(invite, EndedHow::Timeout),
+            (Inside::Probe, _) => {}
             (Inside::Refresh, _) => self.refresh_refused(invite, response, code),
         }
     }

@@ -44,7 +44,7 @@ pub(super) struct ServerTransaction {
     is_invite: bool,
     state: State,
     /// Where replies go.
-    to: Destination,
+    pub(super) to: Destination,
     /// The request and its source: replies are made from them. Gone after the final one.
     request: Option<Box<(Message, SocketAddr)>>,
     /// The last reply.
@@ -67,6 +67,11 @@ impl ServerTransaction {
     /// The request, while a final reply is owed.
     pub(super) fn request(&self) -> Option<&Message> {
         self.request.as_deref().map(|(request, _)| request)
+    }
+
+    /// The source of the request, while a final reply is owed.
+    pub(super) fn source(&self) -> Option<SocketAddr> {
+        self.request.as_deref().map(|(_, source)| *source)
     }
 
     /// Where it came from.
@@ -94,6 +99,10 @@ impl Servers {
 
     pub(super) fn get(&self, key: Key) -> Option<&ServerTransaction> {
         self.rows.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut ServerTransaction> {
+        self.rows.get_mut(key)
     }
 
     pub(super) fn find(&self, id: u128) -> Option<Key> {
@@ -192,6 +201,15 @@ impl Endpoint {
 
     /// Begins a transaction whose reply comes later. An INVITE gets its 100 at once.
     pub(super) fn open_server(&mut self, incoming: &Incoming<'_>, invite: InviteId, to_tag: u64) -> Key {
+        let key = self.insert_server(incoming, invite, to_tag);
+        if incoming.method == Method::Invite {
+            self.reply(key, 100, "", |builder| builder, None);
+        }
+        key
+    }
+
+    /// Begins a transaction and sends nothing.
+    pub(super) fn insert_server(&mut self, incoming: &Incoming<'_>, invite: InviteId, to_tag: u64) -> Key {
         let is_invite = incoming.method == Method::Invite;
         let merge = if incoming.to_tag.is_none() { self.merge_key(incoming) } else { 0 };
         let id = self.transaction_id(incoming, incoming.message.method());
@@ -215,9 +233,6 @@ impl Endpoint {
         self.servers.by_id.insert(id, key);
         if merge != 0 {
             self.servers.by_merge.insert(merge, key);
-        }
-        if is_invite {
-            self.reply(key, 100, "", |builder| builder, None);
         }
         key
     }

@@ -12,7 +12,7 @@ pub(super) const TIMER: &str = "timer";
 const SHORTEST_S: u32 = 90;
 
 /// The most that a peer may make us ask for after a 422, in seconds.
-const LONGEST_S: u32 = 86_400;
+pub(super) const LONGEST_S: u32 = 86_400;
 
 /// An agreed session timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

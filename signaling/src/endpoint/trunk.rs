@@ -134,6 +134,13 @@ impl Trunks {
         room
     }
 
+    /// Counts a call from before a restart, however many there are.
+    pub(super) fn count_call(&mut self, name: &str) {
+        if let Some((_, state)) = self.get_mut(name) {
+            state.calls += 1;
+        }
+    }
+
     pub(super) fn give_back(&mut self, name: Option<&str>) {
         if let Some((_, state)) = name.and_then(|name| self.get_mut(name)) {
             state.calls = state.calls.saturating_sub(1);

@@ -375,6 +375,7 @@ impl Endpoint {
     pub(super) fn end(&mut self, invite: InviteId, code: u16, reason: &str) {
         let header = reason_header(code, reason);
         let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        let must_wait = invitation.must_wait();
         match &mut invitation.phase {
             Phase::Ringing { .. } => {
                 let code = if code < 300 { 480 } else { code };
@@ -386,7 +387,7 @@ impl Endpoint {
                 }
                 self.finish(invite);
             }
-            Phase::Up if invitation.unacked.is_some() && invitation.dialog.as_ref().is_some_and(|dialog| !dialog.ours) => {
+            Phase::Up if must_wait => {
                 invitation.phase = Phase::Leaving { reason: header };
                 invitation.later = None;
                 self.refuse_pending_reoffer(invite, 487);

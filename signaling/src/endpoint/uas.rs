@@ -246,6 +246,7 @@ impl Endpoint {
         self.repeat_provisional(invite);
         self.reoffer_due(invite);
         self.session_due(invite);
+        self.away_due(invite);
         self.arm_invite(invite);
     }
 

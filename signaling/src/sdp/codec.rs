@@ -1,7 +1,9 @@
 //! The audio codecs we negotiate, as SDP names them (RFC 3551 section 6, RFC 7587, RFC 4733).
 
+use serde::{Deserialize, Serialize};
+
 /// An audio codec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AudioCodec {
     /// G.711 µ-law.
     Pcmu,
@@ -73,7 +75,7 @@ impl AudioCodec {
 }
 
 /// Which way media flows, seen from one side (RFC 3264 section 5.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// Both ways.
     #[default]

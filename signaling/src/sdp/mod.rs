@@ -23,6 +23,7 @@
 
 mod codec;
 mod description;
+mod kept;
 mod negotiate;
 mod parse;
 mod payload_types;
@@ -30,6 +31,7 @@ mod session;
 
 pub use codec::{AudioCodec, Direction};
 pub use description::{AudioFormat, Connection, Encoding, Media, Origin, SessionDescription};
+pub use kept::NotKept;
 pub use negotiate::{Incompatible, Negotiated};
 pub use parse::{MAX_FORMATS, MAX_MEDIA, MAX_SDP_BYTES, SdpError};
 pub use session::{LocalAudio, LocalSession, SdpOffer};

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::description::{Connection, Media, SessionDescription};
 use super::payload_types::PayloadTypes;
 use super::session::{LocalAudio, own_address};
@@ -17,7 +19,7 @@ pub(super) const EVENT_CLOCK_HZ: u32 = 8_000;
 const PTIMES_MS: [u16; 5] = [10, 20, 30, 40, 60];
 
 /// What both sides agreed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Negotiated {
     /// The codec, both ways.
     pub codec: AudioCodec,

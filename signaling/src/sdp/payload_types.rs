@@ -1,11 +1,13 @@
 //! The payload types of one session: once a number means a format it keeps meaning it (RFC 3264 section 8.3.2).
 
+use serde::{Deserialize, Serialize};
+
 use super::AudioCodec;
 use super::negotiate::{EVENT_CLOCK_HZ, Negotiated};
 use super::session::Format;
 
 /// The numbers we use for formats that have none of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PayloadTypes {
     opus: u8,
     /// RFC 4733 events with the clock of Opus.
@@ -22,6 +24,12 @@ impl Default for PayloadTypes {
 }
 
 impl PayloadTypes {
+    /// Whether each is a payload type.
+    pub(super) const fn is_sound(&self) -> bool {
+        let Self { opus, dtmf_48000, dtmf_8000 } = *self;
+        opus < 128 && dtmf_48000 < 128 && dtmf_8000 < 128
+    }
+
     /// The number of a codec.
     pub(super) fn codec(&self, codec: AudioCodec) -> u8 {
         codec.static_payload_type().unwrap_or(self.opus)

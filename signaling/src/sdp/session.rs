@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
 use super::description::{Media, SessionDescription};
+use super::kept::Kept;
 use super::negotiate::{self, Incompatible, Negotiated};
 use super::payload_types::PayloadTypes;
 use super::{AudioCodec, Direction};
 
 /// What we have to offer for a call's audio.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalAudio {
     /// The address that media is sent to us.
     pub address: IpAddr,
@@ -26,7 +29,7 @@ pub struct LocalAudio {
 }
 
 /// An offer that we made: its text, and what is needed to read the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SdpOffer {
     /// The body to send, `application/sdp`.
     pub text: String,
@@ -35,19 +38,20 @@ pub struct SdpOffer {
 }
 
 /// The state of our side. One per call leg.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Kept", into = "Kept")]
 pub struct LocalSession {
-    id: u64,
-    version: u64,
+    pub(super) id: u64,
+    pub(super) version: u64,
     /// Hash of the last description without its version: an unchanged one keeps its version.
-    last: Option<u64>,
+    pub(super) last: Option<u64>,
     /// Every `m=` section ever used, in order: later offers must keep them.
-    sections: Vec<Section>,
-    payload_types: PayloadTypes,
+    pub(super) sections: Vec<Section>,
+    pub(super) payload_types: PayloadTypes,
 }
 
-#[derive(Clone, Debug)]
-enum Section {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Section {
     Audio {
         protocol: String,
     },

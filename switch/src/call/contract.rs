@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Newcomer;
 use crate::{
     cause::Cause,
@@ -101,7 +103,7 @@ pub enum Input {
 }
 
 /// What a call wants done. Every leg that was ever named ends by `EndLeg`, `LegFailed` or `LegEnded`, exactly one
-/// of them, unless it was given away.
+/// of them, unless it was given away; or a restart took it, of which nothing more is said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Tell the caller's side that it rings.
@@ -217,7 +219,7 @@ pub enum TransferNews {
 }
 
 /// What is known of a call when it arrives.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arrival {
     /// Its identifier.
     pub call: CallId,

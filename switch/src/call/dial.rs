@@ -1,5 +1,6 @@
 //! The step `dial`: one target or a ring group; the first who answers has the call.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::{Call, Doing, Input, LegStage, Moment, ledger, legs::Ear, talk::With};
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// Somebody is called.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Dialling {
     dial: Dial,
     /// Targets before this one were called.
@@ -97,6 +98,13 @@ impl Call {
             self.ledger.turn(now, SegmentState::Ringing, None);
         }
         self.ring_next(now, Dialling { dial, next: 0, ringing: SmallVec::new(), until: now, failure: None })
+    }
+
+    /// After a restart whoever rang is rung again.
+    pub(super) fn dial_again(&mut self, now: Timestamp, mut dialling: Dialling) -> Doing {
+        let rang = std::mem::take(&mut dialling.ringing);
+        dialling.next = rang.iter().map(|(_, target)| *target).min().unwrap_or(dialling.next);
+        self.ring_next(now, dialling)
     }
 
     pub(super) fn dialling(&mut self, at: &mut Moment<'_>, mut dialling: Box<Dialling>, input: &Input) -> Doing {

@@ -3,6 +3,8 @@
 //! The segments follow each other without a gap from the call's arrival to its end, so they sum to
 //! its wall time whatever happens in between.
 
+use serde::{Deserialize, Serialize};
+
 use super::contract::Arrival;
 use crate::{
     cause::{Blame, Cause},
@@ -16,7 +18,7 @@ use crate::{
 /// then takes in the rest of the time, while the sums stay exact.
 const SEGMENTS: usize = 256;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ledger {
     started_at: Timestamp,
     pub(super) answered_at: Option<Timestamp>,
@@ -31,6 +33,8 @@ pub(super) struct Ledger {
     pub(super) recording: Option<RecordingId>,
     /// Who is to blame when the plan ends the call next: whoever ended or failed its last dial or queue.
     pub(super) blame: Blame,
+    /// Restarts of the switch that it outlived.
+    pub(super) restarts: u32,
     waited_us: i64,
     talked_us: i64,
     /// How the running segment ends, where that says something.
@@ -54,6 +58,7 @@ impl Ledger {
             answered_by: None,
             recording: None,
             blame: Blame::Us,
+            restarts: 0,
             waited_us: 0,
             talked_us: 0,
             ended: None,
@@ -140,6 +145,7 @@ impl Ledger {
             blame,
             recording: self.recording,
             generation: arrival.generation,
+            restarts: self.restarts,
             segments: std::mem::take(&mut self.segments),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::contract::{Input, Output};
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// How far a leg is. Seen from the leg's own side: the caller's leg rings when its side was told so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LegStage {
     /// Invited, no news yet.
@@ -31,7 +32,8 @@ pub enum LegStage {
 }
 
 /// What a leg hears.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Ear {
     Silence,
     /// Ring-back tone, until stopped.
@@ -45,7 +47,7 @@ pub(super) enum Ear {
     Echo,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Leg {
     pub(super) id: LegId,
     pub(super) stage: LegStage,
@@ -55,13 +57,14 @@ pub(super) struct Leg {
 }
 
 /// The legs that are not gone, and all that is still to be told.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Legs {
     alive: SmallVec<[Leg; 2]>,
     /// The party that the call is for: leg 0, until that one hands the call over to the other.
     caller: LegId,
     last: u16,
     plays: u32,
+    #[serde(skip)]
     outputs: VecDeque<Output>,
 }
 
@@ -94,6 +97,14 @@ impl Legs {
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Leg> {
         self.alive.iter()
+    }
+
+    /// After a restart: a leg that was not up, or is `gone`, is not there any more, and nobody hears anything.
+    pub(super) fn wake(&mut self, gone: &[LegId]) {
+        self.alive.retain(|leg| leg.stage == LegStage::Up && !gone.contains(&leg.id));
+        for leg in &mut self.alive {
+            leg.ear = Ear::Silence;
+        }
     }
 
     fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {

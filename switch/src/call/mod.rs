@@ -7,13 +7,14 @@
 //! pass digits between joined legs (the media layer does), send or receive anything.
 //!
 //! Each kind of step has its file; `legs` keeps what is true of every leg at any time, `ledger`
-//! what the call detail record will say.
+//! what the call detail record will say, `keep` what becomes of it when the process is gone.
 
 mod collect;
 mod consult;
 mod contract;
 mod dial;
 mod hold;
+mod keep;
 mod ledger;
 mod legs;
 mod owed;
@@ -26,8 +27,11 @@ mod view;
 
 use std::{collections::VecDeque, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 pub use consult::{Newcomer, Partner};
 pub use contract::{Arrival, CallSettings, Input, Output, TransferNews};
+pub use keep::{KeptCall, Restart};
 pub use legs::LegStage;
 pub use view::{LegView, View};
 
@@ -36,7 +40,7 @@ use crate::{
     cdr::{Origin, SegmentState},
     id::IdSource,
     link::{FloorSays, LeaveReason, ToFloor},
-    step::StepOutcome,
+    step::{AgentRequest, StepOutcome},
     time::Timestamp,
 };
 use collect::Collecting;
@@ -56,9 +60,12 @@ const TYPED_AHEAD: usize = 32;
 ///
 /// Hand in one [`Input`] by [`handle`](Self::handle), then take every [`Output`] by
 /// [`poll`](Self::poll), and come back with [`Input::Tick`] at [`deadline`](Self::deadline).
-#[derive(Debug)]
+///
+/// It serialises as it stands, so that it can outlive the process; what comes back is a [`KeptCall`].
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Call {
     arrival: Arrival,
+    #[serde(skip)]
     settings: Arc<CallSettings>,
     doing: Doing,
     legs: Legs,
@@ -74,14 +81,15 @@ pub struct Call {
 }
 
 /// What a call is doing: one variant for each thing it can wait for.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Doing {
     /// The dialplan's next step.
     AwaitStep,
     /// The end of a prompt.
     Play(Playing),
     /// Digits.
-    Collect(Collecting),
+    Collect(Box<Collecting>),
     /// An agent.
     Queue(Box<Queueing>),
     /// Somebody who is called.
@@ -92,6 +100,8 @@ enum Doing {
     Echo,
     /// The floor's reply to an agent's request.
     AwaitReply {
+        /// What was asked.
+        request: AgentRequest,
         /// Its silence is a fault from then on.
         until: Timestamp,
     },
@@ -152,7 +162,7 @@ impl Call {
             Doing::Collect(collecting) => collecting.deadline(),
             Doing::Queue(queueing) => queueing.deadline(),
             Doing::Dial(dialling) => Some(dialling.deadline()),
-            Doing::AwaitReply { until } => Some(*until),
+            Doing::AwaitReply { until, .. } => Some(*until),
             Doing::AwaitStep | Doing::Play(_) | Doing::Talk(_) | Doing::Echo | Doing::Over => None,
         }
     }
@@ -206,7 +216,7 @@ impl Call {
             Doing::Queue(queueing) => self.queueing(at, queueing, input),
             Doing::Dial(dialling) => self.dialling(at, dialling, &input),
             Doing::Talk(talk) => self.talking(at, talk, input),
-            Doing::AwaitReply { until } => self.awaiting_reply(at.now, until, &input),
+            Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
         };
     }

@@ -4,6 +4,8 @@
 //! It is kept apart from what the call is doing, so that it is paid even when a fault of ours lost
 //! that. An agent whose call has failed is free again, and no recording stays open.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Call, Output};
 use crate::{
     cause::Cause,
@@ -11,14 +13,15 @@ use crate::{
     link::{LeaveReason, ToFloor},
 };
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Owed {
     item: Option<Item>,
     recording: Option<RecordingId>,
 }
 
 /// An item of which the floor waits for the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Item {
     Waiting(ItemId),
     Connected(ItemId),
@@ -44,6 +47,19 @@ impl Owed {
     /// The floor dropped the item by itself.
     pub(super) fn dropped(&mut self) {
         self.item = None;
+    }
+
+    /// The item that the call talks about.
+    pub(super) const fn talked_about(&self) -> Option<ItemId> {
+        match self.item {
+            Some(Item::Connected(item)) => Some(item),
+            Some(Item::Waiting(_)) | None => None,
+        }
+    }
+
+    /// The recording went with the process.
+    pub(super) const fn recording_is_lost(&mut self) -> bool {
+        self.recording.take().is_some()
     }
 
     pub(super) const fn is_recording(&self) -> bool {

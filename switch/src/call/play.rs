@@ -1,5 +1,7 @@
 //! The step `play`: phrases for the caller.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Call, Doing, Input};
 use crate::{
     step::{Audio, StepOutcome},
@@ -7,8 +9,10 @@ use crate::{
 };
 
 /// A prompt plays to the caller.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Playing {
+    /// What plays: after a restart it begins again.
+    audio: Audio,
     interrupt: bool,
 }
 
@@ -21,8 +25,13 @@ impl Call {
             return self.interrupted(now);
         }
         self.legs.open_caller();
-        self.legs.play(self.legs.caller(), audio, false);
-        Doing::Play(Playing { interrupt })
+        self.legs.play(self.legs.caller(), audio.clone(), false);
+        Doing::Play(Playing { audio, interrupt })
+    }
+
+    /// After a restart the prompt begins again.
+    pub(super) fn play_again(&mut self, now: Timestamp, playing: Playing) -> Doing {
+        self.begin_play(now, playing.audio, playing.interrupt)
     }
 
     pub(super) fn playing(&mut self, now: Timestamp, playing: Playing, input: &Input) -> Doing {

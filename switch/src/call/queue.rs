@@ -4,6 +4,8 @@
 //! offer or the item left. After `Accept` only the floor's word decides: neither the longest wait nor
 //! the agent's own hang-up takes it back.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Call, Doing, Input, Moment, talk::With};
 use crate::{
     cause::{Blame, Cause},
@@ -19,7 +21,7 @@ use crate::{
 const ANNOUNCE_AT_LEAST_MS: u64 = 1_000;
 
 /// The caller waits.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Queueing {
     step: QueueStep,
     arrived_at: Timestamp,
@@ -34,7 +36,8 @@ pub(super) struct Queueing {
 }
 
 /// Who is asked to take the call.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Asked {
     Nobody,
     /// The agent's device is called.
@@ -163,7 +166,11 @@ impl Call {
     fn enqueue(&mut self, at: &mut Moment<'_>, queueing: &mut Queueing) {
         let item = ItemId(at.ids.next(at.now));
         self.owed.enqueued(item);
-        queueing.confirm_by = Some(at.now.plus_ms(self.settings.floor_reply_ms));
+        self.ask_for_place(at.now, item, queueing);
+    }
+
+    fn ask_for_place(&mut self, now: Timestamp, item: ItemId, queueing: &mut Queueing) {
+        queueing.confirm_by = Some(now.plus_ms(self.settings.floor_reply_ms));
         let step = &queueing.step;
         self.floor(ToFloor::Enqueue(Enqueue {
             item,
@@ -175,6 +182,21 @@ impl Call {
             wait_without_agents: step.wait_without_agents,
             arrived_at: queueing.arrived_at,
         }));
+    }
+
+    /// After a restart the caller waits on at their place, and hears music again. Whoever was rung meanwhile is
+    /// not any more: the floor offers the item anew.
+    pub(super) fn wait_again(&mut self, at: &mut Moment<'_>, mut queueing: Box<Queueing>) -> Doing {
+        if let Some(leg) = std::mem::replace(&mut queueing.asked, Asked::Nobody).leg() {
+            self.legs.end(leg, Cause::Restart);
+        }
+        queueing.announce_at = queueing.next_announcement(at.now);
+        match self.owed.waiting() {
+            Some(item) => self.ask_for_place(at.now, item, &mut queueing),
+            None => self.enqueue(at, &mut queueing),
+        }
+        self.waiting_music(&queueing);
+        Doing::Queue(queueing)
     }
 
     fn waiting_music(&mut self, queueing: &Queueing) {

@@ -64,17 +64,17 @@ impl Call {
     }
 
     /// An agent is named by the extension of their device, so only a device can be one.
-    fn begin_agent(&mut self, now: Timestamp, request: AgentRequest) -> Doing {
+    pub(super) fn begin_agent(&mut self, now: Timestamp, request: AgentRequest) -> Doing {
         let Origin::Extension(extension) = &self.arrival.origin else {
             self.trace("agent", "refused: the caller is not an extension");
             return self.step_ended(now, StepOutcome::Error);
         };
         let agent = AgentName::from(extension.as_str());
-        self.floor(ToFloor::Agent { call: self.arrival.call, agent, request });
-        Doing::AwaitReply { until: now.plus_ms(self.settings.floor_reply_ms) }
+        self.floor(ToFloor::Agent { call: self.arrival.call, agent, request: request.clone() });
+        Doing::AwaitReply { request, until: now.plus_ms(self.settings.floor_reply_ms) }
     }
 
-    pub(super) fn awaiting_reply(&mut self, now: Timestamp, until: Timestamp, input: &Input) -> Doing {
+    pub(super) fn awaiting_reply(&mut self, now: Timestamp, request: AgentRequest, until: Timestamp, input: &Input) -> Doing {
         match input {
             Input::Floor(FloorSays::AgentReply { done }) => {
                 self.step_ended(now, if *done { StepOutcome::Done } else { StepOutcome::Error })
@@ -83,7 +83,7 @@ impl Call {
                 self.trace("agent", "the floor does not reply");
                 self.step_ended(now, StepOutcome::Error)
             }
-            _ => Doing::AwaitReply { until },
+            _ => Doing::AwaitReply { request, until },
         }
     }
 }

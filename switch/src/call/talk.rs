@@ -1,6 +1,8 @@
 //! A conversation: caller and one called party, however they came together. The step goes on until
 //! one of them hangs up.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Call, Doing, Input, Moment, Output, ledger, queue::Queueing};
 use crate::{
     cause::Blame,
@@ -11,14 +13,15 @@ use crate::{
 };
 
 /// Two parties talk.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Talk {
     pub(super) peer: LegId,
     pub(super) with: With,
 }
 
 /// Whom the caller talks to.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum With {
     /// An agent, about the item that the call waited as; and how it waited.
     Agent { agent: AgentName, queueing: Box<Queueing> },
@@ -44,13 +47,18 @@ impl Call {
         let talk = Talk { peer, with };
         self.settle_hold(at.now, &talk);
         if record {
-            let recording = RecordingId(at.ids.next(at.now));
-            self.owed.records(recording);
-            self.ledger.recording = Some(recording);
-            self.legs.say(Output::Record { recording, left: self.legs.caller(), right: peer });
+            self.record(at, peer);
         }
         self.trace("connected", peer.to_string());
         Doing::Talk(talk)
+    }
+
+    /// Records the conversation from now on.
+    pub(super) fn record(&mut self, at: &mut Moment<'_>, peer: LegId) {
+        let recording = RecordingId(at.ids.next(at.now));
+        self.owed.records(recording);
+        self.ledger.recording = Some(recording);
+        self.legs.say(Output::Record { recording, left: self.legs.caller(), right: peer });
     }
 
     pub(super) fn talking(&mut self, at: &mut Moment<'_>, talk: Talk, input: Input) -> Doing {

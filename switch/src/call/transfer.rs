@@ -6,6 +6,8 @@
 //! gone, the party goes back to the queue they came from, or whoever asked is called back. Nobody is dropped
 //! because a transfer failed.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Call, Doing, Input, Moment, Output, TransferNews,
     dial::outcome,
@@ -28,7 +30,7 @@ const RECALL_MS: u64 = 30_000;
 const HASTY_MS: u64 = 1_000;
 
 /// A conversation that goes on because a transfer failed.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Returned {
     /// Who had asked for it.
     by: LegId,
@@ -44,7 +46,7 @@ pub(super) struct Returned {
 }
 
 /// A transfer under way.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Transfer {
     /// Who asked.
     by: LegId,
@@ -136,7 +138,7 @@ impl Call {
     }
 
     /// Nobody took the party.
-    fn transfer_failed(&mut self, at: &mut Moment<'_>, cause: Cause) -> Doing {
+    pub(super) fn transfer_failed(&mut self, at: &mut Moment<'_>, cause: Cause) -> Doing {
         let Some(transfer) = self.transfer.take() else { return Doing::AwaitStep };
         self.trace("transfer", format!("failed: {}", cause.as_str()));
         self.ledger.ended = Some(cause);
@@ -187,6 +189,19 @@ impl Call {
         self.legs.hush(returned.party);
         self.doing = self.fall_back(at, talk.with, returned.origin, returned.cause, returned.record);
         true
+    }
+
+    /// A transfer that a restart met: nobody takes the party any more. `true`: whoever asked is there still.
+    pub(super) fn transferor_stays(&mut self) -> bool {
+        let Some(transfer) = &mut self.transfer else { return false };
+        transfer.is_gone |= self.legs.stage(transfer.by).is_none();
+        !transfer.is_gone
+    }
+
+    /// The leg of the agent who had the conversation that a transfer began in, while they are on the line.
+    pub(super) fn transferor_agent(&self) -> Option<LegId> {
+        let transfer = self.transfer.as_ref().filter(|transfer| !transfer.is_gone)?;
+        transfer.talk.with.agent().map(|_| transfer.talk.peer)
     }
 
     /// The call ends while a transfer is under way.

@@ -2,6 +2,8 @@
 //!
 //! Only types; who decides what is in the sibling modules.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -270,12 +272,38 @@ pub struct Considered {
 /// [`Restored::apply`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Restored {
-    /// Items that waited, with the call that is gone now.
+    /// Items that waited, with the call behind each.
     pub waiting: Vec<WaitingItem>,
     /// Each agent's last state, sorted by name when folded.
     pub agents: Vec<RestoredAgent>,
     /// Offers that were live; the restart withdraws them.
     pub offers: Vec<RestoredOffer>,
+    /// What did not end with the process. Not of the journal: whoever took calls up again knows.
+    #[serde(default)]
+    pub going_on: GoingOn,
+}
+
+/// What of the calls of before a restart goes on. Without it all of them are taken as gone: items keep their place
+/// for callers who call back, and agents are free.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GoingOn {
+    /// Items that wait with a live call. Each call enqueues its item once more, and hears where it stands.
+    pub waiting: BTreeSet<ItemId>,
+    /// Conversations with agents.
+    pub talking: Vec<Conversation>,
+    /// Live legs of agents' devices outside of offers, if there are any.
+    pub legs: BTreeMap<AgentName, u32>,
+}
+
+/// A conversation that outlived a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// What about.
+    pub item: WaitingItem,
+    /// With whom.
+    pub agent: AgentName,
+    /// Since when.
+    pub since_at: Timestamp,
 }
 
 /// What a restart knows of one agent.

@@ -131,7 +131,7 @@ impl Floor {
     /// A call joins a queue, at its old place if it had one before the restart.
     pub(super) fn enqueue(&mut self, now: Timestamp, mut enqueue: Enqueue) {
         if self.items.contains_key(&enqueue.item) {
-            return;
+            return self.place_again(now, &enqueue);
         }
         // A clock of another machine may be ahead; nobody has waited a negative time.
         enqueue.arrived_at = enqueue.arrived_at.min(now);

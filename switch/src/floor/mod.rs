@@ -34,8 +34,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use agents::Agent;
 pub use contract::{
-    AgentProfile, AgentState, Considered, Decision, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Relaxation, Restored,
-    RestoredAgent, RestoredOffer, WaitingItem,
+    AgentProfile, AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, Input, OfferOutcome, Output, QueueProfile,
+    Relaxation, Restored, RestoredAgent, RestoredOffer, WaitingItem,
 };
 use items::Item;
 use offers::{EndedOffers, Offer};
@@ -72,6 +72,8 @@ pub struct Floor {
     restored_at: Option<Timestamp>,
     /// Agents that `Restore` named and no profile has named yet.
     remembered: BTreeMap<AgentName, RestoredAgent>,
+    /// Live legs outside of offers of such agents.
+    remembered_legs: BTreeMap<AgentName, u32>,
 }
 
 impl Floor {
@@ -92,6 +94,7 @@ impl Floor {
             emptied: BTreeSet::new(),
             restored_at: None,
             remembered: BTreeMap::new(),
+            remembered_legs: BTreeMap::new(),
         }
     }
 

@@ -161,6 +161,16 @@ impl Queue {
         }
     }
 
+    /// Nobody is expected back for this place of before the restart.
+    pub(super) fn expect_no_more(&mut self, caller: &str, key: Key) {
+        if let Some(places) = self.detached.get_mut(caller) {
+            places.remove(&key);
+            if places.is_empty() {
+                self.detached.remove(caller);
+            }
+        }
+    }
+
     /// The first item that somebody with these skills may be asked for.
     pub(super) fn first_for(&self, have: &Skills) -> Option<Key> {
         self.waiting.iter().filter(|(needs, _)| skills::meets(have, needs)).filter_map(|(_, keys)| keys.first().copied()).min()

@@ -2,13 +2,13 @@
 
 use super::{
     Floor, Timer,
-    contract::{AgentState, FloorEvent, OfferOutcome, Restored, RestoredAgent, RestoredOffer},
+    contract::{AgentState, Conversation, FloorEvent, GoingOn, OfferOutcome, Restored, RestoredAgent, RestoredOffer},
     items::{Item, Stage},
 };
 use crate::{
     cause::Cause,
     id::ItemId,
-    link::LeaveReason,
+    link::{Enqueue, FloorSays, LeaveReason},
     name::{AgentName, PartyNumber, QueueName},
     step::AgentRequest,
     time::Timestamp,
@@ -87,6 +87,11 @@ impl Floor {
             return;
         }
         self.restored_at = Some(now);
+        let GoingOn { waiting: live, talking, legs } = restored.going_on;
+        self.remembered_legs = legs;
+        for conversation in talking {
+            self.talk_on(conversation, &restored.agents);
+        }
         for RestoredOffer { offer, item, agent } in restored.offers {
             self.journal(FloorEvent::OfferEnded { offer, item, agent, outcome: OfferOutcome::Withdrawn, at: now });
         }
@@ -105,26 +110,80 @@ impl Floor {
                 let queue = self.queue_entry(&name);
                 queue.order.insert(key);
                 queue.detached.entry(caller).or_default().insert(key);
+                if live.contains(&id) {
+                    self.attach(now, id);
+                }
                 self.arm_grace(&name);
             }
         }
     }
 
+    /// An agent and a caller did not notice anything. Only when the agent's last state says the same.
+    fn talk_on(&mut self, conversation: Conversation, agents: &[RestoredAgent]) {
+        let Conversation { item, agent, since_at } = conversation;
+        let state = AgentState::Engaged { item: Some(item.item) };
+        if !agents.iter().any(|record| record.agent == agent && record.state == state) {
+            return;
+        }
+        let mut item = Item::detached(item);
+        item.stage = Stage::Engaged { agent, since_at };
+        self.queue_entry(&item.queue.clone()).engaged += 1;
+        self.items.insert(item.item, item);
+    }
+
+    /// The call behind an item of before the restart lives: it may be offered again, at its place.
+    pub(super) fn attach(&mut self, now: Timestamp, id: ItemId) {
+        let Some(item) = self.items.get(&id).filter(|item| item.stage == Stage::Detached) else { return };
+        let (key, name, arrived_at) = (item.key(), item.queue.clone(), item.virtual_arrival_at);
+        if let Some(queue) = self.queues.get_mut(&name) {
+            queue.expect_no_more(item.caller.as_str(), key);
+            queue.arrivals.insert((arrived_at, id));
+        }
+        self.places_changed(now, &name);
+        self.wait(now, id);
+    }
+
+    /// A call that was taken up again asks for its place.
+    pub(super) fn place_again(&mut self, now: Timestamp, enqueue: &Enqueue) {
+        let (id, call) = (enqueue.item, enqueue.call);
+        self.attach(now, id);
+        let Some(item) = self.items.get_mut(&id).filter(|item| item.call == call && item.told.is_none()) else { return };
+        item.wait_without_agents = enqueue.wait_without_agents;
+        let name = item.queue.clone();
+        if let Some(place) = self.place_of(id) {
+            if let Some(item) = self.items.get_mut(&id) {
+                item.told = Some((place, now));
+            }
+            self.say(call, FloorSays::Queued { item: id, place });
+        }
+        if self.queues.get(&name).is_some_and(|queue| queue.signed_in == 0) {
+            self.emptied.insert(name);
+        }
+    }
+
     /// Puts an agent back to what they were, then ends what means nothing any more: no leg, no
-    /// conversation; no ringing device, no offer. A wrap-up that is over ends by its timer.
+    /// conversation; no ringing device, no offer. A wrap-up that is over ends by its timer. A conversation that goes on
+    /// is as it was.
     pub(super) fn bring_back(&mut self, now: Timestamp, record: RestoredAgent) {
         let RestoredAgent { agent: name, state, since_at, idle_since_at, pending } = record;
         let Some(agent) = self.agents.get_mut(&name) else { return };
         agent.idle_since_at = idle_since_at.or(agent.idle_since_at);
+        agent.direct_legs = self.remembered_legs.remove(&name).unwrap_or(agent.direct_legs);
         if agent.state == AgentState::Offline {
             self.adopt_state(since_at, &name, &state);
         } else {
             // A fixed device was signed in a moment ago, and the journal says so: it has to be told.
             self.set_state(now, &name, state.clone());
+            if let Some(request) = pending.clone() {
+                self.journal(FloorEvent::AgentAsked { agent: name.clone(), request, at: now });
+            }
         }
         let Some(agent) = self.agents.get_mut(&name) else { return };
         agent.pending = pending;
         if let AgentState::Engaged { item: Some(item) } = state {
+            if self.items.contains_key(&item) {
+                return;
+            }
             agent.idle_since_at = Some(now);
             self.journal(FloorEvent::Finished { item, agent: name.clone(), cause: Cause::Restart, at: now });
         }
@@ -137,7 +196,11 @@ impl Floor {
     pub(super) fn forget_remembered(&mut self, now: Timestamp) {
         while let Some((agent, record)) = self.remembered.pop_first() {
             if let AgentState::Engaged { item: Some(item) } = record.state {
-                self.journal(FloorEvent::Finished { item, agent: agent.clone(), cause: Cause::Restart, at: now });
+                if self.items.contains_key(&item) {
+                    self.end_conversation(now, item, Cause::Restart, false);
+                } else {
+                    self.journal(FloorEvent::Finished { item, agent: agent.clone(), cause: Cause::Restart, at: now });
+                }
             }
             if record.state != AgentState::Offline {
                 self.journal(FloorEvent::AgentChanged { agent, state: AgentState::Offline, at: now });
@@ -158,12 +221,7 @@ impl Floor {
         let item = self.items.remove(&old)?;
         if let Some(queue) = self.queues.get_mut(&item.queue) {
             queue.order.remove(item.key());
-            if let Some(places) = queue.detached.get_mut(item.caller.as_str()) {
-                places.remove(&item.key());
-                if places.is_empty() {
-                    queue.detached.remove(item.caller.as_str());
-                }
-            }
+            queue.expect_no_more(item.caller.as_str(), item.key());
         }
         Some(item)
     }

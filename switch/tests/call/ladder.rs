@@ -2,13 +2,14 @@
 //!
 //! A line at the margin is `<ms> <input>`; indented lines are outputs and are only compared. Deadlines
 //! that pass between two inputs are ticked and shown as `(<ms>)`. `caller trunk` in the first line
-//! makes the caller come by a trunk, `trace` shows trace lines, `#` begins a remark. With
+//! makes the caller come by a trunk, `trace` shows trace lines, `#` begins a remark. `<ms> restart` is no input: the
+//! call is written down, and what is read back goes on (`gone=1`: leg 1 did not come back; `finished`, `anew`). With
 //! `UPDATE_LADDERS=1` in the environment the files are written anew.
 
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
 
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, Newcomer, Output, TransferNews},
+    call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Output, Restart, TransferNews},
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
@@ -37,6 +38,10 @@ fn run(text: &str) -> String {
         if let Some((ms, words)) = line.split_once(' ').and_then(|(ms, words)| Some((ms.parse::<i64>().ok()?, words))) {
             ladder.tick_until(ms);
             ladder.print(line);
+            if words.starts_with("restart") {
+                ladder.restart(ms, words);
+                continue;
+            }
             let input = ladder.input(words);
             ladder.handle(ms, input);
         } else {
@@ -62,9 +67,8 @@ impl Ladder {
         let origin =
             if first.contains("caller trunk") { Origin::Trunk("carrier".into()) } else { Origin::Extension("1007".into()) };
         let arrival = Arrival { call: CallId(1), origin, from: "+390212345678".into(), to: "1800".into(), generation: 3 };
-        let settings = CallSettings { hold_music: Some("hold".into()), ..CallSettings::default() };
         Self {
-            call: Call::new(instant(0), arrival, Arc::new(settings)),
+            call: Call::new(instant(0), arrival, settings()),
             ids: IdSource::new(1),
             items: Vec::new(),
             recordings: Vec::new(),
@@ -88,6 +92,26 @@ impl Ladder {
 
     fn handle(&mut self, ms: i64, input: Input) {
         self.call.handle(instant(ms), input, &mut self.ids);
+        self.drain();
+    }
+
+    /// The process is gone, and another one takes the call up a second later than it stopped.
+    fn restart(&mut self, ms: i64, words: &str) {
+        let text = serde_json::to_string(&self.call).unwrap();
+        let kept: KeptCall = serde_json::from_str(&text).unwrap();
+        let gone: Vec<LegId> = words.split("gone=").skip(1).map(|leg| read_leg(&leg[..1])).collect();
+        let restart = Restart {
+            stopped_at: instant(ms - 1_000),
+            settings: settings(),
+            gone: &gone,
+            finished: words.contains("finished"),
+            anew: words.contains("anew"),
+        };
+        self.call = Call::take_up(instant(ms), kept, restart, &mut self.ids);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
         while let Some(output) = self.call.poll() {
             assert!(!self.over, "something after the end");
             self.over = matches!(output, Output::Ended(_));
@@ -214,6 +238,9 @@ impl Ladder {
                 write!(text, ", {name} {}", ms_of(instant)).unwrap();
             }
         }
+        if cdr.restarts > 0 {
+            write!(text, ", {} restarts", cdr.restarts).unwrap();
+        }
         write!(text, ", waited {}, talked {}", cdr.waited_ms, cdr.talked_ms).unwrap();
         for (name, value) in [
             ("route", cdr.route.as_ref().map(ToString::to_string)),
@@ -237,6 +264,10 @@ impl Ladder {
             .collect();
         format!("{text}\n          {}", segments.join(", "))
     }
+}
+
+fn settings() -> Arc<CallSettings> {
+    Arc::new(CallSettings { hold_music: Some("hold".into()), ..CallSettings::default() })
 }
 
 fn instant(ms: i64) -> Timestamp {

@@ -7,9 +7,9 @@ mod world;
 use std::sync::Arc;
 
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, Output},
+    call::{Arrival, Call, CallSettings, Input, KeptCall, Output, Restart},
     cdr::{Cdr, Origin, SegmentState},
-    id::{CallId, IdSource},
+    id::{CallId, IdSource, LegId},
     time::Timestamp,
 };
 
@@ -55,8 +55,10 @@ fn one_call(seed: u64, told: &mut usize) -> Cdr {
     let arrival = Arrival { call: CallId(seed), origin, from: "+390212345678".into(), to: "1800".into(), generation: 3 };
     let hold_music = (!dice.one_in(4)).then(|| "hold".into());
     let settings = CallSettings { hold_music, ..CallSettings::default() };
+    let settings = Arc::new(settings);
     let mut run = Run {
-        call: Call::new(begin, arrival, Arc::new(settings)),
+        call: Call::new(begin, arrival, Arc::clone(&settings)),
+        settings,
         ids: IdSource::new(1),
         world: World::new(),
         now: begin,
@@ -68,6 +70,10 @@ fn one_call(seed: u64, told: &mut usize) -> Cdr {
         left -= 1;
         *told += 1;
         run.pass_time();
+        if run.dice.one_in(80) {
+            run.restart();
+            continue;
+        }
         let input = run.dice.input(&run.world);
         run.tell(input);
     }
@@ -80,6 +86,7 @@ fn one_call(seed: u64, told: &mut usize) -> Cdr {
 
 struct Run {
     call: Call,
+    settings: Arc<CallSettings>,
     ids: IdSource,
     world: World,
     now: Timestamp,
@@ -134,6 +141,32 @@ impl Run {
         let legs: Vec<_> = view.legs.iter().map(|leg| leg.leg).collect();
         assert_eq!(legs, self.world.alive_legs(), "the view shows other legs");
         assert_eq!(view.step == "over", self.cdr.is_some());
+    }
+
+    /// The process is gone, and another one takes up what was written down: perhaps not all legs, perhaps on
+    /// another plan, perhaps after the conversation.
+    fn restart(&mut self) {
+        let text = serde_json::to_string(&self.call).unwrap();
+        let again: Call = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), text, "what is read back is what was written");
+        let kept: KeptCall = serde_json::from_str(&text).unwrap();
+        let up: Vec<LegId> = kept.legs_up().collect();
+        let gone: Vec<LegId> = up.iter().copied().filter(|_| self.dice.one_in(8)).collect();
+        let finished = kept.talks_about().is_some() && self.dice.one_in(8);
+        let caller_up = up.contains(&kept.caller()) && !gone.contains(&kept.caller());
+        self.world.restart(&gone);
+        let restart = Restart {
+            stopped_at: self.now,
+            settings: Arc::clone(&self.settings),
+            gone: &gone,
+            finished,
+            anew: self.dice.one_in(4),
+        };
+        self.call = Call::take_up(self.now, kept, restart, &mut self.ids);
+        self.drain();
+        assert_eq!(self.cdr.is_none(), caller_up, "a call goes on while its caller is there");
+        self.world.restarted(self.cdr.is_some());
+        self.world.check_at_rest();
     }
 
     fn drain(&mut self) {

@@ -1,4 +1,4 @@
-//! `kill -9` with fifty callers waiting: what must outlive it, on both databases.
+//! `kill -9` with fifty callers waiting whose calls cannot be taken up again: what must outlive it, on both databases.
 
 use std::time::Duration;
 
@@ -73,9 +73,13 @@ fn places_outlive_a_kill(database: Option<String>) {
     let order = numbers(&switch, "waiting");
     // What the queue shows is written within the second; the journal says when.
     assert_eq!(Journal::open(&switch).until("queued", WAITING, SOON).len(), WAITING);
+    switch.until_kept();
     switch.kill9();
     first_try.kill();
+    // Another version of the program kept them, in a form that this one does not read.
+    switch.alter("UPDATE kept_calls SET v = 999");
     switch.start_again();
+    assert_eq!((switch.metric("tandem_calls_taken_up"), switch.metric("tandem_calls_not_taken_up")), (0.0, WAITING as f64));
 
     let after = agents.map(|agent| standing(&switch, agent));
     assert_eq!(after, before, "agents are what they were");

@@ -1,13 +1,14 @@
 //! The switch stops at any moment and comes back with what its journal and its database know.
 
 use tandem_switch::{
-    floor::{Floor, Input, ItemStage},
-    id::{IdSource, ItemId},
+    floor::{Floor, GoingOn, Input, ItemStage, Restored},
+    id::{CallId, IdSource, ItemId},
     name::QueueName,
 };
 
 use crate::{
     edge::Edge,
+    keep::Survivors,
     line::Line,
     people::Act,
     station::Station,
@@ -23,40 +24,44 @@ impl World {
         self.totals.restarts += 1;
         self.note(&[], || "the switch stops".to_owned());
         let down = self.dice.between(300, 3_000);
-        self.callers_notice(down);
-        if self.dice.percent(50) {
+        let in_order = self.dice.percent(50);
+        if in_order {
             // Who waits keeps the place: what calls tell the floor from now on is not heard.
             let before = self.on_link;
             self.line.end_all();
             self.run_switch();
             self.on_link = before;
         }
-        self.totals.cut += self.line.calls() as u64;
+        // Silence is heard by all, and some have no patience with it.
+        let leave = if in_order { 100 } else { 25 };
+        self.people_notice(down, |world, _| world.dice.percent(leave));
+        self.totals.cut += self.line.calls() as u64 - self.line.kept.len() as u64;
         self.check_fold()?;
+        self.stopped_at = self.timestamp();
         self.life += 1;
         self.on_link = 0;
         self.later(down, Happening::Restart);
         Ok(())
     }
 
-    /// People hear silence and hang up; most of the callers call again.
-    fn callers_notice(&mut self, down: u64) {
+    /// People hear silence: those who are `annoyed` hang up, and most of the callers among them call again.
+    fn people_notice(&mut self, down: u64, annoyed: impl Fn(&mut Self, Option<CallId>) -> bool) {
         for phone in 0..self.phones.len() {
-            for invite in self.phones[phone].lines().collect::<Vec<_>>() {
+            let talks = self.phones[phone].talks();
+            let talks: Vec<_> = talks
+                .map(|(invite, call, user, dialled)| (invite, call, dialled.map(|to| (user.to_owned(), to.to_owned()))))
+                .collect();
+            for (invite, call, dialled) in talks {
+                if !annoyed(self, call) {
+                    continue;
+                }
                 let soon = down + self.dice.between(200, 6_000);
                 self.plan_act(phone, invite, soon, Act::HangUp(200));
-            }
-        }
-        let mut again = Vec::new();
-        for (_, number, dials) in self.phones[0].outgoing() {
-            if number.starts_with('c') {
-                again.push((number.to_owned(), dials.to_owned()));
-            }
-        }
-        for (number, dials) in again {
-            if self.dice.percent(70) {
-                let later = down + self.dice.between(6_100, 25_000);
-                self.later(later, Happening::CallBack { number, dials });
+                let Some((number, dials)) = dialled.filter(|(number, _)| phone == 0 && number.starts_with('c')) else { continue };
+                if self.dice.percent(70) {
+                    let later = down + self.dice.between(6_100, 25_000);
+                    self.later(later, Happening::CallBack { number, dials });
+                }
             }
         }
     }
@@ -67,28 +72,37 @@ impl World {
         self.forget_wakes();
         self.note(&[], || "the switch starts".to_owned());
         let station = Station::new(SWITCH, self.dice.seed());
-        let kept = std::mem::take(&mut self.line.edge.kept);
+        let registered = std::mem::take(&mut self.line.edge.kept);
+        let kept = std::mem::take(&mut self.line.kept);
+        let before = self.places();
         self.line = Line::new(Edge::new(station, self.instant()), self.plan.clone());
         self.line.noting = self.diary.is_some();
-        let before = self.places();
-        self.rebuild_floor()?;
+        self.set_up_switch();
+        self.line.edge.restore(registered);
+        let Survivors { going_on, live } = self.line.bring_back(kept, &self.watch.conversations(), self.stopped_at);
+        self.totals.survived += live.len() as u64;
+        self.rebuild_floor(going_on)?;
         if self.places() != before {
             let what = format!("places before the restart: {before:?}\nand after: {:?}", self.places());
             return Err(Failure::of_all(what));
         }
-        self.set_up_switch();
-        self.line.edge.restore(kept);
+        self.line.go_on();
+        if let Some(call) = live.iter().find(|call| self.line.view(**call).is_none()) {
+            return Err(Failure::of_all(format!("{call} was kept with its caller, and is not there")));
+        }
         self.run_switch();
+        let lost = |world: &mut Self, call: Option<CallId>| call.is_none_or(|call| world.line.view(call).is_none());
+        self.people_notice(0, lost);
         Ok(())
     }
 
-    fn rebuild_floor(&mut self) -> Outcome {
+    fn rebuild_floor(&mut self, going_on: GoingOn) -> Outcome {
         let profiles = self.profiles.clone();
-        let restored = self.watch.folded.clone();
+        let restored = Restored { going_on: going_on.clone(), ..self.watch.folded.clone() };
         let queues = self.plan.queue_profiles();
         self.floor = Floor::new(IdSource::new(3));
         let grace = |name: &QueueName| queues.iter().find(|queue| queue.queue == *name).map_or(0, |queue| queue.rejoin_grace_ms);
-        self.watch.restarted(self.timestamp(), grace);
+        self.watch.restarted(self.timestamp(), &going_on, grace);
         let mut inputs = vec![Input::Restore(restored), Input::Queues(queues), Input::Agents(profiles)];
         // The server does it the other way round.
         if self.dice.percent(50) {

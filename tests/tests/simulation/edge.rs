@@ -7,8 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tandem_signaling::endpoint::{
-    self, Binding, Command, Destination, EndedHow, Event, Input, InviteId, Invited, Output, RejectedBy, Source,
+    self, Binding, Command, Destination, EndedHow, Event, Input, InviteId, Invited, KeptLeg, Moment, Output, RejectedBy,
+    Restored, Source,
 };
 use tandem_switch::{
     cause::Cause,
@@ -42,6 +44,13 @@ pub(crate) enum SipEvent {
     Ended { at: LegRef, cause: Cause },
     Held { at: LegRef, held: bool },
     Reachable { extension: Extension, reachable: bool },
+}
+
+/// A leg as it is written down beside its dialog.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct KeptSide {
+    incoming: bool,
+    held: bool,
 }
 
 struct Leg {
@@ -113,6 +122,46 @@ impl Edge {
                     self.station.handle(self.now, input);
                 }
             }
+        }
+    }
+
+    /// What is to be kept of a leg.
+    pub(crate) fn keep_leg(&mut self, moment: Moment, at: LegRef) -> Option<(KeptLeg, KeptSide)> {
+        let leg = self.legs.get(&at)?;
+        let side = KeptSide { incoming: leg.incoming, held: leg.held };
+        Some((self.station.keep(moment, leg.invite)?, side))
+    }
+
+    /// Calls of which a leg is not as it was kept.
+    pub(crate) fn changed(&mut self) -> Vec<CallId> {
+        let changed: Vec<InviteId> = std::iter::from_fn(|| self.station.next_changed()).collect();
+        changed.into_iter().filter_map(|invite| self.invites.get(&invite).map(|at| at.call)).collect()
+    }
+
+    /// Takes a kept leg up; whether it is there and `wanted`.
+    pub(crate) fn bring_back(&mut self, moment: Moment, at: LegRef, dialog: &KeptLeg, side: &KeptSide, wanted: bool) -> bool {
+        while let Some(input) = self.inputs.pop_front() {
+            self.station.handle(self.now, input);
+        }
+        match self.station.restore(moment, dialog) {
+            Restored::Ended => false,
+            Restored::Up { invite, needs_offer } => {
+                self.legs.insert(at, Leg { invite, incoming: side.incoming, answered: true, held: side.held });
+                self.invites.insert(invite, at);
+                if !wanted {
+                    self.end(at, Cause::Restart);
+                } else if needs_offer {
+                    self.command(Command::Reoffer { invite, sdp: Bytes::from_static(TALKS) });
+                }
+                wanted
+            }
+        }
+    }
+
+    /// Asks whether the other side of a leg is there.
+    pub(crate) fn probe(&mut self, at: LegRef) {
+        if let Some(leg) = self.legs.get(&at) {
+            self.station.probe(self.now, leg.invite);
         }
     }
 

@@ -19,7 +19,10 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use crate::edge::{Edge, LegRef, SipEvent};
+use crate::{
+    edge::{Edge, LegRef, SipEvent},
+    keep::Kept,
+};
 
 /// What the line wants of the world.
 pub(crate) enum Effect {
@@ -42,16 +45,20 @@ pub(crate) struct Line {
     pub(crate) wrong: Option<(String, PartyNumber)>,
     /// Whether notes are wanted.
     pub(crate) noting: bool,
-    plan: Arc<Plan>,
-    settings: Arc<CallSettings>,
-    now: Timestamp,
-    calls: BTreeMap<CallId, LiveCall>,
+    /// What a database would know of calls.
+    pub(crate) kept: Kept,
+    /// Calls that something happened to since they were kept, and when last.
+    pub(crate) touched: BTreeMap<CallId, Timestamp>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) settings: Arc<CallSettings>,
+    pub(crate) now: Timestamp,
+    pub(crate) calls: BTreeMap<CallId, LiveCall>,
     timers: BTreeSet<(Timestamp, CallId)>,
     todo: VecDeque<(CallId, Input)>,
     devices: BTreeMap<Extension, u32>,
     /// Who hears whom.
     joined: BTreeMap<LegRef, LegRef>,
-    ids: IdSource,
+    pub(crate) ids: IdSource,
     call_ids: IdSource,
 }
 
@@ -59,19 +66,19 @@ pub(crate) struct LiveCall {
     id: CallId,
     number: PartyNumber,
     origin: Origin,
-    call: Call,
-    run: Run,
-    legs: Vec<LiveLeg>,
+    pub(crate) call: Call,
+    pub(crate) run: Run,
+    pub(crate) legs: Vec<LiveLeg>,
     recordings: BTreeSet<RecordingId>,
     timer: Option<Timestamp>,
     over: bool,
 }
 
-struct LiveLeg {
-    leg: LegId,
+pub(crate) struct LiveLeg {
+    pub(crate) leg: LegId,
     /// Who is called on it: an extension, the user of a fixed address, or a number outside.
-    party: String,
-    occupies: Option<Extension>,
+    pub(crate) party: String,
+    pub(crate) occupies: Option<Extension>,
 }
 
 impl Line {
@@ -82,6 +89,8 @@ impl Line {
             effects: Vec::new(),
             wrong: None,
             noting: false,
+            kept: Kept::new(),
+            touched: BTreeMap::new(),
             plan,
             settings: Arc::new(settings),
             now: Timestamp::default(),
@@ -151,13 +160,14 @@ impl Line {
             } else if let Some(event) = self.edge.poll() {
                 self.sip_told(event);
             } else {
-                return;
+                return self.keep_calls();
             }
         }
     }
 
-    fn work(&mut self, call: CallId, task: impl FnOnce(&mut LiveCall, &mut Self)) {
+    pub(crate) fn work(&mut self, call: CallId, task: impl FnOnce(&mut LiveCall, &mut Self)) {
         let Some(mut live) = self.calls.remove(&call) else { return };
+        self.touch(call);
         task(&mut live, self);
         let due = live.call.deadline().filter(|_| !live.over);
         if due != live.timer {
@@ -169,7 +179,10 @@ impl Line {
             }
             live.timer = due;
         }
-        if !live.over {
+        if live.over {
+            self.kept.remove(&call);
+            self.touched.remove(&call);
+        } else {
             self.calls.insert(call, live);
         }
     }
@@ -276,6 +289,10 @@ impl Line {
         self.calls.get(&call).map(|live| &live.number)
     }
 
+    pub(crate) fn legs_of(&self, call: CallId) -> Vec<LegRef> {
+        self.calls.get(&call).map(|live| live.legs.iter().map(|leg| live.at(leg.leg)).collect()).unwrap_or_default()
+    }
+
     /// The latest leg of a call to a party.
     pub(crate) fn leg_of(&self, call: CallId, party: &str) -> Option<LegRef> {
         let live = self.calls.get(&call)?;
@@ -295,6 +312,23 @@ impl Line {
 }
 
 impl LiveCall {
+    /// A call of before a restart.
+    pub(crate) fn survived(arrival: Arrival, call: Call, run: Run, legs: Vec<LiveLeg>) -> Self {
+        let Arrival { call: id, origin, from: number, .. } = arrival;
+        Self { id, number, origin, call, run, legs, recordings: BTreeSet::new(), timer: None, over: false }
+    }
+
+    pub(crate) fn go_on(&mut self, line: &mut Line) {
+        for extension in self.legs.iter().filter_map(|leg| leg.occupies.as_ref()) {
+            line.occupy(extension, true);
+        }
+        let mut inputs = VecDeque::new();
+        while let Some(output) = self.call.poll() {
+            self.carry_out(line, output, false, &mut inputs);
+        }
+        self.work_off(line, inputs);
+    }
+
     fn begin(&mut self, line: &mut Line) {
         let occupies = match &self.origin {
             Origin::Extension(extension) => Some(extension.clone()),
@@ -429,7 +463,7 @@ impl LiveCall {
         self.legs.iter().any(|live| live.leg == leg)
     }
 
-    fn at(&self, leg: LegId) -> LegRef {
+    pub(crate) fn at(&self, leg: LegId) -> LegRef {
         LegRef { call: self.id, leg }
     }
 }

@@ -6,7 +6,7 @@
 //! prints the seed and the last events of the call concerned; `TANDEM_SEED=n` runs that world again.
 //!
 //! - `world`: time, and who tells whom. `net`: the wire. `noise`: messages damaged on their way.
-//! - `edge`, `line`: the switch, wired. `plan`: its dialplan. `crash`: its restarts.
+//! - `edge`, `line`: the switch, wired. `plan`: its dialplan. `crash`: its restarts. `keep`: calls that outlive them.
 //! - `station`, `people`, `errands`: endpoints and those who use them.
 //! - `watch`, `checks`, `finish`: what must hold, in the journal and the records, at each step, at the end.
 //! - `diary`: what happened to whom, for a failure.
@@ -18,6 +18,7 @@ mod dice;
 mod edge;
 mod errands;
 mod finish;
+mod keep;
 mod line;
 mod net;
 mod noise;
@@ -70,6 +71,7 @@ pub(crate) struct Totals {
     calls: u64,
     records: u64,
     cut: u64,
+    survived: u64,
     answered: u64,
     queued: u64,
     abandoned: u64,
@@ -90,6 +92,7 @@ impl AddAssign for Totals {
             (&mut self.calls, other.calls),
             (&mut self.records, other.records),
             (&mut self.cut, other.cut),
+            (&mut self.survived, other.survived),
             (&mut self.answered, other.answered),
             (&mut self.queued, other.queued),
             (&mut self.abandoned, other.abandoned),
@@ -139,10 +142,12 @@ fn run_all(name: &str, seeds: std::ops::Range<u64>, shape: Shape) {
     }
     #[expect(clippy::disallowed_methods, reason = "only to say how long it took")]
     let took = began.elapsed();
-    let Totals { calls, answered, abandoned, queued, cut, offers, rejoined, restarts, sent, lost, damaged, steps, .. } = totals;
+    let Totals {
+        calls, answered, abandoned, queued, cut, survived, offers, rejoined, restarts, sent, lost, damaged, steps, ..
+    } = totals;
     println!(
         "{name}: {calls} calls, {answered} answered, {queued} queued, {abandoned} abandoned, {offers} offers, \
-         {restarts} restarts ({cut} calls cut off, {rejoined} got their place back), \
+         {restarts} restarts ({cut} calls cut off, {survived} went on, {rejoined} got their place back), \
          {sent} messages, {lost} lost, {damaged} damaged, {steps} steps, {:.1} simulated hours, {:.1} s",
         totals.simulated_ms as f64 / 3_600_000.0,
         took.as_secs_f64()

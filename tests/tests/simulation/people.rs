@@ -70,14 +70,9 @@ impl Phone {
         }
     }
 
-    /// Numbers that callers here are calling from, and what they dialled.
-    pub(crate) fn outgoing(&self) -> impl Iterator<Item = (InviteId, &str, &str)> {
-        self.lines.iter().filter(|(_, line)| line.outgoing).map(|(id, line)| (*id, line.user.as_str(), line.other.as_str()))
-    }
-
-    /// Lines that are not over.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = InviteId> {
-        self.lines.keys().copied()
+    /// Each line with its call at the switch, who is at this end, and what they dialled if they did.
+    pub(crate) fn talks(&self) -> impl Iterator<Item = (InviteId, Option<CallId>, &str, Option<&str>)> {
+        self.lines.iter().map(|(id, line)| (*id, line.call, line.user.as_str(), line.outgoing.then_some(line.other.as_str())))
     }
 
     pub(crate) fn is_free(&self) -> bool {
@@ -274,7 +269,7 @@ impl World {
     /// No more audio comes from here: the switch notices, should no message reach it.
     fn goes_silent(&mut self, line: &Conversation) {
         let Some(at) = line.call.and_then(|call| self.line.leg_of(call, &line.user)) else { return };
-        self.later(SILENCE_MS, Happening::Silence(self.life, at));
+        self.later(SILENCE_MS, Happening::Silence(at));
         if self.shape.noise == 0 {
             self.later(GONE_MS, Happening::MustBeGone(self.life, at));
         }

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
 
 use tandem_signaling::{
     endpoint::{
-        Account, Command, Endpoint, EndpointConfig, Event, Input, InviteId, Listener, Output, Peer, Rights, Trunk,
-        TrunkCredentials,
+        Account, Command, Endpoint, EndpointConfig, Event, Input, InviteId, KeptLeg, Listener, Moment, Output, Peer, Restored,
+        Rights, Trunk, TrunkCredentials,
     },
     flow::Transport,
 };
@@ -36,6 +36,26 @@ impl Station {
 
     pub(crate) fn next_invite(&mut self) -> InviteId {
         self.endpoint.next_invite()
+    }
+
+    pub(crate) fn keep(&mut self, moment: Moment, invite: InviteId) -> Option<KeptLeg> {
+        self.endpoint.keep(moment, invite)
+    }
+
+    pub(crate) fn next_changed(&mut self) -> Option<InviteId> {
+        self.endpoint.next_changed()
+    }
+
+    pub(crate) fn restore(&mut self, moment: Moment, kept: &KeptLeg) -> Restored {
+        let restored = self.endpoint.restore(moment, kept).expect("what was kept can be restored");
+        if let Restored::Up { invite, .. } = restored {
+            self.open.insert(invite);
+        }
+        restored
+    }
+
+    pub(crate) fn probe(&mut self, now: Instant, invite: InviteId) {
+        self.endpoint.probe(now, invite);
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tandem_switch::{
     cdr::{Cdr, SegmentState},
-    floor::{AgentState, FloorEvent, OfferOutcome, Restored, WaitingItem},
+    floor::{AgentState, Conversation, FloorEvent, GoingOn, OfferOutcome, Restored, WaitingItem},
     id::{CallId, ItemId, OfferId},
     name::{AgentName, PartyNumber, QueueName},
     time::Timestamp,
@@ -32,6 +32,8 @@ pub(crate) struct Life {
     pub(crate) call: CallId,
     pub(crate) caller: PartyNumber,
     accepted_by: Option<AgentName>,
+    item: WaitingItem,
+    accepted_at: Timestamp,
 }
 
 /// A place of before a restart.
@@ -63,11 +65,14 @@ impl Watch {
                 self.offers.insert(*offer, (*item, agent.clone()));
                 Ok(())
             }
-            FloorEvent::OfferEnded { offer, item, agent, outcome, .. } => {
+            FloorEvent::OfferEnded { offer, item, agent, outcome, at } => {
                 let known = self.offers.remove(offer).is_some_and(|(of, to)| (of, &to) == (*item, agent));
                 must(known, || format!("offer {offer} ends, but is not live"))?;
                 if *outcome != OfferOutcome::Accepted {
                     return Ok(());
+                }
+                if let Some(life) = self.items.get_mut(item) {
+                    life.accepted_at = *at;
                 }
                 let first = self.items.get_mut(item).is_some_and(|life| life.accepted_by.replace(agent.clone()).is_none());
                 must(first, || format!("{item} is accepted twice, or is over"))
@@ -113,17 +118,28 @@ impl Watch {
             None => rejoined.is_none() && !expected,
         };
         self.rejoined += u64::from(old.is_some());
-        let life = Life { call: item.call, caller: item.caller.clone(), accepted_by: None };
+        let life = Life { call: item.call, caller: item.caller.clone(), accepted_by: None, item: item.clone(), accepted_at: at };
         let new = self.items.insert(item.item, life).is_none();
         must(new && fair, || format!("{} joined as {rejoined:?}; a place was kept: {expected}", item.item))
     }
 
     /// A restart: whoever waited is expected back.
-    pub(crate) fn restarted(&mut self, now: Timestamp, grace_ms: impl Fn(&QueueName) -> u64) {
-        for item in &self.folded.waiting {
+    pub(crate) fn restarted(&mut self, now: Timestamp, going_on: &GoingOn, grace_ms: impl Fn(&QueueName) -> u64) {
+        // Who is with a live call is expected at no other.
+        self.kept.retain(|item, _| !going_on.waiting.contains(item));
+        for item in self.folded.waiting.iter().filter(|item| !going_on.waiting.contains(&item.item)) {
             let until = now.plus_ms(grace_ms(&item.queue));
             self.kept.insert(item.item, Kept { item: item.clone(), until });
         }
+    }
+
+    /// Conversations with agents that are under way.
+    pub(crate) fn conversations(&self) -> Vec<Conversation> {
+        let talks = self.items.values().filter_map(|life| {
+            let agent = life.accepted_by.clone()?;
+            Some(Conversation { item: life.item.clone(), agent, since_at: life.accepted_at })
+        });
+        talks.collect()
     }
 
     /// What is left at the end; `None` when nothing is.

@@ -78,7 +78,7 @@ pub(crate) enum Happening {
     Played(u32, LegRef, u32),
     Digit(CallId, char),
     /// Audio of a leg has been away for so long that it is noticed.
-    Silence(u32, LegRef),
+    Silence(LegRef),
     /// A leg whose other side left long ago.
     MustBeGone(u32, LegRef),
     /// A person does something on a line of a phone.
@@ -153,6 +153,8 @@ pub(crate) struct World {
     pub(crate) profiles: Vec<AgentProfile>,
     /// Lives of the switch; odd while it is down.
     pub(crate) life: u32,
+    /// When it was alive last.
+    pub(crate) stopped_at: Timestamp,
     /// Everybody answers at once, nobody gives up.
     pub(crate) polite: bool,
     /// No new calls, errands and accidents.
@@ -202,6 +204,7 @@ impl World {
             agents: Vec::new(),
             profiles: Vec::new(),
             life: 0,
+            stopped_at: Timestamp::default(),
             polite: false,
             closing: false,
             on_link: 0,
@@ -352,10 +355,12 @@ impl World {
                     self.run_switch();
                 }
             }
-            Happening::Silence(life, at) if life == self.life => {
+            // A call that outlived the switch is as silent as it was.
+            Happening::Silence(at) if self.is_up() => {
                 self.line.fell_silent(at);
                 self.run_switch();
             }
+            Happening::Silence(at) => self.later(1_000, Happening::Silence(at)),
             Happening::MustBeGone(life, at) if life == self.life => self.check_gone(at)?,
             Happening::Act { phone, life, invite, act } => self.act(phone, life, invite, act),
             Happening::Arrive => self.arrive(),
@@ -369,7 +374,6 @@ impl World {
             | Happening::FloorHears(..)
             | Happening::LineHears(..)
             | Happening::Played(..)
-            | Happening::Silence(..)
             | Happening::MustBeGone(..) => {}
         }
         Ok(())

@@ -39,9 +39,10 @@ fn cdr(call: u64) -> Record {
         blame: Blame::Caller,
         recording: None,
         generation: 1,
+        restarts: 0,
         segments: Vec::new(),
     };
-    Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: None }
+    Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: None, was_kept: false }
 }
 
 #[tokio::test]

@@ -99,6 +99,8 @@ pub struct CdrView {
     pub recording: Option<String>,
     /// Generation of the plan it ran on.
     pub generation: u64,
+    /// Restarts of the switch that it outlived.
+    pub restarts: u32,
     /// What it spent its time on; only where one call is asked for.
     pub segments: Vec<SegmentView>,
     /// Audio quality by leg; absent means unknown.
@@ -216,6 +218,7 @@ impl From<CallRecord> for CdrView {
             blame: cdr.blame.as_str().into(),
             recording: cdr.recording.as_ref().map(text),
             generation: cdr.generation,
+            restarts: cdr.restarts,
             segments: cdr.segments.iter().map(SegmentView::from).collect(),
             quality,
         }

@@ -1,18 +1,23 @@
 //! The writer, and what is left when the process or the database goes away.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use sqlx::postgres::PgConnectOptions;
-use tandem_switch::{cause::Cause, floor::AgentState, id::CallId};
+use tandem_switch::{
+    cause::Cause,
+    floor::{AgentState, OfferOutcome},
+    id::{CallId, ItemId, OfferId},
+    time::Timestamp,
+};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream, UnixStream},
     sync::watch,
 };
 
-use super::{at, changed, ended, queued, started};
+use super::{at, changed, ended, offered, queued, started};
 use crate::store::{
-    CdrFilter, Record, RecordingStarted, Refused, Store, StoreError, Writer,
+    CdrFilter, Record, RecordingStarted, Refused, Restart, Store, StoreError, Writer,
     db::{Db, args},
     testing::{TestDb, both},
 };
@@ -51,6 +56,13 @@ async fn a_slow_subscriber_is_told_of_its_gap_and_finds_the_rows_in_the_table() 
     assert_eq!(store.events_after(0, 904).await.unwrap().len(), 904);
 }
 
+async fn nothing_goes_on(store: &Store, now: Timestamp) -> Restart<'static> {
+    static NO_CALLS: BTreeSet<CallId> = BTreeSet::new();
+    static NO_ITEMS: BTreeSet<ItemId> = BTreeSet::new();
+    let stopped_at = store.last_sign_of_life(now).await.unwrap();
+    Restart { stopped_at, now, going_on: &NO_CALLS, talking: &NO_ITEMS }
+}
+
 /// What a kill leaves: connections just vanish, nothing is closed or flushed after the last commit.
 #[tokio::test]
 async fn after_a_kill_waiting_items_stay_and_calls_are_closed_as_our_doing() {
@@ -79,7 +91,7 @@ async fn after_a_kill_waiting_items_stay_and_calls_are_closed_as_our_doing() {
 
         let store = db.open().await;
         let hour_later = at(3_600_000);
-        assert_eq!(store.close_orphans(hour_later).await.unwrap(), 1);
+        assert_eq!(store.close_orphans(&nothing_goes_on(&store, hour_later).await).await.unwrap(), 1);
         let restored = store.restore().await.unwrap();
         assert_eq!(restored.waiting.iter().map(|item| item.item.0).collect::<Vec<_>>(), [2, 1], "in their order");
         assert_eq!(restored.agents[0].state, AgentState::Ready);
@@ -89,7 +101,7 @@ async fn after_a_kill_waiting_items_stay_and_calls_are_closed_as_our_doing() {
         assert_eq!(store.cdr(CallId(1)).await.unwrap().unwrap().cdr.cause, Cause::Normal, "it had ended");
         let recording = store.recordings(None, None, 10).await.unwrap().remove(0);
         assert_eq!(recording.state, crate::store::RecordingState::Interrupted);
-        assert_eq!(store.close_orphans(hour_later).await.unwrap(), 0);
+        assert_eq!(store.close_orphans(&nothing_goes_on(&store, hour_later).await).await.unwrap(), 0);
     }
 }
 
@@ -272,5 +284,78 @@ impl Proxy {
             }
         });
         Self { url: format!("postgres://{user}{password}@127.0.0.1:{port}/{database}?sslmode=disable"), up }
+    }
+}
+
+fn kept(call: u64, body: &str) -> Record {
+    Record::CallKept { call: CallId(call), v: 1, body: body.to_owned(), at: at(50_000) }
+}
+
+async fn bodies(store: &Store) -> Vec<(u64, String)> {
+    store.kept_calls().await.unwrap().into_iter().map(|row| (row.call.0, row.body)).collect()
+}
+
+#[tokio::test]
+async fn of_each_call_what_was_kept_last_is_there_until_its_record_is() {
+    for db in both().await {
+        let store = db.open().await;
+        store.commit(&[started(1), started(2), kept(1, "a"), kept(2, "b"), kept(1, "c")]).await.unwrap();
+        assert_eq!(bodies(&store).await, [(1, "c".to_owned()), (2, "b".to_owned())]);
+        store.commit(&[kept(2, "d"), ended(2), started(3), kept(3, "e"), ended(3), kept(1, "f")]).await.unwrap();
+        assert_eq!(bodies(&store).await, [(1, "f".to_owned())]);
+        assert_eq!(store.cdr(CallId(2)).await.unwrap().unwrap().cdr.restarts, 1);
+        let kinds: Vec<_> = store.events_after(0, 100).await.unwrap().into_iter().map(|row| row.kind).collect();
+        assert!(kinds.iter().all(|kind| &**kind != "call-kept"), "the journal is not told: {kinds:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_on_is_not_closed_and_what_was_kept_in_vain_goes() {
+    for db in both().await {
+        let store = db.open().await;
+        let accepted = |item, agent: &str| {
+            Record::Floor(tandem_switch::floor::FloorEvent::OfferEnded {
+                offer: OfferId(item),
+                item: ItemId(item),
+                agent: agent.into(),
+                outcome: OfferOutcome::Accepted,
+                at: at(30_000),
+            })
+        };
+        let mut records = vec![started(1), started(2), started(3), kept(1, "a"), kept(2, "b")];
+        for (item, agent) in [(1, "1001"), (2, "1002")] {
+            records.extend([
+                Record::Floor(queued(item, 10)),
+                Record::Floor(offered(item, item, agent, 20)),
+                accepted(item, agent),
+            ]);
+        }
+        store.commit(&records).await.unwrap();
+        let talks: Vec<_> =
+            store.conversations().await.unwrap().into_iter().map(|it| (it.item.item.0, it.agent, it.since_at)).collect();
+        assert_eq!(talks, [(1, "1001".into(), at(30_000)), (2, "1002".into(), at(30_000))]);
+
+        let (going_on, talking) = ([CallId(1)].into(), [ItemId(1)].into());
+        let stopped_at = store.last_sign_of_life(at(3_600_000)).await.unwrap();
+        let restart = Restart { stopped_at, now: at(3_600_000), going_on: &going_on, talking: &talking };
+        assert_eq!(store.close_orphans(&restart).await.unwrap(), 2);
+        assert_eq!(bodies(&store).await, [(1, "a".to_owned())]);
+        assert!(store.cdr(CallId(1)).await.unwrap().is_none(), "it goes on");
+        for call in [2, 3] {
+            assert_eq!(store.cdr(CallId(call)).await.unwrap().unwrap().cdr.cause, Cause::Restart);
+        }
+        let talks: Vec<_> = store.conversations().await.unwrap().into_iter().map(|it| it.item.item.0).collect();
+        assert_eq!(talks, [1]);
+        let events = store.events_after(0, 100).await.unwrap();
+        let last: Vec<_> = events.iter().rev().take(2).map(|row| (&*row.kind, row.body.as_str())).collect();
+        assert_eq!(last[0].0, "call-taken-up");
+        assert!(
+            last[1].0 == "restarted" && last[1].1.contains("\"taken_up\":1") && last[1].1.contains("\"closed\":2"),
+            "{last:?}"
+        );
+        // An item that is queued anew under its name is as good as new.
+        store.commit(&[Record::Floor(queued(2, 10))]).await.unwrap();
+        let again = store.why(ItemId(2)).await.unwrap().unwrap();
+        assert_eq!((again.state.as_str(), again.ended_at, again.agent), ("waiting", None, None));
     }
 }

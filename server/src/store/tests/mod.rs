@@ -58,6 +58,7 @@ fn cdr(call: u64) -> Cdr {
         blame: Blame::Caller,
         recording: Some(RecordingId(77)),
         generation: 3,
+        restarts: 1,
         segments: vec![
             segment(SegmentState::Plan, None, 0, 100),
             segment(SegmentState::Queued, None, 100, 5_000),
@@ -72,6 +73,7 @@ fn ended(call: u64) -> Record {
         cdr: Box::new(cdr(call)),
         quality: Some(serde_json::json!({ "mos": 4.2 })),
         identity: Some(CallerIdentity::VerifiedB),
+        was_kept: true,
     }
 }
 

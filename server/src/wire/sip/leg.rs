@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tandem_media::{
     codec::Codec,
     contract::{Configure, Format, LearnPolicy, OpenError},
@@ -16,8 +17,11 @@ use tandem_switch::cause::Cause;
 use super::{Settings, outgoing::Ways, parse, usable};
 use crate::wire::{LegRef, media::MediaEdge};
 
-/// One leg.
+/// One leg. It is written down as long as it is up, for the next process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SipLeg {
+    /// Named anew by each process.
+    #[serde(skip, default = "nobody")]
     pub(super) invite: InviteId,
     answered: bool,
     /// Hops that a call of ours on behalf of this leg may still take: so a loop through ourselves ends.
@@ -29,6 +33,7 @@ pub(super) struct SipLeg {
     /// Who diverted its call before it came to us, as a trusted trunk says.
     pub(super) diverted_by: Vec<Diverted>,
     /// What else can be tried, for a call through a carrier.
+    #[serde(skip)]
     pub(super) ways: Option<Ways>,
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
@@ -37,6 +42,7 @@ pub(super) struct SipLeg {
     pub(super) signalling: Option<IpAddr>,
     session: LocalSession,
     /// Their offer that we have not answered yet.
+    #[serde(skip)]
     theirs: Option<SessionDescription>,
     /// What we described last: an offer, answered or not, or an answer, which is what the endpoint offers
     /// again when it refreshes the session.
@@ -44,12 +50,14 @@ pub(super) struct SipLeg {
     /// Our offer went out in an answer: their ACK owes us theirs.
     answer_owed: bool,
     /// Our description as it was sent: an answer is the same in 183 and 200.
+    #[serde(skip)]
     described: Option<Bytes>,
     negotiated: Option<Negotiated>,
     /// Where audio went last: kept while they hold us by an empty address.
     remote: Option<SocketAddr>,
     held: bool,
     /// Silence of theirs counts.
+    #[serde(skip)]
     watched: bool,
 }
 
@@ -180,6 +188,17 @@ impl SipLeg {
         self.new_offer(at, wanted, settings, media).map(Bytes::from)
     }
 
+    /// Our offer to a party that is up, of what our side is now. Until it is answered their audio goes on as it was
+    /// agreed before.
+    pub(super) fn offer_again(&mut self, at: LegRef, settings: &Settings, media: &mut MediaEdge) -> Result<Bytes, Cause> {
+        let codec: Vec<_> = self.codec().into_iter().collect();
+        let sdp = self.new_offer(at, &codec, settings, media)?;
+        if let Some(negotiated) = self.negotiated.clone() {
+            self.take(at, negotiated, media);
+        }
+        Ok(sdp.into())
+    }
+
     fn new_offer(
         &mut self,
         at: LegRef,
@@ -303,6 +322,10 @@ impl SipLeg {
             media.watch(at, watched);
         }
     }
+}
+
+const fn nobody() -> InviteId {
+    InviteId(0)
 }
 
 /// The codecs of an offer's first audio section, in its order.

@@ -22,7 +22,9 @@ impl Endpoint {
             "CANCEL" => ClientMethod::Cancel,
             _ => ClientMethod::Other,
         };
-        let Some(&key) = self.clients.by_branch.get(&(branch, method == ClientMethod::Cancel)) else { return };
+        let Some(&key) = self.clients.by_branch.get(&(branch, method == ClientMethod::Cancel)) else {
+            return self.answered_before(flow, response);
+        };
         let Some(row) = self.clients.get_mut(key).filter(|row| row.method == method) else { return };
         let peer = (row.is_to_peer() && row.is_open()).then_some(row.to);
         if flow.connection.is_some() {
@@ -54,6 +56,9 @@ impl Endpoint {
             row.state = State::Proceeding;
             row.resend_at = NEVER;
             row.end_at = longest;
+            if let Purpose::Fork(invite) = row.purpose {
+                self.invites.touch(invite);
+            }
         }
         let wanted = match &mut row.cancel {
             Cancel::Wanted(reason) => Some(reason.take()),

@@ -18,6 +18,7 @@ use crate::{
 
 pub(super) struct Desk {
     pub(super) endpoint: Endpoint,
+    pub(super) start: Instant,
     pub(super) now: Instant,
     pub(super) sent: VecDeque<(Destination, Message)>,
     pub(super) events: VecDeque<Event>,
@@ -90,7 +91,13 @@ impl Desk {
     pub(super) fn with(config: EndpointConfig) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test needs some first instant; nothing depends on which")]
         let now = Instant::now();
-        let mut desk = Self { endpoint: Endpoint::new(config, [9; 32]), now, sent: VecDeque::new(), events: VecDeque::new() };
+        Self::begun(config, now, now)
+    }
+
+    /// One that begins later than the clock of its test.
+    pub(super) fn begun(config: EndpointConfig, start: Instant, now: Instant) -> Self {
+        let mut desk =
+            Self { endpoint: Endpoint::new(config, [9; 32]), start, now, sent: VecDeque::new(), events: VecDeque::new() };
         desk.command(Command::SetAccounts(vec![account("alice", "secret"), account("bob", "other")]));
         desk
     }
@@ -101,6 +108,10 @@ impl Desk {
 
     pub(super) fn input(&mut self, input: Input) {
         self.endpoint.handle(self.now, input);
+        self.drain();
+    }
+
+    pub(super) fn drain(&mut self) {
         while let Some(output) = self.endpoint.poll() {
             match output {
                 Output::Event(event) => self.events.push_back(event),
@@ -150,6 +161,11 @@ impl Desk {
         let request = phone.request(method, uri, &more);
         self.receive(phone.flow, request);
         self.next()
+    }
+
+    /// What was sent last, and where to.
+    pub(super) fn next_with_way(&mut self) -> (Destination, Message) {
+        self.sent.pop_front().expect("something was sent")
     }
 
     pub(super) fn register(&mut self, phone: &mut Phone, more: &[(Name, &str)]) -> Message {

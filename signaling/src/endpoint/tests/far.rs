@@ -35,7 +35,10 @@ pub(super) struct Far {
 pub(super) fn desk(change: impl FnOnce(&mut EndpointConfig)) -> Desk {
     let mut config = super::world::config(0);
     change(&mut config);
-    let mut desk = Desk::with(config);
+    with_carrier(Desk::with(config))
+}
+
+pub(super) fn with_carrier(mut desk: Desk) -> Desk {
     desk.command(Command::SetTrunks(vec![trunk("carrier", CARRIER.parse().unwrap(), Transport::Udp)]));
     desk.words();
     desk

@@ -15,17 +15,17 @@ use crate::{
 const OURS: &str = "sip:127.0.0.1:5060";
 
 /// A phone in an answered call, with what its requests in the dialog are made from.
-struct Talker {
-    phone: Phone,
-    invite: InviteId,
+pub(super) struct Talker {
+    pub(super) phone: Phone,
+    pub(super) invite: InviteId,
     to: String,
 }
 
 /// Headers beside those that every request has.
-type More<'a> = &'a [(&'a str, &'a str)];
+pub(super) type More<'a> = &'a [(&'a str, &'a str)];
 
 impl Talker {
-    fn new(desk: &mut Desk, user: &'static str, password: &'static str, number: u8) -> Self {
+    pub(super) fn new(desk: &mut Desk, user: &'static str, password: &'static str, number: u8) -> Self {
         let mut phone = Phone::new(user, password, &format!("192.0.2.{number}:5060"));
         let contact = phone.contact.clone();
         let trying = desk.proved(&mut phone, "INVITE", "sip:1800@tandem.test", &[(Name::Contact, &contact)]);
@@ -41,7 +41,7 @@ impl Talker {
     }
 
     /// A request in the dialog; an ACK has the number of its INVITE.
-    fn request(&mut self, method: &str, more: More<'_>) -> Bytes {
+    pub(super) fn request(&mut self, method: &str, more: More<'_>) -> Bytes {
         self.phone.cseq += u32::from(method != "ACK");
         let (remote, cseq) = (self.phone.flow.remote, self.phone.cseq);
         let mut builder = RequestBuilder::new(method, OURS)
@@ -66,7 +66,7 @@ impl Talker {
     }
 
     /// Sends a REFER, and again with the password when asked for it; the last reply.
-    fn refer(&mut self, desk: &mut Desk, more: More<'_>) -> Message {
+    pub(super) fn refer(&mut self, desk: &mut Desk, more: More<'_>) -> Message {
         let request = self.request("REFER", more);
         desk.receive(self.phone.flow, request);
         let reply = desk.next();
@@ -80,14 +80,14 @@ impl Talker {
         desk.next()
     }
 
-    fn reply(&self, desk: &mut Desk, request: &Message, code: u16) {
+    pub(super) fn reply(&self, desk: &mut Desk, request: &Message, code: u16) {
         let reply = ResponseBuilder::from_request(request, code, "X", address(0), None).build().unwrap();
         desk.receive(self.phone.flow, reply);
     }
 }
 
 /// The next NOTIFY in words: its event, its state, what it says.
-fn notified(desk: &mut Desk) -> (Message, String) {
+pub(super) fn notified(desk: &mut Desk) -> (Message, String) {
     let notify = desk.next();
     assert_eq!(notify.method(), "NOTIFY");
     let kind = notify.content_type().unwrap();

@@ -1,6 +1,7 @@
 //! Ladders by subject.
 
 mod agents;
+mod going_on;
 mod offers;
 mod order;
 mod restart;

@@ -4,7 +4,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     cause::Cause,
-    floor::{AgentState, Considered, Decision, FloorEvent, OfferOutcome, Restored, RestoredAgent, RestoredOffer, WaitingItem},
+    floor::{
+        AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, OfferOutcome, Restored, RestoredAgent,
+        RestoredOffer, WaitingItem,
+    },
     id::{CallId, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, Place, RefuseReason, ToFloor, ToLine},
     name::SkillLevel,
@@ -138,5 +141,10 @@ fn what_a_restart_is_given_reads_back() {
         waiting: vec![waiting()],
         agents: states().into_iter().map(agent).collect(),
         offers: vec![RestoredOffer { offer: OFFER, item: ITEM, agent: "1001".into() }],
+        going_on: GoingOn {
+            waiting: [ITEM].into(),
+            talking: vec![Conversation { item: waiting(), agent: "1001".into(), since_at: AT }],
+            legs: [("1002".into(), 1)].into(),
+        },
     }]);
 }

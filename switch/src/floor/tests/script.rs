@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     cause::Cause,
     floor::{
-        AgentProfile, AgentState, Decision, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Relaxation, Restored,
-        WaitingItem,
+        AgentProfile, AgentState, Conversation, Decision, Floor, FloorEvent, GoingOn, Input, OfferOutcome, Output, QueueProfile,
+        Relaxation, Restored, WaitingItem,
     },
     id::{CallId, IdSource, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, Place, ToFloor, ToLine},
@@ -24,6 +24,9 @@ pub(super) struct Script {
     queues: Vec<QueueProfile>,
     agents: Vec<AgentProfile>,
     journal: Restored,
+    /// Items as they were queued, and who took them.
+    queued: BTreeMap<ItemId, WaitingItem>,
+    taken: BTreeMap<ItemId, (AgentName, Timestamp)>,
     offers: BTreeMap<OfferId, usize>,
     lines: Vec<String>,
     decision: Option<Decision>,
@@ -50,6 +53,8 @@ impl Script {
             queues: Vec::new(),
             agents: Vec::new(),
             journal: Restored::default(),
+            queued: BTreeMap::new(),
+            taken: BTreeMap::new(),
             offers: BTreeMap::new(),
             lines: Vec::new(),
             decision: None,
@@ -66,7 +71,8 @@ impl Script {
             "agent" => self.agent(&words[1..]),
             "drop-agent" => self.agents.retain(|agent| agent.agent.as_str() != words[1]),
             "wait" => return self.wait(words[1].parse::<u64>().unwrap() * 1000),
-            "restart" => return self.restart(),
+            "forget-agent" => return self.agents.retain(|agent| agent.agent.as_str() != words[1]),
+            "restart" => return self.restart(&words[1..]),
             _ => {}
         }
         let input = match words[0] {
@@ -178,11 +184,24 @@ impl Script {
         self.now = end;
     }
 
-    /// Kills the floor; a new one is given what the journal knows.
-    fn restart(&mut self) {
+    /// Kills the floor; a new one is given what the journal knows, and which calls go on: `waits=1,2` with their
+    /// items, `talks=3`, and `busy=1001` on a call of their own.
+    fn restart(&mut self, words: &[&str]) {
         self.lives += 1;
         self.floor = Floor::new(IdSource::new(self.lives));
-        self.give(Input::Restore(self.journal.clone()));
+        let listed =
+            |key: &'static str| words.iter().filter_map(move |word| word.strip_prefix(key)).flat_map(|list| list.split(','));
+        let items = |key: &'static str| listed(key).map(|item| ItemId(item.parse().unwrap()));
+        let conversation = |item: ItemId| {
+            let (agent, since_at) = self.taken[&item].clone();
+            Conversation { item: self.queued[&item].clone(), agent, since_at }
+        };
+        let going_on = GoingOn {
+            waiting: items("waits=").collect(),
+            talking: items("talks=").map(conversation).collect(),
+            legs: listed("busy=").map(|agent| (agent.into(), 1)).collect(),
+        };
+        self.give(Input::Restore(Restored { going_on, ..self.journal.clone() }));
         self.give(Input::Queues(self.queues.clone()));
         self.give(Input::Agents(self.agents.clone()));
     }
@@ -193,6 +212,7 @@ impl Script {
             match output {
                 Output::Journal(event) => {
                     self.journal.apply(&event);
+                    self.note(&event);
                     if let FloorEvent::Offered { decision, .. } = &event {
                         self.decision = Some(decision.clone());
                     }
@@ -209,6 +229,18 @@ impl Script {
             panic!("{broken}\nafter\n{}", self.lines.join("\n"));
         }
         assert_same(&self.journal, &self.floor.snapshot(), &BTreeSet::new());
+    }
+
+    fn note(&mut self, event: &FloorEvent) {
+        match event {
+            FloorEvent::Queued { item, .. } => {
+                self.queued.insert(item.item, item.clone());
+            }
+            FloorEvent::OfferEnded { item, agent, outcome: OfferOutcome::Accepted, at, .. } => {
+                self.taken.insert(*item, (agent.clone(), *at));
+            }
+            _ => {}
+        }
     }
 
     fn number_of(&mut self, offer: OfferId) -> usize {

@@ -29,6 +29,8 @@ enum Item {
 pub(super) struct World {
     /// Alive or gone, and joined to whom.
     legs: BTreeMap<LegId, (bool, Option<LegId>)>,
+    /// Answered.
+    up: BTreeSet<LegId>,
     /// What plays to a leg: a playing that ends by itself, by its number, or music and tones without one.
     playing: BTreeMap<LegId, Option<u32>>,
     recordings: BTreeMap<RecordingId, bool>,
@@ -46,6 +48,8 @@ pub(super) struct World {
     pub(super) transfer: Option<LegId>,
     caller_can_hear: bool,
     answered: bool,
+    /// A restart has just been.
+    restarted: bool,
 }
 
 impl World {
@@ -92,6 +96,9 @@ impl World {
         match input {
             Input::Step(step) if self.awaits_step => self.awaits_step = matches!(step, Step::Hangup { .. }),
             Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } => self.bury(*leg),
+            Input::LegAnswered { leg } if *leg != LegId::CALLER && self.alive(*leg) => {
+                self.up.insert(*leg);
+            }
             Input::Played { leg, play } if self.playing.get(leg) == Some(&Some(*play)) => {
                 self.playing.remove(leg);
             }
@@ -125,6 +132,31 @@ impl World {
         }
     }
 
+    /// A restart: the legs that were not up are gone, and some that were; nobody hears anything, nothing is recorded,
+    /// no offer lives. The floor keeps an item that waits. The legs of `lost` were up.
+    pub(super) fn restart(&mut self, lost: &[LegId]) {
+        for (leg, (alive, joined)) in &mut self.legs {
+            *alive &= self.up.contains(leg) && !lost.contains(leg);
+            *joined = None;
+        }
+        self.playing.clear();
+        self.recordings.values_mut().for_each(|open| *open = false);
+        self.offers.values_mut().for_each(|offer| *offer = Offer::Over);
+        self.accepted = None;
+        // What the plan said meanwhile is lost: a call that awaits a step says again how the last one ended.
+        self.awaits_step = false;
+        self.restarted = true;
+    }
+
+    /// What was said of a restart is said.
+    pub(super) fn restarted(&mut self, is_over: bool) {
+        self.restarted = false;
+        if is_over {
+            // The floor keeps the place of a caller who is lost.
+            self.item_states.values_mut().for_each(|state| *state = Item::Over);
+        }
+    }
+
     /// An item is gone from the floor, with all its offers.
     fn item_over(&mut self, item: ItemId) {
         self.item_states.insert(item, Item::Over);
@@ -147,6 +179,7 @@ impl World {
             Output::Answer => {
                 assert!(!self.answered && self.alive(LegId::CALLER), "answered twice");
                 (self.answered, self.caller_can_hear) = (true, true);
+                self.up.insert(LegId::CALLER);
             }
             Output::InviteLeg { leg, .. } => {
                 assert!(self.legs.insert(*leg, (true, None)).is_none(), "{leg} twice");
@@ -234,6 +267,8 @@ impl World {
 
     fn floor_hears(&mut self, message: &ToFloor) {
         match message {
+            // The call behind an item that waits lives again.
+            ToFloor::Enqueue(enqueue) if self.restarted && self.item_states.get(&enqueue.item) == Some(&Item::Waiting) => {}
             ToFloor::Enqueue(enqueue) => {
                 assert!(self.item_states.values().all(|state| *state == Item::Over), "two items at a time");
                 assert!(self.item_states.insert(enqueue.item, Item::Waiting).is_none(), "an item twice");
@@ -288,7 +323,8 @@ impl World {
         assert_eq!(self.alive_legs(), [], "a leg outlives its call");
         assert_eq!(self.transfer, None, "a transfer outlives its call");
         assert!(self.recordings.values().all(|open| !open), "a recording outlives its call");
-        assert!(self.item_states.values().all(|state| *state == Item::Over), "an item outlives its call");
+        let waits = |state: &Item| *state == Item::Waiting && self.restarted;
+        assert!(self.item_states.values().all(|state| *state == Item::Over || waits(state)), "an item outlives its call");
         assert!(!self.offers.values().any(|offer| *offer != Offer::Over), "an offer outlives its call");
         self.awaits_step = true;
     }

@@ -1,0 +1,231 @@
+//! What a leg has from before a restart: a connection that is gone, and an ACK that may be asked for again.
+
+use std::sync::Arc;
+
+use super::kept::{KeptDevice, KeptWay};
+use crate::{
+    endpoint::{
+        Endpoint,
+        client_transaction::new_branch,
+        contract::{Binding, Destination, EndedHow, InviteId},
+        dialog::Dialog,
+        invitation::{Invitation, Phase},
+        text::Token,
+        timers::{Ms, NEVER},
+    },
+    flow::{Flow, Transport},
+    message::{Message, NameAddr, Uri},
+};
+
+/// So long a device has time to come back by a new connection, in ms. Whoever has not by then is not coming, or can
+/// be dialled.
+pub(super) const AWAY_MS: Ms = 60_000;
+
+/// What an invitation has from before a restart.
+#[derive(Debug)]
+pub(in crate::endpoint) struct Revived {
+    /// Until then a 2xx of theirs may come again whose ACK was lost (64 T1 after it).
+    acks_until: Ms,
+    away: Option<Away>,
+}
+
+/// The connection of its device is gone.
+#[derive(Debug)]
+struct Away {
+    device: KeptDevice,
+    until: Ms,
+}
+
+impl Revived {
+    pub(super) fn new(acks_until: Ms, device: Option<KeptDevice>, now: Ms) -> Self {
+        Self { acks_until, away: device.map(|device| Away { device, until: now + AWAY_MS }) }
+    }
+
+    /// When a device that is away is given up.
+    pub(in crate::endpoint) fn due(&self) -> Ms {
+        self.away.as_ref().map_or(NEVER, |away| away.until)
+    }
+}
+
+impl Invitation {
+    /// Whether its device has to come back before anything can be said to it.
+    pub(in crate::endpoint) fn is_away(&self) -> bool {
+        self.revived.as_ref().is_some_and(|revived| revived.away.is_some())
+    }
+
+    pub(super) fn device(&self) -> Option<&KeptDevice> {
+        self.revived.as_ref()?.away.as_ref().map(|away| &away.device)
+    }
+
+    /// Whether a BYE has to wait: for the ACK of our answer (RFC 3261 section 15), or for the device.
+    pub(in crate::endpoint) fn must_wait(&self) -> bool {
+        self.is_away() || (self.unacked.is_some() && self.dialog.as_ref().is_some_and(|dialog| !dialog.ours))
+    }
+}
+
+impl Endpoint {
+    /// Puts a leg on the list of those whose device is away.
+    pub(super) fn note_away(&mut self, invite: InviteId, account: Option<Arc<str>>) {
+        if let Some(account) = account {
+            self.away.entry(account).or_default().push(invite);
+        }
+    }
+
+    /// A device registered: if legs of its wait for it, they go on by its new flow.
+    pub(in crate::endpoint) fn came_back(&mut self, binding: &Binding) {
+        let Some(waiting) = self.away.get_mut(&binding.account) else { return };
+        let invites = &self.invites;
+        let is_of = |invite: &InviteId| {
+            let device = invites.get(invite).and_then(|invitation| invitation.device());
+            device.is_some_and(|device| device.is_of(binding))
+        };
+        let (back, rest): (Vec<_>, Vec<_>) = std::mem::take(waiting).into_iter().partition(is_of);
+        *waiting = rest;
+        if waiting.is_empty() {
+            self.away.remove(&binding.account);
+        }
+        for invite in back {
+            self.is_back(invite, binding.flow);
+        }
+    }
+
+    /// A leg is off the list of those whose device is away.
+    pub(in crate::endpoint) fn forget_away(&mut self, invite: InviteId, account: Option<Arc<str>>) {
+        let Some(account) = account.filter(|_| !self.away.is_empty()) else { return };
+        if let Some(waiting) = self.away.get_mut(&account) {
+            waiting.retain(|waits| *waits != invite);
+            if waiting.is_empty() {
+                self.away.remove(&account);
+            }
+        }
+    }
+
+    /// The device of a leg is heard of by a new connection, before it registered by it.
+    pub(in crate::endpoint) fn heard_again(&mut self, invite: InviteId, flow: Flow) {
+        let account = self.invites.get(&invite).filter(|invitation| invitation.is_away()).map(|it| it.account.clone());
+        if let Some(account) = account {
+            self.forget_away(invite, account);
+            self.is_back(invite, flow);
+        }
+    }
+
+    fn is_back(&mut self, invite: InviteId, flow: Flow) {
+        let to = Destination::Flow(flow);
+        self.note_connection(&to);
+        let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        invitation.revived.as_mut().map(|revived| revived.away.take());
+        if let Some(dialog) = &mut invitation.dialog {
+            (dialog.to, dialog.flow) = (to, flow);
+        }
+        if let Phase::Leaving { reason } = &mut invitation.phase {
+            let reason = reason.take();
+            self.hang_up(invite, reason);
+        }
+    }
+
+    /// The device of a leg did not come back in time: it is dialled from now on, if it can be.
+    pub(in crate::endpoint) fn away_due(&mut self, invite: InviteId) {
+        let now = self.now;
+        let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        let Some(revived) = invitation.revived.as_mut().filter(|revived| revived.due() <= now) else { return };
+        revived.away = None;
+        let can_be_dialled = invitation.dialog.as_ref().is_some_and(|dialog| dialog.to.transport().can_be_dialled());
+        let account = invitation.account.clone();
+        let leaving = match &mut invitation.phase {
+            Phase::Leaving { reason } => Some(reason.take()),
+            _ => None,
+        };
+        self.forget_away(invite, account);
+        match leaving {
+            Some(reason) => self.hang_up(invite, reason),
+            None if !can_be_dialled => self.lost(invite, EndedHow::ConnectionLost),
+            None => {}
+        }
+    }
+
+    /// A reply to nothing that we know. A 2xx to an INVITE of before a restart is acknowledged again, as often as it
+    /// comes (RFC 3261 section 13.2.2.4); one of somebody who is not the peer is hung up.
+    pub(in crate::endpoint) fn answered_before(&mut self, flow: Flow, response: &Message) {
+        let Some((invite, cseq)) = self.revived_by(response) else { return };
+        let Ok(Some(their_tag)) = response.to().map(|to| to.tag()) else { return };
+        let Some(invitation) = self.invites.get(&invite) else { return };
+        let Some(dialog) = &invitation.dialog else { return };
+        if dialog.matches(their_tag, response.call_id().unwrap_or_default()) {
+            let to = if invitation.is_away() { Destination::Flow(flow) } else { dialog.to };
+            let ack = self.ack_of(invite, cseq);
+            return self.send(to, ack.unwrap_or_default());
+        }
+        // Another fork, as far as this can be one.
+        let (trust, local_tag) = (dialog.trust, dialog.local_tag);
+        if !dialog.ours || !self.has_room(false) {
+            return;
+        }
+        if let Ok(mut stray) = Dialog::uac(response, flow, local_tag, trust) {
+            let branch = self.random();
+            let ack = stray.request("ACK", cseq, self.our_address(&stray.to), &new_branch(branch)).build();
+            self.send(stray.to, ack.unwrap_or_default());
+            stray.local_cseq = stray.local_cseq.saturating_add(super::CSEQ_JUMP);
+            self.send_bye(&mut stray, None, None);
+        }
+    }
+
+    /// The leg from before a restart whose INVITE a 2xx answers, and that INVITE's number.
+    fn revived_by(&self, response: &Message) -> Option<(InviteId, u32)> {
+        let cseq = response.cseq().ok().filter(|cseq| cseq.method == "INVITE")?.number;
+        let _accepted = response.code().filter(|code| (200..300).contains(code))?;
+        let invite = *self.by_tag.get(&Token::read(response.from().ok()?.tag()?)?)?;
+        let invitation = self.invites.get(&invite)?;
+        let dialog = invitation.dialog.as_ref()?;
+        let is_late = invitation.revived.as_ref()?.acks_until < self.now;
+        let is_ours = *dialog.call_id == *response.call_id().ok()? && cseq <= dialog.local_cseq;
+        (is_ours && !is_late).then_some((invite, cseq))
+    }
+
+    fn ack_of(&mut self, invite: InviteId, cseq: u32) -> Option<bytes::Bytes> {
+        let branch = self.random();
+        let dialog = self.invites.get(&invite)?.dialog.as_ref()?;
+        dialog.request("ACK", cseq, self.our_address(&dialog.to), &new_branch(branch)).build().ok()
+    }
+
+    /// The flow of a kept way: by the same socket, or by the first that fits if that is gone.
+    pub(super) fn flow_again(&self, kept: &KeptWay) -> Flow {
+        let listeners = || self.config.listeners.iter().filter(|listener| listener.transport == kept.transport);
+        let same = listeners().find(|listener| Some(listener.bound) == kept.local);
+        let like = || listeners().find(|listener| listener.bound.is_ipv4() == kept.remote.is_ipv4());
+        let local = same.or_else(like).map(|listener| listener.bound).or(kept.local).unwrap_or(kept.remote);
+        Flow { transport: kept.transport, local, remote: kept.remote, connection: None }
+    }
+
+    /// Where the requests of a restored dialog go.
+    pub(super) fn way_again(&self, kept: &KeptWay, next_hop: &str) -> Destination {
+        let (transport, remote) = (kept.transport, kept.remote);
+        match kept.local {
+            None => Destination::Address { transport, to: remote },
+            Some(_) if !transport.is_reliable() || !transport.can_be_dialled() => Destination::Flow(self.flow_again(kept)),
+            Some(_) => Destination::Address { transport, to: dialled(transport, remote, next_hop) },
+        }
+    }
+}
+
+/// Whoever opened a connection to us did so from any port: where they listen is in their address.
+fn dialled(transport: Transport, remote: std::net::SocketAddr, next_hop: &str) -> std::net::SocketAddr {
+    let uri = NameAddr::parse(next_hop).map_or(next_hop, |address| address.uri_text);
+    let listens = Uri::parse(uri).filter(|uri| uri.address() == Some(remote.ip()));
+    let port = listens.map_or(remote.port(), |uri| uri.port.unwrap_or(transport.default_port()));
+    (remote.ip(), if port == 0 { remote.port() } else { port }).into()
+}
+
+impl KeptDevice {
+    pub(super) fn of(binding: &Binding) -> Self {
+        let instance = binding.outbound.as_ref().map(|outbound| outbound.instance.to_string());
+        Self { contact: binding.contact.to_string(), instance }
+    }
+
+    fn is_of(&self, binding: &Binding) -> bool {
+        let instance = binding.outbound.as_ref().map(|outbound| &*outbound.instance);
+        match (self.instance.as_deref(), instance) {
+            (Some(known), Some(instance)) => known == instance,
+            _ => *self.contact == *binding.contact,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `kill -9` again and again with a hundred calls up and a hundred waiting, at moments that nobody chose.
+//!
+//! `TANDEM_KILLS=50` says how often; `make test` is content with a few. Callers come and go all the time, so each kill
+//! finds calls in the middle of something. Which ones could not go on, and why that many are too many, is said at
+//! the end.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tandem_tests::{
+    journal::Journal,
+    phone::Phone,
+    sipp::{Devices, Script, Sipp},
+    switch::Switch,
+    wait,
+};
+
+use crate::TEAM;
+
+const AGENTS: usize = 100;
+const WAITING: usize = 100;
+const KILLS: usize = 3;
+/// Callers and agents hang up after so long, the one or the other first, in ms.
+const PATIENCE_MS: [[&str; 2]; 2] = [["40000", "25000"], ["75000", "50000"]];
+/// The two phones have as much to say, in seconds: longer than fifty kills take.
+const TALK_S: u32 = 1_800;
+const LOW: f64 = 600.0;
+const HIGH: f64 = 1_400.0;
+
+/// What the kills have cost so far.
+#[derive(Debug, Default)]
+struct Toll {
+    up: usize,
+    lost: usize,
+    places: usize,
+}
+
+#[test]
+fn killed_again_and_again_calls_go_on_and_nobody_loses_a_place() {
+    let kills = std::env::var("TANDEM_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    let mut switch = Switch::with_plan(&plan());
+    let (callers, agents) = crowd(&switch);
+    let phones = pair(&switch);
+    wait::until("the house is full", Duration::from_secs(90), || {
+        (states(&switch, "talking") >= AGENTS && waiting(&switch).len() >= WAITING * 9 / 10).then_some(())
+    });
+    let (mut toll, mut moment) = (Toll::default(), Moments(0x5eed));
+    for kill in 1..=kills {
+        // Some moment of the next two seconds.
+        let at = wait::deadline(Duration::from_millis(moment.next() % 2_000));
+        wait::until("the moment comes", wait::SOON, || wait::passed(at).then_some(()));
+        one_kill(&mut switch, &mut toll);
+        hear(&phones);
+        println!("kill {kill}: {toll:?}");
+    }
+    let Toll { up, lost, .. } = toll;
+    println!("{kills} kills: {up} calls were up, {lost} could not go on ({:.2} %)", 100.0 * lost as f64 / up as f64);
+    assert!(lost * 100 <= up, "more than one call of a hundred is lost: {toll:?}");
+
+    for callers in &callers {
+        callers.finish();
+    }
+    wait::until("the last caller is gone", Duration::from_secs(180), || (switch.calls().len() <= 1).then_some(()));
+    for device in &agents {
+        device.finish();
+    }
+    let [mut one, mut other] = phones;
+    one.hang_up();
+    other.expect("CALL_CLOSED");
+    nothing_is_left(&mut switch, kills);
+}
+
+fn plan() -> String {
+    let plan = TEAM.replace("extensions from=1001 to=1020", "extensions from=1001 to=1220");
+    let plan = plan.replace("starter-agents from=1001 to=1020", &format!("starter-agents from=1001 to={}", 1_002 + AGENTS));
+    plan.replace("rejoin-grace \"12s\"", "rejoin-grace \"1s\"")
+}
+
+/// A hundred agents on duty, and twice as many callers at a time.
+fn crowd(switch: &Switch) -> (Vec<Sipp>, Vec<Devices>) {
+    let names: Vec<String> = (0..AGENTS).map(|n| (1_001 + n).to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let agents = names.chunks(AGENTS / 2).zip(PATIENCE_MS).zip([5_060, 5_070]).map(|((names, [_, patience]), port)| {
+        let script = Script::new("agent-stays", switch).set("patience_ms", patience).port(port);
+        Devices::start_for(switch, names, script, "3600")
+    });
+    let agents = agents.collect();
+    for name in &names {
+        switch.set_agent(name, "sign-in");
+    }
+    let callers = PATIENCE_MS.iter().zip([5_060, 5_070]).zip(["+39021", "+39022"]).map(|(([patience, _], port), prefix)| {
+        let script = Script::carrier("carrier-stays", switch).dial("1800").set("patience_ms", patience).port(port);
+        let numbers = (0..5_000).map(|n| format!("{prefix}{n:06}"));
+        numbers.fold(script, |script, number| script.caller(&number)).start_many((AGENTS + WAITING) / 2, "4")
+    });
+    (callers.collect(), agents)
+}
+
+/// Two phones that talk all the time.
+fn pair(switch: &Switch) -> [Phone; 2] {
+    let [one, other] = [AGENTS + 1, AGENTS + 2].map(|n| (1_000 + n).to_string());
+    let mut calls = Phone::of(switch, &one).hz(LOW).seconds(TALK_S).start(switch);
+    let answers = Phone::of(switch, &other).hz(HIGH).seconds(TALK_S).answers().start(switch);
+    calls.dial(&other);
+    calls.expect("CALL_ESTABLISHED");
+    [calls, answers]
+}
+
+fn hear([calls, answers]: &[Phone; 2]) {
+    let before = [calls, answers].map(|phone| phone.heard().seconds());
+    wait::until_true("the phones hear each other", || {
+        calls.heard().after(before[0]).seconds_of(HIGH) >= 0.3 && answers.heard().after(before[1]).seconds_of(LOW) >= 0.3
+    });
+}
+
+/// Places that a clock would not have chosen, the same in each run.
+struct Moments(u64);
+
+impl Moments {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+}
+
+fn states(switch: &Switch, state: &str) -> usize {
+    switch.calls().iter().filter(|call| call["state"] == state).count()
+}
+
+fn waiting(switch: &Switch) -> Vec<String> {
+    switch.line("support").into_iter().filter(|(_, stage)| stage == "waiting").map(|(caller, _)| caller).collect()
+}
+
+fn one_kill(switch: &mut Switch, toll: &mut Toll) {
+    let before = waiting(switch);
+    switch.kill9();
+    switch.start_again();
+    let after = waiting(switch);
+    let [up, lost] = ["tandem_calls_taken_up", "tandem_calls_not_taken_up"].map(|name| switch.metric(name) as usize);
+    toll.up += up + lost;
+    toll.lost += lost;
+    // Who waited before and waits now has the same people before them.
+    let still: Vec<_> = before.iter().filter(|caller| after.contains(caller)).collect();
+    let known: Vec<_> = after.iter().filter(|caller| before.contains(caller)).collect();
+    assert_eq!(still, known, "the line is in another order");
+    toll.places += still.len();
+}
+
+/// When everybody has gone: one record for each call, both ways of hanging up worked, nobody is left anywhere.
+fn nothing_is_left(switch: &mut Switch, kills: usize) {
+    wait::until_true("no call is left", || switch.calls().is_empty());
+    let metrics = switch.metric("tandem_calls_unkept");
+    assert_eq!(metrics, 0.0);
+    let mut journal = Journal::open(switch);
+    let started = journal.until("restarted", kills + 1, wait::SOON).len();
+    assert_eq!(started, kills + 1);
+    let begun = switch_calls(&journal, "call-started", |body| body["call"].clone());
+    let ended = journal.until("call-ended", begun.len(), wait::SOON);
+    let mut closed = switch_calls(&journal, "call-ended", |body| body["cdr"]["call"].clone());
+    closed.sort();
+    closed.dedup();
+    assert_eq!((closed.len(), ended.len()), (begun.len(), begun.len()), "each call has one record");
+
+    let survivors = |blame: &str| {
+        let cdrs = ended.iter().map(|end| &end["cdr"]);
+        cdrs.filter(|cdr| cdr["restarts"].as_u64() > Some(0) && cdr["cause"] == "normal" && cdr["blame"] == blame).count()
+    };
+    let (by_callers, by_agents) = (survivors("caller"), survivors("callee"));
+    println!("{} calls; of those that outlived a kill {by_callers} were hung up by callers, {by_agents} by agents", begun.len());
+    assert!(by_callers > 0 && by_agents > 0, "both sides can hang up");
+    let faults = ended.iter().filter(|end| end["cdr"]["cause"] == "fault").count();
+    assert_eq!(faults, 0);
+    assert_eq!(switch.line("support"), [], "no item is left");
+    wait::until_true("every agent is free", || {
+        (0..AGENTS).all(|n| {
+            ["ready", "not-ready"].contains(&switch.agent(&(1_001 + n).to_string())["state"].as_str().unwrap_or_default())
+        })
+    });
+    wait::until_true("no audio is left", || switch.metric("tandem_media_streams") == 0.0);
+
+    switch.kill9();
+    switch.start_again();
+    let ghosts = ["tandem_calls_taken_up", "tandem_calls_not_taken_up"].map(|name| switch.metric(name));
+    assert_eq!(ghosts, [0.0, 0.0], "a ghost was kept");
+}
+
+fn switch_calls(journal: &Journal, kind: &str, call: impl Fn(&Value) -> Value) -> Vec<String> {
+    journal.of(kind).iter().map(|body| call(body).as_str().unwrap_or_default().to_owned()).collect()
+}
