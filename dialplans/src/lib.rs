@@ -20,6 +20,7 @@ mod load;
 mod pattern;
 mod plan;
 mod proofs;
+mod protect;
 mod read;
 mod reference;
 mod routing;
@@ -40,6 +41,7 @@ pub use identity::{Capture, IdentityPolicy, SignIdentity, TrunkIdentity, VerifyI
 pub use load::{LoadError, Loaded, load, read_sources};
 pub use pattern::{NumberMatch, Pattern};
 pub use plan::{OriginGuard, Plan, Route, parse_number};
+pub use protect::Protect;
 pub use reference::reference;
 pub use run::{CallFacts, Input, MAX_STEPS, Output, Run};
 pub use say::{say, vocabulary};

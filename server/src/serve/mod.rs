@@ -225,6 +225,8 @@ impl Start {
         let people = store.people().await?;
         let restored = store.restore().await?;
         let bindings = store.bindings(now.at).await?;
+        let bans = store.bans(now.at).await?;
+        let waiting: Vec<_> = restored.waiting.iter().map(|item| item.caller.clone()).collect();
         METRICS.items_waiting.set(restored.waiting.len() as u64);
 
         let (writer, writing) = Writer::start(store.clone());
@@ -252,7 +254,9 @@ impl Start {
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
         let media = engine.ended();
-        let (sip, verdicts) = signalling(now, &service, (&listen, &tls.configs()), (&people, &bindings));
+        let (mut sip, verdicts) = signalling(now, &service, (&listen, &tls.configs()), (&people, &bindings));
+        sip.restore_bans(&bans);
+        sip.expect_back(waiting.iter(), longest_grace_ms(&service.plan));
         let line = LineStart {
             sockets,
             tls: tls.configs(),
@@ -319,6 +323,11 @@ impl Start {
         };
         running.until_stopped(&control, options.drain_s).await
     }
+}
+
+/// How long the place of a caller who waited at the last stop is kept at most, in ms.
+fn longest_grace_ms(plan: &tandem_dialplan::Plan) -> u64 {
+    plan.queues.values().map(|queue| queue.profile.rejoin_grace_ms).max().unwrap_or(0)
 }
 
 /// The signalling edge with all that it knows at the start, and the verdicts that it waits for.

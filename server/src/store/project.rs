@@ -79,6 +79,8 @@ impl Batch {
             Record::BindingRemoved { extension, contact, .. } => {
                 self.run(sql::REMOVE_BINDING, args![extension.as_str(), contact.as_str()]);
             }
+            Record::Banned(ban) => self.run(sql::PUT_BAN, ban.row()),
+            Record::BanLifted { source, .. } => self.run(sql::REMOVE_BAN, args![source.to_string()]),
             Record::PlanLoaded(Generation { generation, by, files, at }) => {
                 self.run(sql::PUT_GENERATION, args![*generation, *at, by.as_str(), json(files)]);
             }
@@ -86,6 +88,7 @@ impl Batch {
                 self.run(sql::CLOSE_SERVED_ITEMS, args![*stopped_at]);
                 self.run(sql::CLOSE_RECORDINGS, args![*stopped_at]);
                 self.run(sql::EXPIRE_BINDINGS, args![*at]);
+                self.run(sql::EXPIRE_BANS, args![*at]);
             }
             Record::Audit(_) => {}
         }

@@ -1,5 +1,7 @@
 //! What the loops write down, and the journal row that each becomes.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     cdr::{Cdr, Origin},
@@ -9,6 +11,8 @@ use tandem_switch::{
     name::{Extension, PartyNumber},
     time::Timestamp,
 };
+
+use super::bans::Ban;
 
 /// One thing worth keeping. What it does to the tables stands in `project`.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +65,15 @@ pub enum Record {
         extension: Extension,
         /// Which device.
         contact: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A source is not heard for a while.
+    Banned(Ban),
+    /// A source is heard again before its time.
+    BanLifted {
+        /// Which.
+        source: IpAddr,
         /// When.
         at: Timestamp,
     },
@@ -195,6 +208,8 @@ impl Record {
             Self::RecordingFailed { .. } => "recording-failed",
             Self::BindingPut { .. } => "binding-put",
             Self::BindingRemoved { .. } => "binding-removed",
+            Self::Banned(_) => "source-banned",
+            Self::BanLifted { .. } => "ban-lifted",
             Self::PlanLoaded(_) => "plan-loaded",
             Self::Restarted { .. } => "restarted",
             Self::Audit(_) => "audit",
@@ -227,6 +242,8 @@ impl Record {
             Self::BindingRemoved { extension, contact, at } => {
                 row(*at, None, json(serde_json::json!({ "extension": extension, "contact": contact })))
             }
+            Self::Banned(ban) => row(ban.at, None, super::db::json(ban)),
+            Self::BanLifted { source, at } => row(*at, None, json(serde_json::json!({ "source": source }))),
             Self::PlanLoaded(generation) => row(generation.at, None, super::db::json(generation)),
             Self::Restarted { stopped_at, at } => row(*at, None, json(serde_json::json!({ "stopped_at": stopped_at }))),
             Self::Audit(audit) => row(audit.at, None, super::db::json(audit)),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -29,7 +30,8 @@ use super::{
     lamps::Lamps,
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
-    sip::{Arrived, Collector, Judged, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity, finder::Found},
+    pace::Pace,
+    sip::{Arrived, Collector, Judged, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity, finder::Found},
     trace::TraceBus,
 };
 use crate::{
@@ -37,7 +39,7 @@ use crate::{
     http::view::CallView,
     metrics::METRICS,
     prompts::Prompts,
-    store::{CallStarted, Writer},
+    store::{Ban, CallStarted, Writer},
 };
 
 /// Inputs taken of one kind before the others get their turn.
@@ -87,6 +89,15 @@ pub enum LineAsk {
     },
     /// Take no new calls; answered when the last one is gone.
     Drain(oneshot::Sender<()>),
+    /// The sources that are not heard now.
+    Bans(oneshot::Sender<Vec<Ban>>),
+    /// Hear a source again. Answers whether it was banned.
+    LiftBan {
+        /// An address of it.
+        address: IpAddr,
+        /// Whether it was.
+        done: oneshot::Sender<bool>,
+    },
     /// End all calls now; answered when their records are with the writer.
     EndAll(oneshot::Sender<()>),
     /// End the loop, when what is under way is written down.
@@ -136,6 +147,7 @@ pub struct Line {
     stop_at: Option<std::time::Instant>,
     floor_is_gone: bool,
     measured_at: std::time::Instant,
+    pace: Pace,
     beat: Heartbeat,
 }
 
@@ -200,6 +212,7 @@ impl Line {
                 () = &mut sleep => Woken::Time,
             };
             line.edges.now = clock::now();
+            line.pace.wakes(line.edges.now.instant);
             line.beat.beat(line.edges.now.at);
             line.edges.sip.wake(line.edges.now);
             match woken {
@@ -226,7 +239,7 @@ impl Line {
             line.settle(&mut network);
             line.edges.media.commit();
             line.send_to_floor(&to_floor);
-            line.measure(&network);
+            line.measure(&mut network);
         }
         line.end(&mut media_events)
     }
@@ -245,6 +258,7 @@ impl Line {
             stop_at: None,
             floor_is_gone: false,
             measured_at: clock::instant(),
+            pace: Pace::new(clock::instant()),
             beat,
         }
     }
@@ -272,8 +286,12 @@ impl Line {
     }
 
     /// How long the turn took, and once a second how much there is of everything.
-    fn measure(&mut self, network: &Network) {
+    fn measure(&mut self, network: &mut Network) {
         let now = clock::instant();
+        if let Some(busy) = self.pace.sleeps(now) {
+            let (waited_ms, writer) = (network.waited_ms(now), self.edges.ledger.writer_load());
+            self.edges.sip.look(Load { busy, waited_ms, writer, calls: self.calls.len() });
+        }
         let turn = now.saturating_duration_since(self.edges.now.instant);
         METRICS.line_loop_turn.observe_us(u64::try_from(turn.as_micros()).unwrap_or(u64::MAX));
         if now.saturating_duration_since(self.measured_at) >= IDLE {
@@ -285,6 +303,7 @@ impl Line {
                 (&METRICS.legs, legs),
                 (&METRICS.sip_transactions, transactions),
                 (&METRICS.sip_connections, network.connections()),
+                (&METRICS.bans, self.edges.sip.bans().len()),
                 (&METRICS.media_streams, streams),
                 (&METRICS.media_ports_free, ports),
             ];
@@ -537,6 +556,12 @@ impl Line {
                 } else {
                     self.draining = Some(done);
                 }
+            }
+            LineAsk::Bans(answer) => {
+                let _asker_is_gone = answer.send(self.edges.sip.bans());
+            }
+            LineAsk::LiftBan { address, done } => {
+                let _asker_is_gone = done.send(self.edges.sip.lift_ban(address));
             }
             LineAsk::EndAll(done) => {
                 self.taking = false;

@@ -7,11 +7,13 @@ mod arriving;
 mod capture;
 mod causes;
 pub mod finder;
+mod gate;
 mod guard;
 mod identity;
 mod leg;
 mod network;
 mod outgoing;
+mod probe;
 mod registrations;
 mod settings;
 #[cfg(test)]
@@ -28,8 +30,8 @@ use std::{
 
 use bytes::Bytes;
 use tandem_signaling::{
+    admission::Gate,
     endpoint::{self, Command, Endpoint, Event, Input, InviteId, Output, PartyIdentity},
-    flow::Flow,
     sdp::SessionDescription,
 };
 use tandem_switch::{
@@ -49,6 +51,7 @@ pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_ide
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::{Settings, wanted};
+pub use tandem_signaling::admission::Load;
 pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
 pub use web::PATH as WEB_PATH;
 
@@ -155,6 +158,7 @@ pub struct InviteRef(InviteId);
 /// The edge.
 pub struct SipEdge {
     endpoint: Endpoint,
+    gate: Gate,
     settings: Settings,
     now: Now,
     /// What the endpoint is to be told next.
@@ -179,8 +183,10 @@ impl SipEdge {
     /// An edge whose endpoint was set up with `settings`.
     #[must_use]
     pub fn new(now: Now, settings: Settings, seed: [u8; 32], capture: Capture, judge: Judge) -> Self {
+        let gate = gate::gate(seed);
         Self {
             endpoint: Endpoint::new(settings.endpoint(), seed),
+            gate,
             settings,
             now,
             inputs: VecDeque::new(),
@@ -225,10 +231,9 @@ impl SipEdge {
         self.inputs.push_back(input);
     }
 
-    /// A message came in.
-    fn received(&mut self, flow: Flow, bytes: Bytes) {
-        self.capture.note((flow.remote, flow.local), flow.transport, self.now.at, &bytes);
-        self.give(Input::Received { flow, bytes });
+    /// The moment of what is being done.
+    fn now(&self) -> std::time::Instant {
+        self.now.instant
     }
 
     fn command(&mut self, command: Command) {
@@ -396,6 +401,7 @@ impl SipEdge {
     /// Takes a new plan's trunks into service.
     pub fn set_service(&mut self, service: &Service) {
         let trunks = self.settings.take_trunks(service);
+        self.set_gate(&service.plan);
         self.capture.set(service.capture);
         self.identity.set(Arc::clone(&service.identities));
         self.command(Command::SetTrunks(trunks));

@@ -1,0 +1,34 @@
+//! Overload and abuse.
+
+use super::{Builder, tops};
+use crate::{
+    protect::Protect,
+    read::{Data, Item},
+    settings::Host,
+};
+
+impl Builder<'_> {
+    pub(super) fn protect(&mut self, items: &[Item]) -> Protect {
+        let Some(item) = tops(items, "protect").next() else { return Protect::default() };
+        let allow = item.child("allow").into_iter().flat_map(|allow| &allow.args);
+        let domains = item.child("domains").into_iter().flat_map(|domains| &domains.args);
+        let mut hosts = Vec::new();
+        for value in domains {
+            let Data::Peer(domain) = &value.data else { continue };
+            if domain.port.is_some() {
+                self.findings.error("bad-value", value.at, "expected a domain without a port");
+            }
+            hosts.push(match &domain.host {
+                Host::Name(name) => name.clone(),
+                Host::Address(std::net::IpAddr::V6(v6)) => format!("[{v6}]"),
+                Host::Address(v4) => v4.to_string(),
+            });
+        }
+        Protect {
+            allow: allow.filter_map(|value| if let Data::Network(network) = value.data { Some(network) } else { None }).collect(),
+            emergency: item.child("emergency").map(|numbers| numbers.texts().map(str::to_owned).collect()),
+            domains: hosts,
+            max_calls: item.child("max-calls").and_then(Item::count),
+        }
+    }
+}
