@@ -265,6 +265,9 @@ metrics! {
     counter call_faults = "tandem_call_faults_total", "calls", "Calls ended by a fault of ours, a caught panic included.";
     histogram call_setup = "tandem_call_setup_seconds", "seconds", "From a call's first message to our answer of it.", LONG_US;
 
+    counter toll_alarms = "tandem_toll_alarms_total", "alarms", "Times that an extension or trunk called outside as much as it may, told once an hour.";
+    family toll_refusals = "tandem_toll_refusals_total", "calls", "Calls outside that were refused or ended by a cap.", "cap",
+        &["calls", "per-hour", "per-day", "abroad-minutes"];
     gauge items_waiting = "tandem_items_waiting", "items", "Items waiting in all queues.";
     gauge agents_signed_in = "tandem_agents_signed_in", "agents", "Agents on duty.";
     family offers_ended = "tandem_offers_ended_total", "offers", "Offers to agents, by how they ended.", "outcome",

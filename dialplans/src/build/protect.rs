@@ -1,8 +1,15 @@
 //! Overload and abuse.
 
+use std::collections::BTreeMap;
+
+use tandem_switch::{
+    name::TrunkName,
+    toll::{Caps, TollRules},
+};
+
 use super::{Builder, tops};
 use crate::{
-    protect::Protect,
+    protect::{Protect, USUAL},
     read::{Data, Item},
     settings::Host,
 };
@@ -28,7 +35,28 @@ impl Builder<'_> {
             allow: allow.filter_map(|value| if let Data::Network(network) = value.data { Some(network) } else { None }).collect(),
             emergency: item.child("emergency").map(|numbers| numbers.texts().map(str::to_owned).collect()),
             domains: hosts,
+            toll: self.toll(item),
             max_calls: item.child("max-calls").and_then(Item::count),
         }
+    }
+
+    fn toll(&mut self, item: &Item) -> TollRules {
+        let mut trunks = BTreeMap::new();
+        for caps in item.named("trunk-caps") {
+            let Some(name) = caps.text() else { continue };
+            if trunks.insert(TrunkName::from(name), read(caps, Caps::default())).is_some() {
+                self.findings.error("twice", caps.at, format!("trunk `{name}` has caps already"));
+            }
+        }
+        TollRules { extension: item.child("extension-caps").map_or(USUAL, |caps| read(caps, USUAL)), trunks }
+    }
+}
+
+fn read(item: &Item, usual: Caps) -> Caps {
+    Caps {
+        calls: item.prop_count("calls").or(usual.calls),
+        per_hour: item.prop_count("per-hour").or(usual.per_hour),
+        per_day: item.prop_count("per-day").or(usual.per_day),
+        abroad_minutes: item.prop_count("abroad-minutes").or(usual.abroad_minutes),
     }
 }

@@ -1,6 +1,6 @@
 //! The table's rows about overload and abuse.
 
-use super::{Body, Kind, NodeSpec, Place, Times, node, one, some};
+use super::{Body, Kind, NodeSpec, Noun, Place, Prop, Times, many, node, one, prop, some};
 
 pub(super) const PROTECT: NodeSpec = node(
     "protect",
@@ -9,6 +9,15 @@ pub(super) const PROTECT: NodeSpec = node(
     &[],
     Body::Required(Place::Protect),
 );
+
+const COUNT: Kind = Kind::Count(0, 1_000_000);
+
+const TRUNK_CAPS: &[Prop] = &[
+    prop("calls", COUNT, "", "that we begin, at once"),
+    prop("per-hour", COUNT, "", "begun in an hour"),
+    prop("per-day", COUNT, "", "begun in a day"),
+    prop("abroad-minutes", COUNT, "", "minutes with other countries in a day"),
+];
 
 pub(super) const NODES: &[NodeSpec] = &[
     node(
@@ -32,6 +41,25 @@ pub(super) const NODES: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    node(
+        "extension-caps",
+        "How much each extension may call through trunks; over it calls are refused, and an alarm is told. What is not given stays as usual.",
+        &[],
+        &[
+            prop("calls", COUNT, "10", "at once"),
+            prop("per-hour", COUNT, "200", "begun in an hour"),
+            prop("per-day", COUNT, "1000", "begun in a day"),
+            prop("abroad-minutes", COUNT, "120", "minutes with other countries in a day"),
+        ],
+        Body::None,
+    ),
+    many(node(
+        "trunk-caps",
+        "The same for a trunk, whoever calls through it. What is not given has no bound here.",
+        &[one("trunk", Kind::Refers(Noun::Trunk), "no group")],
+        TRUNK_CAPS,
+        Body::None,
+    )),
     node(
         "max-calls",
         "Calls at a time. The last tenth of them is for agents, callers whose place in line is kept, and emergencies.",

@@ -90,7 +90,7 @@ impl Batch {
                 self.run(sql::EXPIRE_BINDINGS, args![*at]);
                 self.run(sql::EXPIRE_BANS, args![*at]);
             }
-            Record::Audit(_) => {}
+            Record::Audit(_) | Record::TollAlarm(_) => {}
         }
     }
 

@@ -10,6 +10,7 @@ use tandem_switch::{
     identity::CallerIdentity,
     name::{Extension, PartyNumber},
     time::Timestamp,
+    toll::TollAlarm,
 };
 
 use super::bans::Ban;
@@ -77,6 +78,8 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// Somebody called outside as much as they may.
+    TollAlarm(TollAlarm),
     /// A plan went into service.
     PlanLoaded(Generation),
     /// The switch started: what was under way at its last end is over now.
@@ -210,6 +213,7 @@ impl Record {
             Self::BindingRemoved { .. } => "binding-removed",
             Self::Banned(_) => "source-banned",
             Self::BanLifted { .. } => "ban-lifted",
+            Self::TollAlarm(_) => "toll-alarm",
             Self::PlanLoaded(_) => "plan-loaded",
             Self::Restarted { .. } => "restarted",
             Self::Audit(_) => "audit",
@@ -244,6 +248,7 @@ impl Record {
             }
             Self::Banned(ban) => row(ban.at, None, super::db::json(ban)),
             Self::BanLifted { source, at } => row(*at, None, json(serde_json::json!({ "source": source }))),
+            Self::TollAlarm(alarm) => row(alarm.at, None, super::db::json(alarm)),
             Self::PlanLoaded(generation) => row(generation.at, None, super::db::json(generation)),
             Self::Restarted { stopped_at, at } => row(*at, None, json(serde_json::json!({ "stopped_at": stopped_at }))),
             Self::Audit(audit) => row(audit.at, None, super::db::json(audit)),

@@ -296,6 +296,7 @@ impl Line {
         METRICS.line_loop_turn.observe_us(u64::try_from(turn.as_micros()).unwrap_or(u64::MAX));
         if now.saturating_duration_since(self.measured_at) >= IDLE {
             self.measured_at = now;
+            self.edges.sip.toll_due();
             let (legs, transactions) = self.edges.sip.load();
             let (streams, ports) = self.edges.media.load(self.service.plan.listen.rtp_address);
             let gauges = [

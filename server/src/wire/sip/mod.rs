@@ -18,6 +18,7 @@ mod registrations;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod toll;
 mod transfers;
 mod watched;
 mod web;
@@ -159,6 +160,7 @@ pub struct InviteRef(InviteId);
 pub struct SipEdge {
     endpoint: Endpoint,
     gate: Gate,
+    toll: toll::Toll,
     settings: Settings,
     now: Now,
     /// What the endpoint is to be told next.
@@ -187,6 +189,7 @@ impl SipEdge {
         Self {
             endpoint: Endpoint::new(settings.endpoint(), seed),
             gate,
+            toll: toll::Toll::new(),
             settings,
             now,
             inputs: VecDeque::new(),
@@ -381,6 +384,7 @@ impl SipEdge {
     /// Ends a leg, whatever it is doing.
     pub fn end(&mut self, at: LegRef, cause: Cause) {
         let Some(leg) = self.legs.remove(&at) else { return };
+        self.toll_ended(at);
         self.invites.remove(&leg.invite);
         self.forget_transfer(at);
         let (code, reason) = causes::to_code(cause);
@@ -402,6 +406,7 @@ impl SipEdge {
     pub fn set_service(&mut self, service: &Service) {
         let trunks = self.settings.take_trunks(service);
         self.set_gate(&service.plan);
+        self.set_toll(&service.plan);
         self.capture.set(service.capture);
         self.identity.set(Arc::clone(&service.identities));
         self.command(Command::SetTrunks(trunks));
@@ -450,6 +455,7 @@ impl SipEdge {
     fn forget(&mut self, invite: InviteId) -> Option<LegRef> {
         let at = self.invites.remove(&invite)?;
         self.legs.remove(&at);
+        self.toll_ended(at);
         self.forget_transfer(at);
         Some(at)
     }
@@ -493,6 +499,7 @@ impl SipEdge {
             None => leg.is_negotiated(),
         };
         if fits {
+            self.toll_answered(at);
             self.events.push_back(SipEvent::Answered(at));
         } else {
             self.end(at, Cause::Incompatible);
