@@ -5,7 +5,7 @@ DATA ?= var
 BIND ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: run test bench fuzz check fmt prompts deny clean help
+.PHONY: run test bench siege fuzz check fmt prompts deny clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,12 @@ test: ## install what the tests need, then format, lints, unit, simulation and l
 bench: ## measure; prints a table and writes target/bench.json
 	@docker/packages.sh test
 	@tests/load/bench.sh
+
+siege: ## floods and mutants at full length against the release, with times: some minutes
+	@docker/packages.sh test
+	@$(CARGO) build --release --locked --quiet -p tandem
+	@TANDEM_FULL=1 TANDEM_TEST_PROGRAM="$$($(CARGO) metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem" \
+		$(CARGO) test --locked -p tandem-tests --test loopback -- --test-threads 1 --nocapture abuse::
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each
 	@docker/packages.sh test

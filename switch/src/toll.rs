@@ -362,7 +362,10 @@ mod tests {
     #[test]
     fn minutes_abroad_are_bounded_also_for_calls_that_are_up() {
         let mut desk = Desk::new(Caps { abroad_minutes: Some(30), ..Caps::default() }, Caps::default());
-        assert_eq!((desk.call(1, "1001", true), desk.call(2, "1001", true), desk.call(3, "1001", false)), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(
+            (desk.call(1, "1001", true), desk.call(2, "1001", true), desk.call(3, "1001", false)),
+            (Ok(()), Ok(()), Ok(()))
+        );
         desk.now += 10 * MINUTE;
         for call in [1, 2, 3] {
             desk.guard.answered(desk.at(), &call);
