@@ -23,6 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tandem_dialplan::Listen;
 use tandem_media::{contract::EngineConfig, engine::Engine};
+use tandem_switch::{floor::Restored, name::PartyNumber};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -35,7 +36,7 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
-    store::{Binding, Generation, Person, PlanFile, Record, Scope, Store, StoreError, TokenCheck, Writer},
+    store::{Ban, Binding, Generation, Person, PlanFile, Record, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         floor::{self, FloorLoop, LINK_CAPACITY},
         line::{self, Line, Service},
@@ -224,9 +225,7 @@ impl Start {
         let now = clock::now();
         let people = store.people().await?;
         let restored = store.restore().await?;
-        let bindings = store.bindings(now.at).await?;
-        let bans = store.bans(now.at).await?;
-        let waiting: Vec<_> = restored.waiting.iter().map(|item| item.caller.clone()).collect();
+        let kept = Kept::read(&store, &restored, now).await?;
         METRICS.items_waiting.set(restored.waiting.len() as u64);
 
         let (writer, writing) = Writer::start(store.clone());
@@ -254,9 +253,7 @@ impl Start {
         let (engine, media_events) =
             Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
         let media = engine.ended();
-        let (mut sip, verdicts) = signalling(now, &service, (&listen, &tls.configs()), (&people, &bindings));
-        sip.restore_bans(&bans);
-        sip.expect_back(waiting.iter(), longest_grace_ms(&service.plan));
+        let (sip, verdicts) = signalling(now, &service, (&listen, &tls.configs()), (&people, &kept));
         let line = LineStart {
             sockets,
             tls: tls.configs(),
@@ -325,6 +322,22 @@ impl Start {
     }
 }
 
+/// What signalling finds of the last run.
+struct Kept {
+    bindings: Vec<Binding>,
+    bans: Vec<Ban>,
+    /// Callers whose places in line are kept.
+    waiting: Vec<PartyNumber>,
+}
+
+impl Kept {
+    async fn read(store: &Store, restored: &Restored, now: clock::Now) -> Result<Self, StoreError> {
+        let (bindings, bans) = (store.bindings(now.at).await?, store.bans(now.at).await?);
+        let waiting = restored.waiting.iter().map(|item| item.caller.clone()).collect();
+        Ok(Self { bindings, bans, waiting })
+    }
+}
+
 /// How long the place of a caller who waited at the last stop is kept at most, in ms.
 fn longest_grace_ms(plan: &tandem_dialplan::Plan) -> u64 {
     plan.queues.values().map(|queue| queue.profile.rejoin_grace_ms).max().unwrap_or(0)
@@ -335,13 +348,15 @@ fn signalling(
     now: clock::Now,
     service: &Service,
     (listen, tls): (&Listen, &TlsConfigs),
-    (people, bindings): (&[Person], &[Binding]),
+    (people, kept): (&[Person], &Kept),
 ) -> (SipEdge, mpsc::Receiver<Judged>) {
     let (judge, verdicts) = Judge::start(Arc::clone(tls.peers.borrow().others()));
     let mut sip = SipEdge::new(now, Settings::new(&service.plan, listen), random(), Capture::start(), judge);
     sip.set_people(people);
     sip.set_service(service);
-    sip.restore(bindings);
+    sip.restore(&kept.bindings);
+    sip.restore_bans(&kept.bans);
+    sip.expect_back(kept.waiting.iter(), longest_grace_ms(&service.plan));
     (sip, verdicts)
 }
 
