@@ -6,7 +6,7 @@ BIND ?=
 FUZZ_SECONDS ?= 60
 KILLS ?= 50
 
-.PHONY: run test bench soak fuzz check fmt prompts deny clean help
+.PHONY: run test bench soak siege fuzz check fmt prompts deny clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,12 @@ bench: ## measure; prints a table and writes target/bench.json
 soak: ## kill a switch KILLS times with a hundred calls up and a hundred waiting; says what that cost
 	@docker/packages.sh test
 	@TANDEM_KILLS=$(KILLS) $(CARGO) test --locked -p tandem-tests --test loopback -- --nocapture soak::
+
+siege: ## floods and mutants at full length against the release, with times: some minutes
+	@docker/packages.sh test
+	@$(CARGO) build --release --locked --quiet -p tandem
+	@TANDEM_FULL=1 TANDEM_TEST_PROGRAM="$$($(CARGO) metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem" \
+		$(CARGO) test --locked -p tandem-tests --test loopback -- --test-threads 1 --nocapture abuse::
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each
 	@docker/packages.sh test

@@ -19,6 +19,7 @@ use tandem_switch::{
 use crate::{
     identity::Capture,
     pattern::NumberMatch,
+    protect::Protect,
     schedule::Schedule,
     settings::{Digest, ExtensionRange, Listen, Queue, StarterAgents, Trunk},
     source::Location,
@@ -53,6 +54,8 @@ pub struct Plan {
     pub listen: Listen,
     /// Where copies of all signalling go.
     pub capture: Option<Capture>,
+    /// Overload and abuse.
+    pub protect: Protect,
     /// Internal numbers.
     pub extensions: Vec<ExtensionRange>,
     /// Declared abilities.

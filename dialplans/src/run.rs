@@ -123,6 +123,12 @@ impl Run {
         }
     }
 
+    /// Where the call came from that is on its way.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.facts.origin
+    }
+
     /// The plan that it runs on.
     #[must_use]
     pub const fn plan(&self) -> &Arc<Plan> {

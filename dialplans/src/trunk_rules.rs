@@ -283,6 +283,12 @@ impl TrunkRules {
         Ok(Outgoing { number: self.numbering.written(number.as_str()), shown: self.shown(caller) })
     }
 
+    /// Whether a number is in another country, as far as can be told.
+    #[must_use]
+    pub fn is_abroad(&self, number: &PartyNumber) -> bool {
+        self.numbering.is_foreign(number.as_str())
+    }
+
     fn shown(&self, caller: &PartyNumber) -> Shown {
         let written = |number: &PartyNumber| self.numbering.written(number.as_str());
         match &self.caller_id {

@@ -239,6 +239,15 @@ metrics! {
     family dns_lookups = "tandem_dns_lookups_total", "lookups", "Questions to the DNS for servers of carriers.", "result", DNS_RESULTS;
     counter sip_auth_failed = "tandem_sip_auth_failed_total", "requests", "SIP requests with wrong credentials.";
     counter sip_faults = "tandem_sip_faults_total", "faults", "SIP messages dropped and legs ended by a fault of ours.";
+    family sip_refused = "tandem_sip_refused_total", "requests", "Requests that began something new and were refused because there was too much to do, by who comes first.", "class",
+        &["emergency", "in-queue", "agent", "new"];
+    family sip_dropped = "tandem_sip_dropped_total", "messages", "SIP messages that were not answered, by reason.", "reason",
+        &["banned", "scanner", "other-domain", "rate", "malformed", "ack"];
+    family bans_begun = "tandem_bans_total", "bans", "Bans of sources, by offence.", "offence",
+        &["passwords", "malformed", "scan", "flood"];
+    gauge bans = "tandem_bans", "sources", "Sources that are banned now.";
+    gauge calls_let_in = "tandem_calls_let_in_per_second", "calls", "New calls a second that are let in at most; 0 while all are.";
+    gauge sip_wait_ms = "tandem_sip_wait_ms", "ms", "How long a message waits until the line loop reads it.";
     gauge sip_transactions = "tandem_sip_transactions", "transactions", "SIP transactions in memory.";
     gauge sip_connections = "tandem_sip_connections", "connections", "Open TCP, TLS and WebSocket connections of SIP.";
     counter capture_sent = "tandem_capture_sent_total", "messages", "Copies of SIP messages sent to the collector.";
@@ -260,6 +269,9 @@ metrics! {
     counter call_faults = "tandem_call_faults_total", "calls", "Calls ended by a fault of ours, a caught panic included.";
     histogram call_setup = "tandem_call_setup_seconds", "seconds", "From a call's first message to our answer of it.", LONG_US;
 
+    counter toll_alarms = "tandem_toll_alarms_total", "alarms", "Times that an extension or trunk called outside as much as it may, told once an hour.";
+    family toll_refusals = "tandem_toll_refusals_total", "calls", "Calls outside that were refused or ended by a cap.", "cap",
+        &["calls", "per-hour", "per-day", "abroad-minutes"];
     gauge items_waiting = "tandem_items_waiting", "items", "Items waiting in all queues.";
     gauge agents_signed_in = "tandem_agents_signed_in", "agents", "Agents on duty.";
     family offers_ended = "tandem_offers_ended_total", "offers", "Offers to agents, by how they ended.", "outcome",

@@ -7,12 +7,15 @@
 //! - [`vocabulary`]: our messages as those of the `rsip` crate, and back, for programs that embed us.
 //! - [`capture`]: copies of messages for a collector, with secrets masked.
 //! - [`identity`]: who a caller is, vouched for by a signature: checking it, and signing.
+//! - [`admission`]: who is let in: overload, limits of sources, bans.
 //! - [`stun`]: the keep-alive of devices behind NATs.
 //! - [`locate`]: the servers of a name, by the DNS.
 //! - [`flow`]: where a message came from or goes to.
 //!
 //! Only `transport` does I/O; everything else is a core: no clock, no sockets, no randomness of its own.
 
+pub mod admission;
+mod buckets;
 pub mod capture;
 pub mod digest;
 pub mod endpoint;

@@ -8,6 +8,7 @@
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
 //! - [`identity`]: how far a caller's number can be believed.
+//! - [`toll`]: how much may be called outside.
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
 pub mod call;
@@ -20,3 +21,4 @@ pub mod link;
 pub mod name;
 pub mod step;
 pub mod time;
+pub mod toll;

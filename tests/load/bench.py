@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """The run of `make bench`: measures each figure of figures.py beside its floor.  Called by bench.sh; see docs/benchmarks.md."""
-import argparse, json, os, signal, sys, time
+import argparse, json, os, resource, signal, subprocess, sys, time
 import figures, floors, restart
-from lab import CALLEE_SIP, HERE, SIP, Lab, Trouble, say
+from lab import CALLEE, CALLEE_SIP, CALLER, HERE, SIP, Lab, Trouble, say, whole_cpu_ns
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 RELAY_BASE = 12000          # the switch is not running while relay.c has these ports
 AGENTS, TALK_S = 50, 1.0
 
-FULL = dict(runs=3, secs=10, search_secs=8, tol=0.06, held=2000, ramp=200, settle=5, media_secs=12, queue_secs=20, limit_s=1500)
-QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.25, held=2000, ramp=400, settle=3, media_secs=6, queue_secs=6, limit_s=420)
+FULL = dict(runs=3, secs=10, search_secs=8, tol=0.06, held=2000, ramp=200, settle=5, media_secs=12, queue_secs=20, overload_secs=14, growth_secs=10, limit_s=1700)
+QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.25, held=2000, ramp=400, settle=3, media_secs=6, queue_secs=6, overload_secs=8, growth_secs=5, limit_s=600)
 CPU_RATE = 300              # calls/s at which CPU per call is read: below the limit of every switch that was compared but the slowest
 RELAYED, OPUS, G722 = 100, 30, 50
 REGISTERED = 10000          # phones that a restarted switch must know again
+RATED = 3000                # calls/s that one core is meant for; on a slower machine its best rate counts
+TIMES = 10                  # times the rated load, for the figure of overload
+FEW, MANY, GROWTH_RATE = 100, 10000, 500
 
 
 class Bench:
@@ -92,6 +95,59 @@ class Bench:
         self.put("b2bua_kib_per_call", t["kib_per_call"], t["uas_kib_per_call"],
                  f"process {t['rss0']:.0f} MiB before, {t['rss_n']:.0f} MiB with {t['current']} calls, {t['rss_after']:.0f} MiB after")
 
+    # ---- overload
+    def calls(self, rate, secs, hold_ms=0, skip=0, pid=None, window=None):
+        """One run of kit/calls.c. With `window`, also the CPU in ms that `pid` used in the last `window` seconds of it."""
+        program, service = self.lab.compile("calls"), "1000"
+        ip, port = SIP.split(":")
+        argv = [program, ip, port, *map(str, CALLER), *map(str, CALLEE), service, f"{rate:.0f}", str(secs), str(hold_ms), str(skip)]
+        process = self.lab.start(argv, self.lab.load_core, stdout=subprocess.PIPE, text=True)
+        try:
+            spent = None
+            if window:
+                time.sleep(secs - window)
+                before = whole_cpu_ns(pid)
+                time.sleep(window)
+                spent = (whole_cpu_ns(pid) - before) / 1e6
+            text, _ = process.communicate(timeout=secs + hold_ms / 1e3 + 40)
+        except subprocess.TimeoutExpired as e:
+            raise Trouble("calls did not end") from e
+        finally:
+            self.lab.end(process)
+        row = json.loads(text)
+        row["cpu_ms"] = spent
+        return row
+
+    def overload(self):
+        secs, skip = self.size["overload_secs"], 4
+        guess = self.value("b2bua_calls_per_s") or RATED
+        best = 0
+        for factor in (0.85, 1.0, 1.2):
+            self.lab.start_switch()
+            row = self.calls(factor * guess, secs, skip=skip)
+            say(f"    {row['rate']} offered: {row['done_per_s']} done, {row['refused_per_s']} refused a second, set-up p99 {row['setup_ms_p99']} ms")
+            best = max(best, row["done_per_s"])
+        rated = min(RATED, best)
+        self.lab.start_switch()
+        row = self.calls(TIMES * rated, secs, skip=skip)
+        say(f"    {row['rate']} offered: {row['done_per_s']} done, {row['refused_per_s']} refused a second, set-up p99 {row['setup_ms_p99']} ms")
+        self.put("overload_throughput_share", row["done_per_s"] / best, best,
+                 f"{row['rate']} calls/s offered, {row['done_per_s']:.0f} done and {row['refused_per_s']:.0f} refused with 503 a second, "
+                 f"{100 * row['silent'] / max(1, row['offered']):.1f} % without an answer, set-up p99 {row['setup_ms_p99']:.0f} ms")
+
+    def growth(self):
+        # Four ports of audio a call, each a file.
+        many = min(MANY, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000) // 4 // 100 * 100)
+        window, costs = self.size["growth_secs"], []
+        for up in (FEW, many):
+            pid = self.lab.start_switch()
+            hold_s = up / GROWTH_RATE
+            row = self.calls(GROWTH_RATE, hold_s + 4 + window, hold_ms=1000 * hold_s, skip=hold_s, pid=pid, window=window)
+            if row["done"] < 0.995 * row["offered"]:
+                raise Trouble(f"{row['done']} of {row['offered']} calls done with {up} up")
+            costs.append(row["cpu_ms"] / (GROWTH_RATE * window))
+        self.put("b2bua_cpu_growth_ratio", costs[1] / costs[0], costs[0], f"{costs[0]:.3f} ms a call with {FEW} up, {costs[1]:.3f} with {many}, at {GROWTH_RATE} calls/s")
+
     # ---- media
     def media(self, target, pid, calls, *more):
         secs = self.size["media_secs"]
@@ -153,6 +209,8 @@ class Bench:
         self.step("set-up time", self.setup_time, "setup_ms_p50", "setup_ms_p99")
         self.step("highest rate", self.calls_per_s, "b2bua_calls_per_s")
         self.step(f"memory at {self.size['held']} calls", self.memory, "b2bua_kib_per_call")
+        self.step(f"{TIMES} times the rated load", self.overload, "overload_throughput_share")
+        self.step(f"CPU per call with {FEW} and {MANY} up", self.growth, "b2bua_cpu_growth_ratio")
         self.step(f"relay of {RELAYED} calls beside the bare loop", self.relay, "relay_ratio", "relay_cpu_pct_per_100", "relay_delay_ms_p99")
         for name, service, codec, calls, floor in (("transcode_opus_cpu_pct_per_100", "2000", "OPUS", OPUS, floors.opus_cpu_pct_per_100),
                                                    ("transcode_g722_cpu_pct_per_100", "2200", "G722", G722, floors.g722_cpu_pct_per_100)):

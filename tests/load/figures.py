@@ -17,6 +17,8 @@ FIGURES = [
     Figure("b2bua_calls_per_s", "calls/s", "bare UDP forwarding, 1000 / its CPU ms per call", goal=3000, more_is_better=True),
     Figure("b2bua_cpu_ms_per_call", "ms", "bare UDP forwarding, 7 datagrams in and out", bar=0.6, goal=0.3),
     Figure("b2bua_kib_per_call", "KiB", "growth of the SIPp callee for the same calls", bar=64, goal=32),
+    Figure("overload_throughput_share", "of the best rate", "the best rate, calls/s", bar=0.9, more_is_better=True),
+    Figure("b2bua_cpu_growth_ratio", "x", "CPU ms per call with 100 calls up", bar=1.2),
     Figure("relay_ratio", "x", "relay.c mode 0, CPU % per 100 calls", bar=1.5, goal=1.15),
     Figure("relay_cpu_pct_per_100", "% of a core", "relay.c mode 0"),
     Figure("relay_delay_ms_p99", "ms", "relay.c mode 0", goal=1),
@@ -51,7 +53,7 @@ def rows(measured):
     for figure in FIGURES:
         m = measured.get(figure.name, {})
         value, baseline = m.get("value"), m.get("baseline")
-        ratio = value if figure.name == "relay_ratio" else quotient(value, baseline)
+        ratio = value if figure.name in ("relay_ratio", "overload_throughput_share", "b2bua_cpu_growth_ratio") else quotient(value, baseline)
         ok = None
         if figure.bar is not None and value is not None:
             ok = value >= figure.bar if figure.more_is_better else value <= figure.bar

@@ -150,6 +150,18 @@ def on_cpu_ns(pid):
         return int(f.read().split()[0])
 
 
+def whole_cpu_ns(pid):
+    """CPU time of all threads of a process that live now."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/schedstat") as f:
+                total += int(f.read().split()[0])
+        except OSError:
+            pass
+    return total
+
+
 def paced(count, per_s):
     """Yields 0, 1, 2, ... at a rate."""
     start = time.monotonic()

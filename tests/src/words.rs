@@ -25,6 +25,15 @@ impl Words {
         Self { socket, local }
     }
 
+    /// The switch that is spoken with.
+    ///
+    /// # Panics
+    /// When the socket is broken.
+    #[must_use]
+    pub fn switch(&self) -> SocketAddr {
+        self.socket.peer_addr().expect("connected at its making")
+    }
+
     /// Sends bytes as they are.
     pub fn send(&self, bytes: &[u8]) {
         // A refused datagram is for whoever listens to tell, not for whoever speaks.

@@ -3,6 +3,7 @@
 mod identity;
 mod names;
 mod places;
+mod protect;
 mod routes;
 mod schedules;
 mod steps;
@@ -135,6 +136,7 @@ impl<'a> Builder<'a> {
         let listen = self.listen(items);
         let trunks = self.trunks(items);
         let trunk_groups = self.trunk_groups(items, &trunks);
+        let protect = self.protect(items);
         let queues = self.queues(items);
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
@@ -152,6 +154,7 @@ impl<'a> Builder<'a> {
             silence_ends_after_ms: silence(items),
             name_servers: name_servers(items),
             listen,
+            protect,
             extensions: self.extensions,
             skills: self.names.all(Noun::Skill).map(SkillName::from).collect(),
             trunks,

@@ -5,6 +5,7 @@
 
 mod identity;
 mod places;
+mod protect;
 mod steps;
 mod trunks;
 
@@ -19,6 +20,7 @@ pub(crate) enum Place {
     Trunk,
     Identity,
     TrunkGroup,
+    Protect,
     Queue,
     Schedule,
     StarterAgents,
@@ -198,6 +200,7 @@ impl Place {
             Self::Trunk => trunks::TRUNK,
             Self::TrunkGroup => trunks::TRUNK_GROUP,
             Self::Identity => identity::NODES,
+            Self::Protect => protect::NODES,
             Self::Queue => places::QUEUE,
             Self::Schedule => places::SCHEDULE,
             Self::StarterAgents => places::STARTER_AGENTS,
@@ -237,6 +240,7 @@ impl Place {
             Self::Trunk => "in `trunk`",
             Self::Identity => "in `identity`",
             Self::TrunkGroup => "in `trunk-group`",
+            Self::Protect => "in `protect`",
             Self::Queue => "in `queue`",
             Self::Schedule => "in `schedule`",
             Self::StarterAgents => "in `starter-agents`",
@@ -257,6 +261,7 @@ impl Place {
         Self::Trunk,
         Self::Identity,
         Self::TrunkGroup,
+        Self::Protect,
         Self::Queue,
         Self::Schedule,
         Self::StarterAgents,

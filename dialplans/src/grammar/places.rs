@@ -98,6 +98,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
         &[],
         Body::Required(Place::TrunkGroup),
     )),
+    super::protect::PROTECT,
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
         "schedule",

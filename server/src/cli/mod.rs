@@ -4,6 +4,7 @@
 //! what to do. Exit codes: 0 done; 1 it could not be done, or `check` found errors; 2 the command line
 //! is wrong; 3 the server or database cannot be reached; 4 there is no such thing.
 
+mod bans;
 mod calls;
 mod client;
 mod floor;
@@ -80,6 +81,8 @@ enum Command {
     /// Calls that are up, and records of those that are over.
     #[command(subcommand)]
     Calls(calls::CallsCommand),
+    /// Sources that are not heard for a while, for guessing passwords, scanning or flooding.
+    Bans(bans::BansArgs),
     /// The live trace of a number's calls, until interrupted.
     Follow(follow::FollowArgs),
     /// Why an item was given to whom, or why it still waits.
@@ -138,6 +141,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Agents => floor::agents(common).await?,
             Command::Agent(args) => floor::agent(args, common).await?,
             Command::Calls(command) => calls::run(command, common).await?,
+            Command::Bans(args) => bans::run(args, common).await?,
             Command::Follow(args) => follow::run(args, common).await?,
             Command::Why(args) => floor::why(args, common).await?,
         }
@@ -254,6 +258,9 @@ mod tests {
             "tandem calls show 01k3p9x7c0z4m",
             "tandem calls hangup 01k3p9x7c0z4m",
             "tandem calls cdr --queue support --cause no-answer --limit 10",
+            "tandem bans",
+            "tandem bans lift 192.0.2.7",
+            "tandem bans lift 2001:db8::7",
             "tandem follow 1800",
             "tandem why 01k3p9x7c0z4m",
         ] {

@@ -4,6 +4,7 @@
 //! channel that is full, becomes `503` for the client and costs a loop nothing.
 
 use std::{
+    net::IpAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -23,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::view::{CallView, PlanProblem, PlanView, RouteExplanation};
 use crate::{
-    store::{Store, Writer},
+    store::{Ban, Store, Writer},
     wire::{beat::Heartbeat, trace::TraceBus},
 };
 
@@ -62,6 +63,15 @@ pub enum ControlRequest {
         /// Which.
         call: CallId,
         /// Whether it was there.
+        reply: oneshot::Sender<bool>,
+    },
+    /// Sources that are not heard now.
+    Bans(oneshot::Sender<Vec<Ban>>),
+    /// Hear a source again. `false`: it was not banned.
+    LiftBan {
+        /// An address of it.
+        address: IpAddr,
+        /// Whether it was banned.
         reply: oneshot::Sender<bool>,
     },
     /// The plan in service.

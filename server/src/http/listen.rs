@@ -1,4 +1,4 @@
-//! Takes connections, with limits on how many, how slow and how large their heads may be.
+//! Takes connections, with limits on how many in all and of one source, how slow and how large their heads may be.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,10 +18,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use super::shares::Shares;
 use crate::metrics::METRICS;
 
 /// Connections at the same time, WebSockets included.
 const MAX_CONNECTIONS: usize = 1_024;
+/// Of these, from one source: half, so that a proxy with many users behind it still serves them, and nobody takes all.
+const MAX_OF_ONE_SOURCE: usize = MAX_CONNECTIONS / 2;
 /// From the first byte waited for to the end of a request's head; idle connections end by it too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// A TLS handshake may take so long.
@@ -51,20 +54,21 @@ pub async fn serve_until(
     mut stop: watch::Receiver<bool>,
 ) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let shares = Shares::new(MAX_OF_ONE_SOURCE);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, source) = match accepted {
+            Ok((stream, remote)) => (stream, remote.ip()),
             Err(error) => {
                 tracing::warn!(%error, "an HTTP connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let Ok(permit) = permits.clone().try_acquire_owned() else {
+        let (Ok(permit), Some(share)) = (permits.clone().try_acquire_owned(), shares.take(source)) else {
             METRICS.http_refused.inc();
             continue;
         };
@@ -72,7 +76,7 @@ pub async fn serve_until(
         let (app, stop) = (app.clone(), stop.clone());
         tokio::spawn(async move {
             begin(stream, acceptor, app, stop).await;
-            drop(permit);
+            drop((permit, share));
         });
     }
     drop(listener);

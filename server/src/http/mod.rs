@@ -4,6 +4,7 @@
 //! and the document asks for a token; routes are grouped by the scope they ask for, so none can forget to.
 
 mod auth;
+pub mod bans;
 mod calls;
 pub mod control;
 mod events;
@@ -15,6 +16,7 @@ pub mod people;
 mod plan;
 mod problem;
 mod recordings;
+mod shares;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -93,13 +95,16 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(calls::cdrs))
         .routes(routes!(recordings::recordings))
         .routes(routes!(recordings::recording))
+        .routes(routes!(bans::bans))
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
         .routes(routes!(events::events))
         .routes(routes!(follow::follow))
         .routes(routes!(tokens::whoami));
-    let control =
-        OpenApiRouter::new().routes(routes!(floor::put_agent_state, floor::post_agent_state)).routes(routes!(calls::hangup));
+    let control = OpenApiRouter::new()
+        .routes(routes!(floor::put_agent_state, floor::post_agent_state))
+        .routes(routes!(calls::hangup))
+        .routes(routes!(bans::lift_ban));
     let admin = OpenApiRouter::new()
         .routes(routes!(plan::reload))
         .routes(routes!(people::people))

@@ -83,6 +83,8 @@ impl Director {
             }
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
             ControlRequest::Hangup { call, reply } => self.ask_line(LineAsk::Hangup { call, done: reply }).await,
+            ControlRequest::Bans(reply) => self.ask_line(LineAsk::Bans(reply)).await,
+            ControlRequest::LiftBan { address, reply } => self.ask_line(LineAsk::LiftBan { address, done: reply }).await,
             ControlRequest::Plan(reply) => drop(reply.send(self.view())),
             ControlRequest::Reload { by, reply } => self.reloads.ask(Reload { by, reply }),
             ControlRequest::Explain { to, from, at, reply } => drop(reply.send(self.explain(&to, &from, at))),

@@ -23,7 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tandem_dialplan::Listen;
 use tandem_media::{contract::EngineConfig, engine::Engine};
-use tandem_switch::{floor::Restored, id::IdSource, time::Timestamp};
+use tandem_switch::{floor::Restored, id::IdSource, name::PartyNumber, time::Timestamp};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -36,7 +36,7 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
-    store::{Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
+    store::{Ban, Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         calls::LiveCall,
         floor::{self, FloorLoop, LINK_CAPACITY},
@@ -345,8 +345,8 @@ async fn inherit(
 ) -> Result<Inherited, StoreError> {
     let people = store.people().await?;
     let mut restored = store.restore().await?;
-    let bindings = store.bindings(now.at).await?;
-    let (mut sip, verdicts) = signalling(now, service, capture, (listen, tls), (&people, &bindings));
+    let kept = Kept::read(store, &restored, now).await?;
+    let (mut sip, verdicts) = signalling(now, service, capture, (listen, tls), (&people, &kept));
     let (mut audio, mut ids) = (MediaEdge::new(engine, service), IdSource::new(2));
     let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
     let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
@@ -374,19 +374,42 @@ async fn survivors(store: &Store, mut home: Home<'_>) -> Result<Survivors, Store
     Ok(survivors)
 }
 
+/// What signalling finds of the last run.
+struct Kept {
+    bindings: Vec<Binding>,
+    bans: Vec<Ban>,
+    /// Callers whose places in line are kept.
+    waiting: Vec<PartyNumber>,
+}
+
+impl Kept {
+    async fn read(store: &Store, restored: &Restored, now: clock::Now) -> Result<Self, StoreError> {
+        let (bindings, bans) = (store.bindings(now.at).await?, store.bans(now.at).await?);
+        let waiting = restored.waiting.iter().map(|item| item.caller.clone()).collect();
+        Ok(Self { bindings, bans, waiting })
+    }
+}
+
+/// How long the place of a caller who waited at the last stop is kept at most, in ms.
+fn longest_grace_ms(plan: &tandem_dialplan::Plan) -> u64 {
+    plan.queues.values().map(|queue| queue.profile.rejoin_grace_ms).max().unwrap_or(0)
+}
+
 /// The signalling edge with all that it knows at the start, and the verdicts that it waits for.
 fn signalling(
     now: clock::Now,
     service: &Service,
     capture: Capture,
     (listen, tls): (&Listen, &TlsConfigs),
-    (people, bindings): (&[Person], &[Binding]),
+    (people, kept): (&[Person], &Kept),
 ) -> (SipEdge, mpsc::Receiver<Judged>) {
     let (judge, verdicts) = Judge::start(Arc::clone(tls.peers.borrow().others()));
     let mut sip = SipEdge::new(now, Settings::new(&service.plan, listen), random(), capture, judge);
     sip.set_people(people);
     sip.set_service(service);
-    sip.restore(bindings);
+    sip.restore(&kept.bindings);
+    sip.restore_bans(&kept.bans);
+    sip.expect_back(kept.waiting.iter(), longest_grace_ms(&service.plan));
     (sip, verdicts)
 }
 

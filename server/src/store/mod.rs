@@ -4,6 +4,7 @@
 //! changes the tables in one transaction. Everything else here reads, or changes what admins change
 //! (people, tokens), and may be called from anywhere but a loop.
 
+mod bans;
 mod calls;
 mod db;
 mod events;
@@ -22,6 +23,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+pub use bans::Ban;
 pub use calls::{CallRecord, CdrFilter, RecordingRow, RecordingState};
 pub use events::JournalRow;
 pub use items::{ItemStory, OfferRow};

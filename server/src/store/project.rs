@@ -100,14 +100,17 @@ impl Batch {
             Record::BindingRemoved { extension, contact, .. } => {
                 self.run(sql::REMOVE_BINDING, args![extension.as_str(), contact.as_str()]);
             }
+            Record::Banned(ban) => self.run(sql::PUT_BAN, ban.row()),
+            Record::BanLifted { source, .. } => self.run(sql::REMOVE_BAN, args![source.to_string()]),
             Record::PlanLoaded(Generation { generation, by, files, at }) => {
                 self.run(sql::PUT_GENERATION, args![*generation, *at, by.as_str(), json(files)]);
             }
             Record::Restarted { stopped_at, at, .. } => {
                 self.run(sql::CLOSE_RECORDINGS, args![*stopped_at]);
                 self.run(sql::EXPIRE_BINDINGS, args![*at]);
+                self.run(sql::EXPIRE_BANS, args![*at]);
             }
-            Record::Audit(_) => {}
+            Record::Audit(_) | Record::TollAlarm(_) => {}
         }
     }
 

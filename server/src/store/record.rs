@@ -1,5 +1,7 @@
 //! What the loops write down, and the journal row that each becomes.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     cdr::{Cdr, Origin},
@@ -8,7 +10,10 @@ use tandem_switch::{
     identity::CallerIdentity,
     name::{Extension, PartyNumber},
     time::Timestamp,
+    toll::TollAlarm,
 };
+
+use super::bans::Ban;
 
 /// One thing worth keeping. What it does to the tables stands in `project`.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +91,17 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// A source is not heard for a while.
+    Banned(Ban),
+    /// A source is heard again before its time.
+    BanLifted {
+        /// Which.
+        source: IpAddr,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody called outside as much as they may.
+    TollAlarm(TollAlarm),
     /// A plan went into service.
     PlanLoaded(Generation),
     /// The switch started: what was under way at its last end is over now, but for calls that it took up again.
@@ -223,6 +239,9 @@ impl Record {
             Self::RecordingFailed { .. } => "recording-failed",
             Self::BindingPut { .. } => "binding-put",
             Self::BindingRemoved { .. } => "binding-removed",
+            Self::Banned(_) => "source-banned",
+            Self::BanLifted { .. } => "ban-lifted",
+            Self::TollAlarm(_) => "toll-alarm",
             Self::PlanLoaded(_) => "plan-loaded",
             Self::Restarted { .. } => "restarted",
             Self::Audit(_) => "audit",
@@ -259,6 +278,9 @@ impl Record {
             Self::BindingRemoved { extension, contact, at } => {
                 row(*at, None, json(serde_json::json!({ "extension": extension, "contact": contact })))
             }
+            Self::Banned(ban) => row(ban.at, None, super::db::json(ban)),
+            Self::BanLifted { source, at } => row(*at, None, json(serde_json::json!({ "source": source }))),
+            Self::TollAlarm(alarm) => row(alarm.at, None, super::db::json(alarm)),
             Self::PlanLoaded(generation) => row(generation.at, None, super::db::json(generation)),
             Self::Restarted { stopped_at, taken_up, closed, at } => {
                 row(*at, None, json(serde_json::json!({ "stopped_at": stopped_at, "taken_up": taken_up, "closed": closed })))

@@ -125,6 +125,14 @@ statements! {
     BINDINGS = "SELECT extension, contact, source, register_call_id, register_cseq, user_agent, registered_us, expires_us \
         FROM bindings WHERE expires_us > $1 ORDER BY extension, registered_us";
 
+    // bans
+    PUT_BAN = "INSERT INTO bans (source, offence, times, began_us, until_us) VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (source) DO UPDATE SET offence = excluded.offence, times = excluded.times, began_us = excluded.began_us, \
+        until_us = excluded.until_us";
+    REMOVE_BAN = "DELETE FROM bans WHERE source = $1";
+    EXPIRE_BANS = "DELETE FROM bans WHERE until_us <= $1";
+    BANS = "SELECT source, offence, times, began_us, until_us FROM bans WHERE until_us > $1 ORDER BY source";
+
     // people
     PUT_PERSON = "INSERT INTO people (extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on, \
         changed_us, ha1_sha512_256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (extension) DO UPDATE SET \

@@ -126,6 +126,13 @@ impl Writer {
         self.messages_tx.capacity() > QUEUE_RECORDS / 2
     }
 
+    /// How full the queue is, in thousandths of what new calls may use.
+    #[must_use]
+    pub fn load(&self) -> u32 {
+        let used = QUEUE_RECORDS - self.messages_tx.capacity();
+        u32::try_from(used * 1_000 / (QUEUE_RECORDS - RESERVED_RECORDS)).unwrap_or(1_000)
+    }
+
     /// Returns when everything taken before is committed (or was refused by the database itself).
     pub async fn flush(&self) -> Result<(), Refused> {
         let (done_tx, done) = oneshot::channel();

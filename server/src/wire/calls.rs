@@ -351,6 +351,9 @@ impl LiveCall {
         };
         self.take_leg(edges, leg, occupies, device);
         let (leg_ref, caller) = (self.at(leg), self.at(LegId::CALLER));
+        if let Origin::Extension(extension) = self.active_run().origin() {
+            edges.sip.pays(leg_ref, extension.clone());
+        }
         if let Err(cause) = edges.sip.invite(leg_ref, target, caller_id, &self.facts.display, caller, &mut edges.media) {
             self.drop_leg(edges, leg);
             inputs.push_back(Input::LegFailed { leg, cause });

@@ -99,6 +99,12 @@ impl Ledger {
         self.write(Record::RecordingFailed { recording, reason, at });
     }
 
+    /// How full the queue to the database is, in thousandths.
+    #[must_use]
+    pub fn writer_load(&self) -> u32 {
+        if self.unsaved.is_empty() { self.writer.load() } else { 1_000 }
+    }
+
     /// Whether nothing is owed: every recording is noted as complete, and every record is with the writer.
     #[must_use]
     pub fn is_settled(&self) -> bool {

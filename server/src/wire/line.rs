@@ -5,6 +5,7 @@ mod keeping;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -32,7 +33,8 @@ use super::{
     lamps::Lamps,
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
-    sip::{Arrived, Collector, Judged, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity, finder::Found},
+    pace::Pace,
+    sip::{Arrived, Collector, Judged, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity, finder::Found},
     trace::TraceBus,
 };
 use crate::{
@@ -40,7 +42,7 @@ use crate::{
     http::view::CallView,
     metrics::METRICS,
     prompts::Prompts,
-    store::{CallStarted, Writer},
+    store::{Ban, CallStarted, Writer},
 };
 use keeping::Keeping;
 
@@ -91,6 +93,15 @@ pub enum LineAsk {
     },
     /// Take no new calls; answered when the last one is gone.
     Drain(oneshot::Sender<()>),
+    /// The sources that are not heard now.
+    Bans(oneshot::Sender<Vec<Ban>>),
+    /// Hear a source again. Answers whether it was banned.
+    LiftBan {
+        /// An address of it.
+        address: IpAddr,
+        /// Whether it was.
+        done: oneshot::Sender<bool>,
+    },
     /// End all calls now; answered when their records are with the writer.
     EndAll(oneshot::Sender<()>),
     /// End the loop, when what is under way is written down.
@@ -146,6 +157,7 @@ pub struct Line {
     stop_at: Option<std::time::Instant>,
     floor_is_gone: bool,
     measured_at: std::time::Instant,
+    pace: Pace,
     beat: Heartbeat,
     keeping: Keeping,
 }
@@ -217,6 +229,7 @@ impl Line {
                 () = &mut sleep => Woken::Time,
             };
             line.edges.now = clock::now();
+            line.pace.wakes(line.edges.now.instant);
             line.beat.beat(line.edges.now.at);
             line.edges.sip.wake(line.edges.now);
             match woken {
@@ -244,7 +257,7 @@ impl Line {
             line.keep_calls();
             line.edges.media.commit();
             line.send_to_floor(&to_floor);
-            line.measure(&network);
+            line.measure(&mut network);
         }
         line.end(&mut media_events)
     }
@@ -263,6 +276,7 @@ impl Line {
             stop_at: None,
             floor_is_gone: false,
             measured_at: clock::instant(),
+            pace: Pace::new(clock::instant()),
             beat,
             keeping: Keeping::default(),
         }
@@ -291,12 +305,17 @@ impl Line {
     }
 
     /// How long the turn took, and once a second how much there is of everything.
-    fn measure(&mut self, network: &Network) {
+    fn measure(&mut self, network: &mut Network) {
         let now = clock::instant();
+        if let Some(busy) = self.pace.sleeps(now) {
+            let (waited_ms, writer) = (network.waited_ms(now), self.edges.ledger.writer_load());
+            self.edges.sip.look(Load { busy, waited_ms, writer, calls: self.calls.len() });
+        }
         let turn = now.saturating_duration_since(self.edges.now.instant);
         METRICS.line_loop_turn.observe_us(u64::try_from(turn.as_micros()).unwrap_or(u64::MAX));
         if now.saturating_duration_since(self.measured_at) >= IDLE {
             self.measured_at = now;
+            self.edges.sip.toll_due();
             let (legs, transactions) = self.edges.sip.load();
             let (streams, ports) = self.edges.media.load(self.service.plan.listen.rtp_address);
             let gauges = [
@@ -304,6 +323,7 @@ impl Line {
                 (&METRICS.legs, legs),
                 (&METRICS.sip_transactions, transactions),
                 (&METRICS.sip_connections, network.connections()),
+                (&METRICS.bans, self.edges.sip.bans().len()),
                 (&METRICS.media_streams, streams),
                 (&METRICS.media_ports_free, ports),
             ];
@@ -565,6 +585,12 @@ impl Line {
                 } else {
                     self.draining = Some(done);
                 }
+            }
+            LineAsk::Bans(answer) => {
+                let _asker_is_gone = answer.send(self.edges.sip.bans());
+            }
+            LineAsk::LiftBan { address, done } => {
+                let _asker_is_gone = done.send(self.edges.sip.lift_ban(address));
             }
             LineAsk::EndAll(done) => {
                 self.taking = false;

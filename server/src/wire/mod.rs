@@ -22,6 +22,7 @@
 //! - [`floor`]: the loop that owns agents and queues.
 //! - [`lamps`]: what watchers see of each extension's calls.
 //! - [`ledger`]: what of a call is written down.
+//! - [`pace`]: how busy a loop is.
 //! - [`restart`]: how calls of the last process go on.
 
 pub mod beat;
@@ -34,6 +35,7 @@ pub mod lamps;
 pub mod ledger;
 pub mod line;
 pub mod media;
+pub mod pace;
 pub mod restart;
 pub mod sip;
 pub mod trace;

@@ -165,6 +165,12 @@ impl Challenger {
         }
     }
 
+    /// Whether a claim answers a challenge that was sent to this address not long ago, whatever it proves.
+    #[must_use]
+    pub fn is_ours(&self, now_ms: u64, source: IpAddr, claim: &Claim<'_>) -> bool {
+        self.known_nonce(now_ms, source, claim.nonce).is_some()
+    }
+
     fn made_up_ha1(&self, user: &str) -> Ha1 {
         let sha256 = hmac(&self.secret, &[b"nobody", user.as_bytes()]);
         Ha1 { md5: std::array::from_fn(|i| sha256[i]), sha256, sha512_256: Some(sha256) }

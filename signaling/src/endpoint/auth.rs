@@ -9,7 +9,7 @@ use super::{
 use crate::{
     digest::{Claim, Ha1, Verdict},
     flow::Flow,
-    message::{Message, Name, Uri},
+    message::{Message, Name, ResponseBuilder, Uri},
 };
 
 /// The most of a claimed user name that an event repeats, in letters.
@@ -38,7 +38,8 @@ impl Endpoint {
             _ => {
                 if self.challenge(flow, message, false) {
                     let user = claim.user().chars().take(CLAIM_SHOWN).collect();
-                    self.tell(Event::AuthFailed { user, source: flow.remote.ip() });
+                    let proved = flow.transport.is_reliable() || self.challenger.is_ours(self.now, flow.remote.ip(), &claim);
+                    self.tell(Event::AuthFailed { user, source: flow.remote.ip(), proved });
                 }
             }
         }
@@ -53,6 +54,12 @@ impl Endpoint {
         self.proved_account(flow, message).map(Source::Account)
     }
 
+    /// Whether a flow is one of a trunk: by its address, which is all that a trunk proves.
+    #[must_use]
+    pub fn is_of_trunk(&self, flow: &Flow) -> bool {
+        self.trunks.of_flow(flow).is_some()
+    }
+
     /// Whether one more refusal may go to where a request came from. It is paid for here.
     pub(super) fn may_refuse(&mut self, flow: &Flow) -> bool {
         self.trunks.of_flow(flow).is_some() || self.strangers.may_be_refused(self.now, flow.remote.ip())
@@ -62,9 +69,12 @@ impl Endpoint {
     fn challenge(&mut self, flow: Flow, message: &Message, stale: bool) -> bool {
         let challenges = self.challenger.challenges(self.now, flow.remote.ip(), stale);
         let before = self.outputs.len();
-        self.refuse(flow, message, 401, "Unauthorized", |builder| {
-            challenges.into_iter().fold(builder, |builder, challenge| builder.header(Name::WwwAuthenticate, challenge))
-        });
+        let first = challenges.first().cloned();
+        let short = first.map(|first| move |builder: ResponseBuilder| builder.header(Name::WwwAuthenticate, first));
+        let whole = |builder| {
+            challenges.into_iter().fold(builder, |builder: ResponseBuilder, one| builder.header(Name::WwwAuthenticate, one))
+        };
+        self.refuse_shortly(flow, message, (401, "Unauthorized"), whole, short);
         self.outputs.len() > before
     }
 }

@@ -431,6 +431,8 @@ pub enum Event {
         user: String,
         /// From where.
         source: IpAddr,
+        /// Whether it is there for certain: it came by a connection, or answers a challenge of ours to that address.
+        proved: bool,
     },
 }
 

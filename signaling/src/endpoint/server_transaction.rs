@@ -23,6 +23,9 @@ use crate::{
     message::{Fault, Message, Method, Name, ResponseBuilder, Via},
 };
 
+/// A reply that is sent without a transaction is at most so many times as long as its request.
+const MOST_TIMES: usize = 3;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// No reply yet but 100.
@@ -156,15 +159,9 @@ impl Endpoint {
     pub(super) fn transaction_id(&self, incoming: &Incoming<'_>, method: &str) -> u128 {
         let Incoming { flow, message, via, .. } = incoming;
         let class = if method == "ACK" { "INVITE" } else { method };
-        let ip = match flow.remote.ip() {
-            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-            IpAddr::V6(v6) => v6.octets(),
-        };
-        match via.branch().filter(|branch| has_cookie(branch)) {
-            Some(branch) => {
-                let port = via.port.unwrap_or(0).to_be_bytes();
-                self.hasher.key(&[branch.as_bytes(), via.host.as_bytes(), &port, &ip, class.as_bytes()])
-            }
+        let ip = octets(flow.remote.ip());
+        match self.branch_key(flow, via, class) {
+            Some(key) => key,
             None => self.hasher.key(&[
                 message.request_uri().as_bytes(),
                 incoming.from_tag.as_bytes(),
@@ -177,10 +174,24 @@ impl Endpoint {
         }
     }
 
+    /// The same from the topmost Via alone, for senders of RFC 3261.
+    fn branch_key(&self, flow: &Flow, via: &Via<'_>, class: &str) -> Option<u128> {
+        let branch = via.branch().filter(|branch| has_cookie(branch))?;
+        let port = via.port.unwrap_or(0).to_be_bytes();
+        let ip = octets(flow.remote.ip());
+        Some(self.hasher.key(&[branch.as_bytes(), via.host.as_bytes(), &port, &ip, class.as_bytes()]))
+    }
+
+    /// Whether a request with this topmost Via is being handled, or was lately: this one is a repetition.
+    #[must_use]
+    pub fn has_request(&self, flow: &Flow, via: &Via<'_>, method: &str) -> bool {
+        self.branch_key(flow, via, method).is_some_and(|key| self.servers.find(key).is_some())
+    }
+
     /// Where replies to a request go: back by its flow. Over UDP, a sender who does not ask for
     /// `rport` and is where its Via says wants them at the Via's port (RFC 3261 section 18.2.2);
     /// everybody else is behind a NAT, or as good as.
-    fn reply_flow(flow: Flow, via: &Via<'_>) -> Flow {
+    pub(crate) fn reply_flow(flow: Flow, via: &Via<'_>) -> Flow {
         let by_via = flow.transport == Transport::Udp && via.rport().is_none() && via.address() == Some(flow.remote.ip());
         let port = via.port.unwrap_or(5060);
         let remote = if by_via && port != 0 { SocketAddr::new(flow.remote.ip(), port) } else { flow.remote };
@@ -369,6 +380,19 @@ impl Endpoint {
         reason: &str,
         add: impl FnOnce(ResponseBuilder) -> ResponseBuilder,
     ) {
+        self.refuse_shortly(flow, message, (code, reason), add, Some(|builder| builder));
+    }
+
+    /// The same with a shorter reply for who sent so little that the whole one would be more than
+    /// [`MOST_TIMES`] of it; without one, nothing is sent then.
+    pub(super) fn refuse_shortly(
+        &mut self,
+        flow: Flow,
+        message: &Message,
+        (code, reason): (u16, &str),
+        add: impl FnOnce(ResponseBuilder) -> ResponseBuilder,
+        short: Option<impl FnOnce(ResponseBuilder) -> ResponseBuilder>,
+    ) {
         if message.method() == "ACK" || !self.may_refuse(&flow) {
             return;
         }
@@ -376,10 +400,22 @@ impl Endpoint {
         let via = message.header_bytes(Name::Via).unwrap_or_default();
         let call_id = message.header_bytes(Name::CallId).unwrap_or_default();
         let tag = Token::new(self.hasher.short_key(&[via, call_id]));
-        let builder = ResponseBuilder::from_request(message, code, reason, flow.remote, Some(tag.as_str()));
-        if let Some(bytes) = self.finish_reply(add(builder), None) {
+        let begun = || ResponseBuilder::from_request(message, code, reason, flow.remote, Some(tag.as_str()));
+        // Whoever forges an address must not have us send more to it than they did themselves.
+        let most = if flow.transport.is_reliable() { usize::MAX } else { message.bytes().len().saturating_mul(MOST_TIMES) };
+        let fits = |bytes: &Bytes| bytes.len() <= most;
+        let bytes = self.finish_reply(add(begun()), None).filter(fits);
+        let bytes = bytes.or_else(|| short?(begun()).build().ok().filter(fits));
+        if let Some(bytes) = bytes {
             let to = message.via().map_or(flow, |via| Self::reply_flow(flow, &via));
             self.send(Destination::Flow(to), bytes);
         }
+    }
+}
+
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
     }
 }

@@ -186,6 +186,12 @@ impl Streams {
         }
     }
 
+    /// Closes a connection; `Closed` tells of it.
+    pub fn close(&mut self, connection: ConnectionId) {
+        // Dropping our end of the queue ends both tasks.
+        self.forget(connection);
+    }
+
     /// Sends on an open connection.
     ///
     /// # Errors

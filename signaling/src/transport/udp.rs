@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     task::{Context, Poll},
 };
 
@@ -24,7 +24,13 @@ pub struct UdpTransport {
     socket: UdpSocket,
     local: SocketAddr,
     buffer: Box<[u8]>,
+    /// What was sent to ourselves, as long as it has not come back.
+    probe: Option<[u8; PROBE_BYTES]>,
 }
+
+/// A datagram to ourselves: no message and no keep-alive begins so.
+const PROBE: &[u8; 8] = b"\0waited\0";
+const PROBE_BYTES: usize = 16;
 
 impl UdpTransport {
     /// Binds the address; IPv6 sockets take IPv6 only, so that both families can share a port.
@@ -51,7 +57,12 @@ impl UdpTransport {
         let _smaller = wide.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
         let _smaller = wide.set_send_buffer_size(RECEIVE_BUFFER_BYTES);
         let local = socket.local_addr()?;
-        Ok(Self { socket: UdpSocket::from_std(socket)?, local, buffer: vec![0; MAX_MESSAGE_BYTES + 1].into_boxed_slice() })
+        Ok(Self {
+            socket: UdpSocket::from_std(socket)?,
+            local,
+            buffer: vec![0; MAX_MESSAGE_BYTES + 1].into_boxed_slice(),
+            probe: None,
+        })
     }
 
     /// The bound address.
@@ -72,6 +83,7 @@ impl UdpTransport {
         for _ in 0..MOST_SKIPPED {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((0, _)) => {}
+                Ok((PROBE_BYTES, _)) if self.probe.is_some_and(|probe| self.buffer[..PROBE_BYTES] == probe) => self.probe = None,
                 // Keep-alives are answered here and concern nobody else.
                 Ok((length, from)) if stun::is_stun(&self.buffer[..length]) => {
                     if let Some(answer) = stun::answer(&self.buffer[..length], from) {
@@ -85,6 +97,30 @@ impl UdpTransport {
             }
         }
         None
+    }
+
+    /// Sends a datagram to ourselves, through the same queue as everybody's: when it is back ([`is_probed`](Self::is_probed)),
+    /// so long did the others wait. `secret` keeps others from forging it.
+    ///
+    /// # Errors
+    /// We cannot reach ourselves.
+    pub fn probe(&mut self, secret: u64) -> io::Result<()> {
+        let mut probe = [0; PROBE_BYTES];
+        probe[..8].copy_from_slice(PROBE);
+        probe[8..].copy_from_slice(&secret.to_be_bytes());
+        let mut to = self.local;
+        if to.ip().is_unspecified() {
+            to.set_ip(if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        self.try_send(&probe, to)?;
+        self.probe = Some(probe);
+        Ok(())
+    }
+
+    /// Whether the last probe is back.
+    #[must_use]
+    pub const fn is_probed(&self) -> bool {
+        self.probe.is_none()
     }
 
     /// Sends a datagram. When the system's buffer is full it is dropped: UDP's own way, and the

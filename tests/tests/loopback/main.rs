@@ -1,5 +1,6 @@
 //! The built program on real sockets, with phones and carriers that others wrote.
 
+mod abuse;
 mod baresip;
 mod browsers;
 mod capture;

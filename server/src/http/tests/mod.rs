@@ -146,6 +146,8 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             }
             ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),
+            ControlRequest::Bans(reply) => drop(reply.send(vec![ban()])),
+            ControlRequest::LiftBan { address, reply } => drop(reply.send(address == ban().source)),
             ControlRequest::Plan(reply) => drop(reply.send(plan_view())),
             ControlRequest::Reload { by, reply } => {
                 let bad = PlanProblem {
@@ -165,6 +167,11 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             ControlRequest::PeopleChanged => asked.send("people".into()).await.unwrap(),
         }
     }
+}
+
+fn ban() -> crate::store::Ban {
+    let source = "192.0.2.7".parse().unwrap();
+    crate::store::Ban { source, offence: "passwords".into(), times: 2, at: at(0), until: at(240_000) }
 }
 
 fn explanation(item: ItemId) -> Option<Explanation> {

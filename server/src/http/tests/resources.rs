@@ -84,6 +84,20 @@ async fn an_agents_state_is_changed_and_the_audit_knows_by_whom() {
 }
 
 #[tokio::test]
+async fn bans_are_shown_and_lifted_by_an_address() {
+    let fixture = Fixture::start().await;
+    let bans = fixture.get(&fixture.read, "/api/v1/bans").await.good();
+    assert_eq!(
+        (&bans[0]["source"], &bans[0]["offence"], &bans[0]["times"]),
+        (&json!("192.0.2.7"), &json!("passwords"), &json!(2))
+    );
+    let lift = |path: &'static str| fixture.send(request(Method::DELETE, path, Some(&fixture.operate), None));
+    lift("/api/v1/bans/192.0.2.7").await.good();
+    lift("/api/v1/bans/192.0.2.8").await.problem(404);
+    lift("/api/v1/bans/office").await.problem(400);
+}
+
+#[tokio::test]
 async fn cdrs_come_in_pages_by_cursor() {
     let fixture = Fixture::start().await;
     let records: Vec<Record> = (10..15).map(cdr).collect();

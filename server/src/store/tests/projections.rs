@@ -12,7 +12,7 @@ use tandem_switch::{
 
 use super::{at, cdr, changed, ended, offered, queued, started, waiting};
 use crate::store::{
-    Binding, CallRecord, CdrFilter, Generation, PlanFile, Record, RecordingStarted, RecordingState, testing::both,
+    Ban, Binding, CallRecord, CdrFilter, Generation, PlanFile, Record, RecordingStarted, RecordingState, testing::both,
 };
 
 #[tokio::test]
@@ -191,5 +191,30 @@ async fn recordings_bindings_and_plans_read_back() {
         let contact = "sip:1001@127.0.0.1:5062".to_owned();
         store.commit(&[Record::BindingRemoved { extension: "1001".into(), contact, at: at(1) }]).await.unwrap();
         assert!(store.bindings(at(0)).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn bans_are_there_after_a_restart_until_they_end_or_are_lifted() {
+    for db in both().await {
+        let store = db.open().await;
+        let ban = |source: &str, times, until| Ban {
+            source: source.parse().unwrap(),
+            offence: "scan".to_owned(),
+            times,
+            at: at(0),
+            until: at(until),
+        };
+        let records = [ban("192.0.2.1", 1, 60), ban("192.0.2.1", 2, 240), ban("2001:db8::", 1, 60), ban("192.0.2.3", 1, 900)];
+        store.commit(&records.map(Record::Banned)).await.unwrap();
+        let kept = |now| {
+            let store = store.clone();
+            async move { store.bans(at(now)).await.unwrap() }
+        };
+        assert_eq!(kept(10).await.len(), 3);
+        assert_eq!(kept(100).await, [ban("192.0.2.1", 2, 240), ban("192.0.2.3", 1, 900)]);
+        let source = "192.0.2.1".parse().unwrap();
+        store.commit(&[Record::BanLifted { source, at: at(110) }]).await.unwrap();
+        assert_eq!(kept(120).await, [ban("192.0.2.3", 1, 900)]);
     }
 }

@@ -25,7 +25,10 @@ impl SipEdge {
         };
         let trunk: Option<TrunkName> = match &invited.source {
             Source::Trunk(name) => Some(name.as_ref().into()),
-            Source::Account(_) => None,
+            Source::Account(account) => {
+                self.proved(&flow, account);
+                None
+            }
         };
         let codecs = self.settings.codecs_of(trunk.as_ref());
         let mut leg = match SipLeg::incoming(invite, flow.remote.ip(), invited.sdp.as_deref(), codecs) {

@@ -7,17 +7,20 @@ mod arriving;
 mod capture;
 mod causes;
 pub mod finder;
+mod gate;
 mod guard;
 mod identity;
 mod keep;
 mod leg;
 mod network;
 mod outgoing;
+mod probe;
 mod registrations;
 mod seen;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod toll;
 mod transfers;
 mod watched;
 mod web;
@@ -30,8 +33,8 @@ use std::{
 
 use bytes::Bytes;
 use tandem_signaling::{
+    admission::Gate,
     endpoint::{self, Command, Endpoint, Event, Input, InviteId, Output, PartyIdentity},
-    flow::Flow,
     sdp::SessionDescription,
 };
 use tandem_switch::{
@@ -52,6 +55,7 @@ pub use keep::{Back, KeptSip};
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
 pub use settings::{Settings, wanted};
+pub use tandem_signaling::admission::Load;
 pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
 pub use web::PATH as WEB_PATH;
 
@@ -171,6 +175,8 @@ pub struct InviteRef(InviteId);
 /// The edge.
 pub struct SipEdge {
     endpoint: Endpoint,
+    gate: Gate,
+    toll: toll::Toll,
     settings: Settings,
     now: Now,
     /// What the endpoint is to be told next.
@@ -195,8 +201,11 @@ impl SipEdge {
     /// An edge whose endpoint was set up with `settings`.
     #[must_use]
     pub fn new(now: Now, settings: Settings, seed: [u8; 32], capture: Capture, judge: Judge) -> Self {
+        let gate = gate::gate(seed);
         Self {
             endpoint: Endpoint::new(settings.endpoint(), seed),
+            gate,
+            toll: toll::Toll::new(),
             settings,
             now,
             inputs: VecDeque::new(),
@@ -241,10 +250,9 @@ impl SipEdge {
         self.inputs.push_back(input);
     }
 
-    /// A message came in.
-    fn received(&mut self, flow: Flow, bytes: Bytes) {
-        self.capture.note((flow.remote, flow.local), (flow.transport, false), self.now.at, &bytes);
-        self.give(Input::Received { flow, bytes });
+    /// The moment of what is being done.
+    fn now(&self) -> std::time::Instant {
+        self.now.instant
     }
 
     fn command(&mut self, command: Command) {
@@ -409,6 +417,7 @@ impl SipEdge {
     /// Ends a leg, whatever it is doing.
     pub fn end(&mut self, at: LegRef, cause: Cause) {
         let Some(leg) = self.legs.remove(&at) else { return };
+        self.toll_ended(at);
         self.invites.remove(&leg.invite);
         self.forget_transfer(at);
         let (code, reason) = causes::to_code(cause);
@@ -429,6 +438,8 @@ impl SipEdge {
     /// Takes a new plan's trunks into service.
     pub fn set_service(&mut self, service: &Service) {
         let trunks = self.settings.take_trunks(service);
+        self.set_gate(&service.plan);
+        self.set_toll(&service.plan);
         self.capture.set(service.capture);
         self.identity.set(Arc::clone(&service.identities));
         self.command(Command::SetTrunks(trunks));
@@ -477,6 +488,7 @@ impl SipEdge {
     fn forget(&mut self, invite: InviteId) -> Option<LegRef> {
         let at = self.invites.remove(&invite)?;
         self.legs.remove(&at);
+        self.toll_ended(at);
         self.forget_transfer(at);
         Some(at)
     }
@@ -520,6 +532,7 @@ impl SipEdge {
             None => leg.is_negotiated(),
         };
         if fits {
+            self.toll_answered(at);
             self.events.push_back(SipEvent::Answered(at));
         } else {
             self.end(at, Cause::Incompatible);

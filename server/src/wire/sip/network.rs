@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
     task::Poll,
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -19,11 +20,14 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::SipEdge;
+use super::{SipEdge, probe::Probe};
 use crate::metrics::METRICS;
 
 /// Events of connections that may wait; a connection whose message finds no room is not read meanwhile.
 const STREAM_EVENTS: usize = 4_096;
+
+/// When so many events wait that a connection may have to, they count as late by so many ms.
+const STREAM_LATE_MS: usize = 400;
 
 /// Bound sockets, before they belong to a loop.
 #[derive(Debug, Default)]
@@ -58,6 +62,8 @@ pub struct Network {
     from: Option<IpAddr>,
     /// Counts what was taken, so that each source has its turn.
     turn: usize,
+    /// For each UDP socket, how long datagrams wait in it.
+    probes: Vec<Probe>,
 }
 
 impl Sockets {
@@ -102,8 +108,9 @@ impl Network {
         for listener in sockets.tls {
             streams.listen(listener, Some(tls.server.clone()))?;
         }
-        let udp = sockets.udp.into_iter().map(UdpTransport::new).collect::<Result<_, _>>()?;
-        Ok(Self { udp, streams, events, ready: None, connecting: HashMap::new(), from, turn: 0 })
+        let udp: Vec<_> = sockets.udp.into_iter().map(UdpTransport::new).collect::<Result<_, _>>()?;
+        let probes = udp.iter().map(|_: &UdpTransport| Probe::default()).collect();
+        Ok(Self { udp, streams, events, ready: None, connecting: HashMap::new(), from, turn: 0, probes })
     }
 
     /// The route on the HTTP port by which WebSockets come in.
@@ -144,10 +151,13 @@ impl Network {
         let sockets = self.udp.len();
         for index in 0..sockets {
             let socket = &mut self.udp[(self.turn / 2 + index) % sockets];
-            if let Some((bytes, from)) = socket.try_receive() {
+            let received = socket.try_receive();
+            self.probes[(self.turn / 2 + index) % sockets].note(socket, sip.now());
+            if let Some((bytes, from)) = received {
                 METRICS.sip_received.inc("udp");
                 let flow = Flow::udp(socket.local(), from);
-                sip.received(flow, bytes);
+                let answer = sip.received(flow, bytes);
+                self.settle_with(answer);
                 return true;
             }
         }
@@ -160,7 +170,8 @@ impl Network {
         match event {
             StreamEvent::Message { flow, bytes } => {
                 METRICS.sip_received.inc(flow.transport.word());
-                sip.received(flow, bytes);
+                let answer = sip.received(flow, bytes);
+                self.settle_with(answer);
             }
             StreamEvent::Opened { flow, .. } => {
                 if let Some(connection) = flow.connection {
@@ -213,6 +224,17 @@ impl Network {
                 ((udp.unwrap_or_else(|| (self.from.unwrap_or(unknown), 0).into()), to), transport)
             }
         }
+    }
+
+    pub(super) fn close(&mut self, connection: ConnectionId) {
+        self.streams.close(connection);
+    }
+
+    /// How long messages wait at present, in ms, as far as is known; and another measurement is begun.
+    pub fn waited_ms(&mut self, now: Instant) -> u32 {
+        let waiting = self.events.len() * STREAM_LATE_MS / STREAM_EVENTS;
+        let datagrams = self.udp.iter_mut().zip(&mut self.probes).map(|(socket, probe)| probe.look(socket, now)).max();
+        datagrams.unwrap_or(0).max(u32::try_from(waiting).unwrap_or(u32::MAX))
     }
 
     /// Open connections.

@@ -24,6 +24,7 @@ pub(super) struct Way {
     trunk: TrunkName,
     number: PartyNumber,
     shown: Shown,
+    abroad: bool,
 }
 
 /// The trunks that a leg has not tried yet, and for whom it calls.
@@ -75,7 +76,11 @@ impl SipEdge {
     }
 
     fn try_next(&mut self, at: LegRef, mut ways: Ways, media: &mut MediaEdge) -> Result<(), Cause> {
-        let Way { trunk, number, shown } = ways.left.pop_front().ok_or(Cause::Congestion)?;
+        let mut next = ways.left.pop_front().ok_or(Cause::Congestion)?;
+        while !self.may_call(at, &next.trunk, next.abroad) {
+            next = ways.left.pop_front().ok_or(Cause::Forbidden)?;
+        }
+        let Way { trunk, number, shown, .. } = next;
         let (name, user): (Arc<str>, _) = (trunk.as_str().into(), number.as_str().to_owned());
         let target = if ways.left.is_empty() {
             endpoint::Target::Trunk { name, user }
@@ -105,7 +110,11 @@ impl SipEdge {
         let from_user = if from_user.as_str().is_empty() { WITHHELD } else { from_user.as_str() }.to_owned();
         let codecs = self.settings.codecs_of(Some(&trunk));
         let wish = Wish { target, from_user, from_display, party, headers, codecs, ways: Some(ways) };
-        self.call(at, wish, caller, media)
+        let called = self.call(at, wish, caller, media);
+        if called.is_err() {
+            self.toll_ended(at);
+        }
+        called
     }
 
     /// Sends an invitation as a new leg, or as the next try of one.
@@ -145,6 +154,7 @@ impl SipEdge {
             }
         }
         self.invites.remove(&invite);
+        self.toll_ended(at);
         self.legs.remove(&at);
         self.forget_transfer(at);
         self.events.push_back(SipEvent::Failed { at, cause, code });
@@ -173,7 +183,10 @@ fn ways(
     for trunk in trunks {
         let Some(known) = plan.trunks.get(&trunk) else { continue };
         match known.rules.outgoing(number, caller_id) {
-            Ok(outgoing) => left.push_back(Way { trunk, number: outgoing.number, shown: outgoing.shown }),
+            Ok(outgoing) => {
+                let abroad = known.rules.is_abroad(number);
+                left.push_back(Way { trunk, number: outgoing.number, shown: outgoing.shown, abroad });
+            }
             Err(why) => refusal = Some(why),
         }
     }

@@ -35,8 +35,10 @@ impl SipEdge {
             if left.is_zero() {
                 continue;
             }
+            let account: Arc<str> = kept.extension.as_str().into();
+            self.gate.know(self.now.instant, &Flow::udp(local, remote), &account, self.now.instant + left);
             self.command(Command::RestoreBinding(Binding {
-                account: kept.extension.as_str().into(),
+                account,
                 contact: kept.contact.as_str().into(),
                 q: 1_000,
                 expires_at: self.now.instant + left,
@@ -71,9 +73,10 @@ impl SipEdge {
             }
             Event::TrunkUp { name } => tracing::info!(trunk = %name, "a trunk answers"),
             Event::TrunkDown { name, code } => tracing::warn!(trunk = %name, code, "a trunk does not answer"),
-            Event::AuthFailed { source, .. } => {
+            Event::AuthFailed { source, proved, .. } => {
                 METRICS.sip_auth_failed.inc();
                 tracing::warn!(%source, "wrong credentials");
+                self.gate.wrong_password(self.now.instant, source, proved);
             }
             _ => {}
         }
@@ -89,6 +92,7 @@ impl SipEdge {
     }
 
     fn keep(&mut self, binding: &Binding, refreshed: bool) {
+        self.gate.know(self.now.instant, &binding.flow, &binding.account, binding.expires_at);
         let left = binding.expires_at.saturating_duration_since(self.now.instant);
         let kept = store::Binding {
             extension: Extension::from(&*binding.account),

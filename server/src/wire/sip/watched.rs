@@ -29,6 +29,7 @@ impl SipEdge {
 
     /// Shows whether an agent can be had.
     pub fn show_agent(&mut self, agent: &AgentName, state: &AgentState) {
+        self.gate.set_on_duty(agent.as_str(), *state != AgentState::Offline);
         let state = ResourceState::Presence(presence(state));
         self.command(Command::Publish { user: agent.as_str().into(), state });
     }

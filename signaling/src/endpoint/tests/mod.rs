@@ -1,5 +1,6 @@
 //! The endpoint in simulated time.
 
+mod abuse;
 mod calls;
 mod carrier_registrations;
 mod carriers;

@@ -1,0 +1,398 @@
+//! Toll fraud: how much may be called outside, by whom and through which trunk.
+//!
+//! Whoever steals a password calls numbers that earn him money, many at once, at night and for long. So each extension
+//! and each trunk has caps: calls at once, calls an hour and a day, minutes abroad a day. A call over a cap is not
+//! made, and one abroad that reaches the cap of its minutes is ended; the first time in an hour that a cap is reached,
+//! an alarm says so. Hours and days are those of UTC. What was spent is not kept over a restart.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    hash::Hash,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    name::{Extension, TrunkName},
+    time::Timestamp,
+};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Bounds of one extension or trunk; `None` for no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Calls at once.
+    pub calls: Option<u32>,
+    /// Calls begun in an hour.
+    pub per_hour: Option<u32>,
+    /// Calls begun in a day.
+    pub per_day: Option<u32>,
+    /// Minutes of conversation with other countries in a day.
+    pub abroad_minutes: Option<u32>,
+}
+
+/// All bounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TollRules {
+    /// Of every extension.
+    pub extension: Caps,
+    /// Of trunks.
+    pub trunks: BTreeMap<TrunkName, Caps>,
+}
+
+/// Who spends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spender {
+    /// An extension, by whomever it is used.
+    Extension(Extension),
+    /// A trunk, whoever calls through it.
+    Trunk(TrunkName),
+}
+
+/// Which bound was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cap {
+    /// Calls at once.
+    Calls,
+    /// Calls in an hour.
+    PerHour,
+    /// Calls in a day.
+    PerDay,
+    /// Minutes abroad.
+    AbroadMinutes,
+}
+
+impl Cap {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::PerHour => "per-hour",
+            Self::PerDay => "per-day",
+            Self::AbroadMinutes => "abroad-minutes",
+        }
+    }
+}
+
+/// Somebody reached a bound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TollAlarm {
+    /// Who.
+    pub who: Spender,
+    /// Which bound.
+    pub cap: Cap,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What somebody has spent.
+#[derive(Debug, Default)]
+struct Spent {
+    up: u32,
+    hour: i64,
+    in_hour: u32,
+    day: i64,
+    in_day: u32,
+    abroad_ms: u64,
+    /// When each bound was last told of, as an hour.
+    alarmed: BTreeMap<Cap, i64>,
+}
+
+impl Spent {
+    fn roll(&mut self, now: Timestamp) {
+        let (hour, day) = (now.as_ms().div_euclid(HOUR_MS), now.as_ms().div_euclid(DAY_MS));
+        if hour != self.hour {
+            (self.hour, self.in_hour) = (hour, 0);
+        }
+        if day != self.day {
+            (self.day, self.in_day, self.abroad_ms) = (day, 0, 0);
+        }
+    }
+
+    fn over(&self, caps: &Caps, abroad_ms: Option<u64>) -> Option<Cap> {
+        let reached = |value: u32, cap: Option<u32>| cap.is_some_and(|cap| value >= cap);
+        let abroad = |ms: u64| caps.abroad_minutes.is_some_and(|minutes| ms >= u64::from(minutes) * 60_000);
+        [
+            (reached(self.up, caps.calls), Cap::Calls),
+            (reached(self.in_hour, caps.per_hour), Cap::PerHour),
+            (reached(self.in_day, caps.per_day), Cap::PerDay),
+            (abroad_ms.is_some_and(abroad), Cap::AbroadMinutes),
+        ]
+        .into_iter()
+        .find_map(|(over, cap)| over.then_some(cap))
+    }
+}
+
+/// A call that is made.
+#[derive(Debug)]
+struct Running {
+    spenders: Vec<Spender>,
+    abroad: bool,
+    /// What is counted already; nothing before the answer.
+    counted_at: Option<Timestamp>,
+}
+
+/// The guard. `K` names a call that is made.
+#[derive(Debug)]
+pub struct TollGuard<K> {
+    rules: TollRules,
+    spent: HashMap<Spender, Spent>,
+    running: HashMap<K, Running>,
+    alarms: VecDeque<TollAlarm>,
+}
+
+impl<K: Clone + Eq + Hash + Ord> TollGuard<K> {
+    /// Nothing is spent.
+    #[must_use]
+    pub fn new(rules: TollRules) -> Self {
+        Self { rules, spent: HashMap::new(), running: HashMap::new(), alarms: VecDeque::new() }
+    }
+
+    /// Takes new bounds; what was spent stays.
+    pub fn set(&mut self, rules: TollRules) {
+        self.rules = rules;
+    }
+
+    /// The next alarm.
+    pub fn poll(&mut self) -> Option<TollAlarm> {
+        self.alarms.pop_front()
+    }
+
+    /// A call is made through a trunk, for an extension if it is one of ours.
+    ///
+    /// # Errors
+    /// A bound is reached: it may not be made.
+    pub fn begin(
+        &mut self,
+        now: Timestamp,
+        call: K,
+        (extension, trunk): (Option<&Extension>, &TrunkName),
+        abroad: bool,
+    ) -> Result<(), Cap> {
+        self.end(now, &call);
+        self.count(now);
+        let spenders: Vec<Spender> =
+            extension.cloned().map(Spender::Extension).into_iter().chain([Spender::Trunk(trunk.clone())]).collect();
+        for who in &spenders {
+            if let Some(cap) = self.over(now, who, abroad) {
+                self.alarm(now, who, cap);
+                return Err(cap);
+            }
+        }
+        for who in &spenders {
+            let spent = self.spent.entry(who.clone()).or_default();
+            spent.up += 1;
+            spent.in_hour += 1;
+            spent.in_day += 1;
+        }
+        self.running.insert(call, Running { spenders, abroad, counted_at: None });
+        Ok(())
+    }
+
+    /// It is answered: its minutes count from now on.
+    pub fn answered(&mut self, now: Timestamp, call: &K) {
+        if let Some(running) = self.running.get_mut(call) {
+            running.counted_at.get_or_insert(now);
+        }
+    }
+
+    /// It is over. One that is not known means nothing.
+    pub fn end(&mut self, now: Timestamp, call: &K) {
+        if !self.running.contains_key(call) {
+            return;
+        }
+        self.count(now);
+        for who in self.running.remove(call).map(|running| running.spenders).unwrap_or_default() {
+            if let Some(spent) = self.spent.get_mut(&who) {
+                spent.up = spent.up.saturating_sub(1);
+            }
+        }
+    }
+
+    /// For whom a call is made.
+    #[must_use]
+    pub fn extension_of(&self, call: &K) -> Option<&Extension> {
+        self.running.get(call)?.spenders.iter().find_map(|who| match who {
+            Spender::Extension(extension) => Some(extension),
+            Spender::Trunk(_) => None,
+        })
+    }
+
+    /// Calls abroad that have used up their minutes: they are to be ended. To be asked now and then.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<K> {
+        self.count(now);
+        let today = now.as_ms().div_euclid(DAY_MS);
+        self.spent.retain(|_, spent| spent.up > 0 || spent.day == today);
+        let abroad = self.running.iter().filter(|(_, running)| running.abroad);
+        let over: Vec<(K, Spender)> = abroad
+            .filter_map(|(call, running)| {
+                let over = running.spenders.iter().find(|who| self.abroad_is_over(who));
+                over.map(|who| (call.clone(), who.clone()))
+            })
+            .collect();
+        for (_, who) in &over {
+            self.alarm(now, who, Cap::AbroadMinutes);
+        }
+        let mut calls: Vec<K> = over.into_iter().map(|(call, _)| call).collect();
+        calls.sort_unstable();
+        calls
+    }
+
+    fn caps(&self, who: &Spender) -> Caps {
+        match who {
+            Spender::Extension(_) => self.rules.extension,
+            Spender::Trunk(trunk) => self.rules.trunks.get(trunk).copied().unwrap_or_default(),
+        }
+    }
+
+    fn over(&mut self, now: Timestamp, who: &Spender, abroad: bool) -> Option<Cap> {
+        let caps = self.caps(who);
+        let spent = self.spent.entry(who.clone()).or_default();
+        spent.roll(now);
+        let minutes = abroad.then_some(spent.abroad_ms);
+        spent.over(&caps, minutes)
+    }
+
+    fn abroad_is_over(&self, who: &Spender) -> bool {
+        let spent = self.spent.get(who).map_or(0, |spent| spent.abroad_ms);
+        self.caps(who).abroad_minutes.is_some_and(|minutes| spent >= u64::from(minutes) * 60_000)
+    }
+
+    /// Counts the minutes of calls abroad up to now.
+    fn count(&mut self, now: Timestamp) {
+        let Self { spent, running, .. } = self;
+        for running in running.values_mut().filter(|running| running.abroad) {
+            let Some(since) = running.counted_at else { continue };
+            running.counted_at = Some(now);
+            for who in &running.spenders {
+                let spent = spent.entry(who.clone()).or_default();
+                spent.roll(now);
+                spent.abroad_ms += now.ms_since(since);
+            }
+        }
+    }
+
+    /// Tells of a bound once an hour.
+    fn alarm(&mut self, now: Timestamp, who: &Spender, cap: Cap) {
+        let hour = now.as_ms().div_euclid(HOUR_MS);
+        let spent = self.spent.entry(who.clone()).or_default();
+        if spent.alarmed.insert(cap, hour) != Some(hour) {
+            self.alarms.push_back(TollAlarm { who: who.clone(), cap, at: now });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+
+    struct Desk {
+        guard: TollGuard<u32>,
+        /// In ms.
+        now: i64,
+    }
+
+    impl Desk {
+        fn new(extension: Caps, trunk: Caps) -> Self {
+            let trunks = [(TrunkName::from("carrier"), trunk)].into();
+            Self { guard: TollGuard::new(TollRules { extension, trunks }), now: 1_790_000_000_000 / DAY_MS * DAY_MS }
+        }
+
+        fn at(&self) -> Timestamp {
+            Timestamp::from_ms(self.now)
+        }
+
+        fn call(&mut self, call: u32, extension: &str, abroad: bool) -> Result<(), Cap> {
+            let extension = Extension::from(extension);
+            self.guard.begin(self.at(), call, (Some(&extension), &"carrier".into()), abroad)
+        }
+
+        fn end(&mut self, call: u32) {
+            self.guard.end(self.at(), &call);
+        }
+
+        fn alarms(&mut self) -> Vec<(Spender, Cap)> {
+            std::iter::from_fn(|| self.guard.poll()).map(|alarm| (alarm.who, alarm.cap)).collect()
+        }
+    }
+
+    fn thief() -> Spender {
+        Spender::Extension("1001".into())
+    }
+
+    #[test]
+    fn calls_at_once_are_bounded_and_places_come_back() {
+        let mut desk = Desk::new(Caps { calls: Some(2), ..Caps::default() }, Caps { calls: Some(3), ..Caps::default() });
+        assert_eq!((desk.call(1, "1001", false), desk.call(2, "1001", false)), (Ok(()), Ok(())));
+        for call in 10..40 {
+            assert_eq!(desk.call(call, "1001", false), Err(Cap::Calls));
+        }
+        assert_eq!(desk.alarms(), [(thief(), Cap::Calls)], "told once");
+        assert_eq!((desk.call(3, "1002", false), desk.call(4, "1003", false)), (Ok(()), Err(Cap::Calls)), "the trunk's own");
+        assert_eq!(desk.alarms(), [(Spender::Trunk("carrier".into()), Cap::Calls)]);
+        desk.end(1);
+        desk.end(1);
+        assert_eq!(desk.call(5, "1001", false), Ok(()));
+        // The next try of the same call, through another trunk, is one call.
+        assert_eq!(desk.call(5, "1001", false), Ok(()));
+    }
+
+    #[test]
+    fn hours_and_days_are_bounded_and_begin_anew() {
+        let mut desk = Desk::new(Caps { per_hour: Some(3), per_day: Some(5), ..Caps::default() }, Caps::default());
+        let calls = |desk: &mut Desk| {
+            let made = (0..10).map(|call| (desk.call(call, "1001", false), desk.end(call)).0).collect::<Vec<_>>();
+            (made.iter().filter(|made| made.is_ok()).count(), made[9])
+        };
+        assert_eq!(calls(&mut desk), (3, Err(Cap::PerHour)));
+        desk.now += HOUR_MS;
+        assert_eq!(calls(&mut desk), (2, Err(Cap::PerDay)));
+        assert_eq!(desk.alarms(), [(thief(), Cap::PerHour), (thief(), Cap::PerDay)]);
+        desk.now += DAY_MS;
+        assert_eq!(calls(&mut desk), (3, Err(Cap::PerHour)));
+    }
+
+    #[test]
+    fn minutes_abroad_are_bounded_also_for_calls_that_are_up() {
+        let mut desk = Desk::new(Caps { abroad_minutes: Some(30), ..Caps::default() }, Caps::default());
+        assert_eq!(
+            (desk.call(1, "1001", true), desk.call(2, "1001", true), desk.call(3, "1001", false)),
+            (Ok(()), Ok(()), Ok(()))
+        );
+        desk.now += 10 * MINUTE;
+        for call in [1, 2, 3] {
+            desk.guard.answered(desk.at(), &call);
+        }
+        desk.now += 14 * MINUTE;
+        assert_eq!(desk.guard.tick(desk.at()), Vec::<u32>::new(), "ringing costs nothing");
+        desk.now += MINUTE;
+        assert_eq!(desk.guard.tick(desk.at()), [1, 2], "two of 15 minutes; the one at home goes on");
+        desk.end(1);
+        desk.end(2);
+        assert_eq!((desk.call(4, "1001", true), desk.call(5, "1001", false)), (Err(Cap::AbroadMinutes), Ok(())));
+        assert_eq!((desk.call(6, "1002", true), desk.alarms()), (Ok(()), vec![(thief(), Cap::AbroadMinutes)]));
+        desk.now += DAY_MS;
+        assert_eq!(desk.call(7, "1001", true), Ok(()));
+    }
+
+    #[test]
+    fn what_is_over_leaves_nothing() {
+        let mut desk = Desk::new(Caps::default(), Caps::default());
+        for call in 0..1_000 {
+            desk.call(call, &format!("{call}"), call % 2 == 0).unwrap();
+        }
+        for call in 0..1_000 {
+            desk.end(call);
+        }
+        desk.now += DAY_MS;
+        desk.guard.tick(desk.at());
+        assert!(desk.guard.running.is_empty() && desk.guard.spent.is_empty());
+    }
+}
