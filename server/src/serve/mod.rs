@@ -22,7 +22,10 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tandem_dialplan::Listen;
-use tandem_media::{contract::EngineConfig, engine::Engine};
+use tandem_media::{
+    contract::{EngineConfig, Event},
+    engine::Engine,
+};
 use tandem_switch::{floor::Restored, id::IdSource, time::Timestamp};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -224,13 +227,10 @@ impl Start {
     async fn run(self) -> Result<(), ServeError> {
         let Self { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, warnings, files, options } = self;
         let now = clock::now();
-        let (engine, media_events) =
-            Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
+        let (engine, media_events) = start_engine(&options, &listen, now)?;
         let media = engine.ended();
-        let inherited = inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), engine).await?;
-        let Inherited { people, restored, sip, verdicts, audio, ids, survivors } = inherited;
-        METRICS.items_waiting.set(restored.waiting.len() as u64);
-
+        let Inherited { people, restored, sip, verdicts, audio, ids, survivors } =
+            inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), engine).await?;
         let (writer, writing) = Writer::start(store.clone());
         let taken = Generation { generation: service.generation, by: "start".to_owned(), files, at: now.at };
         let _full_is_impossible = writer.try_write(Record::PlanLoaded(taken.clone()));
@@ -277,8 +277,7 @@ impl Start {
             },
         };
         let (line_loop, web) = line.spawn()?;
-        // A loop that ended by a fault is seen by whoever watches it.
-        let _ended = taken_up.await;
+        let _ended_by_a_fault = taken_up.await;
         ready.sip_bound.store(true, Ordering::Relaxed);
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
@@ -354,6 +353,7 @@ async fn inherit(
     let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
     let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
     restored.going_on = going_on;
+    METRICS.items_waiting.set(restored.waiting.len() as u64);
     Ok(Inherited { people, restored, sip, verdicts, audio, ids, survivors })
 }
 
@@ -433,6 +433,10 @@ impl LineStart {
         })?;
         Ok((ended, web))
     }
+}
+
+fn start_engine(options: &Options, listen: &Listen, now: clock::Now) -> Result<(Engine, mpsc::Receiver<Event>), ServeError> {
+    Engine::start(engine_config(options, listen, now)?).map_err(|error| ServeError::Media(chain(&error)))
 }
 
 fn engine_config(options: &Options, listen: &Listen, now: clock::Now) -> Result<EngineConfig, ServeError> {
