@@ -101,10 +101,10 @@ impl Call {
     }
 
     /// After a restart whoever rang is rung again.
-    pub(super) fn dial_again(&mut self, now: Timestamp, mut dialling: Box<Dialling>) -> Doing {
+    pub(super) fn dial_again(&mut self, now: Timestamp, mut dialling: Dialling) -> Doing {
         let rang = std::mem::take(&mut dialling.ringing);
         dialling.next = rang.iter().map(|(_, target)| *target).min().unwrap_or(dialling.next);
-        self.ring_next(now, *dialling)
+        self.ring_next(now, dialling)
     }
 
     pub(super) fn dialling(&mut self, at: &mut Moment<'_>, mut dialling: Box<Dialling>, input: &Input) -> Doing {

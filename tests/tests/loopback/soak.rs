@@ -30,8 +30,8 @@ const HIGH: f64 = 1_400.0;
 /// What the kills have cost so far.
 #[derive(Debug, Default)]
 struct Toll {
-    up: usize,
-    lost: usize,
+    up: f64,
+    lost: f64,
     places: usize,
 }
 
@@ -54,8 +54,8 @@ fn killed_again_and_again_calls_go_on_and_nobody_loses_a_place() {
         println!("kill {kill}: {toll:?}");
     }
     let Toll { up, lost, .. } = toll;
-    println!("{kills} kills: {up} calls were up, {lost} could not go on ({:.2} %)", 100.0 * lost as f64 / up as f64);
-    assert!(lost * 100 <= up, "more than one call of a hundred is lost: {toll:?}");
+    println!("{kills} kills: {up} calls were up, {lost} could not go on ({:.2} %)", 100.0 * lost / up);
+    assert!(lost * 100.0 <= up, "more than one call of a hundred is lost: {toll:?}");
 
     for callers in &callers {
         callers.finish();
@@ -136,7 +136,7 @@ fn one_kill(switch: &mut Switch, toll: &mut Toll) {
     switch.kill9();
     switch.start_again();
     let after = waiting(switch);
-    let [up, lost] = ["tandem_calls_taken_up", "tandem_calls_not_taken_up"].map(|name| switch.metric(name) as usize);
+    let [up, lost] = ["tandem_calls_taken_up", "tandem_calls_not_taken_up"].map(|name| switch.metric(name));
     toll.up += up + lost;
     toll.lost += lost;
     // Who waited before and waits now has the same people before them.

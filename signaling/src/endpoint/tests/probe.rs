@@ -5,7 +5,7 @@ use super::far::{ALLOW, Far, desk};
 /// What the desk tells when the other side of a restored call answers the question with `code`.
 fn asked(code: u16) -> (usize, String) {
     let mut desk = desk(|_| {});
-    let (mut far, invite) = Far::answered(&mut desk, &[ALLOW]);
+    let (far, invite) = Far::answered(&mut desk, &[ALLOW]);
     let (mut desk, invite) = desk.survived(invite);
     let now = desk.now;
     desk.endpoint.probe(now, invite);
