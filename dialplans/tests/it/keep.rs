@@ -29,9 +29,12 @@ route "main" {
 "#;
 
 /// Written down, read back, and on `plan`.
-fn again(run: &Run, plan: &Arc<Plan>) -> Result<Run, Box<Run>> {
+fn again(run: &Run, plan: &Arc<Plan>) -> Result<Box<Run>, Box<Run>> {
     let kept = written(run);
-    Run::restore(Arc::clone(plan), &kept).ok_or_else(|| Box::new(Run::lost(Arc::clone(plan), &kept)))
+    match Run::restore(Arc::clone(plan), &kept) {
+        Some(run) => Ok(Box::new(run)),
+        None => Err(Box::new(Run::lost(Arc::clone(plan), &kept))),
+    }
 }
 
 fn written(run: &Run) -> KeptRun {
@@ -52,7 +55,7 @@ fn digits(keys: &str) -> Input {
 #[test]
 fn a_run_goes_on_where_it_was_however_deep() {
     let plan = plan(MENU);
-    let (mut one, mut other) = (Run::new(Arc::clone(&plan), facts("1001", "9")), None::<Run>);
+    let (mut one, mut other) = (Run::new(Arc::clone(&plan), facts("1001", "9")), None::<Box<Run>>);
     let inputs = [
         Input::Start,
         Input::Outcome(StepOutcome::Done),

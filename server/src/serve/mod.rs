@@ -22,7 +22,10 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use tandem_dialplan::Listen;
-use tandem_media::{contract::EngineConfig, engine::Engine};
+use tandem_media::{
+    contract::{EngineConfig, Event},
+    engine::Engine,
+};
 use tandem_switch::{floor::Restored, id::IdSource, name::PartyNumber, time::Timestamp};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -224,12 +227,11 @@ impl Start {
     async fn run(self) -> Result<(), ServeError> {
         let Self { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, warnings, files, options } = self;
         let (now, traces) = (clock::now(), TraceBus::default());
-        let (engine, media_events) =
-            Engine::start(engine_config(&options, &listen, now)?).map_err(|error| ServeError::Media(chain(&error)))?;
+        let (engine, media_events) = start_engine(&options, &listen, now)?;
         let media = engine.ended();
+        let before = (engine, Capture::start(traces.clone()));
         let Inherited { people, restored, sip, verdicts, audio, ids, survivors } =
-            inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), (engine, Capture::start(traces.clone())))
-                .await?;
+            inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), before).await?;
         let (writer, writing) = Writer::start(store.clone());
         let taken = Generation { generation: service.generation, by: "start".to_owned(), files, at: now.at };
         let _full_is_impossible = writer.try_write(Record::PlanLoaded(taken.clone()));
@@ -455,6 +457,10 @@ impl LineStart {
         })?;
         Ok((ended, web))
     }
+}
+
+fn start_engine(options: &Options, listen: &Listen, now: clock::Now) -> Result<(Engine, mpsc::Receiver<Event>), ServeError> {
+    Engine::start(engine_config(options, listen, now)?).map_err(|error| ServeError::Media(chain(&error)))
 }
 
 fn engine_config(options: &Options, listen: &Listen, now: clock::Now) -> Result<EngineConfig, ServeError> {

@@ -1,11 +1,11 @@
 //! The line loop: owns calls. Everything that concerns a call passes through here, one input at a time.
 
+mod asks;
 mod consult;
 mod keeping;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -34,16 +34,16 @@ use super::{
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
     pace::Pace,
-    sip::{Arrived, Collector, Judged, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity, finder::Found},
+    sip::{Arrived, Collector, Judged, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     trace::TraceBus,
 };
 use crate::{
     clock,
-    http::view::CallView,
     metrics::METRICS,
     prompts::Prompts,
-    store::{Ban, CallStarted, Writer},
+    store::{CallStarted, Writer},
 };
+pub use asks::LineAsk;
 use keeping::Keeping;
 
 /// Inputs taken of one kind before the others get their turn.
@@ -72,40 +72,6 @@ pub struct Service {
     pub settings: Arc<CallSettings>,
     /// Counts up with each plan.
     pub generation: u64,
-}
-
-/// Questions and orders from the rest of the program.
-pub enum LineAsk {
-    /// Take a new plan into service; calls that are up keep theirs.
-    Plan(Service),
-    /// The peers of a trunk were found by name, or changed.
-    Found(Found),
-    /// People changed: accounts of devices.
-    People(Vec<crate::store::Person>),
-    /// All calls that are up.
-    Calls(oneshot::Sender<Vec<CallView>>),
-    /// End a call. Answers whether there was one.
-    Hangup {
-        /// Which.
-        call: CallId,
-        /// Whether it was there.
-        done: oneshot::Sender<bool>,
-    },
-    /// Take no new calls; answered when the last one is gone.
-    Drain(oneshot::Sender<()>),
-    /// The sources that are not heard now.
-    Bans(oneshot::Sender<Vec<Ban>>),
-    /// Hear a source again. Answers whether it was banned.
-    LiftBan {
-        /// An address of it.
-        address: IpAddr,
-        /// Whether it was.
-        done: oneshot::Sender<bool>,
-    },
-    /// End all calls now; answered when their records are with the writer.
-    EndAll(oneshot::Sender<()>),
-    /// End the loop, when what is under way is written down.
-    Stop,
 }
 
 /// What a line loop is made of.
@@ -561,54 +527,6 @@ impl Line {
         self.work(call, LiveCall::begin);
     }
 
-    fn answer(&mut self, ask: LineAsk) {
-        match ask {
-            LineAsk::Plan(service) => {
-                self.edges.sip.set_service(&service);
-                self.edges.media.set_service(&service);
-                self.service = service;
-            }
-            LineAsk::Found(found) => self.edges.sip.found(found),
-            LineAsk::People(people) => self.edges.sip.set_people(&people),
-            LineAsk::Calls(answer) => {
-                let _asker_is_gone = answer.send(self.calls.values().map(view).collect());
-            }
-            LineAsk::Hangup { call, done } => {
-                let _asker_is_gone = done.send(self.calls.contains_key(&call));
-                self.todo.push_back((call, Input::Hangup { cause: Cause::Normal }));
-            }
-            LineAsk::Drain(done) => {
-                self.taking = false;
-                self.edges.sip.drain();
-                if self.calls.is_empty() {
-                    let _asker_is_gone = done.send(());
-                } else {
-                    self.draining = Some(done);
-                }
-            }
-            LineAsk::Bans(answer) => {
-                let _asker_is_gone = answer.send(self.edges.sip.bans());
-            }
-            LineAsk::LiftBan { address, done } => {
-                let _asker_is_gone = done.send(self.edges.sip.lift_ban(address));
-            }
-            LineAsk::EndAll(done) => {
-                self.taking = false;
-                // Who waits keeps the place: the floor is not told, and its journal says "waiting".
-                self.edges.floor.close();
-                for call in self.calls.keys() {
-                    self.todo.push_back((*call, Input::Hangup { cause: Cause::Restart }));
-                }
-                if self.calls.is_empty() {
-                    let _asker_is_gone = done.send(());
-                } else {
-                    self.ending = Some(done);
-                }
-            }
-            LineAsk::Stop => self.stop_at = Some(self.edges.now.instant + LAST_RECORDS),
-        }
-    }
-
     fn send_to_floor(&mut self, to_floor: &mpsc::Sender<ToFloor>) {
         while let Some(message) = self.edges.floor.take_next() {
             if let Err(mpsc::error::TrySendError::Full(message)) = to_floor.try_send(message) {
@@ -617,9 +535,4 @@ impl Line {
             }
         }
     }
-}
-
-/// What others see of a call.
-fn view(live: &LiveCall) -> CallView {
-    CallView { identity: live.identity().map(|identity| identity.as_str().into()), ..CallView::from(&live.view()) }
 }

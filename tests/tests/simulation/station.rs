@@ -31,6 +31,8 @@ impl Station {
         let mut config = EndpointConfig::new(REALM, vec![Listener::new(Transport::Udp, address)]);
         // Devices come back so often that registrations happen amid the calls.
         config.registration.max_expires_s = 120;
+        // Nobody here rings for longer; an INVITE of before a restart is waited for so long.
+        config.longest_ring = std::time::Duration::from_secs(60);
         Self { endpoint: Endpoint::new(config, seed), address, open: BTreeSet::new(), wrong: None }
     }
 

@@ -120,8 +120,7 @@ impl Endpoint {
         let can_go = !to.transport().is_reliable() || to.transport().can_be_dialled();
         let new = NewClient { trunk: trunk.map(Into::into), ..NewClient::new(branch, ClientMethod::Invite, to, Bytes::new()) };
         let key = self.start_client(new);
-        // A reply to what is not known to be there is waited for as to any other (timer B).
-        let end_at = self.now + if fork.is_heard { self.timing.longest_ring } else { 64 * self.timing.t1 };
+        let end_at = self.now + self.timing.longest_ring;
         if let Some(row) = self.clients.get_mut(key) {
             row.message = message.bytes().clone();
             row.state = if fork.is_heard && can_go { State::Proceeding } else { State::Calling };

@@ -1,0 +1,102 @@
+//! What the rest of the program asks of the line loop, and the answers.
+
+use std::net::IpAddr;
+
+use tandem_switch::{call::Input, cause::Cause, id::CallId};
+use tokio::sync::oneshot;
+
+use super::{LAST_RECORDS, Line, Service};
+use crate::{
+    http::view::CallView,
+    store::Ban,
+    wire::{calls::LiveCall, sip::finder::Found},
+};
+
+/// Questions and orders from the rest of the program.
+pub enum LineAsk {
+    /// Take a new plan into service; calls that are up keep theirs.
+    Plan(Service),
+    /// The peers of a trunk were found by name, or changed.
+    Found(Found),
+    /// People changed: accounts of devices.
+    People(Vec<crate::store::Person>),
+    /// All calls that are up.
+    Calls(oneshot::Sender<Vec<CallView>>),
+    /// End a call. Answers whether there was one.
+    Hangup {
+        /// Which.
+        call: CallId,
+        /// Whether it was there.
+        done: oneshot::Sender<bool>,
+    },
+    /// Take no new calls; answered when the last one is gone.
+    Drain(oneshot::Sender<()>),
+    /// The sources that are not heard now.
+    Bans(oneshot::Sender<Vec<Ban>>),
+    /// Hear a source again. Answers whether it was banned.
+    LiftBan {
+        /// An address of it.
+        address: IpAddr,
+        /// Whether it was.
+        done: oneshot::Sender<bool>,
+    },
+    /// End all calls now; answered when their records are with the writer.
+    EndAll(oneshot::Sender<()>),
+    /// End the loop, when what is under way is written down.
+    Stop,
+}
+
+impl Line {
+    pub(super) fn answer(&mut self, ask: LineAsk) {
+        match ask {
+            LineAsk::Plan(service) => {
+                self.edges.sip.set_service(&service);
+                self.edges.media.set_service(&service);
+                self.service = service;
+            }
+            LineAsk::Found(found) => self.edges.sip.found(found),
+            LineAsk::People(people) => self.edges.sip.set_people(&people),
+            LineAsk::Calls(answer) => {
+                let _asker_is_gone = answer.send(self.calls.values().map(view).collect());
+            }
+            LineAsk::Hangup { call, done } => {
+                let _asker_is_gone = done.send(self.calls.contains_key(&call));
+                self.todo.push_back((call, Input::Hangup { cause: Cause::Normal }));
+            }
+            LineAsk::Drain(done) => {
+                self.taking = false;
+                self.edges.sip.drain();
+                if self.calls.is_empty() {
+                    let _asker_is_gone = done.send(());
+                } else {
+                    self.draining = Some(done);
+                }
+            }
+            LineAsk::Bans(answer) => {
+                let _asker_is_gone = answer.send(self.edges.sip.bans());
+            }
+            LineAsk::LiftBan { address, done } => {
+                let _asker_is_gone = done.send(self.edges.sip.lift_ban(address));
+            }
+            LineAsk::EndAll(done) => {
+                self.taking = false;
+                // Who waits keeps the place: the floor is not told, and its journal says "waiting".
+                self.edges.floor.close();
+                for call in self.calls.keys() {
+                    self.todo.push_back((*call, Input::Hangup { cause: Cause::Restart }));
+                }
+                if self.calls.is_empty() {
+                    let _asker_is_gone = done.send(());
+                } else {
+                    self.ending = Some(done);
+                }
+            }
+            LineAsk::Stop => self.stop_at = Some(self.edges.now.instant + LAST_RECORDS),
+        }
+    }
+}
+
+/// What others see of a call.
+fn view(live: &LiveCall) -> CallView {
+    CallView { identity: live.identity().map(|identity| identity.as_str().into()), ..CallView::from(&live.view()) }
+}
