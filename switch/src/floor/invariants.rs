@@ -81,7 +81,9 @@ impl Floor {
         match &item.stage {
             Stage::Offered(offer) => return must(self.offers.contains_key(offer), || format!("item {id} offered by nobody")),
             Stage::Engaged { agent, .. } => {
-                return must(self.agents.contains_key(agent), || format!("item {id} with nobody"));
+                // At a start, conversations that go on are known before the agents are.
+                let known = self.agents.contains_key(agent) || self.remembered.contains_key(agent);
+                return must(known, || format!("item {id} with nobody"));
             }
             Stage::Detached => {
                 let kept = queue.detached.get(item.caller.as_str()).is_some_and(|keys| keys.contains(&item.key()));

@@ -243,7 +243,7 @@ fn a_stolen_extension_calls_outside_no_more_than_it_may_and_an_alarm_says_so() {
     thief.expect("CALL_CLOSED");
     assert_eq!(switch.metric("tandem_toll_refusals_total{cap=\"calls\"}"), 1.0);
     assert!(switch.log().contains("toll fraud?"));
-    tells(&switch.until_cdr("1011"), &[("cause", "forbidden")]);
+    tells(&switch.until_cdr("1011"), &[("cause", "rejected"), ("blame", "us")]);
     first.hang_up();
     first.expect("CALL_CLOSED");
 }

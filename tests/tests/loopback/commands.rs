@@ -115,7 +115,7 @@ fn calls_can_be_followed_explained_and_counted() {
     follow.kill().expect("our child");
     let lines: Vec<String> = BufReader::new(follow.stdout.take().expect("piped above")).lines().map_while(Result::ok).collect();
     follow.wait().expect("our child");
-    for wanted in ["route", "queue", "1001 > 1800", "ended"] {
+    for wanted in ["route", "queue", "INVITE 1800 (sdp)", "ended"] {
         assert!(lines.iter().any(|line| line.contains(wanted)), "no {wanted} in:\n{}", lines.join("\n"));
     }
     assert_eq!(switch.metric("tandem_calls_started_total"), 1.0);

@@ -89,6 +89,7 @@ impl World {
     /// A leg comes from another call, and is up.
     pub(super) fn takes_in(&mut self, leg: LegId) {
         assert!(self.legs.insert(leg, (true, None)).is_none(), "{leg} twice");
+        self.up.insert(leg);
     }
 
     /// What an input says of the world, before the call hears it.

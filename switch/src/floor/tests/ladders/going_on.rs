@@ -25,9 +25,9 @@ fn who_waits_with_a_live_call_is_offered_again_in_the_old_order() {
         2: ring 1001 for 10 s (offer 1)
         > restart waits=1,2
         offer 1 withdrawn
-        1001 ready
         2: place 1
         1: place 2
+        1001 ready
         > reachable 1001
         offer 2: 1001 chosen: idle 0 s
         1001 reserved
