@@ -98,7 +98,11 @@ struct Spent {
     in_hour: u32,
     day: i64,
     in_day: u32,
+    /// Of conversations abroad, up to `counted_at`.
     abroad_ms: u64,
+    /// Conversations abroad that are going on.
+    talking: u32,
+    counted_at: Timestamp,
     /// When each bound was last told of, as an hour.
     alarmed: BTreeMap<Cap, i64>,
 }
@@ -112,6 +116,13 @@ impl Spent {
         if day != self.day {
             (self.day, self.in_day, self.abroad_ms) = (day, 0, 0);
         }
+    }
+
+    /// Counts what was talked abroad up to now: the same work for one call and for ten thousand.
+    fn count(&mut self, now: Timestamp) {
+        self.roll(now);
+        self.abroad_ms += u64::from(self.talking) * now.ms_since(self.counted_at);
+        self.counted_at = now;
     }
 
     fn over(&self, caps: &Caps, abroad_ms: Option<u64>) -> Option<Cap> {
@@ -133,8 +144,8 @@ impl Spent {
 struct Running {
     spenders: Vec<Spender>,
     abroad: bool,
-    /// What is counted already; nothing before the answer.
-    counted_at: Option<Timestamp>,
+    /// It is abroad and was answered: its minutes count.
+    talks: bool,
 }
 
 /// The guard. `K` names a call that is made.
@@ -175,7 +186,6 @@ impl<K: Clone + Eq + Hash + Ord> TollGuard<K> {
         abroad: bool,
     ) -> Result<(), Cap> {
         self.end(now, &call);
-        self.count(now);
         let spenders: Vec<Spender> =
             extension.cloned().map(Spender::Extension).into_iter().chain([Spender::Trunk(trunk.clone())]).collect();
         for who in &spenders {
@@ -190,26 +200,29 @@ impl<K: Clone + Eq + Hash + Ord> TollGuard<K> {
             spent.in_hour += 1;
             spent.in_day += 1;
         }
-        self.running.insert(call, Running { spenders, abroad, counted_at: None });
+        self.running.insert(call, Running { spenders, abroad, talks: false });
         Ok(())
     }
 
     /// It is answered: its minutes count from now on.
     pub fn answered(&mut self, now: Timestamp, call: &K) {
-        if let Some(running) = self.running.get_mut(call) {
-            running.counted_at.get_or_insert(now);
+        let Some(running) = self.running.get_mut(call).filter(|running| running.abroad && !running.talks) else { return };
+        running.talks = true;
+        for who in &running.spenders {
+            let spent = self.spent.entry(who.clone()).or_default();
+            spent.count(now);
+            spent.talking += 1;
         }
     }
 
     /// It is over. One that is not known means nothing.
     pub fn end(&mut self, now: Timestamp, call: &K) {
-        if !self.running.contains_key(call) {
-            return;
-        }
-        self.count(now);
-        for who in self.running.remove(call).map(|running| running.spenders).unwrap_or_default() {
+        let Some(Running { spenders, talks, .. }) = self.running.remove(call) else { return };
+        for who in spenders {
             if let Some(spent) = self.spent.get_mut(&who) {
+                spent.count(now);
                 spent.up = spent.up.saturating_sub(1);
+                spent.talking = spent.talking.saturating_sub(u32::from(talks));
             }
         }
     }
@@ -225,9 +238,13 @@ impl<K: Clone + Eq + Hash + Ord> TollGuard<K> {
 
     /// Calls abroad that have used up their minutes: they are to be ended. To be asked now and then.
     pub fn tick(&mut self, now: Timestamp) -> Vec<K> {
-        self.count(now);
         let today = now.as_ms().div_euclid(DAY_MS);
         self.spent.retain(|_, spent| spent.up > 0 || spent.day == today);
+        let talking = self.spent.values_mut().filter(|spent| spent.talking > 0);
+        talking.for_each(|spent| spent.count(now));
+        if !self.spent.keys().any(|who| self.abroad_is_over(who)) {
+            return Vec::new();
+        }
         let abroad = self.running.iter().filter(|(_, running)| running.abroad);
         let over: Vec<(K, Spender)> = abroad
             .filter_map(|(call, running)| {
@@ -253,7 +270,7 @@ impl<K: Clone + Eq + Hash + Ord> TollGuard<K> {
     fn over(&mut self, now: Timestamp, who: &Spender, abroad: bool) -> Option<Cap> {
         let caps = self.caps(who);
         let spent = self.spent.entry(who.clone()).or_default();
-        spent.roll(now);
+        spent.count(now);
         let minutes = abroad.then_some(spent.abroad_ms);
         spent.over(&caps, minutes)
     }
@@ -261,20 +278,6 @@ impl<K: Clone + Eq + Hash + Ord> TollGuard<K> {
     fn abroad_is_over(&self, who: &Spender) -> bool {
         let spent = self.spent.get(who).map_or(0, |spent| spent.abroad_ms);
         self.caps(who).abroad_minutes.is_some_and(|minutes| spent >= u64::from(minutes) * 60_000)
-    }
-
-    /// Counts the minutes of calls abroad up to now.
-    fn count(&mut self, now: Timestamp) {
-        let Self { spent, running, .. } = self;
-        for running in running.values_mut().filter(|running| running.abroad) {
-            let Some(since) = running.counted_at else { continue };
-            running.counted_at = Some(now);
-            for who in &running.spenders {
-                let spent = spent.entry(who.clone()).or_default();
-                spent.roll(now);
-                spent.abroad_ms += now.ms_since(since);
-            }
-        }
     }
 
     /// Tells of a bound once an hour.
