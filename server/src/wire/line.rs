@@ -47,7 +47,7 @@ pub use asks::LineAsk;
 use keeping::Keeping;
 
 /// Inputs taken of one kind before the others get their turn.
-const TURN: usize = 64;
+const TURN: u32 = 64;
 /// After the order to stop, how long recordings may take to be completed and records to find room with the writer.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 /// Wake-ups when nothing is due, so that a clock that was wrong is found.
@@ -180,7 +180,8 @@ impl Line {
         let sleep = tokio::time::sleep(IDLE);
         tokio::pin!(sleep);
         while !line.may_end() {
-            let due = line.deadline().unwrap_or(line.edges.now.instant + IDLE).min(line.edges.now.instant + IDLE);
+            let rests_until = line.pace.rests_until();
+            let due = line.deadline().into_iter().chain(rests_until).fold(line.edges.now.instant + IDLE, std::time::Instant::min);
             if sleep.deadline().into_std() != due {
                 sleep.as_mut().reset(due.into());
             }
@@ -190,7 +191,7 @@ impl Line {
                 said = from_floor.recv(), if !line.floor_is_gone => said.map_or(Woken::FloorGone, Woken::Floor),
                 event = media_events.recv() => event.map_or(Woken::EngineGone, Woken::Media),
                 Some(judged) = verdicts.recv() => Woken::Judged(judged),
-                () = network.ready(), if !line.edges.floor.is_full() => Woken::Network,
+                () = network.ready(), if rests_until.is_none() && !line.edges.floor.is_full() => Woken::Network,
                 room = to_floor.reserve(), if !line.edges.floor.is_empty() => { drop(room); Woken::Room }
                 () = &mut sleep => Woken::Time,
             };
@@ -309,13 +310,13 @@ impl Line {
     }
 
     fn take_from(&mut self, network: &mut Network) {
-        for _ in 0..TURN {
-            if !network.take(&mut self.edges.sip) {
-                return;
-            }
+        let mut taken = 0;
+        while taken < TURN && network.take(&mut self.edges.sip) {
             // Replies leave at once: a burst is not answered at its end only.
             self.settle(network);
+            taken += 1;
         }
+        self.pace.took(self.edges.now.instant, taken, taken < TURN);
     }
 
     fn judged(&mut self, judged: Judged) {
