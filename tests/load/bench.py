@@ -11,6 +11,7 @@ AGENTS, TALK_S = 50, 1.0
 FULL = dict(runs=3, secs=10, search_secs=8, tol=0.06, held=2000, ramp=200, settle=5, media_secs=12, queue_secs=20, overload_secs=14, growth_secs=10, limit_s=1700)
 QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.25, held=2000, ramp=400, settle=3, media_secs=6, queue_secs=6, overload_secs=8, growth_secs=5, limit_s=600)
 CPU_RATE = 300              # calls/s at which CPU per call is read: below the limit of every switch that was compared but the slowest
+WAYS = [("udp", 5060), ("tcp", 5060), ("tls", 5061), ("wss", 8443)]
 RELAYED, OPUS, G722 = 100, 30, 50
 REGISTERED = 10000          # phones that a restarted switch must know again
 RATED = 3000                # calls/s that one core is meant for; on a slower machine its best rate counts
@@ -53,6 +54,19 @@ class Bench:
         trials = self.lab.kit("cps.py", SIP, "--rate", CPU_RATE, "--secs", secs, "--runs", runs, "--grace", 15, pid=pid, limit_s=runs * (secs + 25))
         spent = figures.median(t["cpu_ms_per_call"] for t in trials if t["pass"])
         self.put("b2bua_cpu_ms_per_call", spent, baseline, "" if spent else failure(trials))
+
+    def ways(self):
+        """The same calls by each transport, one generator for all."""
+        secs, runs, spent = self.size["secs"], self.size["runs"], {}
+        for way, port in WAYS:
+            pid = self.lab.start_switch()
+            trials = self.lab.kit("ways.py", f"127.0.0.1:{port}", "--way", way, "--rate", CPU_RATE, "--secs", secs, "--runs", runs, pid=pid,
+                                  limit_s=runs * (secs + 15))
+            spent[way] = sound(trials, "cpu_ms_per_call")
+            say(f"    {way}: {spent[way]} ms a call, set-up p50 {sound(trials, 'setup_ms_p50')} ms, p99 {sound(trials, 'setup_ms_p99')} ms")
+            if way != "udp":
+                note = f"set-up p50 {sound(trials, 'setup_ms_p50')} ms, p99 {sound(trials, 'setup_ms_p99')} ms" if spent[way] else failure(trials)
+                self.put(f"call_by_{way}_cpu_ms", spent[way], spent["udp"], note)
 
     def setup_time(self):
         secs, rate = self.size["secs"], 100
@@ -206,6 +220,7 @@ class Bench:
 
     def run(self):
         self.step(f"CPU per call at {CPU_RATE} calls/s", self.cpu_per_call, "b2bua_cpu_ms_per_call")
+        self.step("the same calls by each transport", self.ways, *[f"call_by_{way}_cpu_ms" for way, _ in WAYS[1:]])
         self.step("set-up time", self.setup_time, "setup_ms_p50", "setup_ms_p99")
         self.step("highest rate", self.calls_per_s, "b2bua_calls_per_s")
         self.step(f"memory at {self.size['held']} calls", self.memory, "b2bua_kib_per_call")

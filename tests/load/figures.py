@@ -16,6 +16,9 @@ class Figure:
 FIGURES = [
     Figure("b2bua_calls_per_s", "calls/s", "bare UDP forwarding, 1000 / its CPU ms per call", goal=3000, more_is_better=True),
     Figure("b2bua_cpu_ms_per_call", "ms", "bare UDP forwarding, 7 datagrams in and out", bar=0.6, goal=0.3),
+    Figure("call_by_tcp_cpu_ms", "ms", "the same calls by UDP"),
+    Figure("call_by_tls_cpu_ms", "ms", "the same calls by UDP"),
+    Figure("call_by_wss_cpu_ms", "ms", "the same calls by UDP"),
     Figure("b2bua_kib_per_call", "KiB", "growth of the SIPp callee for the same calls", bar=64, goal=32),
     Figure("overload_throughput_share", "of the best rate", "the best rate, calls/s", bar=0.9, more_is_better=True),
     Figure("b2bua_cpu_growth_ratio", "x", "CPU ms per call with 100 calls up", bar=1.2),

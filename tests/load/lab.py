@@ -8,7 +8,8 @@ CALLER = ("127.0.0.2", 5070)
 CALLEE = ("127.0.0.3", 5090)
 CALLEE_SIP = "%s:%d" % CALLEE
 # What the plan listens on, and what the load scripts bind.
-TAKEN_BY_US = [("udp", "127.0.0.1", 5060), ("tcp", "127.0.0.1", 5060), ("tcp", "127.0.0.1", 8080), ("udp", *CALLER), ("udp", *CALLEE)]
+TAKEN_BY_US = [("udp", "127.0.0.1", 5060), ("tcp", "127.0.0.1", 5060), ("tcp", "127.0.0.1", 5061), ("tcp", "127.0.0.1", 8443),
+               ("tcp", "127.0.0.1", 8080), ("udp", *CALLER), ("udp", *CALLEE)]
 
 
 class Trouble(Exception):
