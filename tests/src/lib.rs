@@ -8,6 +8,7 @@ pub mod echo;
 pub mod ground;
 pub mod journal;
 pub mod kamailio;
+pub mod mutants;
 pub mod names;
 pub mod phone;
 pub mod ports;

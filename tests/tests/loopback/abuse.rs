@@ -17,6 +17,7 @@ use tandem_signaling::{
     message::{Message, Name},
 };
 use tandem_tests::{
+    mutants::Dice,
     phone::Phone,
     sipp::Script,
     switch::Switch,
@@ -248,42 +249,6 @@ fn a_stolen_extension_calls_outside_no_more_than_it_may_and_an_alarm_says_so() {
     first.expect("CALL_CLOSED");
 }
 
-/// A generator that is the same on every machine (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(bound.max(1)).expect("small")).expect("below a usize")
-    }
-
-    /// A mutant: bytes changed, cut, doubled and put in.
-    fn mutant(&mut self, bytes: &[u8]) -> Vec<u8> {
-        const PIECES: [&[u8]; 10] =
-            [b"\r\n", b",", b"\"", b"%00", b";tag=x", b"<sip:a@b>", b"4294967296", b"\0", b"Via: SIP/2.0/UDP x\r\n", b"\xff\xfe"];
-        let mut bytes = bytes.to_vec();
-        for _ in 0..=self.below(4) {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = self.below(bytes.len());
-            match self.below(5) {
-                0 => bytes[at] = u8::try_from(self.below(256)).expect("an octet"),
-                1 => bytes.truncate(at.max(20)),
-                2 => drop(bytes.drain(at..(at + self.below(40)).min(bytes.len()))),
-                3 => {
-                    let copy = bytes[at..(at + self.below(80)).min(bytes.len())].to_vec();
-                    bytes.splice(at..at, copy);
-                }
-                _ => drop(bytes.splice(at..at, PIECES[self.below(PIECES.len())].iter().copied())),
-            }
-        }
-        bytes
-    }
-}
-
 /// The torture messages, and those of a real call.
 fn seeds(words: &Words) -> Vec<Vec<u8>> {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/torture");
@@ -315,7 +280,7 @@ fn mutants_over_udp_and_tcp_leave_the_switch_as_it_was() {
     let strangers: Vec<Words> = (110..150).map(|last| Words::new(stranger(&switch, last), switch.sip)).collect();
     let probe = Words::new(switch.ground.carrier(), switch.sip);
     let seeds = seeds(&carriers[0]);
-    let mut dice = Dice(SEED);
+    let mut dice = Dice::new(SEED);
     let mut connection: Option<TcpStream> = None;
     let mut pings = Vec::new();
     let mut attack = |rounds: usize, name: &str| {

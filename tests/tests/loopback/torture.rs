@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tandem_tests::{
     journal::Journal,
+    mutants::Dice,
     phone::Phone,
     sipp::{Devices, Script},
     switch::Switch,
@@ -179,39 +180,6 @@ fn leaves_nothing_behind(switch: &Switch) {
     }
 }
 
-/// A generator that is the same on every machine (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(bound.max(1)).expect("small")).expect("below a usize")
-    }
-
-    /// A damaged copy.
-    fn damaged(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
-        for _ in 0..=self.below(4) {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = self.below(bytes.len());
-            match self.below(4) {
-                0 => bytes[at] = u8::try_from(self.below(256)).expect("an octet"),
-                1 => bytes.truncate(at.max(20)),
-                2 => drop(bytes.drain(at..(at + self.below(40)).min(bytes.len()))),
-                _ => {
-                    let piece: &[u8] = [&b"\r\n"[..], b",", b"\"", b"%00", b";tag=x", b"<sip:a@b>", b"4294967296"][self.below(7)];
-                    bytes.splice(at..at, piece.iter().copied());
-                }
-            }
-        }
-        bytes
-    }
-}
-
 const ROUNDS: usize = 6_000;
 const SEED: u64 = 20_261_122;
 
@@ -220,13 +188,13 @@ fn a_flood_of_damaged_messages_costs_no_memory_and_no_call() {
     let switch = Switch::with_plan(TEAM);
     let mut phone = Phone::of(&switch, "1011").start(&switch);
     let messages = messages();
-    let mut dice = Dice(SEED);
+    let mut dice = Dice::new(SEED);
     let strangers: Vec<Words> = (0..61).map(|n| Words::new(stranger(&switch, n), switch.sip)).collect();
     // Half of it comes from the carrier: whose calls are taken.
     let carriers: Vec<Words> = (0..20).map(|_| Words::new(switch.ground.carrier(), switch.sip)).collect();
     let mut flood = |rounds: usize| {
         for round in 0..rounds {
-            let bytes = dice.damaged(&messages[round % messages.len()].bytes);
+            let bytes = dice.mutant(&messages[round % messages.len()].bytes);
             let from = if round % 2 == 0 { &strangers[round / 2 % 61] } else { &carriers[round / 2 % 20] };
             from.send(&bytes);
             if round % 100 == 0 {
