@@ -166,8 +166,13 @@ impl Family {
 
     /// One more of `value`.
     pub fn inc(&self, value: &str) {
+        self.add(value, 1);
+    }
+
+    /// `count` more of `value`.
+    pub fn add(&self, value: &str, count: u64) {
         let cell = self.values.iter().position(|known| *known == value).unwrap_or(self.values.len());
-        self.counts[cell].fetch_add(1, Relaxed);
+        self.counts[cell].fetch_add(count, Relaxed);
     }
 
     /// How many of `value`.
@@ -242,12 +247,12 @@ metrics! {
     family sip_refused = "tandem_sip_refused_total", "requests", "Requests that began something new and were refused because there was too much to do, by who comes first.", "class",
         &["emergency", "in-queue", "agent", "new"];
     family sip_dropped = "tandem_sip_dropped_total", "messages", "SIP messages that were not answered, by reason.", "reason",
-        &["banned", "scanner", "other-domain", "rate", "malformed", "ack"];
+        &["banned", "scanner", "other-domain", "rate", "malformed", "ack", "backlog"];
     family bans_begun = "tandem_bans_total", "bans", "Bans of sources, by offence.", "offence",
         &["passwords", "malformed", "scan", "flood"];
     gauge bans = "tandem_bans", "sources", "Sources that are banned now.";
     gauge calls_let_in = "tandem_calls_let_in_per_second", "calls", "New calls a second that are let in at most; 0 while all are.";
-    gauge sip_wait_ms = "tandem_sip_wait_ms", "ms", "How long a message waits until the line loop reads it.";
+    gauge sip_wait_ms = "tandem_sip_wait_ms", "ms", "How long a message that begins something waits for its turn.";
     gauge sip_transactions = "tandem_sip_transactions", "transactions", "SIP transactions in memory.";
     gauge sip_connections = "tandem_sip_connections", "connections", "Open TCP, TLS and WebSocket connections of SIP.";
     counter capture_sent = "tandem_capture_sent_total", "messages", "Copies of SIP messages sent to the collector.";

@@ -13,6 +13,7 @@ mod accept;
 mod connection;
 mod connector;
 mod door;
+mod staging;
 mod streams;
 mod tls;
 mod udp;

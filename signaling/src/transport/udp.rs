@@ -10,13 +10,16 @@ use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
+use super::staging::{Staging, Taken};
 use crate::{message::MAX_MESSAGE_BYTES, stun};
 
 /// Datagrams wait here while the loop is busy: about 3,000 of them.
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
 
-/// Datagrams in a row that are no messages, before others get their turn.
-const MOST_SKIPPED: usize = 256;
+/// Datagrams read in one go, before one of them gets its turn.
+const MOST_READ: u32 = 256;
+/// Datagrams given out before the system's queue is looked at again, although some wait still.
+const MOST_GIVEN: u32 = 64;
 
 /// A bound UDP socket, used from the runtime that it was made on.
 #[derive(Debug)]
@@ -24,8 +27,13 @@ pub struct UdpTransport {
     socket: UdpSocket,
     local: SocketAddr,
     buffer: Box<[u8]>,
+    staging: Staging,
+    /// Given out since the system's queue was looked at.
+    given: u32,
     /// What was sent to ourselves, as long as it has not come back.
     probe: Option<[u8; PROBE_BYTES]>,
+    /// It is back, and waits for its turn.
+    probe_staged: bool,
 }
 
 /// A datagram to ourselves: no message and no keep-alive begins so.
@@ -61,7 +69,10 @@ impl UdpTransport {
             socket: UdpSocket::from_std(socket)?,
             local,
             buffer: vec![0; MAX_MESSAGE_BYTES + 1].into_boxed_slice(),
+            staging: Staging::default(),
+            given: 0,
             probe: None,
+            probe_staged: false,
         })
     }
 
@@ -73,30 +84,58 @@ impl UdpTransport {
 
     /// Ready when a datagram may be waiting.
     pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.staging.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
         self.socket.poll_recv_ready(cx)
     }
 
-    /// The next datagram, if one is waiting. One longer than any message is allowed to be comes cut, and
-    /// is then refused by its reader. STUN keep-alives are answered on the way; `None` after many of them, so that
-    /// others get their turn: the socket is ready still.
+    /// The next datagram, if one is waiting: what is under way before what begins. One longer than any message is allowed
+    /// to be comes cut, and is then refused by its reader. STUN keep-alives are answered on the way; `None` also after
+    /// many of them, so that others get their turn: the socket is ready still.
     pub fn try_receive(&mut self) -> Option<(Bytes, SocketAddr)> {
-        for _ in 0..MOST_SKIPPED {
+        if self.given >= MOST_GIVEN || self.staging.is_clear() {
+            self.given = 0;
+            self.read();
+        }
+        loop {
+            match self.staging.take()? {
+                Taken::Datagram(datagram) => {
+                    self.given += 1;
+                    return Some(datagram);
+                }
+                Taken::Probe => (self.probe, self.probe_staged) = (None, false),
+            }
+        }
+    }
+
+    /// Moves what waits in the system's queue to ours.
+    fn read(&mut self) {
+        for _ in 0..MOST_READ {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((0, _)) => {}
-                Ok((PROBE_BYTES, _)) if self.probe.is_some_and(|probe| self.buffer[..PROBE_BYTES] == probe) => self.probe = None,
+                Ok((PROBE_BYTES, _)) if self.probe.is_some_and(|probe| self.buffer[..PROBE_BYTES] == probe) => {
+                    if !std::mem::replace(&mut self.probe_staged, true) {
+                        self.staging.put_probe();
+                    }
+                }
                 // Keep-alives are answered here and concern nobody else.
                 Ok((length, from)) if stun::is_stun(&self.buffer[..length]) => {
                     if let Some(answer) = stun::answer(&self.buffer[..length], from) {
                         let _lost_like_any_datagram = self.try_send(&answer, from);
                     }
                 }
-                Ok((length, from)) => return Some((Bytes::copy_from_slice(&self.buffer[..length]), from)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Ok((length, from)) => self.staging.put(Bytes::copy_from_slice(&self.buffer[..length]), from),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // An ICMP error of an earlier datagram: it says nothing of the next one.
                 Err(_) => {}
             }
         }
-        None
+    }
+
+    /// Datagrams that were dropped because too many waited, since this was last asked.
+    pub fn dropped(&mut self) -> u64 {
+        self.staging.dropped()
     }
 
     /// Sends a datagram to ourselves, through the same queue as everybody's: when it is back ([`is_probed`](Self::is_probed)),
@@ -113,7 +152,7 @@ impl UdpTransport {
             to.set_ip(if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }
         self.try_send(&probe, to)?;
-        self.probe = Some(probe);
+        (self.probe, self.probe_staged) = (Some(probe), false);
         Ok(())
     }
 

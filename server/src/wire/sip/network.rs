@@ -233,6 +233,7 @@ impl Network {
     /// How long messages wait at present, in ms, as far as is known; and another measurement is begun.
     pub fn waited_ms(&mut self, now: Instant) -> u32 {
         let waiting = self.events.len() * STREAM_LATE_MS / STREAM_EVENTS;
+        METRICS.sip_dropped.add("backlog", self.udp.iter_mut().map(UdpTransport::dropped).sum());
         let datagrams = self.udp.iter_mut().zip(&mut self.probes).map(|(socket, probe)| probe.look(socket, now)).max();
         datagrams.unwrap_or(0).max(u32::try_from(waiting).unwrap_or(u32::MAX))
     }

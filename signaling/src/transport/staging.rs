@@ -1,0 +1,124 @@
+//! What was read of a UDP socket and waits its turn: what is under way before what begins.
+//!
+//! The system's queue of a socket is short and knows one order. When more comes than can be worked off, the replies,
+//! ACKs and BYEs of calls that are up wait behind new calls that will be refused, and get lost with them; each is then
+//! sent again. So datagrams are read out of that queue as fast as they come, which costs little, and wait here in two
+//! lines. Nobody starves: of [`SHARE`] that are taken, one is of the line of those that begin something.
+
+use std::{collections::VecDeque, net::SocketAddr};
+
+use bytes::Bytes;
+
+/// Datagrams in each line at most; more are dropped, as the system would: a sender repeats what was lost.
+const MOST: usize = 8_192;
+/// While both lines wait, one of so many is of what begins.
+const SHARE: u32 = 8;
+/// Requests of these methods may begin something. Those within a dialog wait with them: they are few.
+const BEGIN: [&[u8]; 7] = [b"INVITE ", b"REGISTER ", b"OPTIONS ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ", b"REFER "];
+
+/// A datagram and its sender.
+type Datagram = (Bytes, SocketAddr);
+
+/// What is taken next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Datagram(Datagram),
+    /// What came from ourselves, to see how long the line of those that begin something is.
+    Probe,
+}
+
+/// The two lines.
+#[derive(Debug, Default)]
+pub(super) struct Staging {
+    under_way: VecDeque<Datagram>,
+    beginning: VecDeque<Taken>,
+    /// Taken of what is under way, since the last of the others.
+    ahead: u32,
+    dropped: u64,
+}
+
+impl Staging {
+    /// Puts a datagram in its line.
+    pub(super) fn put(&mut self, bytes: Bytes, from: SocketAddr) {
+        if BEGIN.iter().any(|method| bytes.starts_with(method)) {
+            if self.beginning.len() < MOST {
+                return self.beginning.push_back(Taken::Datagram((bytes, from)));
+            }
+        } else if self.under_way.len() < MOST {
+            return self.under_way.push_back((bytes, from));
+        }
+        self.dropped += 1;
+    }
+
+    /// Puts the probe behind all that wait to begin something.
+    pub(super) fn put_probe(&mut self) {
+        self.beginning.push_back(Taken::Probe);
+    }
+
+    /// The next one.
+    pub(super) fn take(&mut self) -> Option<Taken> {
+        let beginning = self.ahead >= SHARE || self.under_way.is_empty();
+        if beginning && let Some(next) = self.beginning.pop_front() {
+            self.ahead = 0;
+            return Some(next);
+        }
+        self.ahead = self.ahead.saturating_add(1);
+        self.under_way.pop_front().map(Taken::Datagram)
+    }
+
+    /// Whether nothing of what is under way waits.
+    pub(super) fn is_clear(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Whether nothing waits at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.under_way.is_empty() && self.beginning.is_empty()
+    }
+
+    /// Datagrams that found their line full, since this was last asked.
+    pub(super) fn dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(staging: &mut Staging, text: &str) {
+        staging.put(Bytes::copy_from_slice(text.as_bytes()), ([127, 0, 0, 1], 5060).into());
+    }
+
+    fn take(staging: &mut Staging) -> String {
+        match staging.take() {
+            Some(Taken::Datagram((bytes, _))) => String::from_utf8_lossy(&bytes).into_owned(),
+            Some(Taken::Probe) => "probe".into(),
+            None => "nothing".into(),
+        }
+    }
+
+    #[test]
+    fn what_is_under_way_comes_first_and_each_line_keeps_its_order() {
+        let mut staging = Staging::default();
+        for text in ["INVITE 1", "SIP/2.0 200", "REGISTER 2", "BYE 3", "ACK 4"] {
+            put(&mut staging, text);
+        }
+        staging.put_probe();
+        let order: Vec<_> = (0..7).map(|_| take(&mut staging)).collect();
+        assert_eq!(order, ["SIP/2.0 200", "BYE 3", "ACK 4", "INVITE 1", "REGISTER 2", "probe", "nothing"]);
+    }
+
+    #[test]
+    fn nobody_starves_and_nothing_grows_for_ever() {
+        let mut staging = Staging::default();
+        for n in 0..MOST + 10 {
+            put(&mut staging, &format!("BYE {n}"));
+            put(&mut staging, &format!("INVITE {n}"));
+        }
+        assert_eq!((staging.dropped(), staging.dropped()), (20, 0));
+        let served: Vec<_> = (0..90).map(|_| take(&mut staging)).filter(|text| text.starts_with("INVITE")).collect();
+        assert_eq!(served.len(), 10);
+        assert_eq!(served[9], "INVITE 9");
+    }
+}
