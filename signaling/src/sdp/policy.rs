@@ -7,6 +7,7 @@ use rand_chacha::{
     rand_core::{RngCore as _, SeedableRng as _},
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroize as _;
 
 use super::{Media, MediaKey, SessionDescription, Suite};
@@ -123,9 +124,19 @@ impl fmt::Debug for KeySeed {
 pub struct KeySource(ChaCha20Rng);
 
 impl KeySource {
-    /// From randomness of which others know nothing; what is drawn says nothing of it.
+    /// From randomness of which others know nothing. It may be used for other things too: what is drawn says nothing
+    /// of it.
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
+        let digest = Sha256::new().chain_update(b"keys of SRTP").chain_update(seed).finalize();
+        Self(ChaCha20Rng::from_seed(digest.into()))
+    }
+
+    /// Another source, of which this one knows nothing afterwards.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.0.fill_bytes(&mut seed);
         Self(ChaCha20Rng::from_seed(seed))
     }
 
