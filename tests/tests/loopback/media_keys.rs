@@ -16,8 +16,10 @@ const HIGH: f64 = 1_400.0;
 fn plan() -> String {
     let ranges = "extensions from=1001 to=1010\nextensions from=1011 to=1012 media-keys=\"sdes\"\n\
                   extensions from=1013 to=1014 media-keys=\"sdes-optional\"\nextensions from=1015 to=1020";
-    let plan = TEAM.replace("extensions from=1001 to=1020", ranges);
-    assert!(plan.contains("sdes-optional"));
+    let plan = TEAM
+        .replace("extensions from=1001 to=1020", ranges)
+        .replace("    max-missed 1\n", "    max-missed 1\n    record #true\n");
+    assert!(plan.contains("sdes-optional") && plan.contains("record #true"));
     plan
 }
 
@@ -32,7 +34,7 @@ fn a_phone_with_keys_over_tls_hears_echo_and_menu_and_its_recording_is_right() {
     caller.expect("CALL_CLOSED");
 
     let mut agent = Phone::of(&switch, PLAIN).hz(HIGH).start(&switch);
-    switch.set_agent(PLAIN, "ready");
+    switch.set_agent(PLAIN, "sign-in");
     let before = caller.heard().seconds();
     caller.dial("1000");
     caller.expect("CALL_ESTABLISHED");
