@@ -151,6 +151,31 @@ impl Codec {
     }
 }
 
+/// Whether audio is encrypted, with keys in the messages of the call (SRTP with SDES).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MediaKeys {
+    /// Never; who offers nothing else is refused.
+    #[default]
+    None,
+    /// Always; who offers nothing else is refused.
+    Sdes,
+    /// When the other side offers it; what we offer is not encrypted.
+    SdesOptional,
+}
+
+impl MediaKeys {
+    pub(crate) const WORDS: &'static [&'static str] = &["none", "sdes", "sdes-optional"];
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::None, Self::Sdes, Self::SdesOptional]
+            .into_iter()
+            .zip(Self::WORDS)
+            .find(|(_, own)| **own == word)
+            .map(|(keys, _)| keys)
+    }
+}
+
 /// How a device proves its password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -342,6 +367,8 @@ pub struct Trunk {
     pub credentials: Option<Credentials>,
     /// Audio formats that are offered and taken, best first; all that the switch knows when empty.
     pub codecs: Vec<Codec>,
+    /// Whether its audio is encrypted.
+    pub media_keys: MediaKeys,
     /// Whether we register with the peer.
     pub register: bool,
     /// How often the peer is asked whether it lives, in ms.
@@ -390,6 +417,8 @@ pub struct ExtensionRange {
     pub from: u32,
     /// The highest; as many digits as the lowest.
     pub to: u32,
+    /// Whether the audio of their devices is encrypted.
+    pub media_keys: MediaKeys,
 }
 
 impl ExtensionRange {

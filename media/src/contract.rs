@@ -14,7 +14,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Audio, Codec};
+use crate::{
+    codec::{Audio, Codec},
+    keys::StreamKeys,
+};
 
 /// The media side of one leg. Chosen by the caller; never used twice in the life of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -181,7 +184,7 @@ pub struct Format {
 
 /// The negotiated side of a stream. Sent again after each re-negotiation; an unchanged remote keeps
 /// the learned address, a changed one starts learning anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configure {
     /// Where the peer's SDP wants RTP.
     pub remote: SocketAddr,
@@ -199,6 +202,9 @@ pub struct Configure {
     pub receive: bool,
     /// RTCP comes and goes on the RTP port (RFC 5761).
     pub rtcp_mux: bool,
+    /// The keys of SRTP; `None` for plain RTP. Counters go on as long as a key stays, and begin anew with a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Arc<StreamKeys>>,
 }
 
 /// What a line loop tells the engine. Opening is `Engine::open`, because it answers.
@@ -392,7 +398,7 @@ pub struct Quality {
     pub duplicated: u64,
     /// Packets from somebody who is not the peer.
     pub foreign: u64,
-    /// Packets that are not RTP or RTCP as negotiated.
+    /// Packets that are not RTP or RTCP as negotiated, or not authentic.
     pub malformed: u64,
     /// Interarrival jitter (RFC 3550 A.8) at the end, in ms.
     pub jitter_ms: Option<f32>,

@@ -3,12 +3,13 @@
 //! Cores ([`rtp`], [`reception`], [`outgoing`], [`relay`], [`learn`], [`dtmf`], [`reports`], [`ports`], [`player`],
 //! [`transcode`], [`record`]) do no I/O and read no clock. The module [`engine`] owns the sockets, files and
 //! threads and drives them. [`contract`] is what the two sides say to each other. Nothing here knows
-//! SIP, SDP or calls.
+//! SIP, SDP or calls. SRTP ([`keys`]) is done where a stream receives and sends: all others see packets in the clear.
 
 pub mod codec;
 pub mod contract;
 pub mod dtmf;
 pub mod engine;
+pub mod keys;
 pub mod learn;
 pub mod outgoing;
 pub mod player;
@@ -19,4 +20,5 @@ pub mod record;
 pub mod relay;
 pub mod reports;
 pub mod rtp;
+mod secure;
 pub mod transcode;

@@ -129,7 +129,7 @@ fn media_is_never_sent_to_ourselves_or_to_groups() {
     let phone = bench.phone_with(Codec::Pcmu, |to| to.learn = LearnPolicy::Any);
     let own = bench.engine.open(StreamId(99), 1, bench.local).unwrap().rtp;
     for remote in [own, "224.0.0.5:4000".parse().unwrap(), "255.255.255.255:9".parse().unwrap(), "0.0.0.0:9".parse().unwrap()] {
-        let mut to = phone.configured.unwrap();
+        let mut to = phone.configured.clone().unwrap();
         to.remote = remote;
         let refused = bench.engine.command(Command::Configure { stream: phone.stream, to });
         assert_eq!(refused, Err(CommandError::ForbiddenRemote), "{remote}");
@@ -345,12 +345,12 @@ fn echo_and_hold() {
     bench.command(Command::Echo { stream: a.stream });
     a.send(9, false, &[3; 160]);
     assert_eq!(a.receive().payload[..], [3; 160]);
-    let mut held = a.configured.unwrap();
+    let mut held = a.configured.clone().unwrap();
     held.send = false;
     bench.command(Command::Configure { stream: a.stream, to: held });
     a.send(9, false, &[4; 160]);
     handled(&bench, &mut a);
-    bench.command(Command::Configure { stream: a.stream, to: a.configured.unwrap() });
+    bench.command(Command::Configure { stream: a.stream, to: a.configured.clone().unwrap() });
     a.send(9, false, &[5; 160]);
     assert_eq!(a.receive().payload[..], [5; 160], "nothing is sent while on hold");
 }
@@ -363,7 +363,7 @@ fn hold_does_not_look_like_loss_to_the_one_who_holds() {
     bench.join(&a, &b);
     a.send_tone(400.0);
     let before = b.receive().header;
-    let mut to = b.configured.unwrap();
+    let mut to = b.configured.clone().unwrap();
     to.send = false;
     bench.command(Command::Configure { stream: b.stream, to });
     for _ in 0..10 {
@@ -371,7 +371,7 @@ fn hold_does_not_look_like_loss_to_the_one_who_holds() {
         HELD.advance_ms(20);
     }
     handled(&bench, &mut a);
-    bench.command(Command::Configure { stream: b.stream, to: b.configured.unwrap() });
+    bench.command(Command::Configure { stream: b.stream, to: b.configured.clone().unwrap() });
     a.send_tone(400.0);
     let after = b.receive().header;
     assert_eq!(after.sequence_number, before.sequence_number.wrapping_add(1));

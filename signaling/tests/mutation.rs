@@ -11,7 +11,7 @@ use rand_core::{RngCore as _, SeedableRng as _};
 use tandem_signaling::message::{
     Frame, Framer, Kind, Message, Name, NameAddr, ParseError, RequestBuilder, ResponseBuilder, Uri, auth_values,
 };
-use tandem_signaling::sdp::{AudioCodec, Direction, LocalAudio, LocalSession, SessionDescription};
+use tandem_signaling::sdp::{AudioCodec, Direction, KeyRule, KeySeed, LocalAudio, LocalSession, SessionDescription};
 
 const SEED: u64 = 20_260_101;
 const ROUNDS: usize = 120;
@@ -170,8 +170,14 @@ fn damaged_messages_do_no_harm() {
 fn describe(body: &[u8]) {
     let Ok(offer) = SessionDescription::parse(body) else { return };
     let codecs = AudioCodec::ALL.to_vec();
-    let local =
-        LocalAudio { address: "192.0.2.1".parse().unwrap(), port: 9, codecs, direction: Direction::SendRecv, rtcp_mux: true };
+    let local = LocalAudio {
+        address: "192.0.2.1".parse().unwrap(),
+        port: 9,
+        codecs,
+        direction: Direction::SendRecv,
+        rtcp_mux: true,
+        keys: KeyRule::Optional.with(|| KeySeed::new([7; 32])),
+    };
     let mut session = LocalSession::new(1);
     if let Ok((answer, _)) = session.answer(&offer, &local) {
         SessionDescription::parse(answer.as_bytes()).unwrap();

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use tandem_signaling::sdp::{
-    AudioCodec, Direction, Incompatible, LocalAudio, LocalSession, Negotiated, SdpError, SessionDescription,
+    AudioCodec, Direction, Incompatible, KeyPolicy, LocalAudio, LocalSession, Negotiated, SdpError, SessionDescription,
 };
 
 fn local() -> LocalAudio {
@@ -14,6 +14,7 @@ fn local() -> LocalAudio {
         codecs: vec![AudioCodec::Opus, AudioCodec::G722, AudioCodec::Pcma, AudioCodec::Pcmu],
         direction: Direction::SendRecv,
         rtcp_mux: true,
+        keys: KeyPolicy::Plain,
     }
 }
 
@@ -259,7 +260,7 @@ fn our_offer_and_its_answers() {
     a=sendrecv
     a=rtcp-mux
     ");
-    let answer = |lines: &str| {
+    let mut answer = |lines: &str| {
         let answer = parse(&description(&format!("c=IN IP4 192.0.2.7\nt=0 0\n{lines}")));
         session.read_answer(&offer, &answer).map_or_else(|error| error.to_string(), |negotiated| show(&negotiated))
     };

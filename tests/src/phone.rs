@@ -28,6 +28,7 @@ pub struct Setup {
     codec: &'static str,
     answers: bool,
     transport: &'static str,
+    keys: &'static str,
 }
 
 impl Setup {
@@ -51,6 +52,7 @@ impl Setup {
             codec: "PCMU",
             answers: false,
             transport: "udp",
+            keys: "",
         }
     }
 
@@ -86,6 +88,13 @@ impl Setup {
     #[must_use]
     pub const fn over(mut self, transport: &'static str) -> Self {
         self.transport = transport;
+        self
+    }
+
+    /// It speaks SRTP only, with keys in the messages of the call.
+    #[must_use]
+    pub const fn with_keys(mut self) -> Self {
+        self.keys = ";mediaenc=srtp-mand";
         self
     }
 
@@ -279,7 +288,7 @@ fn config(folder: &Path, tone: &Path, ports: &Ports) -> String {
     let (sip, control, first, last) = (ports.at(SIP), ports.at(CONTROL), ports.at(AUDIO.0), ports.at(AUDIO.1));
     format!(
         "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\nmodule_path /usr/lib/baresip/modules\n\
-         module g711.so\nmodule g722.so\nmodule opus.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
+         module g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
          module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n\
          audio_player aubridge,ear\naudio_alert aubridge,bell\naudio_source aufile,{tone}\nsnd_path {folder}\n\
          call_local_timeout 120\naudio_telev_pt 101\nrtp_ports {first}-{last}\n"
@@ -287,8 +296,8 @@ fn config(folder: &Path, tone: &Path, ports: &Ports) -> String {
 }
 
 fn account(setup: &Setup) -> String {
-    let Setup { user, password, codec, .. } = setup;
+    let Setup { user, password, codec, keys, .. } = setup;
     let mode = if setup.answers { "auto" } else { "manual" };
     let host = host(setup);
-    format!("<sip:{user}@{host}>;auth_user={user};auth_pass={password};regint=600;answermode={mode};audio_codecs={codec}\n")
+    format!("<sip:{user}@{host}>;auth_user={user};auth_pass={password};regint=600;answermode={mode};audio_codecs={codec}{keys}\n")
 }

@@ -173,7 +173,9 @@ fn every_test_that_the_conformance_table_names_is_there() {
     let names: Vec<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     assert!(names.len() > 50, "{} names", names.len());
     let mut text = String::new();
-    collect(&root().join("signaling"), &mut text);
+    for folder in ["signaling", "media"] {
+        collect(&root().join(folder), &mut text);
+    }
     let missing: Vec<_> = names.iter().filter(|name| !text.contains(&format!("fn {name}()"))).collect();
     assert!(missing.is_empty(), "named in docs/conformance.md and not there: {missing:?}");
 }

@@ -1,6 +1,7 @@
 //! From items that fit the table to a plan whose every name exists.
 
 mod identity;
+mod media_keys;
 mod names;
 mod places;
 mod protect;
@@ -141,21 +142,21 @@ impl<'a> Builder<'a> {
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
         let routes = self.routes(items);
-        Plan {
+        let plan = Plan {
             generation: 0,
             realm: top_text(items, "realm").unwrap_or("tandem").to_owned(),
             digest: digests(items),
             country: top_text(items, "country").map(str::to_owned),
             language: names::default_language(items),
-            languages: self.languages,
-            time_zone: self.zone,
+            languages: std::mem::take(&mut self.languages),
+            time_zone: self.zone.clone(),
             prompts: top_text(items, "prompts").unwrap_or("prompts").to_owned(),
             capture: identity::capture(items),
             silence_ends_after_ms: silence(items),
             name_servers: name_servers(items),
             listen,
             protect,
-            extensions: self.extensions,
+            extensions: std::mem::take(&mut self.extensions),
             skills: self.names.all(Noun::Skill).map(SkillName::from).collect(),
             trunks,
             trunk_groups,
@@ -163,9 +164,11 @@ impl<'a> Builder<'a> {
             schedules,
             starter_agents,
             routes,
-            blocks: self.blocks,
+            blocks: std::mem::take(&mut self.blocks),
             files: self.sources.iter().map(|source| source.path.clone()).collect(),
-        }
+        };
+        self.readable_keys(items, &plan);
+        plan
     }
 
     /// Whether every language of the plan has a recording.

@@ -10,7 +10,7 @@ use tandem_switch::{
 use super::{Builder, tops};
 use crate::{
     read::{Data, Item, is_extension},
-    settings::{ExtensionRange, Listen, Queue, StarterAgents, TlsFiles},
+    settings::{ExtensionRange, Listen, MediaKeys, Queue, StarterAgents, TlsFiles},
 };
 
 /// Agents that one node makes at most.
@@ -32,7 +32,8 @@ impl Builder<'_> {
                     format!("some of these are extensions already: {}–{}", other.from, other.to),
                 );
             } else {
-                ranges.push(ExtensionRange { from, to });
+                let media_keys = item.prop_text("media-keys").and_then(MediaKeys::from_word).unwrap_or_default();
+                ranges.push(ExtensionRange { from, to, media_keys });
             }
         }
         ranges

@@ -9,7 +9,7 @@ use crate::{
     pattern::Pattern,
     plan::parse_number,
     read::{Data, Item},
-    settings::{Codec, Credentials, Peer, TlsFiles, Transport, Trunk, TrunkTls},
+    settings::{Codec, Credentials, MediaKeys, Peer, TlsFiles, Transport, Trunk, TrunkTls},
     trunk_rules::{CallerIdRule, Member, NumberFormat, Numbering, TrunkGroup, TrunkRules},
 };
 
@@ -52,6 +52,7 @@ impl Builder<'_> {
                 })
             }),
             codecs: item.child("codecs").into_iter().flat_map(Item::texts).filter_map(Codec::from_word).collect(),
+            media_keys: item.child("media-keys").and_then(Item::text).and_then(MediaKeys::from_word).unwrap_or_default(),
             register: item.child("register").and_then(Item::flag).unwrap_or(false),
             ping_ms: item.child("options-ping").and_then(Item::ms),
             max_calls: item.child("max-calls").and_then(Item::count).unwrap_or(1_000),

@@ -1,7 +1,7 @@
 //! The table's rows outside of routes: settings, trunks, queues, schedules, first agents.
 
 use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, prop, some};
-use crate::settings::Digest;
+use crate::settings::{Digest, MediaKeys};
 
 pub(crate) const TOP: &[NodeSpec] = &[
     node(
@@ -73,6 +73,12 @@ pub(crate) const TOP: &[NodeSpec] = &[
         &[
             must("from", Kind::Count(0, 999_999_999), "the lowest"),
             must("to", Kind::Count(0, 999_999_999), "the highest, with as many digits"),
+            prop(
+                "media-keys",
+                Kind::OneOf(MediaKeys::WORDS),
+                "none",
+                "whether the audio of their devices is encrypted: never, always, or when the device offers it",
+            ),
         ],
         Body::None,
     )),

@@ -2,7 +2,7 @@
 
 use super::{Body, Kind, NodeSpec, Noun, Times, many, must, node, one, prop, some};
 use crate::{
-    settings::{Codec, Transport},
+    settings::{Codec, MediaKeys, Transport},
     trunk_rules::NumberFormat,
 };
 
@@ -58,6 +58,13 @@ pub(super) const TRUNK: &[NodeSpec] = &[
         "codecs",
         "Audio formats that are offered and taken, best first; all when absent.",
         &[some("codec", Kind::OneOf(Codec::WORDS), Times::OneOrMore, "")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "media-keys",
+        "Whether audio is encrypted (SRTP), with keys in the messages of the call (SDES): `none`, `sdes` for always, `sdes-optional` for when the carrier offers it; what we offer is not encrypted then. Who offers what may not be is refused with 488.",
+        &[one("keys", Kind::OneOf(MediaKeys::WORDS), "`none` when absent")],
         &[],
         Body::None,
     ),

@@ -200,7 +200,7 @@ impl Engine {
         heard_from: Option<SocketAddr>,
     ) -> Result<Opened, OpenError> {
         let (local, port) = (open.address, open.port);
-        let new = NewStream { id: stream, rtp, rtcp, seed: self.random.u64(), name: open.name, to: open.to, heard_from };
+        let new = NewStream { id: stream, rtp, rtcp, seed: self.random.u64(), name: open.name, to: open.to.clone(), heard_from };
         if self.order(open.thread, Order::Open(Box::new(new))).is_err() {
             self.release(local, port);
             return Err(OpenError::Busy);
@@ -232,7 +232,8 @@ impl Engine {
                 self.recordings.remove(&recording);
                 Ok(())
             }
-            Command::Configure { stream, to } => {
+            Command::Configure { stream, ref to } => {
+                let to = to.clone();
                 self.order(thread, Order::Command(command))?;
                 if let Some(open) = self.streams.get_mut(&stream) {
                     open.to = Some(to);

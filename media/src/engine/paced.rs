@@ -79,6 +79,6 @@ impl Outbound {
         let stamp = self.identity.stamp(cx.now, payload_type, timestamp, event.first, event.payload.len());
         cx.packet[..HEADER_BYTES].copy_from_slice(&stamp.bytes());
         cx.packet[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&event.payload);
-        let _ = self.rtp.send_to(&cx.packet[..HEADER_BYTES + 4], target);
+        self.send_rtp(&cx.packet[..HEADER_BYTES + 4], target);
     }
 }

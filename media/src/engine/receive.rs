@@ -28,6 +28,8 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
     if stream.outbound.rtcp_mux && rtp::is_rtcp(packet) {
         return on_rtcp(stream, packet, from, cx);
     }
+    // Before anything is learned from it: who cannot prove himself is nobody.
+    let Some(packet) = stream.inbound.unprotect(packet, false) else { return };
     let Some((header, format)) = accept(stream, packet, from, cx) else { return };
     let is_audio = header.payload_type == format.receive_payload_type;
     let arrival = stream.inbound.reception.handle(cx.now, &header, is_audio);
@@ -65,10 +67,13 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
 }
 
 /// A datagram that is RTCP by its port or its type.
-pub(super) fn on_rtcp(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &Context) {
+pub(super) fn on_rtcp(stream: &mut Stream, packet: &mut [u8], from: SocketAddr, cx: &Context) {
     if !stream.is_rtcp_peer(from.ip()) {
         stream.inbound.foreign += 1;
-    } else if !stream.outbound.reports.handle(cx.now, &stream.outbound.identity, packet) {
+        return;
+    }
+    let Some(packet) = stream.inbound.unprotect(packet, true) else { return };
+    if !stream.outbound.reports.handle(cx.now, &stream.outbound.identity, packet) {
         stream.inbound.malformed += 1;
     }
 }
@@ -148,8 +153,7 @@ fn forward_audio(
     }
     let stamp = outbound.relay.forward(cx.now, header, arrival, packing(&to, to.payload_type), &mut outbound.identity);
     if let Some(stamp) = stamp {
-        // A datagram that the kernel does not take now is lost like any other on the way.
-        let _ = outbound.rtp.send_to(stamp.write_before(packet, &header.payload()), target);
+        outbound.send_rtp(stamp.write_before(packet, &header.payload()), target);
     }
 }
 
@@ -206,7 +210,7 @@ fn forward_event(outbound: &mut Outbound, packet: &mut [u8], header: &Header, fr
         Some(outbound.carry_event(header.timestamp, packing, payload.len(), cx))
     };
     if let Some(stamp) = stamp {
-        let _ = outbound.rtp.send_to(stamp.write_before(packet, &payload), target);
+        outbound.send_rtp(stamp.write_before(packet, &payload), target);
     }
 }
 
@@ -260,7 +264,7 @@ impl Outbound {
         let marker = fresh || skipped_ms > 0;
         let stamp = self.identity.stamp(cx.now, format.payload_type, timestamp, marker, bytes);
         head.copy_from_slice(&stamp.bytes());
-        let _ = self.rtp.send_to(&cx.packet[..HEADER_BYTES + bytes], target);
+        self.send_rtp(&cx.packet[..HEADER_BYTES + bytes], target);
     }
 
     fn encoder_at(&mut self, rate_hz: u32) -> Option<&mut crate::codec::Encoder> {

@@ -7,6 +7,12 @@
 //! sequence number, which changes fifty times a second and is not known after `kill -9`; a guess that falls short
 //! makes the peer drop what comes as late, and one that jumps is what section A.1 calls a restart anyway.
 //!
+//! **Keys** are kept with the stream, counters are not. The new SSRC is also what makes that safe: it is part of what the
+//! keystream is made from (RFC 3711 section 4.1.1, RFC 7714 section 8.1), so packets under the old key and counters that
+//! begin at zero have a keystream that was never used, unless two of 2³² random numbers are the same. The peer sees a new
+//! source, whose counter begins at zero for it too (RFC 3711 section 3.3.1). Its own counter we find by trying: see
+//! `secure`. What was received before the restart could be replayed once, until the peer's next packet is there.
+//!
 //! **How the wiring uses it.** Whenever a leg is kept, [`Engine::keep`] says what belongs to its stream; the
 //! `from` of the last [`MediaStarted`](crate::contract::Event::MediaStarted) goes with it. After a restart, before any new call may
 //! take the ports, [`Engine::reopen`] is asked for each stream, under a new [`StreamId`] and the group of its call; then
@@ -28,7 +34,7 @@ impl Engine {
     pub fn keep(&self, stream: StreamId, heard_from: Option<SocketAddr>) -> Option<KeptMedia> {
         let open = self.streams.get(&stream)?;
         let rtp = SocketAddr::new(open.address, open.port);
-        Some(KeptMedia { v: KEPT_VERSION, rtp, to: open.to, heard_from, name: open.name })
+        Some(KeptMedia { v: KEPT_VERSION, rtp, to: open.to.clone(), heard_from, name: open.name })
     }
 
     /// Opens a stream of before a restart on the ports that it had, negotiated as it was.
@@ -43,7 +49,7 @@ impl Engine {
         }
         let (local, port) = (kept.rtp.ip(), kept.rtp.port());
         let sockets = self.take_back(local, port)?;
-        let new = OpenStream { thread: self.thread_of(group), group, address: local, port, name: kept.name, to: kept.to };
+        let new = OpenStream { thread: self.thread_of(group), group, address: local, port, name: kept.name, to: kept.to.clone() };
         self.adopt(stream, new, sockets, kept.heard_from)
     }
 

@@ -9,6 +9,7 @@ use crate::{
     codec::{Codec, Encoder},
     contract::{Configure, Format, Quality, StreamId},
     dtmf::{DigitDetector, DigitGenerator},
+    keys::StreamKeys,
     learn::Learner,
     outgoing::Outgoing,
     player::{Pacer, Player},
@@ -17,6 +18,7 @@ use crate::{
     record::Side,
     relay::Relay,
     reports::Reports,
+    secure::{Protector, Unprotector},
     transcode::Transcoder,
 };
 
@@ -52,6 +54,8 @@ pub(super) struct Inbound {
     pub(super) lost_told: bool,
     pub(super) foreign: u64,
     pub(super) malformed: u64,
+    /// What arrives is SRTP.
+    unprotector: Option<Box<Unprotector>>,
 }
 
 /// A recording that takes what is received.
@@ -100,12 +104,15 @@ pub(super) struct Outbound {
     pub(super) digits: DigitGenerator,
     pub(super) digit_pacer: Option<Pacer>,
     pub(super) carried_event: Option<CarriedEvent>,
+    /// What leaves is SRTP.
+    protector: Option<Box<Protector>>,
 }
 
 impl Stream {
     pub(super) fn new(new: NewStream, cx: &Context) -> Self {
         let mut random = Random::new(new.seed);
-        let identity = Outgoing::new(random.u32(), random.u16(), random.u32());
+        // The first number in the lower half: the peer cannot miss a rollover then (RFC 3711 section 3.3.1).
+        let identity = Outgoing::new(random.u32(), random.u16() >> 1, random.u32());
         let mut stream = Self {
             id: new.id,
             inbound: Inbound {
@@ -121,6 +128,7 @@ impl Stream {
                 lost_told: false,
                 foreign: 0,
                 malformed: 0,
+                unprotector: None,
             },
             outbound: Outbound {
                 rtp: new.rtp,
@@ -141,6 +149,7 @@ impl Stream {
                 digits: DigitGenerator::new(),
                 digit_pacer: None,
                 carried_event: None,
+                protector: None,
             },
             partner: None,
             faulty: false,
@@ -189,7 +198,24 @@ impl Stream {
         outbound.allowed = to.send;
         outbound.rtcp_mux = to.rtcp_mux;
         outbound.negotiated_rtcp = to.remote_rtcp;
+        self.take_keys(to.keys.as_deref());
         self.retarget();
+    }
+
+    /// A key that stays keeps its counters.
+    fn take_keys(&mut self, keys: Option<&StreamKeys>) {
+        let (protector, unprotector) = (&mut self.outbound.protector, &mut self.inbound.unprotector);
+        match keys {
+            None => (*protector, *unprotector) = (None, None),
+            Some(StreamKeys { send, receive }) => {
+                if protector.as_ref().is_none_or(|now| now.key() != send) {
+                    *protector = Some(Box::new(Protector::new(send)));
+                }
+                if unprotector.as_ref().is_none_or(|now| now.key() != receive) {
+                    *unprotector = Some(Box::new(Unprotector::new(receive)));
+                }
+            }
+        }
     }
 
     /// Sends to where the peer is now. RTCP goes where it was negotiated unless the peer was learned
@@ -263,6 +289,18 @@ fn usable_ptime(format: &Format) -> u8 {
     }
 }
 
+impl Inbound {
+    /// The packet in the clear, in its place; `None` when it is not authentic.
+    pub(super) fn unprotect<'a>(&mut self, packet: &'a mut [u8], is_rtcp: bool) -> Option<&'a mut [u8]> {
+        let Some(unprotector) = &mut self.unprotector else { return Some(packet) };
+        let length = if is_rtcp { unprotector.rtcp(packet) } else { unprotector.rtp(packet) };
+        if length.is_none() {
+            self.malformed += 1;
+        }
+        packet.get_mut(..length?)
+    }
+}
+
 impl Outbound {
     /// What is sent next comes from somebody else.
     pub(super) fn change_speaker(&mut self) {
@@ -276,7 +314,30 @@ impl Outbound {
         self.allowed && self.player.is_none() && !self.digits.is_busy()
     }
 
-    fn send_rtcp(&self, packet: &[u8]) {
+    /// Sends a packet, protected where that was agreed.
+    pub(super) fn send_rtp(&mut self, packet: &[u8], target: SocketAddr) {
+        // A datagram that the kernel does not take now is lost like any other on the way.
+        let _ = match &mut self.protector {
+            None => self.rtp.send_to(packet, target),
+            Some(protector) => match protector.rtp(packet) {
+                Some(sealed) => self.rtp.send_to(&sealed, target),
+                None => return,
+            },
+        };
+    }
+
+    fn send_rtcp(&mut self, packet: &[u8]) {
+        let sealed;
+        let packet = match &mut self.protector {
+            None => packet,
+            Some(protector) => match protector.rtcp(packet) {
+                Some(bytes) => {
+                    sealed = bytes;
+                    &sealed[..]
+                }
+                None => return,
+            },
+        };
         if let Some(target) = self.rtcp_target {
             let socket = if self.rtcp_mux { &self.rtp } else { &self.rtcp };
             // A peer without an RTCP port is common, and a full buffer only delays a report.

@@ -115,9 +115,10 @@ impl Bench {
             send: true,
             receive: true,
             rtcp_mux: false,
+            keys: None,
         };
         change(&mut to);
-        phone.configured = Some(to);
+        phone.configured = Some(to.clone());
         phone.payload_type = to.format.receive_payload_type;
         self.command(Command::Configure { stream, to });
         phone
@@ -221,13 +222,19 @@ impl Phone {
 
     /// Sends 20 ms of a tone.
     pub(crate) fn send_tone(&mut self, hz: f64) {
+        let payload = self.encoded_tone(hz);
+        self.send(self.payload_type, false, &payload);
+        self.timestamp = self.timestamp.wrapping_add(self.codec.rtp_clock_hz() / 50);
+    }
+
+    /// The next 20 ms of a tone as a payload.
+    pub(crate) fn encoded_tone(&mut self, hz: f64) -> Vec<u8> {
         let rate = self.encoder.rate_hz() as usize;
         let pcm: Vec<i16> = (0..rate / 50).map(|i| sine(hz, rate, self.samples_sent + i)).collect();
         self.samples_sent += pcm.len();
         let mut payload = [0; 1_500];
         let bytes = self.encoder.encode(&pcm, &mut payload).unwrap();
-        self.send(self.payload_type, false, &payload[..bytes]);
-        self.timestamp = self.timestamp.wrapping_add(self.codec.rtp_clock_hz() / 50);
+        payload[..bytes].to_vec()
     }
 
     /// The next packet from the engine.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{AudioCodec, Direction};
+use super::{AudioCodec, CryptoLine, Direction};
 
 /// A parsed session description (RFC 8866).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub struct Media {
     pub rtcp: Option<(u16, Option<IpAddr>)>,
     /// `a=rtcp-mux` (RFC 5761).
     pub rtcp_mux: bool,
+    /// The usable `a=crypto` lines (RFC 4568), in order of preference.
+    pub crypto: Vec<CryptoLine>,
 }
 
 /// `a=rtpmap:type name/clock/channels`
@@ -91,7 +93,19 @@ pub struct AudioFormat<'a> {
 }
 
 impl Media {
-    /// True for audio over plain RTP with a port: what we can talk to.
+    /// True for audio with a port, over plain RTP or over SRTP: what we can talk to.
+    #[must_use]
+    pub fn is_audio(&self) -> bool {
+        self.is_plain_audio() || self.is_secure_audio()
+    }
+
+    /// True for audio over SRTP with a port and keys in the description. It is never answered as plain.
+    #[must_use]
+    pub fn is_secure_audio(&self) -> bool {
+        self.kind == "audio" && self.port != 0 && matches!(self.protocol.as_str(), "RTP/SAVP" | "RTP/SAVPF")
+    }
+
+    /// True for audio over plain RTP with a port.
     #[must_use]
     pub fn is_plain_audio(&self) -> bool {
         self.kind == "audio" && self.port != 0 && matches!(self.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    keys::SessionKeys,
     parse::MAX_MEDIA,
     payload_types::PayloadTypes,
     session::{LocalSession, Section},
@@ -22,6 +23,8 @@ pub(super) struct Kept {
     last: Option<u64>,
     sections: Vec<Section>,
     payload_types: PayloadTypes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys: Option<Box<SessionKeys>>,
 }
 
 /// What was kept of a session is of another version, or nothing that was ever kept.
@@ -31,8 +34,8 @@ pub struct NotKept;
 
 impl From<LocalSession> for Kept {
     fn from(session: LocalSession) -> Self {
-        let LocalSession { id, version, last, sections, payload_types } = session;
-        Self { v: VERSION, id, version, last, sections, payload_types }
+        let LocalSession { id, version, last, sections, payload_types, keys } = session;
+        Self { v: VERSION, id, version, last, sections, payload_types, keys }
     }
 }
 
@@ -40,15 +43,16 @@ impl TryFrom<Kept> for LocalSession {
     type Error = NotKept;
 
     fn try_from(kept: Kept) -> Result<Self, NotKept> {
-        let Kept { v, id, version, last, sections, payload_types } = kept;
+        let Kept { v, id, version, last, sections, payload_types, keys } = kept;
         let most = u64::MAX >> 1;
         let is_sound = v == VERSION
             && id <= most
             && version < most
             && sections.len() <= MAX_MEDIA
             && sections.iter().all(Section::is_sound)
-            && payload_types.is_sound();
-        if is_sound { Ok(Self { id, version, last, sections, payload_types }) } else { Err(NotKept) }
+            && payload_types.is_sound()
+            && keys.as_deref().is_none_or(SessionKeys::is_sound);
+        if is_sound { Ok(Self { id, version, last, sections, payload_types, keys }) } else { Err(NotKept) }
     }
 }
 
@@ -75,6 +79,7 @@ mod tests {
             codecs: vec![AudioCodec::Opus, AudioCodec::Pcma],
             direction: Direction::SendRecv,
             rtcp_mux: true,
+            keys: crate::sdp::KeyPolicy::Plain,
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::description::{Connection, Media, SessionDescription};
 use super::payload_types::PayloadTypes;
 use super::session::{LocalAudio, own_address};
-use super::{AudioCodec, Direction};
+use super::{AudioCodec, Direction, MediaKeys};
 
 /// The packet length when nobody asks for another, in ms.
 pub(super) const DEFAULT_PTIME_MS: u16 = 20;
@@ -43,14 +43,20 @@ pub struct Negotiated {
     pub direction: Direction,
     /// RTP and RTCP share a port.
     pub rtcp_mux: bool,
+    /// The keys of SRTP; `None` for plain RTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Box<MediaKeys>>,
 }
 
 /// Why an offer or answer gives no audio. A SIP offer is then answered with 488.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incompatible {
-    /// No audio over plain RTP, or refused with port 0.
+    /// No audio over RTP, or refused with port 0.
     #[error("no usable audio")]
     NoAudio,
+    /// Audio in the clear where it must be encrypted or the other way round, or no key that can be used.
+    #[error("no usable key")]
+    NoKey,
     /// No codec in common.
     #[error("no common codec")]
     NoCommonCodec,
@@ -67,8 +73,9 @@ pub enum Incompatible {
 
 /// Answers an offer's first usable audio section; gives its place as well.
 pub(super) fn from_offer(offer: &SessionDescription, local: &LocalAudio) -> Result<(usize, Negotiated), Incompatible> {
-    let mut failure = Incompatible::NoAudio;
-    for (at, media) in offer.media.iter().enumerate().filter(|(_, media)| media.is_plain_audio()) {
+    let is_there = offer.media.iter().any(Media::is_audio);
+    let mut failure = if is_there { Incompatible::NoKey } else { Incompatible::NoAudio };
+    for (at, media) in offer.audio(local.keys.rule()) {
         match answer_section(offer, media, local) {
             Ok(negotiated) => return Ok((at, negotiated)),
             Err(error) => failure = error,
@@ -96,6 +103,7 @@ fn answer_section(offer: &SessionDescription, media: &Media, local: &LocalAudio)
         remote_rtcp: remote.rtcp,
         direction: local.direction.and(remote.direction.reversed()),
         rtcp_mux,
+        keys: None,
     })
 }
 
@@ -106,7 +114,7 @@ pub(super) fn from_answer(
     answer: &SessionDescription,
     media: &Media,
 ) -> Result<Negotiated, Incompatible> {
-    if !media.is_plain_audio() {
+    if !media.is_audio() {
         return Err(Incompatible::NoAudio);
     }
     let (codec, send_payload_type) = answered_codec(local, offered, media).ok_or(Incompatible::NoCommonCodec)?;
@@ -125,6 +133,7 @@ pub(super) fn from_answer(
         remote_rtcp: remote.rtcp,
         direction: local.direction.and(remote.direction.reversed()),
         rtcp_mux,
+        keys: None,
     })
 }
 

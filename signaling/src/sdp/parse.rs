@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::Direction;
 use super::description::{Connection, Encoding, Media, Origin, SessionDescription};
+use super::{CryptoLine, Direction};
 
 /// The most bytes of a description.
 pub const MAX_SDP_BYTES: usize = 32 * 1024;
@@ -12,6 +12,9 @@ pub const MAX_SDP_BYTES: usize = 32 * 1024;
 pub const MAX_MEDIA: usize = 32;
 /// The most formats of one section, and the most `a=rtpmap` and `a=fmtp` lines.
 pub const MAX_FORMATS: usize = 64;
+
+/// The most usable `a=crypto` lines of one section; more are skipped.
+const MAX_KEYS: usize = 16;
 
 /// Why a description can not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -177,6 +180,7 @@ fn read_media(value: &str, direction: Direction) -> Result<Media, SdpError> {
             max_ptime_ms: None,
             rtcp: None,
             rtcp_mux: false,
+            crypto: Vec::new(),
         }),
         _ => Err(SdpError::TooManyFormats),
     }
@@ -195,6 +199,7 @@ fn read_attribute(media: &mut Media, value: &str) -> Result<(), SdpError> {
         "maxptime" => media.max_ptime_ms = read_ptime(value),
         "rtcp" => media.rtcp = read_rtcp(value),
         "rtcp-mux" => media.rtcp_mux = true,
+        "crypto" if media.crypto.len() < MAX_KEYS => media.crypto.extend(CryptoLine::read(value)),
         _ => media.direction = Direction::of(name).unwrap_or(media.direction),
     }
     Ok(())

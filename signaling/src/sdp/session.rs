@@ -1,7 +1,7 @@
 //! Our side of a session over its life: offers we make and answers we give, with one id, a growing version, a stable
 //! order of `m=` sections and stable payload types (RFC 3264 section 8).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::description::{Media, SessionDescription};
 use super::kept::Kept;
+use super::keys::SessionKeys;
 use super::negotiate::{self, Incompatible, Negotiated};
 use super::payload_types::PayloadTypes;
-use super::{AudioCodec, Direction};
+use super::{AudioCodec, CryptoLine, Direction, KeyPolicy, KeyRule};
 
 /// What we have to offer for a call's audio.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,15 +27,25 @@ pub struct LocalAudio {
     pub direction: Direction,
     /// Whether RTP and RTCP may share the port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Whether it is encrypted, with the seed of what keys are needed now.
+    #[serde(skip)]
+    pub keys: KeyPolicy,
 }
 
 /// An offer that we made: its text, and what is needed to read the answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SdpOffer {
     /// The body to send, `application/sdp`.
     pub text: String,
     /// What we offered.
     pub local: LocalAudio,
+}
+
+impl fmt::Debug for SdpOffer {
+    /// The text may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SdpOffer").field("local", &self.local).finish_non_exhaustive()
+    }
 }
 
 /// The state of our side. One per call leg.
@@ -48,6 +59,8 @@ pub struct LocalSession {
     /// Every `m=` section ever used, in order: later offers must keep them.
     pub(super) sections: Vec<Section>,
     pub(super) payload_types: PayloadTypes,
+    /// The keys, once there are some.
+    pub(super) keys: Option<Box<SessionKeys>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,20 +81,27 @@ impl LocalSession {
     #[must_use]
     pub fn new(id: u64) -> Self {
         let id = id & (u64::MAX >> 1);
-        Self { id, version: id, last: None, sections: Vec::new(), payload_types: PayloadTypes::default() }
+        Self { id, version: id, last: None, sections: Vec::new(), payload_types: PayloadTypes::default(), keys: None }
     }
 
     /// Makes an offer: the first of the session or a later one (hold, resume, another address).
     pub fn offer(&mut self, local: &LocalAudio) -> SdpOffer {
         if !self.sections.iter().any(|section| matches!(section, Section::Audio { .. })) {
-            self.sections.push(Section::Audio { protocol: "RTP/AVP".to_owned() });
+            let protocol = if local.keys.rule() == KeyRule::Sdes { "RTP/SAVP" } else { "RTP/AVP" };
+            self.sections.push(Section::Audio { protocol: protocol.to_owned() });
         }
+        // What was encrypted stays so.
+        self.keys = match local.keys.seed().filter(|_| self.is_secure()) {
+            Some(seed) => Some(Box::new(SessionKeys::offer(self.keys.as_deref(), local, seed))),
+            None => self.keys.take().filter(|_| self.is_secure()),
+        };
         let audio = AudioText {
             local,
             formats: &self.payload_types.offer(&local.codecs),
             direction: local.direction,
             rtcp_mux: local.rtcp_mux,
             ptime_ms: negotiate::DEFAULT_PTIME_MS,
+            keys: self.keys.as_deref().map(SessionKeys::lines).unwrap_or_default().to_vec(),
         };
         SdpOffer { text: self.describe((0, 0), &audio), local: local.clone() }
     }
@@ -94,7 +114,16 @@ impl LocalSession {
         if offer.media.len() < self.sections.len() {
             return Err(Incompatible::SectionsChanged);
         }
-        let (at, negotiated) = negotiate::from_offer(offer, local)?;
+        let (at, mut negotiated) = negotiate::from_offer(offer, local)?;
+        let seed = local.keys.seed().filter(|_| offer.media[at].is_secure_audio());
+        let answered = seed.map(|seed| SessionKeys::answer(self.keys.as_deref(), &offer.media[at], local, seed));
+        (self.keys, negotiated.keys) = match answered {
+            Some(answered) => {
+                let (session, keys) = answered.ok_or(Incompatible::NoKey)?;
+                (Some(Box::new(session)), Some(Box::new(keys)))
+            }
+            None => (None, None),
+        };
         let sections = offer.media.iter().enumerate();
         self.sections = sections.map(|(other, media)| Section::of(media, at == other)).collect();
         self.payload_types.learn(&negotiated);
@@ -104,6 +133,7 @@ impl LocalSession {
             direction: negotiated.direction,
             rtcp_mux: negotiated.rtcp_mux,
             ptime_ms: negotiated.ptime_ms,
+            keys: self.keys.as_deref().map(SessionKeys::lines).unwrap_or_default().to_vec(),
         };
         Ok((self.describe(offer.time, &audio), negotiated))
     }
@@ -112,14 +142,27 @@ impl LocalSession {
     ///
     /// # Errors
     /// Why there is no audio now.
-    pub fn read_answer(&self, offer: &SdpOffer, answer: &SessionDescription) -> Result<Negotiated, Incompatible> {
+    pub fn read_answer(&mut self, offer: &SdpOffer, answer: &SessionDescription) -> Result<Negotiated, Incompatible> {
         if answer.media.len() != self.sections.len() {
             return Err(Incompatible::SectionsChanged);
         }
         let mut pairs = self.sections.iter().zip(&answer.media);
         let audio = pairs.find(|(section, _)| matches!(section, Section::Audio { .. }));
         let (_, media) = audio.ok_or(Incompatible::NoAudio)?;
-        negotiate::from_answer(&offer.local, &self.payload_types, answer, media)
+        let mut negotiated = negotiate::from_answer(&offer.local, &self.payload_types, answer, media)?;
+        // Nobody answers what was offered encrypted in the clear, or the other way round.
+        negotiated.keys = match &mut self.keys {
+            None if media.is_plain_audio() => None,
+            Some(keys) if media.is_secure_audio() => Some(Box::new(keys.read_answer(media).ok_or(Incompatible::NoKey)?)),
+            _ => return Err(Incompatible::NoKey),
+        };
+        Ok(negotiated)
+    }
+
+    /// Whether the audio section is over SRTP.
+    fn is_secure(&self) -> bool {
+        let secure = |section: &Section| matches!(section, Section::Audio { protocol } if protocol.starts_with("RTP/SAVP"));
+        self.sections.iter().any(secure)
     }
 
     /// Prints the whole description, with a new version if anything changed.
@@ -176,6 +219,7 @@ struct AudioText<'a> {
     direction: Direction,
     rtcp_mux: bool,
     ptime_ms: u16,
+    keys: Vec<CryptoLine>,
 }
 
 impl AudioText<'_> {
@@ -202,6 +246,9 @@ impl AudioText<'_> {
         let _ = write!(out, "a=ptime:{}\r\na={}\r\n", self.ptime_ms, self.direction.as_str());
         if self.rtcp_mux {
             out.push_str("a=rtcp-mux\r\n");
+        }
+        for line in &self.keys {
+            line.print(out);
         }
     }
 }

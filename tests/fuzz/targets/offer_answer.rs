@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tandem_signaling::sdp::{AudioCodec, Direction, LocalAudio, LocalSession, SdpOffer, SessionDescription};
+use tandem_signaling::sdp::{AudioCodec, Direction, KeyRule, KeySeed, LocalAudio, LocalSession, SdpOffer, SessionDescription};
 
 const DIRECTIONS: [Direction; 4] = [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
 
@@ -18,7 +18,7 @@ impl Side {
     fn new(id: u64) -> Self {
         let address = "192.0.2.1".parse().expect("an address");
         let codecs = AudioCodec::ALL.to_vec();
-        let audio = LocalAudio { address, port: 20_000, codecs, direction: Direction::SendRecv, rtcp_mux: true };
+        let audio = LocalAudio { address, port: 20_000, codecs, direction: Direction::SendRecv, rtcp_mux: true, keys: KeyRule::Optional.with(|| KeySeed::new([7; 32])) };
         Self { session: LocalSession::new(id), audio, offered: None, version: 0 }
     }
 
@@ -29,6 +29,8 @@ impl Side {
         self.audio.port = 20_000 + 2 * u16::from(byte >> 5);
         let first = usize::from(byte >> 3) % AudioCodec::ALL.len();
         self.audio.codecs = AudioCodec::ALL[first..].to_vec();
+        let rule = [KeyRule::Plain, KeyRule::Sdes, KeyRule::Optional][usize::from(byte) % 3];
+        self.audio.keys = rule.with(|| KeySeed::new([byte; 32]));
     }
 
     fn printed(&mut self, text: &str) -> SessionDescription {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tandem_signaling::sdp::{AudioCodec, Direction, LocalAudio, LocalSession, SessionDescription};
+use tandem_signaling::sdp::{AudioCodec, Direction, KeyRule, KeySeed, LocalAudio, LocalSession, SessionDescription};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(theirs) = SessionDescription::parse(bytes) else { return };
@@ -12,6 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
         codecs: AudioCodec::ALL.to_vec(),
         direction: Direction::SendRecv,
         rtcp_mux: true,
+        keys: KeyRule::Optional.with(|| KeySeed::new([7; 32])),
     };
     let mut session = LocalSession::new(1);
     if let Ok((answer, negotiated)) = session.answer(&theirs, &local) {

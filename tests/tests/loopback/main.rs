@@ -12,6 +12,7 @@ mod identity;
 mod kamailio;
 mod legs;
 mod media;
+mod media_keys;
 mod queue;
 mod registration;
 mod restart;

@@ -9,6 +9,7 @@ use tandem_switch::{
 use super::{
     Arrived, InviteRef, Judged, MAX_NAME_CHARS, SipEdge, SipEvent, SipLeg, WITHHELD,
     identity::{self, Standing},
+    keys::LegKeys,
 };
 use crate::metrics::METRICS;
 
@@ -31,7 +32,12 @@ impl SipEdge {
             }
         };
         let codecs = self.settings.codecs_of(trunk.as_ref());
-        let mut leg = match SipLeg::incoming(invite, flow.remote.ip(), invited.sdp.as_deref(), codecs) {
+        let rule = match &invited.source {
+            Source::Trunk(name) => self.settings.keys_of_trunk(&name.as_ref().into()),
+            Source::Account(account) => self.settings.keys_of_extension(account),
+        };
+        let keys = LegKeys::new(rule, &mut self.keys);
+        let mut leg = match SipLeg::incoming(invite, flow.remote.ip(), invited.sdp.as_deref(), codecs, keys) {
             Ok(leg) => leg,
             Err((code, reason)) => {
                 return self.command(Command::Reject { invite, code, reason, retry_after_s: None });

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::wire::{
         LegRef,
-        sip::{leg::SipLeg, tests::edge},
+        sip::{keys::LegKeys, leg::SipLeg, tests::edge},
     };
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         let at = |call| LegRef { call: CallId(call), leg: LegId::CALLER };
         for call in [1, 2] {
             let invite = edge.endpoint.next_invite();
-            edge.legs.insert(at(call), SipLeg::outgoing(invite, Vec::new()));
+            edge.legs.insert(at(call), SipLeg::outgoing(invite, Vec::new(), LegKeys::default()));
             edge.invites.insert(invite, at(call));
         }
         let first = edge.legs[&at(1)].invite;

@@ -63,6 +63,7 @@ impl SipEdge {
         match (self.endpoint.restore(moment(self.now), &dialog)?, session) {
             (Restored::Up { invite, needs_offer }, Some(mut leg)) => {
                 leg.invite = invite;
+                leg.keys.renew(&mut self.keys);
                 self.legs.insert(at, *leg);
                 self.invites.insert(invite, at);
                 Ok(Some(if needs_offer { Back::Unsettled } else { Back::Up }))

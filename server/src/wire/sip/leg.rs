@@ -10,11 +10,16 @@ use tandem_media::{
 };
 use tandem_signaling::{
     endpoint::{Diverted, InviteId},
-    sdp::{AudioCodec, Direction, LocalAudio, LocalSession, Negotiated, SdpOffer, SessionDescription},
+    sdp::{AudioCodec, Direction, KeyRule, LocalAudio, LocalSession, Negotiated, SdpOffer, SessionDescription},
 };
 use tandem_switch::cause::Cause;
 
-use super::{Settings, outgoing::Ways, parse, usable};
+use super::{
+    Settings,
+    keys::{LegKeys, stream_keys},
+    outgoing::Ways,
+    parse, usable,
+};
 use crate::wire::{LegRef, media::MediaEdge};
 
 /// One leg. It is written down as long as it is up, for the next process.
@@ -38,6 +43,9 @@ pub(super) struct SipLeg {
     incoming: bool,
     /// Codecs that the plan allows here, in its order.
     allowed: Vec<AudioCodec>,
+    /// Whether its audio is encrypted.
+    #[serde(default)]
+    pub(super) keys: LegKeys,
     /// Address that its signalling comes from; audio may be learned from there.
     pub(super) signalling: Option<IpAddr>,
     session: LocalSession,
@@ -71,21 +79,22 @@ impl SipLeg {
         from: IpAddr,
         sdp: Option<&[u8]>,
         allowed: Vec<AudioCodec>,
+        keys: LegKeys,
     ) -> Result<Self, (u16, String)> {
         let theirs = match sdp {
             None => None,
             Some(sdp) => Some(SessionDescription::parse(sdp).map_err(|error| (400, format!("Bad SDP: {error}")))?),
         };
         if let Some(offer) = &theirs
-            && !offered(offer).iter().any(|codec| allowed.contains(codec))
+            && !offered(offer, keys.rule()).iter().any(|codec| allowed.contains(codec))
         {
             return Err((488, String::new()));
         }
-        Ok(Self { incoming: true, signalling: Some(from), theirs, ..Self::outgoing(invite, allowed) })
+        Ok(Self { incoming: true, signalling: Some(from), theirs, ..Self::outgoing(invite, allowed, keys) })
     }
 
     /// A leg that we make.
-    pub(super) fn outgoing(invite: InviteId, allowed: Vec<AudioCodec>) -> Self {
+    pub(super) fn outgoing(invite: InviteId, allowed: Vec<AudioCodec>, keys: LegKeys) -> Self {
         Self {
             invite,
             answered: false,
@@ -96,6 +105,7 @@ impl SipLeg {
             ways: None,
             incoming: false,
             allowed,
+            keys,
             signalling: None,
             session: LocalSession::new(invite.0),
             theirs: None,
@@ -141,7 +151,9 @@ impl SipLeg {
     pub(super) fn wanted_codecs(&self) -> Vec<AudioCodec> {
         match (self.codec(), &self.theirs) {
             (Some(codec), _) => vec![codec],
-            (None, Some(offer)) => offered(offer).into_iter().filter(|codec| self.allowed.contains(codec)).collect(),
+            (None, Some(offer)) => {
+                offered(offer, self.keys.rule()).into_iter().filter(|codec| self.allowed.contains(codec)).collect()
+            }
             (None, None) => Vec::new(),
         }
     }
@@ -160,7 +172,7 @@ impl SipLeg {
         let text = match self.theirs.take() {
             Some(offer) => {
                 let mut first: Vec<_> = partner.into_iter().collect();
-                first.extend(offered(&offer));
+                first.extend(offered(&offer, self.keys.rule()));
                 let local = self.local(at, &first, settings, media)?;
                 let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| Cause::Incompatible)?;
                 self.ours = Some(SdpOffer { text: text.clone(), local });
@@ -215,7 +227,13 @@ impl SipLeg {
         Ok(text)
     }
 
-    fn local(&self, at: LegRef, first: &[AudioCodec], settings: &Settings, media: &mut MediaEdge) -> Result<LocalAudio, Cause> {
+    fn local(
+        &mut self,
+        at: LegRef,
+        first: &[AudioCodec],
+        settings: &Settings,
+        media: &mut MediaEdge,
+    ) -> Result<LocalAudio, Cause> {
         let opened = media.open(at, settings.rtp_address).map_err(|error| match error {
             OpenError::PortsExhausted(_) | OpenError::Busy => Cause::Congestion,
             error => {
@@ -235,6 +253,7 @@ impl SipLeg {
             codecs,
             direction: Direction::SendRecv,
             rtcp_mux: true,
+            keys: self.keys.policy(),
         })
     }
 
@@ -279,7 +298,7 @@ impl SipLeg {
         };
         let offer = SessionDescription::parse(sdp).map_err(|_| 400_u16)?;
         let mut first = current;
-        first.extend(offered(&offer));
+        first.extend(offered(&offer, self.keys.rule()));
         let local = self.local(at, &first, settings, media).map_err(|_| 500_u16)?;
         let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| 488_u16)?;
         self.ours = Some(SdpOffer { text: text.clone(), local });
@@ -302,6 +321,7 @@ impl SipLeg {
                 send: sends && negotiated.remote_rtp.is_some(),
                 receive: receives,
                 rtcp_mux: negotiated.rtcp_mux,
+                keys: negotiated.keys.as_deref().map(stream_keys),
             };
             if let Err(error) = media.configure(at, to) {
                 tracing::warn!(call = %at.call, leg = at.leg.0, %error, "audio of a leg cannot be set up as agreed");
@@ -328,10 +348,10 @@ const fn nobody() -> InviteId {
     InviteId(0)
 }
 
-/// The codecs of an offer's first audio section, in its order.
-fn offered(offer: &SessionDescription) -> Vec<AudioCodec> {
-    let audio = offer.media.iter().find(|media| media.is_plain_audio());
-    audio.map(|media| media.audio_formats().map(|format| format.codec).collect()).unwrap_or_default()
+/// The codecs of the first audio section of an offer that the rule allows, in its order.
+fn offered(offer: &SessionDescription, rule: KeyRule) -> Vec<AudioCodec> {
+    let audio = offer.audio(rule).next();
+    audio.map(|(_, media)| media.audio_formats().map(|format| format.codec).collect()).unwrap_or_default()
 }
 
 fn format(negotiated: &Negotiated) -> Format {

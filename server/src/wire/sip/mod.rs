@@ -11,6 +11,7 @@ mod gate;
 mod guard;
 mod identity;
 mod keep;
+mod keys;
 mod leg;
 mod network;
 mod outgoing;
@@ -35,7 +36,7 @@ use bytes::Bytes;
 use tandem_signaling::{
     admission::Gate,
     endpoint::{self, Command, Endpoint, Event, Input, InviteId, Output, PartyIdentity},
-    sdp::SessionDescription,
+    sdp::{KeyRule, KeySource, SessionDescription},
 };
 use tandem_switch::{
     cause::Cause,
@@ -193,6 +194,8 @@ pub struct SipEdge {
     capture: Capture,
     identity: IdentityDesk,
     faults_in_a_row: u32,
+    /// What new keys of audio are made from.
+    keys: KeySource,
     /// Lots are drawn from it.
     lots: u64,
 }
@@ -218,6 +221,7 @@ impl SipEdge {
             capture,
             identity: IdentityDesk::new(judge.0),
             faults_in_a_row: 0,
+            keys: KeySource::new(seed),
             lots: u64::from_le_bytes(std::array::from_fn(|i| seed[i])),
         }
     }
@@ -388,8 +392,10 @@ impl SipEdge {
         caller: LegRef,
         media: &mut MediaEdge,
     ) -> Result<(), Cause> {
+        let mut keys = KeyRule::Plain;
         let target = match target {
             Target::Extension(extension) => {
+                keys = self.settings.keys_of_extension(extension.as_str());
                 if !self.bindings.contains_key(extension) {
                     return Err(Cause::NotRegistered);
                 }
@@ -409,6 +415,7 @@ impl SipEdge {
             party: PartyIdentity { is_withheld, ..PartyIdentity::default() },
             headers: Vec::new(),
             codecs: self.settings.codecs_of(None),
+            keys,
             ways: None,
         };
         self.call(at, wish, caller, media)

@@ -5,14 +5,14 @@ use std::{collections::VecDeque, sync::Arc};
 use tandem_dialplan::{Plan, Refusal, Shown};
 use tandem_signaling::{
     endpoint::{self, Command, InviteId, PartyIdentity, RejectedBy},
-    sdp::AudioCodec,
+    sdp::{AudioCodec, KeyRule},
 };
 use tandem_switch::{
     cause::Cause,
     name::{PartyNumber, TrunkName},
 };
 
-use super::{SipEdge, SipEvent, WITHHELD, causes, leg::SipLeg};
+use super::{SipEdge, SipEvent, WITHHELD, causes, keys::LegKeys, leg::SipLeg};
 use crate::{
     metrics::METRICS,
     wire::{LegRef, media::MediaEdge},
@@ -44,6 +44,7 @@ pub(super) struct Wish {
     pub(super) party: PartyIdentity,
     pub(super) headers: Vec<(String, String)>,
     pub(super) codecs: Vec<AudioCodec>,
+    pub(super) keys: KeyRule,
     pub(super) ways: Option<Ways>,
 }
 
@@ -109,7 +110,8 @@ impl SipEdge {
         };
         let from_user = if from_user.as_str().is_empty() { WITHHELD } else { from_user.as_str() }.to_owned();
         let codecs = self.settings.codecs_of(Some(&trunk));
-        let wish = Wish { target, from_user, from_display, party, headers, codecs, ways: Some(ways) };
+        let keys = self.settings.keys_of_trunk(&trunk);
+        let wish = Wish { target, from_user, from_display, party, headers, codecs, keys, ways: Some(ways) };
         let called = self.call(at, wish, caller, media);
         if called.is_err() {
             self.toll_ended(at);
@@ -122,12 +124,12 @@ impl SipEdge {
     /// # Errors
     /// Its audio cannot be set up.
     pub(super) fn call(&mut self, at: LegRef, wish: Wish, caller: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
-        let Wish { target, from_user, from_display, mut party, mut headers, codecs, ways } = wish;
+        let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, ways } = wish;
         if let Some(caller) = self.legs.get(&caller) {
             party.diverted_by.clone_from(&caller.diverted_by);
         }
         let invite = self.endpoint.next_invite();
-        let mut leg = SipLeg::outgoing(invite, codecs);
+        let mut leg = SipLeg::outgoing(invite, codecs, LegKeys::new(keys, &mut self.keys));
         leg.ways = ways;
         let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);

@@ -46,7 +46,7 @@ pub(super) fn seen(at: Timestamp, peer: SocketAddr, transport: Transport, sent: 
 /// What a description says of audio.
 fn audio(body: &[u8]) -> &'static str {
     let Ok(session) = SessionDescription::parse(body) else { return "" };
-    match session.media.iter().find(|media| media.is_plain_audio()).map(|media| media.direction) {
+    match session.media.iter().find(|media| media.is_audio()).map(|media| media.direction) {
         Some(Direction::SendRecv) => " (sdp)",
         Some(Direction::SendOnly) => " (sdp sendonly)",
         Some(Direction::RecvOnly) => " (sdp recvonly)",

@@ -8,11 +8,11 @@ use tandem_signaling::{
     endpoint::{EndpointConfig, Listener, Peer, PeerMatch, Rights, Trunk, TrunkCredentials},
     flow::Transport,
     locate::Place,
-    sdp::AudioCodec,
+    sdp::{AudioCodec, KeyRule},
 };
 use tandem_switch::name::{PartyNumber, TrunkName};
 
-use super::finder::Wanted;
+use super::{finder::Wanted, keys};
 use crate::wire::line::Service;
 
 /// What is offered where the plan names no codecs: what needs no transcoding with carriers first.
@@ -97,6 +97,18 @@ impl Settings {
     /// Codecs of a leg: the trunk's, or all.
     pub(super) fn codecs_of(&self, trunk: Option<&TrunkName>) -> Vec<AudioCodec> {
         trunk.and_then(|name| self.codecs.get(name)).cloned().unwrap_or_else(|| DEFAULT_CODECS.to_vec())
+    }
+
+    /// Whether the audio of a trunk is encrypted.
+    pub(super) fn keys_of_trunk(&self, name: &TrunkName) -> KeyRule {
+        self.trunk(name).map_or(KeyRule::Plain, |trunk| keys::rule(trunk.media_keys))
+    }
+
+    /// Whether the audio of an extension is encrypted.
+    pub(super) fn keys_of_extension(&self, number: &str) -> KeyRule {
+        let ranges = self.plan.iter().flat_map(|plan| &plan.extensions);
+        let range = ranges.into_iter().find(|range| range.contains(number));
+        range.map_or(KeyRule::Plain, |range| keys::rule(range.media_keys))
     }
 
     /// The trunks of a plan, as the endpoint takes them; their codecs stay here.
