@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             send: true,
             receive: true,
             rtcp_mux: false,
-            keys: None,
+            keep_alive_ms: None,
         };
         engine.command(Command::Configure { stream, to })?;
         if leg == 1 {

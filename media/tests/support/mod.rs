@@ -115,7 +115,7 @@ impl Bench {
             send: true,
             receive: true,
             rtcp_mux: false,
-            keys: None,
+            keep_alive_ms: None,
         };
         change(&mut to);
         phone.configured = Some(to.clone());

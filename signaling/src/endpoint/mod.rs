@@ -46,6 +46,7 @@ mod survive;
 mod text;
 mod timers;
 mod trunk;
+mod trunk_calls;
 mod trunk_registration;
 mod uac;
 mod uas;

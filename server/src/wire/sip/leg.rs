@@ -12,7 +12,7 @@ use tandem_signaling::{
     endpoint::{Diverted, InviteId},
     sdp::{AudioCodec, Direction, KeyRule, LocalAudio, LocalSession, Negotiated, SdpOffer, SessionDescription},
 };
-use tandem_switch::cause::Cause;
+use tandem_switch::{cause::Cause, name::TrunkName};
 
 use super::{
     Settings,
@@ -33,6 +33,12 @@ pub(super) struct SipLeg {
     pub(super) max_forwards: Option<u8>,
     /// It came in by a trunk: its caller is nobody whom we know.
     pub(super) from_trunk: bool,
+    /// The trunk that it came in or goes out by.
+    #[serde(default)]
+    pub(super) trunk: Option<TrunkName>,
+    /// Silence is sent when nothing else was for so many ms.
+    #[serde(default)]
+    pub(super) keep_alive_ms: Option<u32>,
     /// Its party does not want to be shown to others.
     pub(super) is_withheld: bool,
     /// Who diverted its call before it came to us, as a trusted trunk says.
@@ -100,6 +106,8 @@ impl SipLeg {
             answered: false,
             max_forwards: None,
             from_trunk: false,
+            trunk: None,
+            keep_alive_ms: None,
             is_withheld: false,
             diverted_by: Vec::new(),
             ways: None,
@@ -321,7 +329,7 @@ impl SipLeg {
                 send: sends && negotiated.remote_rtp.is_some(),
                 receive: receives,
                 rtcp_mux: negotiated.rtcp_mux,
-                keys: negotiated.keys.as_deref().map(stream_keys),
+                keep_alive_ms: self.keep_alive_ms,
             };
             if let Err(error) = media.configure(at, to) {
                 tracing::warn!(call = %at.call, leg = at.leg.0, %error, "audio of a leg cannot be set up as agreed");

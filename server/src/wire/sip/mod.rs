@@ -23,11 +23,12 @@ mod settings;
 mod tests;
 mod toll;
 mod transfers;
+mod trunk_legs;
 mod watched;
 mod web;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::IpAddr,
     sync::Arc,
 };
@@ -90,6 +91,15 @@ pub enum SipEvent {
         cause: Cause,
         /// The status code behind it, for traces.
         code: u16,
+        /// What the other side said to it: text from outside, for traces.
+        said: String,
+    },
+    /// The trunk of a leg told something beside the numbers.
+    Told {
+        /// Which.
+        at: LegRef,
+        /// What, by the names that the plan gives.
+        told: BTreeMap<String, String>,
     },
     /// A leg ended from its side; it is gone.
     Ended {
@@ -165,6 +175,8 @@ pub struct Arrived {
     pub to: PartyNumber,
     /// What is known of a signed caller id; `None` where none is checked.
     pub identity: Option<CallerIdentity>,
+    /// What its trunk told beside the numbers, by the names that the plan gives.
+    pub told: BTreeMap<String, String>,
     /// The leg whose place it wants to take.
     pub replaces: Option<LegRef>,
 }
@@ -415,7 +427,7 @@ impl SipEdge {
             party: PartyIdentity { is_withheld, ..PartyIdentity::default() },
             headers: Vec::new(),
             codecs: self.settings.codecs_of(None),
-            keys,
+            trunk: None,
             ways: None,
         };
         self.call(at, wish, caller, media)
@@ -464,7 +476,8 @@ impl SipEdge {
             Event::Invited(invited) => self.invited(*invited),
             Event::Cancelled { invite } => self.ended(invite, Cause::Cancelled),
             Event::Ended { invite, how } => self.ended(invite, causes::of_end(&how)),
-            Event::Rejected { invite, code, by, .. } => self.rejected(invite, code, by, media),
+            Event::Rejected { invite, code, by, reason } => self.rejected(invite, (code, by, &reason), media),
+            Event::HeadersTold { invite, headers } => self.headers_told(invite, &headers),
             Event::Confirmed { invite, sdp } => self.confirmed(invite, sdp.as_deref(), media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
             Event::Progressed { invite, code, sdp, flow } => {
@@ -543,7 +556,7 @@ impl SipEdge {
             self.events.push_back(SipEvent::Answered(at));
         } else {
             self.end(at, Cause::Incompatible);
-            self.events.push_back(SipEvent::Failed { at, cause: Cause::Incompatible, code: 488 });
+            self.events.push_back(SipEvent::Failed { at, cause: Cause::Incompatible, code: 488, said: String::new() });
         }
     }
 
