@@ -3,18 +3,20 @@
 //!
 //! A carrier whose address can be had by others too (a cloud's, say) is believed by its digest on top (RFC 3261 section
 //! 22.2): it knows the password that we answer its own challenges with. One that takes no re-INVITE and no UPDATE is
-//! never sent any: we are not the refresher of its sessions, and new offers of the program are refused here.
+//! never sent any: we are not the refresher of its sessions, and new offers of the program are refused here. And calls that
+//! a carrier began by a connection of its own outlive that connection.
 
 use super::{
     Endpoint,
     auth::{Ask, is_same_resource},
     config::{DigestUri, SessionTimers},
-    contract::{Event, InviteId, ToldHeader},
+    contract::{Destination, Event, InviteId, ToldHeader},
+    invitation::{Invitation, Phase},
     session_timer::{self, Side, Verdict},
 };
 use crate::{
     digest::{self, Claim},
-    flow::Flow,
+    flow::{ConnectionId, Flow},
     message::{Message, Name, Uri, unfold},
 };
 
@@ -101,6 +103,27 @@ impl Endpoint {
         match session_timer::answer(&SessionTimers { expires_s: 0, ..policy }, request) {
             Verdict::On { refresher: Side::Uas, .. } => Verdict::Off,
             other => other,
+        }
+    }
+
+    /// A connection is gone. Calls of a trunk that came by it go on by another one: their first hop is a name of the
+    /// carrier's (else they would be called where it says), and that is where the trunk's peers are.
+    pub(super) fn dial_trunks_of(&mut self, connection: ConnectionId) {
+        let by_it = |to: &Destination| matches!(to, Destination::Flow(flow) if flow.connection == Some(connection));
+        let trunk_of = |invitation: &Invitation| {
+            let stays = matches!(invitation.phase, Phase::Up | Phase::Leaving { .. });
+            invitation.trunk.clone().filter(|_| stays && invitation.dialog.as_ref().is_some_and(|dialog| by_it(&dialog.to)))
+        };
+        let calls = self.invites.values().filter_map(|invitation| Some((invitation.id, trunk_of(invitation)?)));
+        let mut calls: Vec<_> = calls.collect();
+        calls.sort_unstable_by_key(|(invite, _)| *invite);
+        for (invite, trunk) in calls {
+            let peers = self.peers_in_order(&trunk).unwrap_or_default();
+            let Some(dialog) = self.invites.get_mut(&invite).and_then(|invitation| invitation.dialog.as_mut()) else { continue };
+            let transport = dialog.to.transport();
+            if let Some(peer) = peers.iter().find(|peer| peer.transport == transport) {
+                dialog.to = Destination::Address { transport, to: peer.address };
+            }
         }
     }
 

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     digest::Challenge,
-    endpoint::{Command, DigestUri, Invite, InviteId, PartyIdentity, Peer, PeerMatch, Target, Trunk, TrunkCredentials},
+    endpoint::{
+        Command, Destination, DigestUri, Input, Invite, InviteId, PartyIdentity, Peer, PeerMatch, Target, Trunk, TrunkCredentials,
+    },
     flow::{ConnectionId, Flow, Transport},
     message::{Message, Name, ResponseBuilder},
 };
@@ -157,6 +159,18 @@ fn both_record_routes_come_back_in_our_bye_the_nearest_first() {
     let bye = desk.next();
     assert_eq!((bye.method(), bye.request_uri()), ("BYE", "sip:+15550101234@wa.meta.vc;transport=tls;ob"));
     assert_eq!(bye.headers(Name::Route).collect::<Vec<_>>(), ROUTES);
+}
+
+#[test]
+fn a_call_outlives_the_connection_that_it_came_by() {
+    let mut desk = desk();
+    up(&mut desk, "");
+    desk.input(Input::ConnectionClosed { connection: ConnectionId(7) });
+    assert_eq!(desk.words(), Vec::<String>::new());
+    desk.command(Command::End { invite: InviteId(1), code: 200, reason: String::new() });
+    let (to, bye) = desk.next_with_way();
+    assert_eq!((bye.method(), bye.headers(Name::Route).count()), ("BYE", 2));
+    assert_eq!(to, Destination::Address { transport: Transport::Tls, to: EDGE.parse().unwrap() });
 }
 
 #[test]
