@@ -3,6 +3,7 @@
 //! Towards the line loop it speaks of legs and causes. Inside it keeps, for each leg, its invitation and the
 //! state of its SDP, and feeds the [`Endpoint`] one input at a time.
 
+mod answers;
 mod arriving;
 mod capture;
 mod causes;
@@ -525,79 +526,6 @@ impl SipEdge {
     fn leg(&mut self, invite: InviteId) -> Option<(LegRef, &mut SipLeg)> {
         let at = *self.invites.get(&invite)?;
         Some((at, self.legs.get_mut(&at)?))
-    }
-
-    /// Behind NAT the description of a called leg names an address that its audio never comes from; that of its
-    /// signalling is the one to expect.
-    fn signalled(&mut self, invite: InviteId, from: IpAddr) {
-        if let Some((_, leg)) = self.leg(invite) {
-            leg.signalling = Some(from);
-        }
-    }
-
-    fn progressed(&mut self, invite: InviteId, code: u16, sdp: Option<&[u8]>, media: &mut MediaEdge) {
-        let Some((at, leg)) = self.leg(invite) else { return };
-        // Early audio that does not fit is not heard; the answer may bring what fits.
-        let early_media = sdp.is_some_and(|sdp| leg.read_answer(at, sdp, media).is_ok());
-        if early_media || code == 180 {
-            self.events.push_back(SipEvent::Rang { at, early_media });
-        }
-    }
-
-    fn answered(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
-        let Some((at, leg)) = self.leg(invite) else { return };
-        leg.up(at, media);
-        let fits = match sdp {
-            Some(sdp) => leg.read_answer(at, sdp, media).is_ok(),
-            None => leg.is_negotiated(),
-        };
-        if fits {
-            self.toll_answered(at);
-            self.events.push_back(SipEvent::Answered(at));
-        } else {
-            self.end(at, Cause::Incompatible);
-            self.events.push_back(SipEvent::Failed { at, cause: Cause::Incompatible, code: 488, said: String::new() });
-        }
-    }
-
-    /// Their ACK.
-    fn confirmed(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
-        let Some((at, leg)) = self.leg(invite) else { return };
-        let read = leg.confirmed(at, sdp, media);
-        self.was_read(at, read);
-    }
-
-    /// The answer to an offer of ours in the running call.
-    fn late_answer(&mut self, invite: InviteId, sdp: &[u8], media: &mut MediaEdge) {
-        let Some((at, leg)) = self.leg(invite) else { return };
-        let read = leg.read_answer(at, sdp, media);
-        self.was_read(at, read);
-    }
-
-    fn was_read(&mut self, at: LegRef, read: Result<Option<bool>, Cause>) {
-        match read {
-            Ok(Some(held)) => self.events.push_back(SipEvent::Held { at, held }),
-            Ok(None) => {}
-            Err(_) => {
-                self.end(at, Cause::Incompatible);
-                self.events.push_back(SipEvent::Ended { at, cause: Cause::Incompatible });
-            }
-        }
-    }
-
-    fn reoffered(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
-        let Self { settings, .. } = self;
-        let settings = settings.clone();
-        let Some((at, leg)) = self.leg(invite) else { return };
-        match leg.reoffered(at, sdp, &settings, media) {
-            Ok((sdp, held)) => {
-                self.command(Command::AnswerReoffer { invite, sdp });
-                if let Some(held) = held {
-                    self.events.push_back(SipEvent::Held { at, held });
-                }
-            }
-            Err(code) => self.command(Command::RejectReoffer { invite, code }),
-        }
     }
 }
 
