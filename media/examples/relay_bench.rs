@@ -66,6 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             receive: true,
             rtcp_mux: false,
             keep_alive_ms: None,
+            keys: None,
         };
         engine.command(Command::Configure { stream, to })?;
         if leg == 1 {

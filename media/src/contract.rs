@@ -207,6 +207,9 @@ pub struct Configure {
     /// count). `None`: nothing is sent of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive_ms: Option<u32>,
+    /// The keys of SRTP; `None` for plain RTP. Counters go on as long as a key stays, and begin anew with a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Arc<StreamKeys>>,
 }
 
 /// What a line loop tells the engine. Opening is `Engine::open`, because it answers.

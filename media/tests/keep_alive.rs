@@ -54,7 +54,7 @@ fn who_holds_us_and_who_did_not_ask_is_sent_nothing() {
         assert!(plain.try_receive(Duration::from_millis(2)).is_none() && other.try_receive(Duration::from_millis(2)).is_none());
     }
     // Taken back, it is heard of again.
-    let mut to = other.configured.unwrap();
+    let mut to = other.configured.clone().unwrap();
     to.send = true;
     bench.command(Command::Configure { stream: other.stream, to });
     HELD.advance_ms(400);

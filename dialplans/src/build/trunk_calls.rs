@@ -5,7 +5,7 @@ use tandem_switch::name::PartyNumber;
 use super::Builder;
 use crate::{
     read::{Data, Item},
-    settings::{Codec, Credentials, Host, HostPort, Peer, Transport},
+    settings::{Codec, Credentials, Host, HostPort, MediaKeys, Peer, Transport},
     trunk_calls::{DigestUri, KeepHeader, Profile, TrunkCalls},
     trunk_rules::{CallerIdRule, NumberFormat, Numbering},
 };
@@ -37,6 +37,11 @@ pub(super) fn usual_peer(trunk: &Item) -> Option<Peer> {
 /// The codecs of a trunk that names none.
 pub(super) fn usual_codecs(trunk: &Item) -> Vec<Codec> {
     profile(trunk).map(|Profile::Whatsapp| Codec::Opus).into_iter().collect()
+}
+
+/// Whether the audio of a trunk that does not say is encrypted.
+pub(super) fn usual_media_keys(trunk: &Item) -> MediaKeys {
+    profile(trunk).map_or(MediaKeys::None, |Profile::Whatsapp| MediaKeys::Sdes)
 }
 
 /// How numbers are written on a trunk that does not say.

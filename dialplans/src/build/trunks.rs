@@ -6,7 +6,7 @@ use tandem_switch::name::{PartyNumber, TrunkName};
 
 use super::{
     Builder, tops,
-    trunk_calls::{profile, usual_caller_id, usual_codecs, usual_numbering, usual_peer},
+    trunk_calls::{profile, usual_caller_id, usual_codecs, usual_media_keys, usual_numbering, usual_peer},
 };
 use crate::{
     pattern::Pattern,
@@ -51,6 +51,7 @@ impl Builder<'_> {
             })
         });
         let codecs: Vec<_> = item.child("codecs").into_iter().flat_map(Item::texts).filter_map(Codec::from_word).collect();
+        let written_keys = item.child("media-keys").and_then(Item::text).and_then(MediaKeys::from_word);
         let trunk = Trunk {
             name: name.into(),
             networks: networks.filter_map(|v| if let Data::Network(network) = v.data { Some(network) } else { None }).collect(),
@@ -59,6 +60,7 @@ impl Builder<'_> {
             peer,
             credentials,
             codecs: if codecs.is_empty() { usual_codecs(item) } else { codecs },
+            media_keys: written_keys.unwrap_or_else(|| usual_media_keys(item)),
             register: item.child("register").and_then(Item::flag).unwrap_or(false),
             ping_ms: item.child("options-ping").and_then(Item::ms),
             max_calls: item.child("max-calls").and_then(Item::count).unwrap_or(1_000),

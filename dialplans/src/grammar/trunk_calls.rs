@@ -5,7 +5,7 @@ use crate::trunk_calls::{DigestUri, Profile};
 
 pub(super) const PROFILE: NodeSpec = node(
     "profile",
-    "The carrier is one that is known by name: all that it wants is set, and what is written beside it counts instead. `whatsapp`: TLS to `wa.meta.vc`, no registration and no pings, `numbers out=\"e164-plus\"`, `caller-id` the number of `credentials`, `challenge`, `digest-uri \"user-host\"`, `reinvite #false`, `codecs \"opus\"`, `media-keep-alive \"4s\"`, `international #true`, `onward #false`, and its headers kept.",
+    "The carrier is one that is known by name: all that it wants is set, and what is written beside it counts instead. `whatsapp`: TLS to `wa.meta.vc`, no registration and no pings, `numbers out=\"e164-plus\"`, `caller-id` the number of `credentials`, `challenge`, `digest-uri \"user-host\"`, `reinvite #false`, `codecs \"opus\"`, `media-keys \"sdes\"`, `media-keep-alive \"4s\"`, `international #true`, `onward #false`, and its headers kept.",
     &[one("carrier", Kind::OneOf(Profile::WORDS), "")],
     &[],
     Body::None,

@@ -116,6 +116,7 @@ impl Bench {
             receive: true,
             rtcp_mux: false,
             keep_alive_ms: None,
+            keys: None,
         };
         change(&mut to);
         phone.configured = Some(to.clone());

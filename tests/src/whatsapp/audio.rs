@@ -15,6 +15,7 @@ use std::{
 
 use tandem_media::codec::{Codec, Decoder, Encoder};
 
+use super::keys::Keys;
 use crate::tone::{self, Heard};
 
 /// The first packet must come within so much of the edge's time.
@@ -28,10 +29,10 @@ const FRAME: Duration = Duration::from_millis(20);
 const MOST_HEARD: usize = 8_000 * 120;
 
 /// What was agreed of the audio.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Agreed {
     pub(super) to: SocketAddr,
     pub(super) payload_type: u8,
+    pub(super) keys: Keys,
     /// How many times as fast as ours the clock of the edge runs.
     pub(super) speed: u32,
 }
@@ -89,18 +90,20 @@ impl Audio {
     }
 
     /// Runs until it is stopped, or until the other side was silent for too long: then why.
-    fn run(&self, socket: &UdpSocket, agreed: Agreed) -> Option<&'static str> {
+    fn run(&self, socket: &UdpSocket, mut agreed: Agreed) -> Option<&'static str> {
         socket.set_read_timeout(Some(FRAME / 4)).expect("a socket option");
         let (mut decoder, mut encoder) =
             (Decoder::with_rate(Codec::Opus, 8_000).expect("a rate"), Encoder::with_rate(Codec::Opus, 8_000).expect("a rate"));
         let (mut first, mut last, mut sent) = (None, now(), 0u32);
         let mut datagram = [0; 2_048];
         while !self.0.over.load(Ordering::Relaxed) {
-            if let Ok((length, _)) = socket.recv_from(&mut datagram) {
+            // Who cannot prove himself was not heard.
+            let packet = socket.recv(&mut datagram).ok().and_then(|length| agreed.keys.open(&datagram[..length]));
+            if let Some(packet) = packet {
                 self.0.packets.fetch_add(1, Ordering::Relaxed);
                 last = now();
                 first.get_or_insert(last);
-                self.listen(&datagram[..length], agreed.payload_type, &mut decoder);
+                self.listen(&packet, agreed.payload_type, &mut decoder);
             }
             let silent = now().saturating_duration_since(last) * agreed.speed;
             match first {
@@ -109,7 +112,8 @@ impl Audio {
                 Some(_) if silent > GAP_AT_MOST => return Some("no media for 30 s"),
                 Some(first) => {
                     while now().saturating_duration_since(first) >= FRAME * sent {
-                        let _gone = socket.send_to(&frame(&mut encoder, agreed.payload_type, sent), agreed.to);
+                        let packet = agreed.keys.seal(&frame(&mut encoder, agreed.payload_type, sent));
+                        let _gone = socket.send_to(&packet, agreed.to);
                         sent += 1;
                     }
                 }

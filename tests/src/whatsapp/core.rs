@@ -12,6 +12,7 @@ use super::{
     REALM, ROUTES, Setup,
     audio::{Agreed, Audio},
     digest::{self, Case},
+    keys::{self, Key, Keys},
     message::{Sip, user_host},
     rules::{self, Challenges, Refusal},
 };
@@ -43,7 +44,6 @@ pub enum Behaviour {
 }
 
 /// One call.
-#[derive(Debug)]
 pub(super) struct Call {
     pub(super) id: String,
     pub(super) stage: Stage,
@@ -62,6 +62,8 @@ pub(super) struct Call {
     cseq: u32,
     socket: Option<UdpSocket>,
     agreed: Option<Agreed>,
+    /// What our audio is encrypted with.
+    key: Key,
 }
 
 pub(super) struct Core {
@@ -216,7 +218,7 @@ impl Core {
     /// A call of the switch that is wanted; its name.
     fn taken(&mut self, connection: u64, invite: &Sip, tag: &str, stage: Stage) -> String {
         let get = |name: &str| invite.get(name).unwrap_or_default().to_owned();
-        let id = get("Call-ID");
+        let (id, key) = (get("Call-ID"), keys::key(self.next()));
         self.calls.push(Call {
             id: id.clone(),
             stage,
@@ -232,6 +234,7 @@ impl Core {
             cseq: 1,
             socket: None,
             agreed: None,
+            key,
         });
         id
     }
@@ -239,8 +242,10 @@ impl Core {
     fn answer(&mut self, connection: u64, invite: &Sip, tag: &str, call: &str) {
         let (opus, events) = (format_of(&invite.body, "opus/48000/2"), format_of(&invite.body, "telephone-event/8000"));
         let socket = UdpSocket::bind((self.ip, 0)).expect("a loopback address");
-        let sdp = self.sdp(&socket, opus, events);
-        let agreed = self.agreed(&invite.body, opus);
+        let key = self.call(call).expect("just taken").key;
+        let number = keys::of(&invite.body).map_or_else(|| "1".to_owned(), |(number, _)| number);
+        let sdp = self.sdp(&socket, (opus, events), &keys::line(&number, &key));
+        let agreed = self.agreed(&invite.body, opus, &key);
         if let Some(call) = self.call(call) {
             (call.socket, call.agreed, call.code) = (Some(socket), agreed, 200);
         }
@@ -280,7 +285,7 @@ impl Core {
         let me = self.me.clone();
         let Some(call) = self.call(id) else { return };
         call.stage = Stage::Up;
-        if let Some((socket, agreed)) = call.socket.take().zip(call.agreed) {
+        if let Some((socket, agreed)) = call.socket.take().zip(call.agreed.take()) {
             let id = call.id.clone();
             call.audio = Some(Audio::start(socket, agreed, move |why| {
                 if let Some(core) = me.upgrade() {
@@ -317,7 +322,8 @@ impl Core {
         let id = format!("outgoing:wacid.{number:04}==");
         let Setup { business, customer, host, .. } = self.setup;
         let socket = UdpSocket::bind((self.ip, 0)).expect("a loopback address");
-        let sdp = self.sdp(&socket, Some(111), Some(126));
+        let key = keys::key(number);
+        let sdp = self.sdp(&socket, (Some(111), Some(126)), &keys::line("1", &key));
         let local = format!("\"{customer}\" <sip:+{customer}@{REALM}>;tag=f{number}");
         let remote = format!("<sip:+{business}@{host}>");
         let mut invite =
@@ -355,6 +361,7 @@ impl Core {
             cseq: 2824,
             socket: Some(socket),
             agreed: None,
+            key,
         });
         id
     }
@@ -427,7 +434,8 @@ impl Core {
         if reply.uris("Record-Route") != ROUTES {
             self.broken("both Record-Routes come back", reply);
         }
-        let agreed = self.agreed(&reply.body, Some(111));
+        let Some(key) = self.call(id).map(|call| call.key) else { return };
+        let agreed = self.agreed(&reply.body, Some(111), &key);
         let Some(call) = self.call(id) else { return };
         let is_first = call.stage != Stage::Up;
         call.target = reply.uris("Contact").into_iter().next().unwrap_or_default();
@@ -461,27 +469,31 @@ impl Core {
     }
 
     /// Our audio.
-    fn sdp(&self, socket: &UdpSocket, opus: Option<u8>, events: Option<u8>) -> String {
+    fn sdp(&self, socket: &UdpSocket, (opus, events): (Option<u8>, Option<u8>), crypto: &str) -> String {
         let (ip, port) = (self.ip, socket.local_addr().expect("bound").port());
         let (opus, events) = (opus.unwrap_or(111), events.unwrap_or(126));
         format!(
             "v=0\r\no=- 1790000000 2 IN IP4 {ip}\r\ns=-\r\nt=0 0\r\na=group:BUNDLE audio\r\n\
              m=audio {port} {} {opus} {events}\r\nc=IN IP4 {ip}\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=mid:audio\r\na=sendrecv\r\n\
-             a=rtcp-mux\r\na=rtpmap:{opus} opus/48000/2\r\n\
+             a=rtcp-mux\r\n{crypto}a=rtpmap:{opus} opus/48000/2\r\n\
              a=fmtp:{opus} maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1\r\n\
              a=rtpmap:{events} telephone-event/8000\r\na=maxptime:20\r\na=ptime:20\r\na=ssrc:1 cname:x\r\n",
             self.setup.protocol
         )
     }
 
-    fn agreed(&mut self, sdp: &str, opus: Option<u8>) -> Option<Agreed> {
+    fn agreed(&mut self, sdp: &str, opus: Option<u8>, key: &Key) -> Option<Agreed> {
         let line = |start: &str| sdp.lines().find_map(|line| line.strip_prefix(start));
         let ip: IpAddr = line("c=IN IP4 ")?.trim().parse().ok()?;
         let port: u16 = line("m=audio ")?.split(' ').next()?.parse().ok()?;
         if !sdp.contains("opus/48000/2") || !line("m=audio ")?.contains(self.setup.protocol) {
             self.violations.push("Opus in the agreed form".to_owned());
         }
-        Some(Agreed { to: SocketAddr::new(ip, port), payload_type: opus?, speed: self.setup.speed })
+        let keys = keys::of(sdp).map(|(_, theirs)| Keys::new(&theirs, key));
+        if keys.is_none() {
+            self.violations.push("a key in the SDP".to_owned());
+        }
+        Some(Agreed { to: SocketAddr::new(ip, port), payload_type: opus?, keys: keys?, speed: self.setup.speed })
     }
 }
 

@@ -7,6 +7,7 @@
 mod audio;
 mod core;
 mod digest;
+mod keys;
 mod message;
 mod rules;
 
@@ -73,7 +74,7 @@ impl Default for Setup {
             password: "wa-secret",
             host: "sip.example.com",
             customer: "15550101234",
-            protocol: "RTP/AVP",
+            protocol: "RTP/SAVP",
             speed: 10,
         }
     }

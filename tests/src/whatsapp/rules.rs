@@ -72,7 +72,8 @@ pub(super) fn permission(setup: &Setup, invite: &Sip) -> Result<(), Refusal> {
         return Err(Refusal { warning, ..refusal(403, "Forbidden") });
     }
     let sdp = &invite.body;
-    let is_right = ["m=audio ", setup.protocol, "opus/48000/2", "telephone-event/8000"].iter().all(|part| sdp.contains(part));
+    let is_right =
+        ["m=audio ", setup.protocol, "a=crypto:", "opus/48000/2", "telephone-event/8000"].iter().all(|part| sdp.contains(part));
     if is_right { Ok(()) } else { Err(refusal(403, "SDP is invalid")) }
 }
 

@@ -330,6 +330,7 @@ impl SipLeg {
                 receive: receives,
                 rtcp_mux: negotiated.rtcp_mux,
                 keep_alive_ms: self.keep_alive_ms,
+                keys: negotiated.keys.as_deref().map(stream_keys),
             };
             if let Err(error) = media.configure(at, to) {
                 tracing::warn!(call = %at.call, leg = at.leg.0, %error, "audio of a leg cannot be set up as agreed");

@@ -429,6 +429,7 @@ impl SipEdge {
             headers: Vec::new(),
             codecs: self.settings.codecs_of(None),
             trunk: None,
+            keys,
             ways: None,
         };
         self.call(at, wish, caller, media)

@@ -12,7 +12,7 @@ use tandem_switch::{
     name::{PartyNumber, TrunkName},
 };
 
-use super::{SipEdge, SipEvent, WITHHELD, causes, leg::SipLeg, trunk_legs};
+use super::{SipEdge, SipEvent, WITHHELD, causes, keys::LegKeys, leg::SipLeg, trunk_legs};
 use crate::{
     metrics::METRICS,
     wire::{LegRef, media::MediaEdge},
@@ -44,6 +44,7 @@ pub(super) struct Wish {
     pub(super) party: PartyIdentity,
     pub(super) headers: Vec<(String, String)>,
     pub(super) codecs: Vec<AudioCodec>,
+    pub(super) keys: KeyRule,
     /// The trunk that it goes by.
     pub(super) trunk: Option<TrunkName>,
     pub(super) ways: Option<Ways>,
@@ -114,7 +115,9 @@ impl SipEdge {
         };
         let from_user = if from_user.as_str().is_empty() { WITHHELD } else { from_user.as_str() }.to_owned();
         let codecs = self.settings.codecs_of(Some(&trunk));
-        let wish = Wish { target, from_user, from_display, party, headers, codecs, trunk: Some(trunk), ways: Some(ways) };
+        let keys = self.settings.keys_of_trunk(&trunk);
+        let (trunk, ways) = (Some(trunk), Some(ways));
+        let wish = Wish { target, from_user, from_display, party, headers, codecs, keys, trunk, ways };
         let called = self.call(at, wish, caller, media);
         if called.is_err() {
             self.toll_ended(at);
@@ -127,7 +130,7 @@ impl SipEdge {
     /// # Errors
     /// Its audio cannot be set up.
     pub(super) fn call(&mut self, at: LegRef, wish: Wish, caller: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
-        let Wish { target, from_user, from_display, mut party, mut headers, codecs, trunk, ways } = wish;
+        let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, trunk, ways } = wish;
         if let Some(caller) = self.legs.get(&caller) {
             party.diverted_by.clone_from(&caller.diverted_by);
         }

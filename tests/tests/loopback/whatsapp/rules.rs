@@ -9,8 +9,9 @@ use tandem_tests::{
 };
 
 const URI: &str = "sip:+15550101234@wa.meta.vc;transport=tls";
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 39998 RTP/AVP 107 101\r\n\
-                   a=rtpmap:107 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n";
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 39998 RTP/SAVP 107 101\r\n\
+                   a=rtpmap:107 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n\
+                   a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\r\n";
 
 fn request(method: &str, uri: &str, cseq: u32) -> Sip {
     Sip::new(format!("{method} {uri} SIP/2.0"))
