@@ -104,6 +104,12 @@ impl Plan {
         self.extensions.iter().any(|range| range.contains(text)).then(|| Extension::from(text))
     }
 
+    /// Whether a device of an extension may lead its calls elsewhere.
+    #[must_use]
+    pub fn may_redirect(&self, extension: &Extension) -> bool {
+        self.extensions.iter().any(|range| range.redirects && range.contains(extension.as_str()))
+    }
+
     /// The route of that name.
     #[must_use]
     pub fn route(&self, name: &RouteName) -> Option<&Route> {

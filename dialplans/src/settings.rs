@@ -350,6 +350,8 @@ pub struct Trunk {
     pub max_calls: u32,
     /// Whether it may have its calls transferred, by the routes that it may use.
     pub transfers: bool,
+    /// Whether it may name another number for a call of ours, to be called through it by its rules.
+    pub redirects: bool,
     /// Whether it is trusted with who calls: believed, and told.
     pub trusts_identity: bool,
     /// What is done about signed caller ids.
@@ -390,6 +392,8 @@ pub struct ExtensionRange {
     pub from: u32,
     /// The highest; as many digits as the lowest.
     pub to: u32,
+    /// Whether their devices may lead calls elsewhere.
+    pub redirects: bool,
 }
 
 impl ExtensionRange {

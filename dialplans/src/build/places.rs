@@ -32,7 +32,8 @@ impl Builder<'_> {
                     format!("some of these are extensions already: {}–{}", other.from, other.to),
                 );
             } else {
-                ranges.push(ExtensionRange { from, to });
+                let redirects = item.prop_flag("redirects").unwrap_or(true);
+                ranges.push(ExtensionRange { from, to, redirects });
             }
         }
         ranges

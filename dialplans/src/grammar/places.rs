@@ -73,6 +73,12 @@ pub(crate) const TOP: &[NodeSpec] = &[
         &[
             must("from", Kind::Count(0, 999_999_999), "the lowest"),
             must("to", Kind::Count(0, 999_999_999), "the highest, with as many digits"),
+            prop(
+                "redirects",
+                Kind::Flag,
+                "#true",
+                "their phones may name another number for a call (call forwarding, SIP 3xx); the plan is asked for it with the rights of the extension",
+            ),
         ],
         Body::None,
     )),

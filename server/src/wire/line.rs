@@ -34,7 +34,7 @@ use super::{
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
     pace::Pace,
-    sip::{Arrived, Collector, Judged, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
+    sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     trace::TraceBus,
 };
 use crate::{
@@ -476,6 +476,11 @@ impl Line {
             SipEvent::Failed { at, cause, code } => {
                 self.trace(at.call, "sip", || format!("{} failed: {code} {}", at.leg, cause.as_str()));
                 self.tell(at, Input::LegFailed { leg: at.leg, cause });
+            }
+            SipEvent::Redirected(led) => {
+                let LedElsewhere { at, by, to, why, code } = *led;
+                self.trace(at.call, "sip", || format!("{} redirects: {code}", at.leg));
+                self.tell(at, Input::LegRedirected { leg: at.leg, by, to, why });
             }
             SipEvent::Ended { at, cause } => self.tell(at, Input::LegEnded { leg: at.leg, cause }),
             SipEvent::Identified { at, identity } => {

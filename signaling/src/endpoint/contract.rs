@@ -6,7 +6,7 @@
 //!
 //! Every invitation ends exactly once: by [`Command::Reject`] or [`Command::End`] from this side
 //! (after which no event names it any more), or by one of the events [`Event::Cancelled`],
-//! [`Event::Rejected`] and [`Event::Ended`] from the other side (after which commands that name it
+//! [`Event::Rejected`], [`Event::Redirected`] and [`Event::Ended`] from the other side (after which commands that name it
 //! are ignored).
 
 use std::{
@@ -21,6 +21,7 @@ use crate::{
     endpoint::{
         config::{Peer, Rights, Trunk},
         package::ResourceState,
+        redirect::Redirected,
     },
     flow::{ConnectionId, Flow, Transport},
     identity::Presented,
@@ -349,6 +350,8 @@ pub enum Event {
         /// Who said so.
         by: RejectedBy,
     },
+    /// The called side did not take the invitation and names somebody else. Final.
+    Redirected(Box<Redirected>),
     /// The other side wants to change the media (by re-INVITE, UPDATE or PRACK, so it may come before
     /// the invitation is answered). To be answered by `AnswerReoffer` or `RejectReoffer`.
     Reoffered {

@@ -145,7 +145,8 @@ fn is_of_caller(address: &NameAddr<'_>) -> bool {
     address.params.get("party").is_none_or(|party| party.eq_ignore_ascii_case("calling"))
 }
 
-fn user_of(address: &NameAddr<'_>) -> Option<String> {
+/// The user that an address of ours or theirs names.
+pub(super) fn user_of(address: &NameAddr<'_>) -> Option<String> {
     let uri = address.uri().filter(|uri| uri.scheme != Scheme::Other)?;
     // What follows in a user part are parameters of the number (RFC 3966).
     let user = uri.user_decoded()?;
@@ -170,6 +171,12 @@ fn diversions(message: &Message) -> Vec<Diverted> {
         Some(Diverted { user: user_of(&address)?, code })
     });
     entries.take(MOST_DIVERSIONS).collect()
+}
+
+/// Why whoever sent this diverts calls, as a status code; `None` when it does not say.
+pub(super) fn diversion_code(message: &Message) -> Option<u16> {
+    let last = message.addresses(Name::Diversion).find_map(Result::ok)?;
+    Some(code_of_word(last.params.get_unquoted("reason").as_deref()?)).filter(|code| *code != 300)
 }
 
 /// The code of `Reason=SIP%3Bcause%3D486`, a header within a URI.

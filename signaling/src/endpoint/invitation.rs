@@ -10,6 +10,7 @@ use super::{
     dialog::Dialog,
     early::Early,
     negotiation::Negotiation,
+    redirect::Redirected,
     reliable::Reliable,
     session_timer::Session,
     slab::Key,
@@ -86,6 +87,8 @@ pub(super) struct Calling {
     pub(super) forks: Vec<Fork>,
     /// The most telling failure so far.
     pub(super) worst: Option<(u16, String, RejectedBy)>,
+    /// Whom to call instead, as the first that was refused so says.
+    pub(super) redirected: Option<Box<Redirected>>,
     /// The early dialog whose description the program heard last.
     pub(super) heard: u64,
 }

@@ -33,6 +33,7 @@ mod offers_out;
 mod outbound;
 mod package;
 mod receive;
+mod redirect;
 mod refer;
 mod refresh;
 mod register;
@@ -68,6 +69,7 @@ pub use contract::*;
 pub use package::{
     Availability, DialogDirection, DialogStage, MessageSummary, Presence, RemoteParty, ResourceState, WatchedDialog,
 };
+pub use redirect::Redirected;
 pub use survive::{KeptCalling, KeptDialog, KeptLeg, KeptRinging, Moment, NotRestored, Restored};
 
 use crate::{

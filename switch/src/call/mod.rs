@@ -20,6 +20,7 @@ mod legs;
 mod owed;
 mod play;
 mod queue;
+mod redirect;
 mod short;
 mod talk;
 mod transfer;
@@ -30,7 +31,7 @@ use std::{collections::VecDeque, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 pub use consult::{Newcomer, Partner};
-pub use contract::{Arrival, CallSettings, Input, Output, TransferNews};
+pub use contract::{Arrival, CallSettings, Input, Output, RedirectNews, TransferNews};
 pub use keep::{KeptCall, Restart};
 pub use legs::LegStage;
 pub use view::{LegView, View};
@@ -50,6 +51,7 @@ use legs::Legs;
 use owed::Owed;
 use play::Playing;
 use queue::Queueing;
+use redirect::Redirects;
 use talk::Talk;
 use transfer::{Returned, Transfer};
 
@@ -73,6 +75,9 @@ pub struct Call {
     transfer: Option<Box<Transfer>>,
     /// The last one that failed.
     returned: Option<Box<Returned>>,
+    /// What a phone named instead of taking the call.
+    #[serde(default)]
+    redirects: Redirects,
     /// Whose side the party is that the call is for, and whether a trunk carries it.
     side: (Blame, bool),
     owed: Owed,
@@ -127,6 +132,7 @@ impl Call {
             legs: Legs::new(),
             transfer: None,
             returned: None,
+            redirects: Redirects::default(),
             side: (Blame::Caller, by_trunk),
             owed: Owed::default(),
             typed: VecDeque::new(),
@@ -187,6 +193,10 @@ impl Call {
                 let blame = ledger::blame(cause, party, by_trunk);
                 self.finish(at.now, cause, blame);
             }
+            // Only who dials is led elsewhere.
+            Input::LegRedirected { leg, .. } if !matches!(self.doing, Doing::Dial(_)) => {
+                self.take(at, Input::LegFailed { leg, cause: Cause::Redirected });
+            }
             Input::Step(step) if matches!(self.doing, Doing::AwaitStep) => {
                 self.doing = self.begin(at, step);
             }
@@ -223,7 +233,7 @@ impl Call {
 
     /// Reports how the step ended; the time from here on is the plan's.
     fn step_ended(&mut self, now: Timestamp, outcome: StepOutcome) -> Doing {
-        if self.transfer.is_none() {
+        if self.transfer.is_none() && !self.redirects.is_under_way() {
             self.ledger.turn(now, SegmentState::Plan, None);
         }
         self.legs.say(Output::StepEnded(outcome));
@@ -233,6 +243,7 @@ impl Call {
     /// Ends whatever is going on, then every leg, then the call.
     fn finish(&mut self, now: Timestamp, cause: Cause, blame: Blame) {
         self.doing = Doing::Over;
+        self.redirects = Redirects::default();
         self.abandon_transfer();
         self.pay(if blame == Blame::Us { LeaveReason::Fault } else { LeaveReason::Abandoned }, cause);
         self.trace("ended", format!("{} by {}", cause.as_str(), blame.as_str()));

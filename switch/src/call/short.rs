@@ -28,6 +28,14 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
 impl Call {
     pub(super) fn begin(&mut self, at: &mut Moment<'_>, step: Step) -> Doing {
         self.trace("step", name_of(&step));
+        self.begin_step(at, step)
+    }
+
+    /// The same for one that was traced already.
+    pub(super) fn begin_step(&mut self, at: &mut Moment<'_>, step: Step) -> Doing {
+        if self.redirects.is_under_way() {
+            return self.begin_in_redirect(at, step);
+        }
         if self.transfer.is_some() {
             return self.begin_in_transfer(at, step);
         }

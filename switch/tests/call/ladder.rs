@@ -9,7 +9,7 @@
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
 
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Output, Restart, TransferNews},
+    call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Output, RedirectNews, Restart, TransferNews},
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
@@ -131,6 +131,12 @@ impl Ladder {
             ["leg", leg, "sings"] => Input::LegRang { leg: read_leg(leg), early_media: true },
             ["leg", leg, "answers"] => Input::LegAnswered { leg: read_leg(leg) },
             ["leg", leg, "fails", cause] => Input::LegFailed { leg: read_leg(leg), cause: read_cause(cause) },
+            ["leg", leg, "redirects", to] => Input::LegRedirected {
+                leg: read_leg(leg),
+                by: read_origin(with.get("by").copied().unwrap_or("1001")),
+                to: to.into(),
+                why: read_cause(with.get("why").copied().unwrap_or("redirected")),
+            },
             ["leg", leg, "ends", cause] => Input::LegEnded { leg: read_leg(leg), cause: read_cause(cause) },
             ["leg", leg, "holds"] => Input::LegHeld { leg: read_leg(leg), held: true },
             ["leg", leg, "resumes"] => Input::LegHeld { leg: read_leg(leg), held: false },
@@ -205,6 +211,13 @@ impl Ladder {
                 TransferNews::Taken => format!("transfer for {by}: taken"),
                 TransferNews::Refused => format!("transfer for {by}: refused"),
                 TransferNews::Failed(cause) => format!("transfer for {by}: failed, {}", cause.as_str()),
+            },
+            Output::Redirect(news) => match news {
+                RedirectNews::Begun { by, to, why } => {
+                    format!("redirect by {by}: begun to {} ({})", to.as_str(), why.as_str())
+                }
+                RedirectNews::Taken => "redirect: taken".into(),
+                RedirectNews::Failed => "redirect: failed".into(),
             },
             Output::Floor(message) => self.show_floor(message),
             Output::Trace(what, detail) if self.trace => format!("trace {what}: {detail}"),

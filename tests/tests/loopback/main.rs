@@ -13,6 +13,7 @@ mod kamailio;
 mod legs;
 mod media;
 mod queue;
+mod redirects;
 mod registration;
 mod restart;
 mod signals;

@@ -76,6 +76,7 @@ impl SipEdge {
 const fn invite_of(event: &Event) -> Option<InviteId> {
     match event {
         Event::Invited(invited) => Some(invited.invite),
+        Event::Redirected(redirected) => Some(redirected.invite),
         Event::Cancelled { invite }
         | Event::Confirmed { invite, .. }
         | Event::Progressed { invite, .. }

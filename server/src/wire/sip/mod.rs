@@ -15,6 +15,7 @@ mod leg;
 mod network;
 mod outgoing;
 mod probe;
+mod redirects;
 mod registrations;
 mod seen;
 mod settings;
@@ -54,6 +55,7 @@ pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_ide
 pub use keep::{Back, KeptSip};
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
+pub use redirects::LedElsewhere;
 pub use settings::{Settings, wanted};
 pub use tandem_signaling::admission::Load;
 pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
@@ -90,6 +92,8 @@ pub enum SipEvent {
         /// The status code behind it, for traces.
         code: u16,
     },
+    /// A called leg did not come up and names somebody else, as it may; it is gone.
+    Redirected(Box<LedElsewhere>),
     /// A leg ended from its side; it is gone.
     Ended {
         /// Which.
@@ -188,6 +192,8 @@ pub struct SipEdge {
     arrived: HashMap<InviteId, SipLeg>,
     /// Legs that asked for a transfer and are to hear how it goes, also when they are gone.
     transfers: HashMap<LegRef, transfers::Asked>,
+    /// Who redirected the call that the next leg is made for.
+    diverting: Option<(LegRef, Vec<endpoint::Diverted>)>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
     capture: Capture,
@@ -214,6 +220,7 @@ impl SipEdge {
             invites: HashMap::new(),
             arrived: HashMap::new(),
             transfers: HashMap::new(),
+            diverting: None,
             bindings: HashMap::new(),
             capture,
             identity: IdentityDesk::new(judge.0),
@@ -458,6 +465,7 @@ impl SipEdge {
             Event::Cancelled { invite } => self.ended(invite, Cause::Cancelled),
             Event::Ended { invite, how } => self.ended(invite, causes::of_end(&how)),
             Event::Rejected { invite, code, by, .. } => self.rejected(invite, code, by, media),
+            Event::Redirected(redirected) => self.redirected(&redirected),
             Event::Confirmed { invite, sdp } => self.confirmed(invite, sdp.as_deref(), media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
             Event::Progressed { invite, code, sdp, flow } => {

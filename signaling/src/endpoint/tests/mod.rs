@@ -15,6 +15,7 @@ mod lossy;
 mod notifies;
 mod outbound;
 mod probe;
+mod redirects;
 mod registrations;
 mod reliable;
 mod restart;

@@ -269,6 +269,9 @@ pub(super) fn in_words(end: usize, event: &Event) -> String {
         Event::Progressed { code, sdp, .. } => format!("progressed {code}{}", with(sdp)),
         Event::Answered { sdp, .. } => format!("answered{}", with(sdp)),
         Event::Rejected { code, by, .. } => format!("rejected {code} {by:?}"),
+        Event::Redirected(redirected) => {
+            format!("redirected {} {} to {}", redirected.code, redirected.why, redirected.users.join(" "))
+        }
         Event::Reoffered { sdp, .. } => format!("reoffered{}", with(sdp)),
         Event::ReofferAnswered { sdp, .. } => format!("reoffer answered{}", with(sdp)),
         Event::ReofferRejected { code, .. } => format!("reoffer rejected {code}"),
