@@ -196,6 +196,7 @@ pub(crate) enum Action {
     Collect(CollectDigits),
     Queue(JoinQueue),
     Dial(DialOut),
+    HandBack { number: Template, handlers: Handlers },
     SetLanguage(Language),
     Echo,
     Agent { request: AgentRequest, handlers: Handlers },

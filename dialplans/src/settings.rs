@@ -352,6 +352,8 @@ pub struct Trunk {
     pub transfers: bool,
     /// Whether it may name another number for a call of ours, to be called through it by its rules.
     pub redirects: bool,
+    /// Whether it takes callers back (REFER).
+    pub takes_refer: bool,
     /// Whether it is trusted with who calls: believed, and told.
     pub trusts_identity: bool,
     /// What is done about signed caller ids.

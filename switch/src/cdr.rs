@@ -101,6 +101,7 @@ pub enum SegmentState {
     Talking,
     /// On hold.
     Hold,
-    /// A party of the conversation had the other one transferred; nobody has taken them yet.
+    /// A party of the conversation had the other one transferred, or the plan hands the caller back to their carrier;
+    /// nobody has taken them yet.
     Transferring,
 }

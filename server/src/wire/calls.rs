@@ -251,6 +251,11 @@ impl LiveCall {
                 }
             }
             Output::InviteLeg { leg, target, caller_id } => self.invite(edges, leg, &target, &caller_id, offer, inputs),
+            Output::HandBack { leg, number } => {
+                if let Err(cause) = self.hand_back(edges, leg, &number) {
+                    inputs.push_back(Input::HandedBack { leg, failed: Some(cause) });
+                }
+            }
             Output::EndLeg { leg, cause } => {
                 edges.sip.end(self.at(leg), cause);
                 self.drop_leg(edges, leg);
@@ -354,12 +359,23 @@ impl LiveCall {
         if let Origin::Extension(extension) = self.active_run().origin() {
             edges.sip.pays(leg_ref, extension.clone());
         }
+        if let Some(Origin::Extension(by)) = self.transfer.as_ref().map(|(_, run)| run.origin()) {
+            edges.sip.refers(leg_ref, by.clone());
+        }
         if !self.redirects.is_empty() {
             edges.sip.diverts(leg_ref, self.redirected_by());
         }
         if let Err(cause) = edges.sip.invite(leg_ref, target, caller_id, &self.facts.display, caller, &mut edges.media) {
             self.drop_leg(edges, leg);
             inputs.push_back(Input::LegFailed { leg, cause });
+        }
+    }
+
+    fn hand_back(&mut self, edges: &mut Edges, leg: LegId, number: &PartyNumber) -> Result<(), Cause> {
+        let at = self.at(leg);
+        match self.active_run().origin() {
+            Origin::Trunk(trunk) => edges.sip.hand_back(at, trunk, number),
+            Origin::Extension(_) => Err(Cause::Forbidden),
         }
     }
 

@@ -489,6 +489,10 @@ impl Line {
                 }
             }
             SipEvent::Transferred { at, by, to } => self.tell(at, Input::Transfer { leg: at.leg, by, to }),
+            SipEvent::HandedBack { at, failed, code } => {
+                self.trace(at.call, "sip", || format!("{} handed back: {code}", at.leg));
+                self.tell(at, Input::HandedBack { leg: at.leg, failed });
+            }
             SipEvent::Joined { at, by, with } => self.bring_together(at, by, with),
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
             SipEvent::Digit { at, digit, duration_ms } => {

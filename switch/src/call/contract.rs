@@ -89,6 +89,13 @@ pub enum Input {
         /// What was dialled for it.
         to: PartyNumber,
     },
+    /// The carrier has a leg's party back, or not.
+    HandedBack {
+        /// Which leg.
+        leg: LegId,
+        /// Why not; `None` when it is done.
+        failed: Option<Cause>,
+    },
     /// The party that a leg [talks to](super::Call::partner) goes to another call, and is that one's from now on.
     /// Who is left is let go, and the call ends.
     GivenAway {
@@ -131,6 +138,13 @@ pub enum Output {
         target: Target,
         /// The number to show.
         caller_id: PartyNumber,
+    },
+    /// Ask the carrier of a leg to connect its party to a number itself. [`Input::HandedBack`] says how that went.
+    HandBack {
+        /// Which leg.
+        leg: LegId,
+        /// Whom to.
+        number: PartyNumber,
     },
     /// End a leg whatever it is doing: refuse it, cancel it or hang it up. No word comes back.
     EndLeg {

@@ -142,6 +142,7 @@ impl Legs {
                 current
             }
             Input::Digit { leg, digit } => leg == self.caller && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
+            Input::HandedBack { leg, .. } => leg == self.caller && self.stage(leg).is_some(),
             Input::Transfer { leg, .. } | Input::GivenAway { by: leg } | Input::Replaced { leg, .. } => {
                 self.stage(leg) == Some(LegStage::Up)
             }

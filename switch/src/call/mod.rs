@@ -13,6 +13,7 @@ mod collect;
 mod consult;
 mod contract;
 mod dial;
+mod hand_back;
 mod hold;
 mod keep;
 mod ledger;
@@ -103,6 +104,8 @@ enum Doing {
     Talk(Talk),
     /// The end of an echo test.
     Echo,
+    /// What the carrier says, who is to have the caller back.
+    HandBack,
     /// The floor's reply to an agent's request.
     AwaitReply {
         /// What was asked.
@@ -169,7 +172,7 @@ impl Call {
             Doing::Queue(queueing) => queueing.deadline(),
             Doing::Dial(dialling) => Some(dialling.deadline()),
             Doing::AwaitReply { until, .. } => Some(*until),
-            Doing::AwaitStep | Doing::Play(_) | Doing::Talk(_) | Doing::Echo | Doing::Over => None,
+            Doing::AwaitStep | Doing::Play(_) | Doing::Talk(_) | Doing::Echo | Doing::HandBack | Doing::Over => None,
         }
     }
 
@@ -226,6 +229,7 @@ impl Call {
             Doing::Queue(queueing) => self.queueing(at, queueing, input),
             Doing::Dial(dialling) => self.dialling(at, dialling, &input),
             Doing::Talk(talk) => self.talking(at, talk, input),
+            Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
         };

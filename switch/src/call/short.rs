@@ -20,6 +20,7 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
         Step::Queue(_) => "queue",
         Step::Dial(_) => "dial",
         Step::Echo => "echo",
+        Step::HandBack { .. } => "hand-back",
         Step::Agent(_) => "agent",
         Step::Hangup { .. } => "hangup",
     }
@@ -57,6 +58,7 @@ impl Call {
             Step::Collect(collect) => self.begin_collect(now, collect),
             Step::Queue(queue) => self.begin_queue(at, queue),
             Step::Dial(dial) => self.begin_dial(now, dial),
+            Step::HandBack { number } => self.begin_hand_back(now, number),
             Step::Echo => {
                 self.typed.clear();
                 self.legs.open_caller();

@@ -143,6 +143,8 @@ impl Ladder {
             ["leg", leg, "transfers", to] => {
                 Input::Transfer { leg: read_leg(leg), by: read_origin(with.get("by").copied().unwrap_or("1001")), to: to.into() }
             }
+            ["leg", leg, "handed-back"] => Input::HandedBack { leg: read_leg(leg), failed: None },
+            ["leg", leg, "stays", cause] => Input::HandedBack { leg: read_leg(leg), failed: Some(read_cause(cause)) },
             ["leg", leg, "is-left"] => Input::GivenAway { by: read_leg(leg) },
             ["leg", leg, "replaced", number] => {
                 let (by_trunk, held) = (with.contains_key("trunk"), with.contains_key("held"));
@@ -191,6 +193,7 @@ impl Ladder {
             Output::EarlyMedia => "early media".into(),
             Output::Answer => "answer".into(),
             Output::InviteLeg { leg, target, caller_id } => format!("invite {leg}: {} as {caller_id:?}", show_target(&target)),
+            Output::HandBack { leg, number } => format!("hand {leg} back: {}", number.as_str()),
             Output::EndLeg { leg, cause } => format!("end {leg}: {}", cause.as_str()),
             Output::Play { leg, play, audio, repeat } => {
                 format!("play {play} to {leg}: {}{}", show_audio(&audio), if repeat { ", over and over" } else { "" })
@@ -322,6 +325,7 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         ["ring"] => Step::Ring,
         ["answer"] => Step::Answer,
         ["echo"] => Step::Echo,
+        ["hand-back", number] => Step::HandBack { number: number.into() },
         ["hangup", cause] => Step::Hangup { cause: read_cause(cause) },
         ["agent", "sign-in"] => Step::Agent(AgentRequest::SignIn),
         ["agent", "lunch"] => Step::Agent(AgentRequest::NotReady { reason: "lunch".into() }),

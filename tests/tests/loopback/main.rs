@@ -8,6 +8,7 @@ mod commands;
 mod crowd;
 mod endings;
 mod first_call;
+mod hand_backs;
 mod identity;
 mod kamailio;
 mod legs;

@@ -87,6 +87,7 @@ const fn invite_of(event: &Event) -> Option<InviteId> {
         | Event::ReofferRejected { invite, .. }
         | Event::Ended { invite, .. }
         | Event::InfoDigit { invite, .. }
+        | Event::HandedBack { invite, .. }
         | Event::Transferred { invite, .. } => Some(*invite),
         Event::BindingAdded(_)
         | Event::BindingRefreshed(_)

@@ -9,6 +9,7 @@ mod causes;
 pub mod finder;
 mod gate;
 mod guard;
+mod hand_backs;
 mod identity;
 mod keep;
 mod leg;
@@ -18,6 +19,7 @@ mod probe;
 mod redirects;
 mod registrations;
 mod seen;
+mod service;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,6 @@ mod web;
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
-    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -46,10 +47,9 @@ use tandem_switch::{
     step::Target,
 };
 
-use super::{LegRef, line::Service, media::MediaEdge};
+use super::{LegRef, media::MediaEdge};
 use crate::{clock::Now, store::Record};
 pub use capture::{Capture, Collector};
-use finder::Found;
 use identity::IdentityDesk;
 pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_identity};
 pub use keep::{Back, KeptSip};
@@ -133,6 +133,15 @@ pub enum SipEvent {
         /// The other one.
         with: LegRef,
     },
+    /// A leg's carrier has its party back, or not.
+    HandedBack {
+        /// Which.
+        at: LegRef,
+        /// Why not.
+        failed: Option<Cause>,
+        /// The status code behind it, for traces.
+        code: u16,
+    },
     /// A key press that came as a message.
     Digit {
         /// On which leg.
@@ -194,6 +203,8 @@ pub struct SipEdge {
     transfers: HashMap<LegRef, transfers::Asked>,
     /// Who redirected the call that the next leg is made for.
     diverting: Option<(LegRef, Vec<endpoint::Diverted>)>,
+    /// Who asked for the transfer that the next leg is made for.
+    referring: Option<(LegRef, Extension)>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
     capture: Capture,
@@ -221,6 +232,7 @@ impl SipEdge {
             arrived: HashMap::new(),
             transfers: HashMap::new(),
             diverting: None,
+            referring: None,
             bindings: HashMap::new(),
             capture,
             identity: IdentityDesk::new(judge.0),
@@ -437,28 +449,6 @@ impl SipEdge {
         }
     }
 
-    /// Takes no new calls from now on.
-    pub fn drain(&mut self) {
-        self.command(Command::Drain);
-    }
-
-    /// Takes a new plan's trunks into service.
-    pub fn set_service(&mut self, service: &Service) {
-        let trunks = self.settings.take_trunks(service);
-        self.set_gate(&service.plan);
-        self.set_toll(&service.plan);
-        self.capture.set(service.capture);
-        self.identity.set(Arc::clone(&service.identities));
-        self.command(Command::SetTrunks(trunks));
-    }
-
-    /// The peers of a trunk were found.
-    pub fn found(&mut self, found: Found) {
-        let Found { trunk, place, peers } = found;
-        self.settings.found(&trunk, place, peers.clone());
-        self.command(Command::SetPeers { trunk, peers });
-    }
-
     fn told(&mut self, event: Event, media: &mut MediaEdge) {
         match event {
             Event::Invited(invited) => self.invited(*invited),
@@ -478,6 +468,7 @@ impl SipEdge {
             }
             Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
             Event::Transferred { invite, by, to } => self.transferred(invite, by, to),
+            Event::HandedBack { invite, code } => self.handed_back(invite, code),
             Event::InfoDigit { invite, digit, duration_ms } => {
                 if let Some(at) = self.invites.get(&invite).copied() {
                     self.events.push_back(SipEvent::Digit { at, digit, duration_ms });

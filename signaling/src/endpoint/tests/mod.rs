@@ -10,6 +10,7 @@ mod failover;
 mod far;
 mod forks;
 mod glare;
+mod hand_backs;
 mod identities;
 mod lossy;
 mod notifies;

@@ -278,6 +278,7 @@ pub(super) fn in_words(end: usize, event: &Event) -> String {
         Event::Ended { how, .. } => format!("ended {how:?}"),
         Event::Transferred { to: TransferTo::Number(number), .. } => format!("transferred to {number}"),
         Event::Transferred { to: TransferTo::Invitation(other), .. } => format!("transferred to the party of {}", other.0),
+        Event::HandedBack { code, .. } => format!("handed back {code}"),
         Event::InfoDigit { digit, duration_ms, .. } => format!("digit {digit} {duration_ms}"),
         Event::BindingAdded(binding) => format!("added {}", binding.contact),
         Event::BindingRefreshed(binding) => format!("refreshed {}", binding.contact),

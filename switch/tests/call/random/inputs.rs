@@ -81,6 +81,7 @@ impl Dice {
             93..=94 => Input::Step(self.step()),
             95 if self.one_in(2) => Input::GivenAway { by: self.leg(world) },
             95 => Input::Replaced { leg: self.leg(world), new: self.newcomer(world) },
+            96 if self.one_in(2) => Input::HandedBack { leg: self.leg(world), failed: self.one_in(2).then(|| self.cause()) },
             96 => Input::Routed("elsewhere".into()),
             _ => Input::Tick,
         }
@@ -176,7 +177,8 @@ impl Dice {
             18..=40 => self.queue(),
             41..=54 => self.dial(),
             55 if self.one_in(2) => Step::Echo,
-            55..=58 => Step::Agent(AgentRequest::SignIn),
+            55 => Step::HandBack { number: "+390287654321".into() },
+            56..=58 => Step::Agent(AgentRequest::SignIn),
             _ => Step::Hangup { cause: self.cause() },
         }
     }

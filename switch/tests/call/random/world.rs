@@ -194,6 +194,7 @@ impl World {
                 assert_eq!(self.joined(*leg), None, "{leg} ended while joined");
                 self.bury(*leg);
             }
+            Output::HandBack { leg, .. } => assert!(self.alive(*leg) && self.up.contains(leg), "{leg} cannot be handed back"),
             Output::Play { leg, play, repeat, .. } => {
                 assert!(*play > self.last_play, "an old playing number");
                 self.last_play = *play;
