@@ -47,9 +47,14 @@ fn start(trunk: &str) -> (Switch, IpAddr) {
     (Switch::start(ground, config.to_str().expect("plain paths"), None, 5_060), carrier)
 }
 
-/// A phone of an extension that has its next call go elsewhere.
+/// A phone of an extension that has its next call go elsewhere, at a new address.
 fn redirects(switch: &Switch, extension: &str, elsewhere: &str) -> Sipp {
-    Devices::once(switch, &[extension], Script::new("agent-redirects", switch).set("elsewhere", elsewhere))
+    redirects_at(switch, switch.ground.device(), extension, elsewhere)
+}
+
+/// The same phone another time.
+fn redirects_at(switch: &Switch, ip: IpAddr, extension: &str, elsewhere: &str) -> Sipp {
+    Devices::once(switch, &[extension], Script::new("agent-redirects", switch).at_ip(ip).set("elsewhere", elsewhere))
 }
 
 fn refused(switch: &Switch, user: &str, number: &str, code: &str) {
@@ -73,7 +78,8 @@ fn a_phone_forwards_its_calls_with_the_rights_of_its_extension_and_no_others() {
     let calls = |user| Script::new("caller-waits-for-bye", &switch).user(&switch, user).dial("1002").start();
     // Who calls may not call outside; whose phone it is may. The host that the phone names is asked nothing.
     let far = told("unconditional");
-    let phone = redirects(&switch, "1002", "Contact: <sip:0212345678@evil.example:5066?Subject=x>");
+    let desk = switch.ground.device();
+    let phone = redirects_at(&switch, desk, "1002", "Contact: <sip:0212345678@evil.example:5066?Subject=x>");
     calls("1011").succeed();
     phone.succeed();
     far.succeed();
@@ -84,14 +90,15 @@ fn a_phone_forwards_its_calls_with_the_rights_of_its_extension_and_no_others() {
 
     let far = told("user-busy");
     let elsewhere = "Contact: <sip:0212345678@127.0.0.1>\n      Diversion: <sip:1002@tandem>;reason=user-busy";
-    let phone = redirects(&switch, "1002", elsewhere);
+    let phone = redirects_at(&switch, desk, "1002", elsewhere);
     calls("1012").succeed();
     phone.succeed();
     far.succeed();
 
     // 1003 has no such right, 1016 none to forward at all; and what is no number is nobody.
     for (user, extension, to) in [("1013", "1003", "0212345678"), ("1014", "1016", "1004"), ("1015", "1002", "alice")] {
-        let phone = redirects(&switch, extension, &format!("Contact: <sip:{to}@127.0.0.1>"));
+        let ip = if extension == "1002" { desk } else { switch.ground.device() };
+        let phone = redirects_at(&switch, ip, extension, &format!("Contact: <sip:{to}@127.0.0.1>"));
         refused(&switch, user, extension, "480");
         phone.succeed();
         tells(&switch.until_cdr(user), &[("cause", "unavailable")]);
