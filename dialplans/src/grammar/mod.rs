@@ -31,6 +31,7 @@ pub(crate) enum Place {
     Collect,
     JoinQueue,
     Dial,
+    HandBack,
     Agent,
 }
 
@@ -211,6 +212,7 @@ impl Place {
             Self::Collect => steps::COLLECT,
             Self::JoinQueue => steps::JOIN_QUEUE,
             Self::Dial => steps::DIAL,
+            Self::HandBack => steps::HAND_BACK,
             Self::Agent => steps::AGENT,
         }
     }
@@ -251,6 +253,7 @@ impl Place {
             Self::Collect => "in `collect`",
             Self::JoinQueue => "in the step `queue`",
             Self::Dial => "in `dial`",
+            Self::HandBack => "in `hand-back`",
             Self::Agent => "in `agent`",
         }
     }
@@ -271,6 +274,7 @@ impl Place {
         Self::Collect,
         Self::JoinQueue,
         Self::Dial,
+        Self::HandBack,
         Self::Agent,
         Self::Defaults,
     ];

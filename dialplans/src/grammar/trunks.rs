@@ -169,6 +169,20 @@ pub(super) const TRUNK: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    node(
+        "takes-refer",
+        "Whether the carrier takes callers back by SIP REFER: then the step `hand-back` may be used for its calls.",
+        &[one("on", Kind::Flag, "`#false` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "redirects",
+        "Whether the carrier may name another number for a call of ours (SIP 3xx). It is called through the same trunk, by the trunk's rules.",
+        &[one("on", Kind::Flag, "`#false` when absent: whoever may redirect chooses whom we call")],
+        &[],
+        Body::None,
+    ),
 ];
 
 pub(super) const TRUNK_GROUP: &[NodeSpec] = &[many(node(

@@ -34,7 +34,7 @@ use super::{
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
     pace::Pace,
-    sip::{Arrived, Collector, Judged, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
+    sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     trace::TraceBus,
 };
 use crate::{
@@ -477,6 +477,11 @@ impl Line {
                 self.trace(at.call, "sip", || format!("{} failed: {code} {}", at.leg, cause.as_str()));
                 self.tell(at, Input::LegFailed { leg: at.leg, cause });
             }
+            SipEvent::Redirected(led) => {
+                let LedElsewhere { at, by, to, why, code } = *led;
+                self.trace(at.call, "sip", || format!("{} redirects: {code}", at.leg));
+                self.tell(at, Input::LegRedirected { leg: at.leg, by, to, why });
+            }
             SipEvent::Ended { at, cause } => self.tell(at, Input::LegEnded { leg: at.leg, cause }),
             SipEvent::Identified { at, identity } => {
                 if let Some(live) = self.calls.get_mut(&at.call) {
@@ -484,6 +489,10 @@ impl Line {
                 }
             }
             SipEvent::Transferred { at, by, to } => self.tell(at, Input::Transfer { leg: at.leg, by, to }),
+            SipEvent::HandedBack { at, failed, code } => {
+                self.trace(at.call, "sip", || format!("{} handed back: {code}", at.leg));
+                self.tell(at, Input::HandedBack { leg: at.leg, failed });
+            }
             SipEvent::Joined { at, by, with } => self.bring_together(at, by, with),
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
             SipEvent::Digit { at, digit, duration_ms } => {
