@@ -20,6 +20,7 @@ pub fn describe(step: &Step) -> String {
             let targets: Vec<_> = dial.targets.iter().map(target).collect();
             format!("dial {} for {} s", targets.join(order), dial.ring_ms / 1_000)
         }
+        Step::HandBack { .. } => "hand the caller back to the carrier".into(),
         Step::Echo => "echo".into(),
         Step::Agent(AgentRequest::SignIn) => "agent signs in".into(),
         Step::Agent(AgentRequest::SignOut) => "agent signs out".into(),

@@ -132,6 +132,7 @@ const fn kind(action: &Action) -> &'static str {
         Action::Collect(_) => "collect",
         Action::Queue(_) => "queue",
         Action::Dial(_) => "dial",
+        Action::HandBack { .. } => "hand-back",
         Action::SetLanguage(_) => "language",
         Action::Echo => "echo",
         Action::Agent { .. } => "agent",
@@ -178,7 +179,7 @@ const fn handlers_of(action: &Action) -> Option<&Handlers> {
         Action::Collect(collect) => Some(&collect.handlers),
         Action::Queue(queue) => Some(&queue.handlers),
         Action::Dial(dial) => Some(&dial.handlers),
-        Action::Agent { handlers, .. } => Some(handlers),
+        Action::Agent { handlers, .. } | Action::HandBack { handlers, .. } => Some(handlers),
         _ => None,
     }
 }

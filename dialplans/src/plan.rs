@@ -104,6 +104,12 @@ impl Plan {
         self.extensions.iter().any(|range| range.contains(text)).then(|| Extension::from(text))
     }
 
+    /// Whether a device of an extension may lead its calls elsewhere.
+    #[must_use]
+    pub fn may_redirect(&self, extension: &Extension) -> bool {
+        self.extensions.iter().any(|range| range.redirects && range.contains(extension.as_str()))
+    }
+
     /// The route of that name.
     #[must_use]
     pub fn route(&self, name: &RouteName) -> Option<&Route> {
@@ -190,6 +196,7 @@ pub(crate) enum Action {
     Collect(CollectDigits),
     Queue(JoinQueue),
     Dial(DialOut),
+    HandBack { number: Template, handlers: Handlers },
     SetLanguage(Language),
     Echo,
     Agent { request: AgentRequest, handlers: Handlers },

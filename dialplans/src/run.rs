@@ -260,6 +260,7 @@ impl Run {
             Action::Collect(collect) => Next::Give(self.ask_digits(collect, None)),
             Action::Queue(queue) => self.queue(plan, queue),
             Action::Dial(dial) => self.dial(plan, dial),
+            Action::HandBack { number, .. } => self.hand_back(plan, number),
             Action::Agent { request, .. } => Next::Give(Step::Agent(request.clone())),
             Action::SetLanguage(language) => {
                 self.trace("language", language.as_str());
@@ -337,7 +338,7 @@ impl Run {
             Action::Collect(collect) => &collect.handlers,
             Action::Queue(queue) => &queue.handlers,
             Action::Dial(dial) => &dial.handlers,
-            Action::Agent { handlers, .. } => handlers,
+            Action::Agent { handlers, .. } | Action::HandBack { handlers, .. } => handlers,
             _ => {
                 self.trace("fault", ending.word());
                 return self.end(Cause::Fault);
@@ -419,6 +420,19 @@ impl Run {
             music: dial.music.clone(),
             caller_id: dial.caller_id.as_ref().and_then(|template| parse_number(&self.fill(template)?)),
         }))
+    }
+
+    /// Only a carrier that takes them can have its callers back.
+    fn hand_back(&self, plan: &Plan, number: &Template) -> Next {
+        let takes = match &self.facts.origin {
+            Origin::Trunk(trunk) => plan.trunks.get(trunk).is_some_and(|trunk| trunk.takes_refer),
+            Origin::Extension(_) => false,
+        };
+        match self.fill(number).and_then(|number| parse_number(&number)) {
+            _ if !takes => Next::Ended(Ending::Error),
+            Some(number) => Next::Give(Step::HandBack { number }),
+            None => Next::Ended(Ending::Unreachable),
+        }
     }
 
     fn fill(&self, template: &Template) -> Option<String> {

@@ -377,6 +377,10 @@ pub struct Trunk {
     pub max_calls: u32,
     /// Whether it may have its calls transferred, by the routes that it may use.
     pub transfers: bool,
+    /// Whether it may name another number for a call of ours, to be called through it by its rules.
+    pub redirects: bool,
+    /// Whether it takes callers back (REFER).
+    pub takes_refer: bool,
     /// Whether it is trusted with who calls: believed, and told.
     pub trusts_identity: bool,
     /// What is done about signed caller ids.
@@ -421,6 +425,8 @@ pub struct ExtensionRange {
     pub to: u32,
     /// Whether the audio of their devices is encrypted.
     pub media_keys: MediaKeys,
+    /// Whether their devices may lead calls elsewhere.
+    pub redirects: bool,
 }
 
 impl ExtensionRange {

@@ -18,6 +18,8 @@ pub enum Cause {
     NoAnswer,
     /// The party pressed "decline".
     Rejected,
+    /// The party names somebody else to call, who is not called.
+    Redirected,
     /// No device is registered for the number.
     NotRegistered,
     /// No such number.
@@ -53,6 +55,7 @@ impl Cause {
             Self::Busy => "busy",
             Self::NoAnswer => "no-answer",
             Self::Rejected => "rejected",
+            Self::Redirected => "redirected",
             Self::NotRegistered => "not-registered",
             Self::NotFound => "not-found",
             Self::Forbidden => "forbidden",

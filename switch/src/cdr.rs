@@ -82,7 +82,8 @@ pub struct Segment {
     pub state: SegmentState,
     /// The agent, when one was there.
     pub agent: Option<AgentName>,
-    /// Why it ended, for a transfer: `normal` when the party was taken, else why nobody took them.
+    /// Why it ended. For a transfer: `normal` when the party was taken, else why nobody took them. For ringing:
+    /// `redirected` when who was called named somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Its begin.
@@ -105,6 +106,7 @@ pub enum SegmentState {
     Talking,
     /// On hold.
     Hold,
-    /// A party of the conversation had the other one transferred; nobody has taken them yet.
+    /// A party of the conversation had the other one transferred, or the plan hands the caller back to their carrier;
+    /// nobody has taken them yet.
     Transferring,
 }

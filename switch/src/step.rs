@@ -32,6 +32,12 @@ pub enum Step {
     /// Call somebody. Ends with `Done` (answered, and the called party hung up), `Busy`, `NoAnswer`,
     /// `Unreachable` or `Rejected`.
     Dial(Dial),
+    /// Answer, and ask the caller's carrier to connect them to a number itself. When that is done the call ends; else
+    /// it ends with `Busy`, `NoAnswer`, `Unreachable`, `Rejected` or `Error`.
+    HandBack {
+        /// Whom to.
+        number: PartyNumber,
+    },
     /// Send the caller's own audio back until hang-up.
     Echo,
     /// The caller, who is an agent, signs in or out or changes state. Ends with `Done` or `Error`.

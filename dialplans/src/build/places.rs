@@ -33,7 +33,8 @@ impl Builder<'_> {
                 );
             } else {
                 let media_keys = item.prop_text("media-keys").and_then(MediaKeys::from_word).unwrap_or_default();
-                ranges.push(ExtensionRange { from, to, media_keys });
+                let redirects = item.prop_flag("redirects").unwrap_or(true);
+                ranges.push(ExtensionRange { from, to, media_keys, redirects });
             }
         }
         ranges

@@ -95,6 +95,7 @@ impl Builder<'_> {
             "collect" => Action::Collect(self.collect(item)?),
             "queue" => Action::Queue(self.queue_step(item)?),
             "dial" => Action::Dial(self.dial(item)?),
+            "hand-back" => self.hand_back(item)?,
             "set" => Action::SetLanguage(Language::from(item.prop_text("language")?)),
             "agent" => return self.agent(item),
             "when-open" | "unless-open" => {
@@ -280,6 +281,15 @@ impl Builder<'_> {
             self.findings.error("bad-number", value.at, "this is no telephone number");
         }
         Some(DialTarget::Trunk { trunk: trunk.into(), number })
+    }
+
+    fn hand_back(&mut self, item: &Item) -> Option<Action> {
+        let value = item.args.first()?;
+        let number = value.as_template()?;
+        if number.literal().is_some_and(|text| parse_number(text).is_none()) {
+            self.findings.error("bad-number", value.at, "this is no telephone number");
+        }
+        Some(Action::HandBack { number, handlers: self.handlers(item) })
     }
 
     fn agent(&mut self, item: &Item) -> Option<Action> {

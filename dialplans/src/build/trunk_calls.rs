@@ -141,6 +141,7 @@ impl Builder<'_> {
         for (name, message) in [
             ("register", "WhatsApp refuses registrations"),
             ("options-ping", "WhatsApp answers no pings: its health shows in its calls"),
+            ("takes-refer", "WhatsApp takes nobody back: transfers stay on our side"),
             ("caller-id", "WhatsApp takes calls of the number of `credentials` only"),
         ] {
             let is_off = trunk.child(name).and_then(Item::flag) == Some(false);

@@ -73,6 +73,8 @@ impl Builder<'_> {
             rules: self.trunk_rules(item),
             trusts_identity: item.child("trust").into_iter().flat_map(Item::texts).any(|what| what == "identity"),
             transfers: item.child("transfers").and_then(Item::flag).unwrap_or(false),
+            takes_refer: item.child("takes-refer").and_then(Item::flag).unwrap_or(false),
+            redirects: item.child("redirects").and_then(Item::flag).unwrap_or(false),
             identity: self.identity(item),
         };
         if trunk.peer.is_none() && item.child("peer").is_none() {

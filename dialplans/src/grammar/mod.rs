@@ -32,6 +32,7 @@ pub(crate) enum Place {
     Collect,
     JoinQueue,
     Dial,
+    HandBack,
     Agent,
 }
 
@@ -212,6 +213,7 @@ impl Place {
             Self::Collect => steps::COLLECT,
             Self::JoinQueue => steps::JOIN_QUEUE,
             Self::Dial => steps::DIAL,
+            Self::HandBack => steps::HAND_BACK,
             Self::Agent => steps::AGENT,
         }
     }
@@ -252,6 +254,7 @@ impl Place {
             Self::Collect => "in `collect`",
             Self::JoinQueue => "in the step `queue`",
             Self::Dial => "in `dial`",
+            Self::HandBack => "in `hand-back`",
             Self::Agent => "in `agent`",
         }
     }
@@ -272,6 +275,7 @@ impl Place {
         Self::Collect,
         Self::JoinQueue,
         Self::Dial,
+        Self::HandBack,
         Self::Agent,
         Self::Defaults,
     ];

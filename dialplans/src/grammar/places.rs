@@ -79,6 +79,12 @@ pub(crate) const TOP: &[NodeSpec] = &[
                 "none",
                 "whether the audio of their devices is encrypted: never, always, or when the device offers it",
             ),
+            prop(
+                "redirects",
+                Kind::Flag,
+                "#true",
+                "their phones may name another number for a call (call forwarding, SIP 3xx); the plan is asked for it with the rights of the extension",
+            ),
         ],
         Body::None,
     )),

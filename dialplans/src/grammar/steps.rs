@@ -82,6 +82,13 @@ pub(crate) const STEPS: &[NodeSpec] = &[
         ],
         Body::Optional(Place::Dial),
     )),
+    many(node(
+        "hand-back",
+        "Give the caller back to their carrier, which connects them to a number itself (SIP REFER). The call is answered first; it is over when the carrier has done it, and goes on here when it has not. For calls of trunks with `takes-refer #true`, by the trunk's rules of what may be called; `error` for all others.",
+        &[one("number", Kind::Template, "as with `dial number=`")],
+        &[],
+        Body::Optional(Place::HandBack),
+    )),
     many(node("set", "Change what holds for the rest of the call.", &[], &[must("language", Kind::Language, "")], Body::None)),
     many(node("echo", "Send the caller's own audio back until they hang up.", &[], &[], Body::None)),
     many(node(
@@ -181,5 +188,7 @@ pub(super) const DIAL: &[NodeSpec] = &[
     UNREACHABLE,
     REJECTED,
 ];
+
+pub(super) const HAND_BACK: &[NodeSpec] = &[BUSY, NO_ANSWER, UNREACHABLE, REJECTED, ERROR];
 
 pub(super) const AGENT: &[NodeSpec] = &[ERROR];

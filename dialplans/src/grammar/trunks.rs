@@ -176,6 +176,20 @@ pub(super) const TRUNK: &[NodeSpec] = &[
     super::trunk_calls::MEDIA_KEEP_ALIVE,
     super::trunk_calls::ONWARD,
     super::trunk_calls::KEEP_HEADER,
+    node(
+        "takes-refer",
+        "Whether the carrier takes callers back by SIP REFER: then the step `hand-back` may be used for its calls.",
+        &[one("on", Kind::Flag, "`#false` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "redirects",
+        "Whether the carrier may name another number for a call of ours (SIP 3xx). It is called through the same trunk, by the trunk's rules.",
+        &[one("on", Kind::Flag, "`#false` when absent: whoever may redirect chooses whom we call")],
+        &[],
+        Body::None,
+    ),
 ];
 
 pub(super) const TRUNK_GROUP: &[NodeSpec] = &[many(node(

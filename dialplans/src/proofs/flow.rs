@@ -286,6 +286,12 @@ impl<'a> Walk<'a> {
                 self.wants_answer("`echo`", at, &state);
                 Some(heard(state))
             }
+            Action::HandBack { number, handlers } => {
+                self.uses(number, at, &state);
+                self.takes_callers_back(number, at);
+                let endings = [Ending::Busy, Ending::NoAnswer, Ending::Unreachable, Ending::Rejected, Ending::Error];
+                joined(self.endings(handlers, &endings, &state))
+            }
             Action::Agent { handlers, .. } => {
                 self.agents_only(at);
                 let refused = self.endings(handlers, &[Ending::Error], &state);
@@ -314,6 +320,24 @@ impl<'a> Walk<'a> {
     /// The paths behind each ending that a step can have.
     fn endings(&mut self, handlers: &Handlers, endings: &[Ending], state: &State) -> Vec<Option<State>> {
         endings.iter().map(|ending| self.block(handlers.get(*ending), state.clone())).collect()
+    }
+
+    /// No trunk would take the caller back: the step could only fail. And who calls must not choose whom we pay for.
+    fn takes_callers_back(&mut self, number: &Template, at: Location) {
+        if !self.plan.trunks.values().any(|trunk| trunk.takes_refer) {
+            self.say_once("no-taker", at, |findings, at| {
+                findings.error("no-taker", at, "no trunk of this plan has `takes-refer #true`");
+            });
+        }
+        if number.literal().is_none() && self.from_outside {
+            self.say_once("open-relay", at, |findings, at| {
+                findings.warning(
+                    "open-relay",
+                    at,
+                    "callers from outside can choose the number that their carrier connects them to",
+                );
+            });
+        }
     }
 
     fn dial(&mut self, dial: &DialOut, at: Location, state: &State) {

@@ -289,3 +289,26 @@ fn inputs_that_are_not_awaited_mean_nothing() {
         std::iter::from_fn(|| run.poll()).filter_map(|o| if let Output::Step(step) = o { Some(step) } else { None }).collect();
     assert_eq!(steps, [Step::Answer, Step::Hangup { cause: Cause::Normal }]);
 }
+
+#[test]
+fn a_caller_is_handed_back_only_to_a_carrier_that_takes_them() {
+    let text = r#"
+        trunk "takes" { match "192.0.2.1"; takes-refer #true; }
+        trunk "other" { match "192.0.2.2"; }
+        route "back" {
+            from any
+            to "1{n:number}"
+            answer
+            play "welcome"
+            hand-back "0{n}" {
+                error { hangup "forbidden"; }
+            }
+        }
+        route "nonsense" { from any; to matches="x(?<n>.*)"; hand-back "{n}" { unreachable { hangup "unavailable"; }; }; }
+        "#;
+    assert_eq!(first_choice(text, facts("trunk:takes", "1234")), Step::HandBack { number: "0234".into() });
+    for from in ["trunk:other", "1001"] {
+        assert_eq!(first_choice(text, facts(from, "1234")), Step::Hangup { cause: Cause::Forbidden }, "{from}");
+    }
+    assert_eq!(first_choice(text, facts("trunk:takes", "xsip:a@b")), Step::Hangup { cause: Cause::Unavailable });
+}

@@ -2,6 +2,7 @@
 
 mod consult;
 mod keep;
+mod redirects;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -36,6 +37,8 @@ pub struct LiveCall {
     run: Run,
     /// A transfer under way: who asked for it, and the way through the plan that has the call meanwhile.
     transfer: Option<(LegId, Box<Run>)>,
+    /// The ways to whom phones named instead of taking the call, the first one first.
+    redirects: Vec<redirects::Redirected>,
     legs: Vec<LiveLeg>,
     /// The item that the floor knows this call by; for the case that the core fails.
     item: Option<ItemId>,
@@ -123,6 +126,7 @@ impl LiveCall {
             call,
             run,
             transfer: None,
+            redirects: Vec::new(),
             legs: Vec::with_capacity(2),
             item: None,
             recording: None,
@@ -156,7 +160,7 @@ impl LiveCall {
         if let Input::Digit { digit, .. } = input {
             super::fault::by_key(super::fault::Place::Call, digit);
         }
-        if let Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } = &input {
+        if let Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } | Input::LegRedirected { leg, .. } = &input {
             self.drop_leg(edges, *leg);
         }
         self.work_off(edges, VecDeque::from([input]));
@@ -271,6 +275,11 @@ impl LiveCall {
                 }
             }
             Output::InviteLeg { leg, target, caller_id } => self.invite(edges, leg, &target, &caller_id, offer, inputs),
+            Output::HandBack { leg, number } => {
+                if let Err(cause) = self.hand_back(edges, leg, &number) {
+                    inputs.push_back(Input::HandedBack { leg, failed: Some(cause) });
+                }
+            }
             Output::EndLeg { leg, cause } => {
                 edges.sip.end(self.at(leg), cause);
                 self.drop_leg(edges, leg);
@@ -292,6 +301,7 @@ impl LiveCall {
                 self.drain_run(edges, inputs);
             }
             Output::Transfer { by, news } => self.transfer_goes(edges, by, news, inputs),
+            Output::Redirect(news) => self.redirect_goes(edges, news, inputs),
             Output::Floor(message) => {
                 match &message {
                     ToFloor::Enqueue(enqueue) => self.item = Some(enqueue.item),
@@ -303,11 +313,6 @@ impl LiveCall {
             Output::Trace(what, detail) => self.trace(edges, "call", || format!("{what} {detail}")),
             Output::Ended(cdr) => self.over = Some(Over { cdr, until: edges.now.at.plus_ms(MEASURE_MS) }),
         }
-    }
-
-    /// The way through the plan that has the call now.
-    fn active_run(&mut self) -> &mut Run {
-        self.transfer.as_mut().map_or(&mut self.run, |(_, run)| run)
     }
 
     /// A transfer has a way of its own through the plan, with the rights of whoever asked for it. When it is
@@ -378,9 +383,23 @@ impl LiveCall {
         if let Origin::Extension(extension) = self.active_run().origin() {
             edges.sip.pays(leg_ref, extension.clone());
         }
+        if let Some(Origin::Extension(by)) = self.transfer.as_ref().map(|(_, run)| run.origin()) {
+            edges.sip.refers(leg_ref, by.clone());
+        }
+        if !self.redirects.is_empty() {
+            edges.sip.diverts(leg_ref, self.redirected_by());
+        }
         if let Err(cause) = edges.sip.invite(leg_ref, target, caller_id, &self.facts.display, caller, &mut edges.media) {
             self.drop_leg(edges, leg);
             inputs.push_back(Input::LegFailed { leg, cause });
+        }
+    }
+
+    fn hand_back(&mut self, edges: &mut Edges, leg: LegId, number: &PartyNumber) -> Result<(), Cause> {
+        let at = self.at(leg);
+        match self.active_run().origin() {
+            Origin::Trunk(trunk) => edges.sip.hand_back(at, trunk, number),
+            Origin::Extension(_) => Err(Cause::Forbidden),
         }
     }
 

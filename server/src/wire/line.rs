@@ -34,7 +34,7 @@ use super::{
     ledger::Ledger,
     media::{MediaEdge, MediaEvent},
     pace::Pace,
-    sip::{Arrived, Collector, Judged, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
+    sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     trace::TraceBus,
 };
 use crate::{
@@ -484,6 +484,11 @@ impl Line {
                     live.told(&self.edges, told);
                 }
             }
+            SipEvent::Redirected(led) => {
+                let LedElsewhere { at, by, to, why, code } = *led;
+                self.trace(at.call, "sip", || format!("{} redirects: {code}", at.leg));
+                self.tell(at, Input::LegRedirected { leg: at.leg, by, to, why });
+            }
             SipEvent::Ended { at, cause } => self.tell(at, Input::LegEnded { leg: at.leg, cause }),
             SipEvent::Identified { at, identity } => {
                 if let Some(live) = self.calls.get_mut(&at.call) {
@@ -491,6 +496,10 @@ impl Line {
                 }
             }
             SipEvent::Transferred { at, by, to } => self.tell(at, Input::Transfer { leg: at.leg, by, to }),
+            SipEvent::HandedBack { at, failed, code } => {
+                self.trace(at.call, "sip", || format!("{} handed back: {code}", at.leg));
+                self.tell(at, Input::HandedBack { leg: at.leg, failed });
+            }
             SipEvent::Joined { at, by, with } => self.bring_together(at, by, with),
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
             SipEvent::Digit { at, digit, duration_ms } => {

@@ -37,6 +37,8 @@ pub(super) enum Purpose {
     Ping { trunk: Arc<str>, peer: usize },
     /// A NOTIFY about a transfer.
     Referral(InviteId),
+    /// A REFER of ours.
+    HandBack(InviteId),
     /// A REGISTER to a trunk.
     Register { trunk: Arc<str> },
     /// The NOTIFY of a subscription.
@@ -315,6 +317,7 @@ impl Endpoint {
             Purpose::Reinvite(invite) => self.offer_silent(invite, key, silence),
             Purpose::Inside { invite, what, .. } => self.inside_silent((invite, what), key, silence),
             Purpose::Referral(invite) => self.referrer_replied(invite, 408),
+            Purpose::HandBack(invite) => self.hand_back_replied(invite, 408),
             Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, 408),
             Purpose::Register { trunk } => self.trunk_register_failed(&trunk, 408, None),
             Purpose::Notify(subscription) => self.notified(subscription, 408, None),

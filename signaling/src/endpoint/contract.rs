@@ -6,7 +6,7 @@
 //!
 //! Every invitation ends exactly once: by [`Command::Reject`] or [`Command::End`] from this side
 //! (after which no event names it any more), or by one of the events [`Event::Cancelled`],
-//! [`Event::Rejected`] and [`Event::Ended`] from the other side (after which commands that name it
+//! [`Event::Rejected`], [`Event::Redirected`] and [`Event::Ended`] from the other side (after which commands that name it
 //! are ignored).
 
 use std::{
@@ -20,7 +20,9 @@ use bytes::Bytes;
 use crate::{
     endpoint::{
         config::{Peer, Rights, Trunk},
+        identity::PartyIdentity,
         package::ResourceState,
+        redirect::Redirected,
     },
     flow::{ConnectionId, Flow, Transport},
     identity::Presented,
@@ -163,6 +165,14 @@ pub enum Command {
         invite: InviteId,
         /// 101–699.
         code: u16,
+    },
+    /// Ask the carrier of an established invitation to connect its party to a number itself: how that went is told by
+    /// [`Event::HandedBack`], once, unless the invitation ends before.
+    HandBack {
+        /// Which invitation.
+        invite: InviteId,
+        /// Whom to, plain.
+        number: String,
     },
     /// Replace all accounts. Bindings of accounts that are gone or have a new password are removed.
     SetAccounts(Vec<Account>),
@@ -349,6 +359,8 @@ pub enum Event {
         /// Who said so.
         by: RejectedBy,
     },
+    /// The called side did not take the invitation and names somebody else. Final.
+    Redirected(Box<Redirected>),
     /// The other side wants to change the media (by re-INVITE, UPDATE or PRACK, so it may come before
     /// the invitation is answered). To be answered by `AnswerReoffer` or `RejectReoffer`.
     Reoffered {
@@ -395,6 +407,13 @@ pub enum Event {
         by: Source,
         /// To whom.
         to: TransferTo,
+    },
+    /// The carrier has connected the party to whom it was asked to (200–299), or it has not.
+    HandedBack {
+        /// Which invitation; it is still up.
+        invite: InviteId,
+        /// 200–699; 408 when it did not say in time.
+        code: u16,
     },
     /// A digit by SIP INFO (`application/dtmf-relay` or `application/dtmf`).
     InfoDigit {
@@ -450,30 +469,6 @@ pub enum TransferTo {
     Number(String),
     /// To whoever is on the other side of this invitation, which is up and of the same account (consult).
     Invitation(InviteId),
-}
-
-/// Who calls, beyond what From claims.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PartyIdentity {
-    /// Incoming: the number that a trusted trunk vouches for. Outgoing: the one that a trusted trunk is told;
-    /// that of From when `None`.
-    pub number: Option<String>,
-    /// The display name that came with it; empty when none did. Outgoing, that of From counts.
-    pub display: String,
-    /// The caller does not want to be shown (Privacy). Then nothing else is known here of an incoming call, and
-    /// From of an outgoing one names nobody.
-    pub is_withheld: bool,
-    /// Who diverted the call before, the first one first; of an incoming call only what a trusted trunk says.
-    pub diverted_by: Vec<Diverted>,
-}
-
-/// Somebody who was called first and had the call go elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Diverted {
-    /// Their number, with escapes undone.
-    pub user: String,
-    /// Why, as a status code: 302 for always, 486 busy, 480 no answer; 300 when unknown.
-    pub code: u16,
 }
 
 /// An incoming invitation.

@@ -1,5 +1,5 @@
 //! Who calls, at the edge of trust: what a peer may say of it, and what we say (RFC 3323, RFC 3325, RFC 5806,
-//! RFC 7044, and Remote-Party-ID of draft-ietf-sip-privacy-04).
+//! RFC 7044, RFC 3892, and Remote-Party-ID of draft-ietf-sip-privacy-04).
 //!
 //! A wish for privacy is honoured from anybody. Who asserts an identity or tells of diversions is believed only
 //! when it is a trunk with the right to; from everybody else those headers mean nothing, in whatever spelling.
@@ -7,7 +7,7 @@
 
 use super::{
     Endpoint,
-    contract::{Diverted, Invite, PartyIdentity, Source, Target},
+    contract::{Invite, Source, Target},
     text::EscapedUser,
 };
 use crate::message::{Message, Name, NameAddr, Quoted, RequestBuilder, Scheme, Uri};
@@ -19,6 +19,33 @@ const LONGEST_NAME: usize = 256;
 /// The user part of who does not want to be known (RFC 3323 section 4.1.1.3).
 const ANONYMOUS: &str = "anonymous";
 const ANONYMOUS_HOST: &str = "anonymous.invalid";
+
+/// Who calls, beyond what From claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartyIdentity {
+    /// Incoming: the number that a trusted trunk vouches for. Outgoing: the one that a trusted trunk is told;
+    /// that of From when `None`.
+    pub number: Option<String>,
+    /// The display name that came with it; empty when none did. Outgoing, that of From counts.
+    pub display: String,
+    /// The caller does not want to be shown (Privacy). Then nothing else is known here of an incoming call, and
+    /// From of an outgoing one names nobody.
+    pub is_withheld: bool,
+    /// Who diverted the call before, the first one first; of an incoming call only what a trusted trunk says.
+    pub diverted_by: Vec<Diverted>,
+    /// Outgoing: who had the call transferred (Referred-By, RFC 3892), told to our users and to trusted trunks. Of an
+    /// incoming call it is nobody, whatever it claims.
+    pub referred_by: Option<String>,
+}
+
+/// Somebody who was called first and had the call go elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Diverted {
+    /// Their number, with escapes undone.
+    pub user: String,
+    /// Why, as a status code: 302 for always, 486 busy, 480 no answer; 300 when unknown.
+    pub code: u16,
+}
 
 impl Endpoint {
     /// What an INVITE says of its caller that can be relied on.
@@ -52,8 +79,17 @@ impl Endpoint {
         domain: &str,
         request_uri: &str,
     ) -> RequestBuilder {
-        let (Target::Trunk { name, .. } | Target::TrunkOrElse { name, .. }) = &wish.target else { return builder };
         let party = &wish.party;
+        let trunk = match &wish.target {
+            Target::Trunk { name, .. } | Target::TrunkOrElse { name, .. } => Some(name),
+            Target::Account(_) | Target::Uri(_) => None,
+        };
+        // Devices at fixed addresses have proved nothing.
+        let may_know = trunk.map_or(matches!(wish.target, Target::Account(_)), |name| self.is_trusted(name));
+        if let Some(user) = party.referred_by.as_deref().filter(|_| may_know) {
+            builder = builder.header(Name::ReferredBy, format_args!("<sip:{}@{domain}>", EscapedUser(user)));
+        }
+        let Some(name) = trunk else { return builder };
         if party.is_withheld {
             builder = builder.header(Name::Privacy, "id");
         }
@@ -145,7 +181,8 @@ fn is_of_caller(address: &NameAddr<'_>) -> bool {
     address.params.get("party").is_none_or(|party| party.eq_ignore_ascii_case("calling"))
 }
 
-fn user_of(address: &NameAddr<'_>) -> Option<String> {
+/// The user that an address of ours or theirs names.
+pub(super) fn user_of(address: &NameAddr<'_>) -> Option<String> {
     let uri = address.uri().filter(|uri| uri.scheme != Scheme::Other)?;
     // What follows in a user part are parameters of the number (RFC 3966).
     let user = uri.user_decoded()?;
@@ -170,6 +207,12 @@ fn diversions(message: &Message) -> Vec<Diverted> {
         Some(Diverted { user: user_of(&address)?, code })
     });
     entries.take(MOST_DIVERSIONS).collect()
+}
+
+/// Why whoever sent this diverts calls, as a status code; `None` when it does not say.
+pub(super) fn diversion_code(message: &Message) -> Option<u16> {
+    let last = message.addresses(Name::Diversion).find_map(Result::ok)?;
+    Some(code_of_word(last.params.get_unquoted("reason").as_deref()?)).filter(|code| *code != 300)
 }
 
 /// The code of `Reason=SIP%3Bcause%3D486`, a header within a URI.

@@ -45,6 +45,7 @@ impl Endpoint {
             Method::Prack => self.pracked(invite, incoming),
             Method::Info => self.informed(invite, incoming),
             Method::Refer => self.referred(invite, incoming),
+            Method::Notify => self.told_of_hand_back(invite, incoming),
             Method::Options => self.answer(incoming, 200, options_headers),
             Method::Subscribe if refer::is_meant(message) => self.resubscribe_referrer(invite, incoming),
             // A text goes to a user, not into a call; and no other subscription shares the dialog of one.

@@ -9,7 +9,9 @@ use super::{
     contract::{Destination, Invite, InviteId, RejectedBy},
     dialog::Dialog,
     early::Early,
+    hand_back::HandBack,
     negotiation::Negotiation,
+    redirect::Redirected,
     reliable::Reliable,
     session_timer::Session,
     slab::Key,
@@ -47,6 +49,8 @@ pub(super) struct Invitation {
     pub(super) reliable: Option<Box<Reliable>>,
     /// Its session timer, if it has one.
     pub(super) session: Option<Session>,
+    /// The carrier is asked to have its party back.
+    pub(super) hand_back: Option<Box<HandBack>>,
     /// What it has from before a restart.
     pub(super) revived: Option<Box<Revived>>,
     /// It is in the list of those that may have changed.
@@ -86,6 +90,8 @@ pub(super) struct Calling {
     pub(super) forks: Vec<Fork>,
     /// The most telling failure so far.
     pub(super) worst: Option<(u16, String, RejectedBy)>,
+    /// Whom to call instead, as the first that was refused so says.
+    pub(super) redirected: Option<Box<Redirected>>,
     /// The early dialog whose description the program heard last.
     pub(super) heard: u64,
 }
@@ -169,6 +175,7 @@ impl Invitation {
             unacked: None,
             reliable: None,
             session: None,
+            hand_back: None,
             revived: None,
             is_touched: false,
             kept: 0,
@@ -183,8 +190,9 @@ impl Invitation {
         let later = self.later.as_ref().map_or(NEVER, |later| later.at);
         let reliable = self.reliable.as_ref().map_or(NEVER, |reliable| reliable.due());
         let session = self.session.as_ref().filter(|_| matches!(self.phase, Phase::Up)).map_or(NEVER, |session| session.at);
+        let hand_back = self.hand_back.as_ref().map_or(NEVER, |wish| wish.due());
         let away = self.revived.as_ref().map_or(NEVER, |revived| revived.due());
-        unacked.min(again).min(later).min(reliable).min(session).min(away)
+        unacked.min(again).min(later).min(reliable).min(session).min(hand_back).min(away)
     }
 
     /// An outgoing one is answered: of all its early dialogs one is left.

@@ -20,6 +20,7 @@ mod contract;
 mod credentials;
 mod dialog;
 mod early;
+mod hand_back;
 mod health;
 mod identity;
 mod in_dialog;
@@ -33,6 +34,7 @@ mod offers_out;
 mod outbound;
 mod package;
 mod receive;
+mod redirect;
 mod refer;
 mod refresh;
 mod register;
@@ -66,9 +68,11 @@ use rand_core::{RngCore as _, SeedableRng as _};
 
 pub use config::*;
 pub use contract::*;
+pub use identity::{Diverted, PartyIdentity};
 pub use package::{
     Availability, DialogDirection, DialogStage, MessageSummary, Presence, RemoteParty, ResourceState, WatchedDialog,
 };
+pub use redirect::Redirected;
 pub use survive::{KeptCalling, KeptDialog, KeptLeg, KeptRinging, Moment, NotRestored, Restored};
 
 use crate::{
@@ -288,6 +292,7 @@ impl Endpoint {
             Command::AnswerReoffer { invite, sdp } => self.answer_reoffer(invite, sdp),
             Command::RejectReoffer { invite, code } => self.reject_reoffer(invite, code),
             Command::TransferProgress { invite, code } => self.transfer_progress(invite, code),
+            Command::HandBack { invite, number } => self.hand_back(invite, number),
             Command::SetAccounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts);
                 self.tell_changes(changes);

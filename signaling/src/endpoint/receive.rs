@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// What we serve.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE, MESSAGE, REFER";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE, MESSAGE, REFER, NOTIFY";
 
 /// The extensions that we offer of a new call. Replaces is not among them: the program has the last word on it.
 pub(super) const SUPPORTED: &str = "100rel, timer, norefersub";
@@ -107,6 +108,8 @@ impl Endpoint {
         match method {
             Method::Invite | Method::Bye | Method::Register | Method::Options | Method::Update | Method::Info | Method::Prack => {
             }
+            // A NOTIFY comes only where we asked for it: in a dialog.
+            Method::Notify if incoming.to_tag.is_some() => {}
             Method::Refer | Method::Subscribe | Method::Message => {}
             Method::Other => {
                 self.refuse(flow, message, 501, "Not Implemented", allow);

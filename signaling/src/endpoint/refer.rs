@@ -74,7 +74,7 @@ struct Wish {
 
 impl Invitation {
     /// Who is on the other side, if it is somebody we know.
-    fn party(&self) -> Option<Source> {
+    pub(super) fn party(&self) -> Option<Source> {
         self.account.clone().map(Source::Account).or_else(|| self.trunk.clone().map(Source::Trunk))
     }
 }

@@ -67,7 +67,7 @@ impl Endpoint {
         if trunk.as_ref().is_some_and(|name| !self.trunks.begin_call(name, self.now)) {
             return self.tell(Event::Rejected { invite, code: 503, reason: phrase(503).to_owned(), by: RejectedBy::Us });
         }
-        let calling = Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None, heard: 0 };
+        let calling = Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None, redirected: None, heard: 0 };
         let calling = Phase::Calling(Box::new(calling));
         let invitation = Invitation { trunk, account, ..Invitation::new(invite, calling, Negotiation::Ours(Carrier::Invite)) };
         self.invites.insert(invite, Box::new(invitation));
@@ -295,6 +295,7 @@ impl Endpoint {
         {
             return;
         }
+        self.note_redirect(invite, response, code);
         self.note_failure(invite, code, &with_warning(reason, response), RejectedBy::Peer);
         if code >= 600 {
             // Nobody else is to be asked (RFC 3261 section 16.7).
@@ -374,8 +375,12 @@ impl Endpoint {
     fn give_up_if_hopeless(&mut self, invite: InviteId) {
         let Some(calling) = self.calling(invite).filter(|calling| calling.forks.is_empty()) else { return };
         let (code, reason, by) = calling.worst.take().unwrap_or((480, String::new(), RejectedBy::Us));
+        let redirected = calling.redirected.take().filter(|_| (300..=302).contains(&code));
         self.finish(invite);
-        self.tell(Event::Rejected { invite, code, reason, by });
+        self.tell(match redirected {
+            Some(redirected) => Event::Redirected(redirected),
+            None => Event::Rejected { invite, code, reason, by },
+        });
     }
 
     /// [`Command::End`](super::Command::End).
@@ -424,12 +429,14 @@ fn is_header(name: &str, value: &str) -> bool {
 pub(super) const fn weight(code: u16) -> u16 {
     match code {
         600..=699 => 1_000,
+        // Lower classes come first (RFC 3261 section 16.7 step 6).
+        300..=302 => 950,
         486 => 900,
         480 => 500,
         408 => 100,
         503 => 90,
         400..=499 => 700,
-        300..=399 => 300,
+        303..=399 => 300,
         _ => 200,
     }
 }

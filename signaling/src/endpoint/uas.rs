@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::{
     Endpoint,
-    contract::{EndedHow, Event, InviteId, Invited, PartyIdentity, Source},
+    contract::{EndedHow, Event, InviteId, Invited, Source},
     dialog::{Dialog, Trust},
+    identity::PartyIdentity,
     invitation::{Invitation, Phase, Unacked},
     negotiation::{Carrier, Negotiation, Step},
     receive::{ALLOW, sdp_of},
@@ -214,6 +215,7 @@ impl Endpoint {
             self.note_theirs(invite, sdp);
         }
         self.arm_invite(invite);
+        self.refer_when_acknowledged(invite);
         self.tell(Event::Confirmed { invite, sdp });
     }
 
@@ -248,6 +250,7 @@ impl Endpoint {
         self.repeat_provisional(invite);
         self.reoffer_due(invite);
         self.session_due(invite);
+        self.hand_back_due(invite);
         self.away_due(invite);
         self.arm_invite(invite);
     }

@@ -10,7 +10,7 @@ use crate::{
     cdr::{Cdr, Origin},
     id::{CallId, LegId, RecordingId},
     link::{FloorSays, ToFloor},
-    name::{Language, PartyNumber, PromptName, RouteName},
+    name::{Extension, Language, PartyNumber, PromptName, RouteName},
     step::{Audio, Step, StepOutcome, Target},
 };
 
@@ -39,6 +39,17 @@ pub enum Input {
         leg: LegId,
         /// Why.
         cause: Cause,
+    },
+    /// A called leg did not come up, and names somebody else to call. Final: the leg is gone.
+    LegRedirected {
+        /// Which leg.
+        leg: LegId,
+        /// Whose leg that was, proved: the extension whose device it is, or the trunk.
+        by: Origin,
+        /// Whom to call instead.
+        to: PartyNumber,
+        /// Why, as far as they say: [`Cause::Busy`], [`Cause::NoAnswer`], else [`Cause::Redirected`].
+        why: Cause,
     },
     /// A leg ended from the other side (hang-up, cancel, lost connection). Final: the leg is gone.
     LegEnded {
@@ -78,6 +89,13 @@ pub enum Input {
         /// What was dialled for it.
         to: PartyNumber,
     },
+    /// The carrier has a leg's party back, or not.
+    HandedBack {
+        /// Which leg.
+        leg: LegId,
+        /// Why not; `None` when it is done.
+        failed: Option<Cause>,
+    },
     /// The party that a leg [talks to](super::Call::partner) goes to another call, and is that one's from now on.
     /// Who is left is let go, and the call ends.
     GivenAway {
@@ -102,8 +120,8 @@ pub enum Input {
     Tick,
 }
 
-/// What a call wants done. Every leg that was ever named ends by `EndLeg`, `LegFailed` or `LegEnded`, exactly one
-/// of them, unless it was given away; or a restart took it, of which nothing more is said.
+/// What a call wants done. Every leg that was ever named ends by `EndLeg`, `LegFailed`, `LegRedirected` or `LegEnded`,
+/// exactly one of them, unless it was given away; or a restart took it, of which nothing more is said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Tell the caller's side that it rings.
@@ -120,6 +138,13 @@ pub enum Output {
         target: Target,
         /// The number to show.
         caller_id: PartyNumber,
+    },
+    /// Ask the carrier of a leg to connect its party to a number itself. [`Input::HandedBack`] says how that went.
+    HandBack {
+        /// Which leg.
+        leg: LegId,
+        /// Whom to.
+        number: PartyNumber,
     },
     /// End a leg whatever it is doing: refuse it, cancel it or hang it up. No word comes back.
     EndLeg {
@@ -189,6 +214,8 @@ pub enum Output {
         /// What there is to say.
         news: TransferNews,
     },
+    /// How a call goes that a phone leads elsewhere.
+    Redirect(RedirectNews),
     /// A message for the floor.
     Floor(ToFloor),
     /// Something worth a line in the live trace (`tandem follow`): short, no personal data.
@@ -216,6 +243,25 @@ pub enum TransferNews {
     Failed(Cause),
     /// It could not begin; one that is under way is not touched. Final.
     Refused,
+}
+
+/// How a call goes that a phone leads elsewhere. One may follow within another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedirectNews {
+    /// From now on the steps are those of the plan for `to`, with the rights of `by`, and `StepEnded` is for it. The
+    /// plan of before waits.
+    Begun {
+        /// Whose device redirects.
+        by: Extension,
+        /// Whom it names.
+        to: PartyNumber,
+        /// Why, as in [`Input::LegRedirected`].
+        why: Cause,
+    },
+    /// Somebody has the call: the plan that was asked last has it for good, and all that waited are over. Final for all.
+    Taken,
+    /// Nobody took it: the plan of before has the call again. Final for the last one.
+    Failed,
 }
 
 /// What is known of a call when it arrives.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Call, Doing, Input, LegStage, Moment, ledger, legs::Ear, talk::With};
+use super::{Call, Doing, Input, LegStage, Moment, ledger, legs::Ear, redirect::Elsewhere, talk::With};
 use crate::{
     cause::{Blame, Cause},
     cdr::SegmentState,
@@ -36,13 +36,35 @@ impl Dialling {
         self.dial.music.is_none() && (self.dial.strategy == RingStrategy::InOrder || self.dial.targets.len() == 1)
     }
 
-    fn take(&mut self, leg: LegId) -> Option<&Target> {
+    fn take(&mut self, leg: LegId) -> Option<(usize, &Target)> {
         let place = self.ringing.iter().position(|(l, _)| *l == leg)?;
-        let (_, target) = self.ringing.remove(place);
-        self.dial.targets.get(target)
+        let (_, place) = self.ringing.remove(place);
+        Some((place, self.dial.targets.get(place)?))
     }
 
-    fn note_failure(&mut self, cause: Cause, blame: Blame) {
+    /// Takes out a leg that leads elsewhere: which target it is, and its number.
+    pub(super) fn take_redirecting(&mut self, leg: LegId) -> Option<(usize, PartyNumber)> {
+        self.take(leg).map(|(place, target)| (place, number_of(target)))
+    }
+
+    /// Several ring at once.
+    pub(super) fn is_group(&self) -> bool {
+        self.dial.strategy == RingStrategy::All && self.dial.targets.len() > 1
+    }
+
+    /// Another target takes the place of one, and is called next.
+    pub(super) fn aim(&mut self, place: usize, target: Target) {
+        if let Some(old) = self.dial.targets.get_mut(place) {
+            (*old, self.next) = (target, place);
+        }
+    }
+
+    /// The target that was called last is called again.
+    pub(super) fn again(&mut self) {
+        self.next = self.next.saturating_sub(1);
+    }
+
+    pub(super) fn note_failure(&mut self, cause: Cause, blame: Blame) {
         if self.failure.is_none_or(|(known, _)| rank(cause) > rank(known)) {
             self.failure = Some((cause, blame));
         }
@@ -64,7 +86,8 @@ pub(super) const fn outcome(cause: Cause) -> StepOutcome {
         Cause::Busy => StepOutcome::Busy,
         Cause::Rejected | Cause::Forbidden => StepOutcome::Rejected,
         Cause::NoAnswer | Cause::Cancelled | Cause::AnsweredElsewhere | Cause::Normal => StepOutcome::NoAnswer,
-        Cause::NotRegistered
+        Cause::Redirected
+        | Cause::NotRegistered
         | Cause::NotFound
         | Cause::Incompatible
         | Cause::Unavailable
@@ -93,6 +116,7 @@ fn number_of(target: &Target) -> PartyNumber {
 impl Call {
     pub(super) fn begin_dial(&mut self, now: Timestamp, dial: Dial) -> Doing {
         self.typed.clear();
+        self.forget_redirects();
         self.ledger.blame = Blame::Us;
         if self.transfer.is_none() {
             self.ledger.turn(now, SegmentState::Ringing, None);
@@ -118,9 +142,13 @@ impl Call {
             Input::LegAnswered { leg } => self.called_answered(at, *dialling, leg),
             Input::LegFailed { leg, cause } | Input::LegEnded { leg, cause } => {
                 self.trace("failed", format!("{leg}: {}", cause.as_str()));
-                let by_trunk = dialling.take(leg).is_some_and(is_trunk);
-                dialling.note_failure(cause, ledger::blame(cause, Blame::Callee, by_trunk));
-                if dialling.ringing.is_empty() { self.ring_next(at.now, *dialling) } else { Doing::Dial(dialling) }
+                match dialling.take(leg).map(|(place, _)| place) {
+                    Some(place) => self.called_failed(at.now, dialling, place, cause),
+                    None => Doing::Dial(dialling),
+                }
+            }
+            Input::LegRedirected { leg, ref by, ref to, why } => {
+                self.called_redirects(at.now, dialling, leg, Elsewhere { by, to, why })
             }
             Input::Tick if at.now >= dialling.until => {
                 for (leg, _) in std::mem::take(&mut dialling.ringing) {
@@ -133,8 +161,15 @@ impl Call {
         }
     }
 
+    /// One of the targets does not take the call.
+    pub(super) fn called_failed(&mut self, now: Timestamp, mut dialling: Box<Dialling>, place: usize, cause: Cause) -> Doing {
+        let by_trunk = dialling.dial.targets.get(place).is_some_and(is_trunk);
+        dialling.note_failure(cause, ledger::blame(cause, Blame::Callee, by_trunk));
+        if dialling.ringing.is_empty() { self.ring_next(now, *dialling) } else { Doing::Dial(dialling) }
+    }
+
     /// Calls whoever is next: all targets, or the next in order. Nobody left ends the step.
-    fn ring_next(&mut self, now: Timestamp, mut dialling: Dialling) -> Doing {
+    pub(super) fn ring_next(&mut self, now: Timestamp, mut dialling: Dialling) -> Doing {
         while let Some(target) = dialling.dial.targets.get(dialling.next) {
             let caller_id = dialling.dial.caller_id.as_ref().unwrap_or(&self.arrival.from).clone();
             match self.legs.invite(target.clone(), caller_id) {
@@ -179,7 +214,7 @@ impl Call {
     }
 
     fn called_answered(&mut self, at: &mut Moment<'_>, mut dialling: Dialling, leg: LegId) -> Doing {
-        let target = dialling.take(leg).cloned();
+        let target = dialling.take(leg).map(|(_, target)| target.clone());
         for (other, _) in std::mem::take(&mut dialling.ringing) {
             self.legs.end(other, Cause::AnsweredElsewhere);
         }

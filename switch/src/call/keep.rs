@@ -122,6 +122,7 @@ impl Call {
     }
 
     fn go_on(&mut self, at: &mut Moment<'_>, doing: Doing, finished: bool, anew: bool) -> Doing {
+        let doing = self.back_from_redirects(doing);
         if self.transfer.is_some() {
             if !self.transferor_stays() {
                 self.pay(LeaveReason::Fault, Cause::Restart);

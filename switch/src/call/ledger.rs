@@ -94,6 +94,15 @@ impl Ledger {
         self.since
     }
 
+    /// Whoever rings leads elsewhere: what rings next is another segment.
+    pub(super) fn redirected(&mut self, now: Timestamp) {
+        if self.state == SegmentState::Ringing {
+            self.ended = Some(Cause::Redirected);
+            self.turn(now, SegmentState::Plan, None);
+            self.turn(now, SegmentState::Ringing, None);
+        }
+    }
+
     /// From `now` on the call spends its time on `state`.
     pub(super) fn turn(&mut self, now: Timestamp, state: SegmentState, with: Option<AgentName>) {
         if (state, &with) == (self.state, &self.with) {
@@ -162,7 +171,8 @@ const fn whole_ms(us: i64) -> u64 {
 pub(super) const fn blame(cause: Cause, party: Blame, by_trunk: bool) -> Blame {
     match cause {
         Cause::Congestion | Cause::Restart | Cause::Fault | Cause::Forbidden => Blame::Us,
-        Cause::NotRegistered
+        Cause::Redirected
+        | Cause::NotRegistered
         | Cause::NotFound
         | Cause::Incompatible
         | Cause::Unavailable

@@ -132,7 +132,7 @@ impl Legs {
                 leg != LegId::CALLER && self.rise(leg, stage)
             }
             Input::LegAnswered { leg } => leg != LegId::CALLER && self.rise(leg, LegStage::Up),
-            Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } => self.forget(leg),
+            Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } | Input::LegRedirected { leg, .. } => self.forget(leg),
             Input::LegHeld { leg, held } => self.leg(leg).is_some_and(|l| std::mem::replace(&mut l.held, held) != held),
             Input::Played { leg, play } => {
                 let current = self.ear(leg) == Ear::Play(play);
@@ -142,6 +142,7 @@ impl Legs {
                 current
             }
             Input::Digit { leg, digit } => leg == self.caller && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
+            Input::HandedBack { leg, .. } => leg == self.caller && self.stage(leg).is_some(),
             Input::Transfer { leg, .. } | Input::GivenAway { by: leg } | Input::Replaced { leg, .. } => {
                 self.stage(leg) == Some(LegStage::Up)
             }

@@ -13,6 +13,7 @@ mod collect;
 mod consult;
 mod contract;
 mod dial;
+mod hand_back;
 mod hold;
 mod keep;
 mod ledger;
@@ -20,6 +21,7 @@ mod legs;
 mod owed;
 mod play;
 mod queue;
+mod redirect;
 mod short;
 mod talk;
 mod transfer;
@@ -30,7 +32,7 @@ use std::{collections::VecDeque, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 pub use consult::{Newcomer, Partner};
-pub use contract::{Arrival, CallSettings, Input, Output, TransferNews};
+pub use contract::{Arrival, CallSettings, Input, Output, RedirectNews, TransferNews};
 pub use keep::{KeptCall, Restart};
 pub use legs::LegStage;
 pub use view::{LegView, View};
@@ -50,6 +52,7 @@ use legs::Legs;
 use owed::Owed;
 use play::Playing;
 use queue::Queueing;
+use redirect::Redirects;
 use talk::Talk;
 use transfer::{Returned, Transfer};
 
@@ -73,6 +76,9 @@ pub struct Call {
     transfer: Option<Box<Transfer>>,
     /// The last one that failed.
     returned: Option<Box<Returned>>,
+    /// What a phone named instead of taking the call.
+    #[serde(default)]
+    redirects: Redirects,
     /// Whose side the party is that the call is for, and whether a trunk carries it.
     side: (Blame, bool),
     owed: Owed,
@@ -98,6 +104,8 @@ enum Doing {
     Talk(Talk),
     /// The end of an echo test.
     Echo,
+    /// What the carrier says, who is to have the caller back.
+    HandBack,
     /// The floor's reply to an agent's request.
     AwaitReply {
         /// What was asked.
@@ -127,6 +135,7 @@ impl Call {
             legs: Legs::new(),
             transfer: None,
             returned: None,
+            redirects: Redirects::default(),
             side: (Blame::Caller, by_trunk),
             owed: Owed::default(),
             typed: VecDeque::new(),
@@ -163,7 +172,7 @@ impl Call {
             Doing::Queue(queueing) => queueing.deadline(),
             Doing::Dial(dialling) => Some(dialling.deadline()),
             Doing::AwaitReply { until, .. } => Some(*until),
-            Doing::AwaitStep | Doing::Play(_) | Doing::Talk(_) | Doing::Echo | Doing::Over => None,
+            Doing::AwaitStep | Doing::Play(_) | Doing::Talk(_) | Doing::Echo | Doing::HandBack | Doing::Over => None,
         }
     }
 
@@ -186,6 +195,10 @@ impl Call {
                 let (party, by_trunk) = self.side;
                 let blame = ledger::blame(cause, party, by_trunk);
                 self.finish(at.now, cause, blame);
+            }
+            // Only who dials is led elsewhere.
+            Input::LegRedirected { leg, .. } if !matches!(self.doing, Doing::Dial(_)) => {
+                self.take(at, Input::LegFailed { leg, cause: Cause::Redirected });
             }
             Input::Step(step) if matches!(self.doing, Doing::AwaitStep) => {
                 self.doing = self.begin(at, step);
@@ -216,6 +229,7 @@ impl Call {
             Doing::Queue(queueing) => self.queueing(at, queueing, input),
             Doing::Dial(dialling) => self.dialling(at, dialling, &input),
             Doing::Talk(talk) => self.talking(at, talk, input),
+            Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
         };
@@ -223,7 +237,7 @@ impl Call {
 
     /// Reports how the step ended; the time from here on is the plan's.
     fn step_ended(&mut self, now: Timestamp, outcome: StepOutcome) -> Doing {
-        if self.transfer.is_none() {
+        if self.transfer.is_none() && !self.redirects.is_under_way() {
             self.ledger.turn(now, SegmentState::Plan, None);
         }
         self.legs.say(Output::StepEnded(outcome));
@@ -233,6 +247,7 @@ impl Call {
     /// Ends whatever is going on, then every leg, then the call.
     fn finish(&mut self, now: Timestamp, cause: Cause, blame: Blame) {
         self.doing = Doing::Over;
+        self.redirects = Redirects::default();
         self.abandon_transfer();
         self.pay(if blame == Blame::Us { LeaveReason::Fault } else { LeaveReason::Abandoned }, cause);
         self.trace("ended", format!("{} by {}", cause.as_str(), blame.as_str()));

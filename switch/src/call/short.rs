@@ -20,6 +20,7 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
         Step::Queue(_) => "queue",
         Step::Dial(_) => "dial",
         Step::Echo => "echo",
+        Step::HandBack { .. } => "hand-back",
         Step::Agent(_) => "agent",
         Step::Hangup { .. } => "hangup",
     }
@@ -28,6 +29,14 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
 impl Call {
     pub(super) fn begin(&mut self, at: &mut Moment<'_>, step: Step) -> Doing {
         self.trace("step", name_of(&step));
+        self.begin_step(at, step)
+    }
+
+    /// The same for one that was traced already.
+    pub(super) fn begin_step(&mut self, at: &mut Moment<'_>, step: Step) -> Doing {
+        if self.redirects.is_under_way() {
+            return self.begin_in_redirect(at, step);
+        }
         if self.transfer.is_some() {
             return self.begin_in_transfer(at, step);
         }
@@ -49,6 +58,7 @@ impl Call {
             Step::Collect(collect) => self.begin_collect(now, collect),
             Step::Queue(queue) => self.begin_queue(at, queue),
             Step::Dial(dial) => self.begin_dial(now, dial),
+            Step::HandBack { number } => self.begin_hand_back(now, number),
             Step::Echo => {
                 self.typed.clear();
                 self.legs.open_caller();

@@ -41,6 +41,7 @@ impl With {
 impl Call {
     /// Brings the two together: from now on they hear each other, unless one of them holds.
     pub(super) fn connect(&mut self, at: &mut Moment<'_>, peer: LegId, with: With, record: bool) -> Doing {
+        self.redirect_taken();
         self.transfer_taken();
         self.answer_caller(at.now);
         self.ledger.connected_at.get_or_insert(at.now);

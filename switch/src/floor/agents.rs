@@ -94,7 +94,7 @@ impl Agent {
 
     const fn aside_ms(&mut self, cause: Cause) -> u64 {
         match cause {
-            Cause::Busy | Cause::Rejected | Cause::NoAnswer | Cause::Normal | Cause::Cancelled => ASIDE_MS,
+            Cause::Busy | Cause::Rejected | Cause::Redirected | Cause::NoAnswer | Cause::Normal | Cause::Cancelled => ASIDE_MS,
             cause if is_unreachable(cause) => UNREACHABLE_MS,
             _ => {
                 let doublings = if self.failed < 4 { self.failed } else { 4 };

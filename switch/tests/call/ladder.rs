@@ -9,7 +9,7 @@
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
 
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Output, Restart, TransferNews},
+    call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Output, RedirectNews, Restart, TransferNews},
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
@@ -131,12 +131,20 @@ impl Ladder {
             ["leg", leg, "sings"] => Input::LegRang { leg: read_leg(leg), early_media: true },
             ["leg", leg, "answers"] => Input::LegAnswered { leg: read_leg(leg) },
             ["leg", leg, "fails", cause] => Input::LegFailed { leg: read_leg(leg), cause: read_cause(cause) },
+            ["leg", leg, "redirects", to] => Input::LegRedirected {
+                leg: read_leg(leg),
+                by: read_origin(with.get("by").copied().unwrap_or("1001")),
+                to: to.into(),
+                why: read_cause(with.get("why").copied().unwrap_or("redirected")),
+            },
             ["leg", leg, "ends", cause] => Input::LegEnded { leg: read_leg(leg), cause: read_cause(cause) },
             ["leg", leg, "holds"] => Input::LegHeld { leg: read_leg(leg), held: true },
             ["leg", leg, "resumes"] => Input::LegHeld { leg: read_leg(leg), held: false },
             ["leg", leg, "transfers", to] => {
                 Input::Transfer { leg: read_leg(leg), by: read_origin(with.get("by").copied().unwrap_or("1001")), to: to.into() }
             }
+            ["leg", leg, "handed-back"] => Input::HandedBack { leg: read_leg(leg), failed: None },
+            ["leg", leg, "stays", cause] => Input::HandedBack { leg: read_leg(leg), failed: Some(read_cause(cause)) },
             ["leg", leg, "is-left"] => Input::GivenAway { by: read_leg(leg) },
             ["leg", leg, "replaced", number] => {
                 let (by_trunk, held) = (with.contains_key("trunk"), with.contains_key("held"));
@@ -185,6 +193,7 @@ impl Ladder {
             Output::EarlyMedia => "early media".into(),
             Output::Answer => "answer".into(),
             Output::InviteLeg { leg, target, caller_id } => format!("invite {leg}: {} as {caller_id:?}", show_target(&target)),
+            Output::HandBack { leg, number } => format!("hand {leg} back: {}", number.as_str()),
             Output::EndLeg { leg, cause } => format!("end {leg}: {}", cause.as_str()),
             Output::Play { leg, play, audio, repeat } => {
                 format!("play {play} to {leg}: {}{}", show_audio(&audio), if repeat { ", over and over" } else { "" })
@@ -205,6 +214,13 @@ impl Ladder {
                 TransferNews::Taken => format!("transfer for {by}: taken"),
                 TransferNews::Refused => format!("transfer for {by}: refused"),
                 TransferNews::Failed(cause) => format!("transfer for {by}: failed, {}", cause.as_str()),
+            },
+            Output::Redirect(news) => match news {
+                RedirectNews::Begun { by, to, why } => {
+                    format!("redirect by {by}: begun to {} ({})", to.as_str(), why.as_str())
+                }
+                RedirectNews::Taken => "redirect: taken".into(),
+                RedirectNews::Failed => "redirect: failed".into(),
             },
             Output::Floor(message) => self.show_floor(message),
             Output::Trace(what, detail) if self.trace => format!("trace {what}: {detail}"),
@@ -309,6 +325,7 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         ["ring"] => Step::Ring,
         ["answer"] => Step::Answer,
         ["echo"] => Step::Echo,
+        ["hand-back", number] => Step::HandBack { number: number.into() },
         ["hangup", cause] => Step::Hangup { cause: read_cause(cause) },
         ["agent", "sign-in"] => Step::Agent(AgentRequest::SignIn),
         ["agent", "lunch"] => Step::Agent(AgentRequest::NotReady { reason: "lunch".into() }),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tandem_switch::{
     call::{Arrival, Call, CallSettings, Input, KeptCall, Output, Restart},
+    cause::Cause,
     cdr::{Cdr, Origin, SegmentState},
     id::{CallId, IdSource, LegId},
     time::Timestamp,
@@ -22,19 +23,22 @@ const INPUTS_PER_CALL: usize = 150;
 #[test]
 fn what_must_always_hold_of_a_call() {
     let (mut told, mut talked, mut over, mut transferred) = (0usize, 0u64, 0u64, 0u64);
+    let (mut redirected, mut most) = (0u64, 0);
     for seed in 0..CALLS {
         let guard = SayTheSeed(seed);
-        let cdr = one_call(seed, &mut told);
+        let cdr = one_call(seed, &mut told, &mut most);
         drop(guard);
         talked += u64::from(cdr.connected_at.is_some());
         transferred += u64::from(cdr.segments.iter().any(|segment| segment.state == SegmentState::Transferring));
+        redirected += u64::from(cdr.segments.iter().any(|segment| segment.cause == Some(Cause::Redirected)));
         over += 1;
     }
-    println!("{over} calls, {told} inputs, {talked} conversations, {transferred} transfers");
+    println!("{over} calls, {told} inputs, {talked} conversations, {transferred} transfers, {redirected} redirected");
     assert!(
         told > 300_000 && talked > CALLS / 10 && transferred > CALLS / 50,
         "the dice do not reach what they should: {told} inputs, {talked} conversations"
     );
+    assert!(redirected > CALLS / 50 && most > 2, "{redirected} were redirected, {most} times at most");
 }
 
 /// Prints the seed when a check fails.
@@ -48,7 +52,7 @@ impl Drop for SayTheSeed {
     }
 }
 
-fn one_call(seed: u64, told: &mut usize) -> Cdr {
+fn one_call(seed: u64, told: &mut usize, most: &mut usize) -> Cdr {
     let mut dice = Dice::new(seed);
     let begin = Timestamp::from_ms(1_790_000_000_000);
     let origin = if dice.one_in(2) { Origin::Trunk("carrier".into()) } else { Origin::Extension("1007".into()) };
@@ -77,8 +81,9 @@ fn one_call(seed: u64, told: &mut usize) -> Cdr {
         let input = run.dice.input(&run.world);
         run.tell(input);
     }
-    run.tell(Input::Hangup { cause: tandem_switch::cause::Cause::Fault });
+    run.tell(Input::Hangup { cause: Cause::Fault });
     run.nothing_after_the_end();
+    *most = run.world.most_redirects.max(*most);
     let cdr = run.cdr.expect("a call that is hung up has ended");
     check_record(&cdr, begin);
     cdr

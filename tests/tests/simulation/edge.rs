@@ -234,6 +234,12 @@ impl Edge {
                     self.events.push_back(SipEvent::Failed { at, cause: cause_of(code, by) });
                 }
             }
+            // Nobody here leads calls elsewhere.
+            Event::Redirected(redirected) => {
+                if let Some(at) = self.forget(redirected.invite) {
+                    self.events.push_back(SipEvent::Failed { at, cause: Cause::Redirected });
+                }
+            }
             Event::Progressed { invite, code, sdp, .. } => {
                 let early_media = sdp.is_some();
                 if let Some(at) = self.invites.get(&invite).copied().filter(|_| early_media || code == 180) {
@@ -261,6 +267,7 @@ impl Edge {
             | Event::ReofferAnswered { .. }
             | Event::ReofferRejected { .. }
             | Event::InfoDigit { .. }
+            | Event::HandedBack { .. }
             | Event::Transferred { .. }
             | Event::TrunkUp { .. }
             | Event::TrunkDown { .. }

@@ -404,7 +404,7 @@ impl LiveCall {
                 self.over = true;
                 line.effects.push(Effect::Ended(cdr));
             }
-            Output::Transfer { .. } => unreachable!("nobody here asks for one"),
+            Output::Transfer { .. } | Output::Redirect(_) | Output::HandBack { .. } => unreachable!("nobody here asks for one"),
             Output::RingBack { .. } | Output::StopPlay { .. } | Output::Echo { .. } | Output::Trace(..) => {}
         }
     }

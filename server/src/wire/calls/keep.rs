@@ -176,6 +176,7 @@ impl LiveCall {
             call,
             run,
             transfer: None,
+            redirects: Vec::new(),
             legs: legs.map(|KeptLiveLeg { leg, occupies, device, .. }| LiveLeg { leg, occupies, device }).collect(),
             item,
             recording: None,

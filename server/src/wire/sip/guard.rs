@@ -76,6 +76,7 @@ impl SipEdge {
 const fn invite_of(event: &Event) -> Option<InviteId> {
     match event {
         Event::Invited(invited) => Some(invited.invite),
+        Event::Redirected(redirected) => Some(redirected.invite),
         Event::Cancelled { invite }
         | Event::Confirmed { invite, .. }
         | Event::Progressed { invite, .. }
@@ -87,6 +88,7 @@ const fn invite_of(event: &Event) -> Option<InviteId> {
         | Event::HeadersTold { invite, .. }
         | Event::Ended { invite, .. }
         | Event::InfoDigit { invite, .. }
+        | Event::HandedBack { invite, .. }
         | Event::Transferred { invite, .. } => Some(*invite),
         Event::BindingAdded(_)
         | Event::BindingRefreshed(_)

@@ -12,7 +12,10 @@ use tandem_signaling::{
     endpoint::{Diverted, InviteId},
     sdp::{AudioCodec, Direction, KeyRule, LocalAudio, LocalSession, Negotiated, SdpOffer, SessionDescription},
 };
-use tandem_switch::{cause::Cause, name::TrunkName};
+use tandem_switch::{
+    cause::Cause,
+    name::{Extension, TrunkName},
+};
 
 use super::{
     Settings,
@@ -43,6 +46,9 @@ pub(super) struct SipLeg {
     pub(super) is_withheld: bool,
     /// Who diverted its call before it came to us, as a trusted trunk says.
     pub(super) diverted_by: Vec<Diverted>,
+    /// Who asked for the transfer that it was made for.
+    #[serde(skip)]
+    pub(super) referred_by: Option<Extension>,
     /// What else can be tried, for a call through a carrier.
     #[serde(skip)]
     pub(super) ways: Option<Ways>,
@@ -110,6 +116,7 @@ impl SipLeg {
             keep_alive_ms: None,
             is_withheld: false,
             diverted_by: Vec::new(),
+            referred_by: None,
             ways: None,
             incoming: false,
             allowed,

@@ -10,6 +10,7 @@ mod causes;
 pub mod finder;
 mod gate;
 mod guard;
+mod hand_backs;
 mod identity;
 mod keep;
 mod keys;
@@ -17,8 +18,10 @@ mod leg;
 mod network;
 mod outgoing;
 mod probe;
+mod redirects;
 mod registrations;
 mod seen;
+mod service;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -31,7 +34,6 @@ mod web;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     net::IpAddr,
-    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -48,15 +50,15 @@ use tandem_switch::{
     step::Target,
 };
 
-use super::{LegRef, line::Service, media::MediaEdge};
+use super::{LegRef, media::MediaEdge};
 use crate::{clock::Now, store::Record};
 pub use capture::{Capture, Collector};
-use finder::Found;
 use identity::IdentityDesk;
 pub use identity::{IdentityError, Judge, Judged, TrunkIdentity, load as load_identity};
 pub use keep::{Back, KeptSip};
 use leg::SipLeg;
 pub use network::{Network, Sockets, TlsConfigs};
+pub use redirects::LedElsewhere;
 pub use settings::{Settings, wanted};
 pub use tandem_signaling::admission::Load;
 pub use tandem_signaling::transport::{TlsPeer, TlsPeers};
@@ -102,6 +104,8 @@ pub enum SipEvent {
         /// What, by the names that the plan gives.
         told: BTreeMap<String, String>,
     },
+    /// A called leg did not come up and names somebody else, as it may; it is gone.
+    Redirected(Box<LedElsewhere>),
     /// A leg ended from its side; it is gone.
     Ended {
         /// Which.
@@ -140,6 +144,15 @@ pub enum SipEvent {
         by: Origin,
         /// The other one.
         with: LegRef,
+    },
+    /// A leg's carrier has its party back, or not.
+    HandedBack {
+        /// Which.
+        at: LegRef,
+        /// Why not.
+        failed: Option<Cause>,
+        /// The status code behind it, for traces.
+        code: u16,
     },
     /// A key press that came as a message.
     Digit {
@@ -202,6 +215,10 @@ pub struct SipEdge {
     arrived: HashMap<InviteId, SipLeg>,
     /// Legs that asked for a transfer and are to hear how it goes, also when they are gone.
     transfers: HashMap<LegRef, transfers::Asked>,
+    /// Who redirected the call that the next leg is made for.
+    diverting: Option<(LegRef, Vec<endpoint::Diverted>)>,
+    /// Who asked for the transfer that the next leg is made for.
+    referring: Option<(LegRef, Extension)>,
     /// Bindings of each extension.
     bindings: HashMap<Extension, usize>,
     capture: Capture,
@@ -230,6 +247,8 @@ impl SipEdge {
             invites: HashMap::new(),
             arrived: HashMap::new(),
             transfers: HashMap::new(),
+            diverting: None,
+            referring: None,
             bindings: HashMap::new(),
             capture,
             identity: IdentityDesk::new(judge.0),
@@ -451,28 +470,6 @@ impl SipEdge {
         }
     }
 
-    /// Takes no new calls from now on.
-    pub fn drain(&mut self) {
-        self.command(Command::Drain);
-    }
-
-    /// Takes a new plan's trunks into service.
-    pub fn set_service(&mut self, service: &Service) {
-        let trunks = self.settings.take_trunks(service);
-        self.set_gate(&service.plan);
-        self.set_toll(&service.plan);
-        self.capture.set(service.capture);
-        self.identity.set(Arc::clone(&service.identities));
-        self.command(Command::SetTrunks(trunks));
-    }
-
-    /// The peers of a trunk were found.
-    pub fn found(&mut self, found: Found) {
-        let Found { trunk, place, peers } = found;
-        self.settings.found(&trunk, place, peers.clone());
-        self.command(Command::SetPeers { trunk, peers });
-    }
-
     fn told(&mut self, event: Event, media: &mut MediaEdge) {
         match event {
             Event::Invited(invited) => self.invited(*invited),
@@ -480,6 +477,7 @@ impl SipEdge {
             Event::Ended { invite, how } => self.ended(invite, causes::of_end(&how)),
             Event::Rejected { invite, code, by, reason } => self.rejected(invite, (code, by, &reason), media),
             Event::HeadersTold { invite, headers } => self.headers_told(invite, &headers),
+            Event::Redirected(redirected) => self.redirected(&redirected),
             Event::Confirmed { invite, sdp } => self.confirmed(invite, sdp.as_deref(), media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
             Event::Progressed { invite, code, sdp, flow } => {
@@ -492,6 +490,7 @@ impl SipEdge {
             }
             Event::Reoffered { invite, sdp } => self.reoffered(invite, sdp.as_deref(), media),
             Event::Transferred { invite, by, to } => self.transferred(invite, by, to),
+            Event::HandedBack { invite, code } => self.handed_back(invite, code),
             Event::InfoDigit { invite, digit, duration_ms } => {
                 if let Some(at) = self.invites.get(&invite).copied() {
                     self.events.push_back(SipEvent::Digit { at, digit, duration_ms });

@@ -131,12 +131,14 @@ impl SipEdge {
     /// Its audio cannot be set up.
     pub(super) fn call(&mut self, at: LegRef, wish: Wish, caller: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
         let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, trunk, ways } = wish;
-        if let Some(caller) = self.legs.get(&caller) {
-            party.diverted_by.clone_from(&caller.diverted_by);
-        }
+        party.diverted_by = self.diversions(at, caller);
+        let referrer = self.referrer(at);
+        party.referred_by = referrer.as_ref().map(|by| by.as_str().to_owned());
         let invite = self.endpoint.next_invite();
         let mut leg = SipLeg::outgoing(invite, codecs, LegKeys::new(keys, &mut self.keys));
         leg.ways = ways;
+        leg.diverted_by.clone_from(&party.diverted_by);
+        leg.referred_by = referrer;
         self.settings.dress(&mut leg, trunk.as_ref());
         let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);

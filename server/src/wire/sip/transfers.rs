@@ -1,7 +1,7 @@
 //! Transfers, between SIP and the calls: who asks for what, and what they are told.
 
 use tandem_signaling::endpoint::{Command, InviteId, Source, TransferTo};
-use tandem_switch::{call::TransferNews, cdr::Origin};
+use tandem_switch::{call::TransferNews, cdr::Origin, name::Extension};
 
 use super::{SipEdge, SipEvent, arriving::number, causes};
 use crate::wire::LegRef;
@@ -59,6 +59,20 @@ impl SipEdge {
             self.transfers.remove(&at);
         }
         self.command(Command::TransferProgress { invite, code });
+    }
+
+    /// A leg is about to be made for a transfer that an extension asked for.
+    pub fn refers(&mut self, at: LegRef, by: Extension) {
+        self.referring = Some((at, by));
+    }
+
+    /// Who asked for the transfer that a leg is made for.
+    pub(super) fn referrer(&mut self, at: LegRef) -> Option<Extension> {
+        match self.legs.get(&at) {
+            // The next trunk of a group is told what the first one was.
+            Some(leg) => leg.referred_by.clone(),
+            None => self.referring.take_if(|(of, _)| *of == at).map(|(_, by)| by),
+        }
     }
 
     /// A leg is gone. A transfer that has not begun never will.

@@ -186,6 +186,7 @@ impl Endpoint {
         if self.tried_again(key, flow, request, response, code).is_none() {
             match purpose {
                 Purpose::Referral(invite) => self.referrer_replied(invite, code),
+                Purpose::HandBack(invite) => self.hand_back_replied(invite, code),
                 Purpose::Ping { trunk, peer } => self.ping_result(&trunk, peer, code),
                 Purpose::Register { trunk } => self.trunk_register_result(&trunk, response, code),
                 Purpose::Inside { invite, dialog, what } => {
@@ -226,6 +227,7 @@ impl Endpoint {
         match purpose {
             Purpose::Fork(invite) => self.fork_moved(invite, key, new),
             Purpose::Reinvite(invite) => self.inside_moved(invite, 0, key, new),
+            Purpose::HandBack(invite) => self.hand_back_again(invite),
             Purpose::Inside { invite, dialog, .. } => self.inside_moved(invite, dialog, key, new),
             _ => {}
         }

@@ -131,12 +131,22 @@ impl Far {
         self.send_as(desk, method, self.cseq, more, sdp);
     }
 
+    /// Sends a request with the next number and a body of some type.
+    pub(super) fn tell(&mut self, desk: &mut Desk, method: &str, more: &[(Name, &str)], body: (&str, &str)) {
+        self.cseq += 1;
+        self.send_with(desk, method, self.cseq, more, body);
+    }
+
     /// The ACK of the last INVITE.
     pub(super) fn ack(&self, desk: &mut Desk, sdp: &str) {
         self.send_as(desk, "ACK", self.cseq, &[], sdp);
     }
 
     fn send_as(&self, desk: &mut Desk, method: &str, cseq: u32, more: &[(Name, &str)], sdp: &str) {
+        self.send_with(desk, method, cseq, more, ("application/sdp", sdp));
+    }
+
+    fn send_with(&self, desk: &mut Desk, method: &str, cseq: u32, more: &[(Name, &str)], (kind, body): (&str, &str)) {
         let mut builder = RequestBuilder::new(method, "sip:1@127.0.0.1:5060")
             .via(Transport::Udp, CARRIER, &format!("z9hG4bK-{}-{method}-{cseq}", self.tag))
             .max_forwards(70)
@@ -148,7 +158,7 @@ impl Far {
         for (name, value) in more {
             builder = builder.header(*name, value);
         }
-        let bytes = if sdp.is_empty() { builder.build() } else { builder.build_with_body("application/sdp", sdp.as_bytes()) };
+        let bytes = if body.is_empty() { builder.build() } else { builder.build_with_body(kind, body.as_bytes()) };
         desk.receive(self.flow, bytes.unwrap());
     }
 

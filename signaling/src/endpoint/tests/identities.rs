@@ -112,7 +112,8 @@ fn an_account_is_who_it_is_and_may_ask_not_to_be_shown() {
 fn told(desk: &mut Desk, target: Target, party: PartyIdentity) -> Message {
     let invite = desk.endpoint.next_invite();
     let trusted = ["P-Asserted-Identity", "diversion", "History-Info", "Remote-Party-ID", "P-Preferred-Identity", "Privacy"];
-    let headers = trusted.map(|name| (name.to_owned(), "<sip:smuggled@x>".to_owned())).to_vec();
+    let trusted = [&trusted[..], &["Referred-By", "b", "REFERRED-BY"]].concat();
+    let headers = trusted.into_iter().map(|name| (name.to_owned(), "<sip:smuggled@x>".to_owned())).collect();
     let (from_user, from_display) = ("1001".to_owned(), "Ann".to_owned());
     let sdp = Bytes::from_static(SDP.as_bytes());
     desk.command(Command::Invite(Box::new(Invite { invite, target, from_user, from_display, party, sdp, headers })));
@@ -165,4 +166,26 @@ fn who_withholds_a_number_is_nobody_but_to_those_who_are_trusted() {
     let mut phone = Phone::new("alice", "secret", "192.0.2.7:5060");
     desk.register(&mut phone, &[]);
     assert_eq!(says(&told(&mut desk, Target::Account("alice".into()), withheld)), [nobody]);
+}
+
+#[test]
+fn who_had_a_call_transferred_is_told_to_users_and_trusted_trunks_and_never_believed() {
+    let party = PartyIdentity { referred_by: Some("10 01".to_owned()), ..PartyIdentity::default() };
+    let by = |message: &Message| message.header_lines(Name::ReferredBy).map(|line| line.to_vec()).collect::<Vec<_>>();
+    let ours = [b"<sip:10%2001@127.0.0.1:5060>".to_vec()];
+    assert_eq!(by(&told(&mut desk(true), trunk_target(), party.clone())), ours);
+    assert_eq!(by(&told(&mut desk(false), trunk_target(), party.clone())), [] as [Vec<u8>; 0]);
+    let fixed = Target::Uri("sip:agent7@192.0.2.9:5090".to_owned());
+    assert_eq!(by(&told(&mut desk(true), fixed, party.clone())), [] as [Vec<u8>; 0]);
+    let mut at_home = desk(false);
+    let mut phone = Phone::new("alice", "secret", "192.0.2.7:5060");
+    at_home.register(&mut phone, &[]);
+    assert_eq!(by(&told(&mut at_home, Target::Account("alice".into()), party)), ours);
+    for lines in
+        ["Referred-By: <sip:1001@c>\r\n", "b: <sip:1001@c>\r\n", "B :\r\n <sip:1001@c>\r\n", "REFERRED-BY:<sip:1001@c>\r\n"]
+    {
+        for trusted in [true, false] {
+            assert_eq!(believed(trusted, FROM, lines), PartyIdentity::default(), "{lines}");
+        }
+    }
 }

@@ -134,7 +134,7 @@ fn they_hold_and_resume_a_restored_call_and_ask_what_they_like() {
         }
         let digit = [(Name::ContentType, "application/dtmf-relay")];
         for (method, more, code) in
-            [("OPTIONS", &[][..], 200), ("UPDATE", &[], 200), ("INFO", &digit, 200), ("REFER", &[], 403), ("NOTIFY", &[], 405)]
+            [("OPTIONS", &[][..], 200), ("UPDATE", &[], 200), ("INFO", &digit, 200), ("REFER", &[], 403), ("NOTIFY", &[], 481)]
         {
             far.send(&mut desk, method, more, "");
             assert_eq!(desk.final_reply().code(), Some(code), "{method}");

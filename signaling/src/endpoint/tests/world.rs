@@ -269,6 +269,9 @@ pub(super) fn in_words(end: usize, event: &Event) -> String {
         Event::Progressed { code, sdp, .. } => format!("progressed {code}{}", with(sdp)),
         Event::Answered { sdp, .. } => format!("answered{}", with(sdp)),
         Event::Rejected { code, by, .. } => format!("rejected {code} {by:?}"),
+        Event::Redirected(redirected) => {
+            format!("redirected {} {} to {}", redirected.code, redirected.why, redirected.users.join(" "))
+        }
         Event::Reoffered { sdp, .. } => format!("reoffered{}", with(sdp)),
         Event::ReofferAnswered { sdp, .. } => format!("reoffer answered{}", with(sdp)),
         Event::ReofferRejected { code, .. } => format!("reoffer rejected {code}"),
@@ -279,6 +282,7 @@ pub(super) fn in_words(end: usize, event: &Event) -> String {
         Event::Ended { how, .. } => format!("ended {how:?}"),
         Event::Transferred { to: TransferTo::Number(number), .. } => format!("transferred to {number}"),
         Event::Transferred { to: TransferTo::Invitation(other), .. } => format!("transferred to the party of {}", other.0),
+        Event::HandedBack { code, .. } => format!("handed back {code}"),
         Event::InfoDigit { digit, duration_ms, .. } => format!("digit {digit} {duration_ms}"),
         Event::BindingAdded(binding) => format!("added {}", binding.contact),
         Event::BindingRefreshed(binding) => format!("refreshed {}", binding.contact),

@@ -53,14 +53,24 @@ impl Dice {
 
     pub(super) fn input(&mut self, world: &World) -> Input {
         if world.awaits_step && !self.one_in(6) {
-            let gives_up = world.transfer.is_some() && self.one_in(3);
-            return Input::Step(if gives_up { Step::Hangup { cause: self.cause() } } else { self.step() });
+            let gives_up = (world.transfer.is_some() || world.redirects > 0) && self.one_in(3);
+            let goes_on = world.redirects > 0 && self.one_in(2);
+            return Input::Step(match (gives_up, goes_on) {
+                (true, _) => Step::Hangup { cause: self.cause() },
+                (false, true) => self.dial(),
+                (false, false) => self.step(),
+            });
+        }
+        // Who redirects is often redirected to somebody who does.
+        if world.redirects > 0 && self.one_in(4) {
+            return self.redirected(world);
         }
         match self.below(100) {
             0..=9 => Input::LegRang { leg: self.leg(world), early_media: self.one_in(3) },
             10..=27 => Input::LegAnswered { leg: self.leg(world) },
             28..=32 => Input::LegFailed { leg: self.called_leg(world), cause: self.cause() },
-            33..=37 => Input::LegEnded { leg: self.called_leg(world), cause: self.cause() },
+            33..=35 => Input::LegEnded { leg: self.called_leg(world), cause: self.cause() },
+            36..=37 => self.redirected(world),
             38 if self.one_in(3) => Input::LegEnded { leg: LegId::CALLER, cause: self.cause() },
             38..=40 => Input::Transfer { leg: self.leg(world), by: Origin::Extension("1001".into()), to: "1002".into() },
             41..=46 => Input::LegHeld { leg: self.leg(world), held: self.one_in(2) },
@@ -71,9 +81,16 @@ impl Dice {
             93..=94 => Input::Step(self.step()),
             95 if self.one_in(2) => Input::GivenAway { by: self.leg(world) },
             95 => Input::Replaced { leg: self.leg(world), new: self.newcomer(world) },
+            96 if self.one_in(2) => Input::HandedBack { leg: self.leg(world), failed: self.one_in(2).then(|| self.cause()) },
             96 => Input::Routed("elsewhere".into()),
             _ => Input::Tick,
         }
+    }
+
+    fn redirected(&mut self, world: &World) -> Input {
+        let by = if self.one_in(3) { Origin::Trunk("carrier".into()) } else { Origin::Extension("1001".into()) };
+        let to = self.pick(&["1002", "1003", "1004", "+390287654321", "0", "1", "2", "3", "4"]).into();
+        Input::LegRedirected { leg: self.called_leg(world), by, to, why: self.cause() }
     }
 
     fn newcomer(&mut self, world: &World) -> Newcomer {
@@ -160,7 +177,8 @@ impl Dice {
             18..=40 => self.queue(),
             41..=54 => self.dial(),
             55 if self.one_in(2) => Step::Echo,
-            55..=58 => Step::Agent(AgentRequest::SignIn),
+            55 => Step::HandBack { number: "+390287654321".into() },
+            56..=58 => Step::Agent(AgentRequest::SignIn),
             _ => Step::Hangup { cause: self.cause() },
         }
     }

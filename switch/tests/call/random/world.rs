@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_switch::{
-    call::{Input, Output, TransferNews},
+    call::{Input, Output, RedirectNews, TransferNews},
     id::{ItemId, LegId, OfferId, RecordingId},
     link::{FloorSays, ToFloor},
     step::Step,
@@ -46,6 +46,9 @@ pub(super) struct World {
     pub(super) awaits_step: bool,
     /// Who has asked for a transfer that is under way.
     pub(super) transfer: Option<LegId>,
+    /// Redirects that are under way, one within the other.
+    pub(super) redirects: usize,
+    pub(super) most_redirects: usize,
     caller_can_hear: bool,
     answered: bool,
     /// A restart has just been.
@@ -96,7 +99,7 @@ impl World {
     pub(super) fn hear(&mut self, input: &Input) {
         match input {
             Input::Step(step) if self.awaits_step => self.awaits_step = matches!(step, Step::Hangup { .. }),
-            Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } => self.bury(*leg),
+            Input::LegFailed { leg, .. } | Input::LegEnded { leg, .. } | Input::LegRedirected { leg, .. } => self.bury(*leg),
             Input::LegAnswered { leg } if *leg != LegId::CALLER && self.alive(*leg) => {
                 self.up.insert(*leg);
             }
@@ -144,6 +147,7 @@ impl World {
         self.recordings.values_mut().for_each(|open| *open = false);
         self.offers.values_mut().for_each(|offer| *offer = Offer::Over);
         self.accepted = None;
+        self.redirects = 0;
         // What the plan said meanwhile is lost: a call that awaits a step says again how the last one ended.
         self.awaits_step = false;
         self.restarted = true;
@@ -190,6 +194,7 @@ impl World {
                 assert_eq!(self.joined(*leg), None, "{leg} ended while joined");
                 self.bury(*leg);
             }
+            Output::HandBack { leg, .. } => assert!(self.alive(*leg) && self.up.contains(leg), "{leg} cannot be handed back"),
             Output::Play { leg, play, repeat, .. } => {
                 assert!(*play > self.last_play, "an old playing number");
                 self.last_play = *play;
@@ -227,6 +232,7 @@ impl World {
                 self.awaits_step = true;
             }
             Output::Transfer { by, news } => self.transfer_goes(*by, news),
+            Output::Redirect(news) => self.redirect_goes(news),
             Output::Floor(message) => self.floor_hears(message),
             Output::Trace(..) => {}
             Output::Ended(_) => unreachable!("seen by the caller"),
@@ -247,6 +253,22 @@ impl World {
                 self.awaits_step = false;
             }
             TransferNews::Refused => {}
+        }
+    }
+
+    fn redirect_goes(&mut self, news: &RedirectNews) {
+        match news {
+            RedirectNews::Begun { .. } => {
+                assert!(!self.awaits_step && self.redirects < 5);
+                (self.redirects, self.awaits_step) = (self.redirects + 1, true);
+                self.most_redirects = self.most_redirects.max(self.redirects);
+            }
+            RedirectNews::Taken => assert!(std::mem::take(&mut self.redirects) > 0, "nothing to be taken"),
+            // The step of before goes on.
+            RedirectNews::Failed => {
+                assert!(self.redirects > 0, "nothing to fail");
+                (self.redirects, self.awaits_step) = (self.redirects - 1, false);
+            }
         }
     }
 
