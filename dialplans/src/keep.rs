@@ -4,7 +4,7 @@
 //! is open, the step that opened it and by which branch. An admin may have edited the plan meanwhile. The place is
 //! found again when that way is still there and leads to the same kind of step; otherwise it is [lost](Run::lost).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
@@ -25,6 +25,8 @@ pub struct KeptRun {
     to: PartyNumber,
     language: Language,
     variables: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    told: BTreeMap<String, String>,
     steps: u32,
     place: Option<Place>,
 }
@@ -65,6 +67,7 @@ impl Run {
             to: self.facts.to.clone(),
             language: self.language.clone(),
             variables: self.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            told: self.told.clone(),
             steps: self.steps,
             place: self.place(),
         }
@@ -100,7 +103,7 @@ impl Run {
         if kind(action) != place.kind {
             return None;
         }
-        let mut run = Self::new(plan, kept.facts());
+        let mut run = Self::new(plan, kept.facts()).told(kept.told.clone());
         run.variables = kept.variables.iter().cloned().collect();
         run.steps = kept.steps;
         run.open = open;

@@ -31,6 +31,7 @@ mod schedule;
 mod settings;
 mod source;
 mod template;
+mod trunk_calls;
 mod trunk_rules;
 mod world;
 
@@ -54,5 +55,6 @@ pub use settings::{
 };
 pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES, Source};
 pub use template::Template;
+pub use trunk_calls::{DigestUri, KeepHeader, Profile, TrunkCalls};
 pub use trunk_rules::{CallerIdRule, Member, NumberFormat, Numbering, Outgoing, Refusal, Shown, TrunkGroup, TrunkRules};
 pub use world::World;

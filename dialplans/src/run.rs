@@ -71,6 +71,8 @@ pub struct Run {
     pub(crate) facts: CallFacts,
     pub(crate) language: Language,
     pub(crate) variables: BTreeMap<String, String>,
+    /// What the call brought beside its numbers: text from outside, by name.
+    pub(crate) told: BTreeMap<String, String>,
     /// Blocks that are not done, the innermost last, and the step of each that comes next.
     pub(crate) open: Vec<(BlockId, usize)>,
     pub(crate) state: State,
@@ -116,11 +118,20 @@ impl Run {
             facts,
             language,
             variables: BTreeMap::new(),
+            told: BTreeMap::new(),
             open: Vec::new(),
             state: State::AwaitsStart,
             steps: 0,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// The same for a call that brought more than its numbers: see [`TrunkCalls::kept`](crate::TrunkCalls::kept). It
+    /// is text from outside, as all variables are.
+    #[must_use]
+    pub fn told(mut self, told: BTreeMap<String, String>) -> Self {
+        self.told = told;
+        self
     }
 
     /// Where the call came from that is on its way.
@@ -428,7 +439,7 @@ impl Run {
         template.fill(|name| match name {
             DIALLED => Some(self.facts.to.as_str()),
             CALLER => Some(self.facts.from.as_str()),
-            _ => self.variables.get(name).map(String::as_str),
+            _ => self.variables.get(name).or_else(|| self.told.get(name)).map(String::as_str),
         })
     }
 

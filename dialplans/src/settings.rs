@@ -14,7 +14,7 @@ use tandem_switch::{
     step::Target,
 };
 
-use crate::{identity::TrunkIdentity, trunk_rules::TrunkRules};
+use crate::{identity::TrunkIdentity, trunk_calls::TrunkCalls, trunk_rules::TrunkRules};
 /// Where the switch listens. A kind with no address is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -393,6 +393,8 @@ pub struct Trunk {
     pub domain: Option<String>,
     /// What it does with numbers.
     pub rules: TrunkRules,
+    /// What is particular to its calls.
+    pub calls: TrunkCalls,
 }
 
 /// A waiting line: what the floor must know, and what a waiting caller hears.

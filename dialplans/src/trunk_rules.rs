@@ -122,6 +122,8 @@ pub enum Refusal {
     Denied,
     /// It is none of those that are allowed.
     NotAllowed,
+    /// The call is of a trunk whose calls do not go out through others.
+    Onward,
 }
 
 impl Refusal {
@@ -132,6 +134,7 @@ impl Refusal {
             Self::International => "international",
             Self::Denied => "denied",
             Self::NotAllowed => "not-allowed",
+            Self::Onward => "onward",
         }
     }
 }

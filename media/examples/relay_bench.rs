@@ -65,6 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             send: true,
             receive: true,
             rtcp_mux: false,
+            keep_alive_ms: None,
             keys: None,
         };
         engine.command(Command::Configure { stream, to })?;

@@ -202,6 +202,11 @@ pub struct Configure {
     pub receive: bool,
     /// RTCP comes and goes on the RTP port (RFC 5761).
     pub rtcp_mux: bool,
+    /// Where we may send, silence is sent when nothing else was for so many ms, and soon when nothing was yet: some
+    /// peers end a call that they hear nothing of (RFC 6263 section 4.1 has empty packets for that, which not all
+    /// count). `None`: nothing is sent of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_alive_ms: Option<u32>,
     /// The keys of SRTP; `None` for plain RTP. Counters go on as long as a key stays, and begin anew with a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Arc<StreamKeys>>,

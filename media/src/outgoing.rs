@@ -53,6 +53,12 @@ impl Outgoing {
         self.payload_bytes
     }
 
+    /// When the newest packet was sent.
+    #[must_use]
+    pub const fn sent_at(&self) -> Option<Instant> {
+        self.sent_at
+    }
+
     /// The timestamp at which a new source begins at `now`: as much later than the newest packet as
     /// time went by, at least one packet of `step` ticks.
     #[must_use]

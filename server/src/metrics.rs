@@ -55,7 +55,7 @@ const LONG_US: &[u64] = &[
     600_000_000,
     1_800_000_000,
 ];
-const REFUSALS: &[&str] = &["international", "denied", "not-allowed"];
+const REFUSALS: &[&str] = &["international", "denied", "not-allowed", "onward"];
 const DNS_RESULTS: &[&str] = &["found", "nothing", "failed"];
 const CAUSES: &[&str] = &[
     "normal",

@@ -1,5 +1,7 @@
 //! The call detail record, written once when a call ends.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -61,6 +63,9 @@ pub struct Cdr {
     /// Restarts of the switch that it outlived; its times count through them.
     #[serde(default, skip_serializing_if = "is_none")]
     pub restarts: u32,
+    /// What its trunk told beside the numbers, by name: text from outside.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, String>,
     /// What the call spent its time on; the pieces of the caller's leg sum to its wall time.
     pub segments: Vec<Segment>,
 }

@@ -20,4 +20,5 @@ pub mod wait;
 pub mod watcher;
 pub mod ways;
 pub mod web;
+pub mod whatsapp;
 pub mod words;

@@ -8,6 +8,7 @@ mod protect;
 mod routes;
 mod schedules;
 mod steps;
+mod trunk_calls;
 mod trunks;
 
 use std::collections::{BTreeMap, BTreeSet};

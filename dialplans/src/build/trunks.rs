@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use tandem_switch::name::{PartyNumber, TrunkName};
 
-use super::{Builder, tops};
+use super::{
+    Builder, tops,
+    trunk_calls::{profile, usual_caller_id, usual_codecs, usual_media_keys, usual_numbering, usual_peer},
+};
 use crate::{
     pattern::Pattern,
     plan::parse_number,
@@ -39,20 +42,25 @@ impl Builder<'_> {
             let (way, Some(Data::Peer(address))) = (peer.text()?, peer.args.get(1).map(|v| &v.data)) else { return None };
             Some(Peer { transport: Transport::from_word(way), secure: way == "auto-tls", address: address.clone() })
         });
+        let peer = if item.child("peer").is_none() { usual_peer(item) } else { peer };
+        let credentials = item.child("credentials").and_then(|c| {
+            Some(Credentials {
+                user: c.prop_text("user")?.to_owned(),
+                secret: c.prop("secret")?.secret()?.clone(),
+                realm: c.prop_text("realm").map(str::to_owned),
+            })
+        });
+        let codecs: Vec<_> = item.child("codecs").into_iter().flat_map(Item::texts).filter_map(Codec::from_word).collect();
+        let written_keys = item.child("media-keys").and_then(Item::text).and_then(MediaKeys::from_word);
         let trunk = Trunk {
             name: name.into(),
             networks: networks.filter_map(|v| if let Data::Network(network) = v.data { Some(network) } else { None }).collect(),
             tls: self.trunk_tls(item, peer.as_ref()),
+            calls: self.trunk_calls(item, peer.as_ref(), credentials.as_ref()),
             peer,
-            credentials: item.child("credentials").and_then(|c| {
-                Some(Credentials {
-                    user: c.prop_text("user")?.to_owned(),
-                    secret: c.prop("secret")?.secret()?.clone(),
-                    realm: c.prop_text("realm").map(str::to_owned),
-                })
-            }),
-            codecs: item.child("codecs").into_iter().flat_map(Item::texts).filter_map(Codec::from_word).collect(),
-            media_keys: item.child("media-keys").and_then(Item::text).and_then(MediaKeys::from_word).unwrap_or_default(),
+            credentials,
+            codecs: if codecs.is_empty() { usual_codecs(item) } else { codecs },
+            media_keys: written_keys.unwrap_or_else(|| usual_media_keys(item)),
             register: item.child("register").and_then(Item::flag).unwrap_or(false),
             ping_ms: item.child("options-ping").and_then(Item::ms),
             max_calls: item.child("max-calls").and_then(Item::count).unwrap_or(1_000),
@@ -69,7 +77,7 @@ impl Builder<'_> {
             redirects: item.child("redirects").and_then(Item::flag).unwrap_or(false),
             identity: self.identity(item),
         };
-        if item.child("peer").is_none() {
+        if trunk.peer.is_none() && item.child("peer").is_none() {
             for (needs, child) in [(trunk.register, "register"), (trunk.ping_ms.is_some(), "options-ping")] {
                 if needs {
                     self.findings.error(
@@ -113,7 +121,7 @@ impl Builder<'_> {
     fn trunk_rules(&mut self, item: &Item) -> TrunkRules {
         TrunkRules {
             numbering: self.numbering(item),
-            international: item.child("international").and_then(Item::flag).unwrap_or(false),
+            international: item.child("international").and_then(Item::flag).unwrap_or_else(|| profile(item).is_some()),
             allow: patterns(item, "allow"),
             deny: patterns(item, "deny"),
             caller_id: self.caller_id(item),
@@ -122,7 +130,7 @@ impl Builder<'_> {
     }
 
     fn numbering(&mut self, item: &Item) -> Numbering {
-        let usual = Numbering::default();
+        let usual = usual_numbering(item);
         let Some(numbers) = item.child("numbers") else { return usual };
         let format = |name| numbers.prop_text(name).and_then(NumberFormat::from_word).unwrap_or_default();
         let prefix = |name| numbers.prop_text(name).map(|text| if text == NO_PREFIX { String::new() } else { text.to_owned() });
@@ -149,7 +157,7 @@ impl Builder<'_> {
     }
 
     fn caller_id(&mut self, item: &Item) -> CallerIdRule {
-        let Some(rule) = item.child("caller-id") else { return CallerIdRule::AsIs };
+        let Some(rule) = item.child("caller-id") else { return usual_caller_id(item) };
         let number: Option<PartyNumber> = rule.prop_text("number").and_then(parse_number);
         if let Some(written) = rule.prop("number").filter(|_| number.is_none()) {
             self.findings.error("bad-number", written.at, "this is no telephone number");
@@ -228,7 +236,8 @@ impl Builder<'_> {
 
 /// Whether a trunk says nothing of where calls go. A peer that cannot be read was said already.
 fn has_no_peer(items: &[Item], trunk: &TrunkName) -> bool {
-    tops(items, "trunk").any(|item| item.text() == Some(trunk.as_str()) && item.child("peer").is_none())
+    tops(items, "trunk")
+        .any(|item| item.text() == Some(trunk.as_str()) && item.child("peer").is_none() && profile(item).is_none())
 }
 
 fn patterns(item: &Item, name: &'static str) -> Vec<Pattern> {

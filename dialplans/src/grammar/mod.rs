@@ -7,6 +7,7 @@ mod identity;
 mod places;
 mod protect;
 mod steps;
+mod trunk_calls;
 mod trunks;
 
 pub(crate) use places::TOP;

@@ -7,6 +7,7 @@ use crate::{
 };
 
 pub(super) const TRUNK: &[NodeSpec] = &[
+    super::trunk_calls::PROFILE,
     many(node(
         "match",
         "Addresses that are trusted: what they send is a call of this trunk, without a password.",
@@ -169,6 +170,12 @@ pub(super) const TRUNK: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    super::trunk_calls::CHALLENGE,
+    super::trunk_calls::DIGEST_URI,
+    super::trunk_calls::REINVITE,
+    super::trunk_calls::MEDIA_KEEP_ALIVE,
+    super::trunk_calls::ONWARD,
+    super::trunk_calls::KEEP_HEADER,
     node(
         "takes-refer",
         "Whether the carrier takes callers back by SIP REFER: then the step `hand-back` may be used for its calls.",

@@ -368,7 +368,8 @@ impl<'a> Walk<'a> {
         let route = &self.plan.routes[self.route];
         let captured: Vec<&str> = route.to.iter().chain(&route.caller).flat_map(NumberMatch::names).collect();
         for name in template.variables() {
-            if [CALLER, DIALLED].contains(&name) {
+            // What a trunk tells may be absent, as anything from outside: then the step ends as unreachable.
+            if [CALLER, DIALLED].contains(&name) || self.plan.trunks.values().any(|trunk| trunk.calls.keeps(name)) {
                 continue;
             }
             if !state.variables.contains(name) {

@@ -37,6 +37,22 @@ impl Stream {
 }
 
 impl Outbound {
+    /// Sends one packet of silence when nothing was sent for so long as was agreed, or nothing at all yet.
+    pub(super) fn keep_alive(&mut self, cx: &mut Context) {
+        let (Some(every), Some(format)) = (self.keep_alive, self.format) else { return };
+        let is_due = self.identity.sent_at().is_none_or(|at| cx.now.saturating_duration_since(at) >= every);
+        if !is_due || !self.allowed || self.digits.is_busy() {
+            return;
+        }
+        let rate = format.codec.sample_rate_hz();
+        let samples = rate as usize / 1_000 * usize::from(format.ptime_ms);
+        cx.frame[..samples].fill(0);
+        // Whoever spoke before, or speaks next, begins anew: between them lies a pause.
+        self.change_speaker();
+        self.send_frame(Speaker::Player, rate, samples, 0, cx);
+        self.change_speaker();
+    }
+
     /// Sends the prompt's packets that are due. `true` when the prompt came to its end.
     fn pace_player(&mut self, cx: &mut Context) -> bool {
         let Some(format) = self.format.filter(|_| self.player.is_some()) else { return false };

@@ -94,6 +94,8 @@ pub(super) struct Outbound {
     /// Where the SDP wants RTCP, when it says.
     pub(super) negotiated_rtcp: Option<SocketAddr>,
     pub(super) rtcp_mux: bool,
+    /// Silence is sent when nothing else was for so long.
+    pub(super) keep_alive: Option<Duration>,
     pub(super) identity: Outgoing,
     pub(super) relay: Relay,
     pub(super) reports: Reports,
@@ -139,6 +141,7 @@ impl Stream {
                 rtcp_target: None,
                 negotiated_rtcp: None,
                 rtcp_mux: false,
+                keep_alive: None,
                 identity,
                 relay: Relay::new(),
                 reports: Reports::new(cx.now, cx.ntp, random.u64(), new.name),
@@ -197,6 +200,7 @@ impl Stream {
         outbound.format = Some(format);
         outbound.allowed = to.send;
         outbound.rtcp_mux = to.rtcp_mux;
+        outbound.keep_alive = to.keep_alive_ms.map(|ms| Duration::from_millis(ms.into()));
         outbound.negotiated_rtcp = to.remote_rtcp;
         self.take_keys(to.keys.as_deref());
         self.retarget();

@@ -273,11 +273,12 @@ impl Worker {
         }
     }
 
-    /// Reports, silence and lost ends of key presses of one stream.
+    /// Reports, signs of life, silence and lost ends of key presses of one stream.
     fn watch(&mut self, slot: usize) {
         let Some(stream) = self.streams[slot].as_deref_mut() else { return };
         let now = self.cx.now;
         stream.report(now);
+        stream.outbound.keep_alive(&mut self.cx);
         let (id, inbound) = (stream.id, &mut stream.inbound);
         let Some(format) = inbound.format else { return };
         if let Some(digit) = inbound.detector.timeout(now, format.dtmf_clock_hz) {

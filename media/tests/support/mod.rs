@@ -115,6 +115,7 @@ impl Bench {
             send: true,
             receive: true,
             rtcp_mux: false,
+            keep_alive_ms: None,
             keys: None,
         };
         change(&mut to);

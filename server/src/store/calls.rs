@@ -1,5 +1,7 @@
 //! Calls that are over, and their recordings.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     cdr::{Cdr, Segment},
@@ -155,6 +157,10 @@ fn call_record(row: &Row, segments: Vec<Segment>) -> Result<CallRecord, StoreErr
         },
         generation: row.count("generation")?,
         restarts: u32::try_from(row.count("restarts")?).unwrap_or(u32::MAX),
+        told: match row.get::<Option<&str>>("told")? {
+            Some(_) => row.json("told")?,
+            None => BTreeMap::new(),
+        },
         segments,
     };
     let quality = match row.get::<Option<&str>>("quality")? {

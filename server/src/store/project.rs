@@ -149,6 +149,7 @@ impl Batch {
             quality.map(ToString::to_string),
             identity.map(CallerIdentity::as_str),
             cdr.restarts,
+            (!cdr.told.is_empty()).then(|| json(&cdr.told)),
         ]);
     }
 

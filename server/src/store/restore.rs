@@ -1,6 +1,6 @@
 //! What a start finds: who waited, what agents did, which devices can be reached, which calls never ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_switch::{
     cause::{Blame, Cause},
@@ -159,6 +159,7 @@ fn orphan(row: &Row, stopped_at: Timestamp) -> Result<Record, StoreError> {
         recording: None,
         generation: row.count("generation")?,
         restarts: 0,
+        told: BTreeMap::new(),
         segments: Vec::new(),
     };
     Ok(Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: None, was_kept: false })

@@ -25,17 +25,17 @@ inserts! {
     INSERT_CALL = 8,
         "INSERT INTO calls (call_id, origin, from_number, to_number, started_us, generation, waited_ms, talked_ms)",
         " ON CONFLICT DO NOTHING";
-    INSERT_CDR = 21,
+    INSERT_CDR = 22,
         "INSERT INTO calls (call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, \
          answered_us, connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, \
-         identity, restarts)",
+         identity, restarts, told)",
         " ON CONFLICT (call_id) DO UPDATE SET origin = excluded.origin, from_number = excluded.from_number, \
          to_number = excluded.to_number, route = excluded.route, queue = excluded.queue, agent = excluded.agent, \
          answered_by = excluded.answered_by, started_us = excluded.started_us, answered_us = excluded.answered_us, \
          connected_us = excluded.connected_us, ended_us = excluded.ended_us, waited_ms = excluded.waited_ms, \
          talked_ms = excluded.talked_ms, cause = excluded.cause, blame = excluded.blame, \
          recording_id = excluded.recording_id, generation = excluded.generation, quality = excluded.quality, \
-         identity = excluded.identity, restarts = excluded.restarts";
+         identity = excluded.identity, restarts = excluded.restarts, told = excluded.told";
     INSERT_KEPT_CALL = 4, "INSERT INTO kept_calls (call_id, v, body, at_us)",
         " ON CONFLICT (call_id) DO UPDATE SET v = excluded.v, body = excluded.body, at_us = excluded.at_us";
     INSERT_SEGMENT = 7, "INSERT INTO segments (call_id, position, state, agent, cause, from_us, to_us)", " ON CONFLICT DO NOTHING";
@@ -94,12 +94,12 @@ statements! {
     KEPT_CALLS = "SELECT call_id, v, body, at_us FROM kept_calls ORDER BY call_id";
     DROP_KEPT_CALL = "DELETE FROM kept_calls WHERE call_id = $1";
     CDRS = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
-        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, restarts FROM calls \
+        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, restarts, told FROM calls \
         WHERE ended_us IS NOT NULL AND call_id < $1 AND started_us >= $2 AND started_us < $3 \
         AND ($4 = '' OR from_number = $4 OR to_number = $4) AND ($5 = '' OR queue = $5) AND ($6 = '' OR agent = $6) \
         AND ($7 = '' OR cause = $7) ORDER BY call_id DESC LIMIT $8";
     CDR = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
-        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, restarts FROM calls \
+        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, restarts, told FROM calls \
         WHERE call_id = $1 AND ended_us IS NOT NULL";
     SEGMENTS = "SELECT state, agent, cause, from_us, to_us FROM segments WHERE call_id = $1 ORDER BY position";
 

@@ -4,7 +4,10 @@ mod consult;
 mod keep;
 mod redirects;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use tandem_dialplan::{Input as RunInput, Output as RunOutput, Plan, Run};
 use tandem_media::contract::Quality;
@@ -64,6 +67,8 @@ struct Facts {
     to: PartyNumber,
     display: String,
     identity: Option<CallerIdentity>,
+    /// What its trunks told beside the numbers, by name: text from outside.
+    told: BTreeMap<String, String>,
     generation: u64,
     started_at: Timestamp,
     /// Restarts that it outlived.
@@ -87,6 +92,8 @@ pub struct Setup {
     pub display: String,
     /// What is known of a signed caller id.
     pub identity: Option<CallerIdentity>,
+    /// What its trunk told beside the numbers, by name: text from outside.
+    pub told: BTreeMap<String, String>,
     /// The plan it runs on.
     pub plan: Arc<Plan>,
     /// Settings of that plan's generation.
@@ -97,7 +104,7 @@ impl LiveCall {
     /// A call that has just arrived; nothing happens before [`LiveCall::begin`].
     #[must_use]
     pub fn new(now: Timestamp, setup: Setup) -> Self {
-        let Setup { arrival, display, identity, plan, settings } = setup;
+        let Setup { arrival, display, identity, told, plan, settings } = setup;
         let facts = Facts {
             call: arrival.call,
             origin: arrival.origin.clone(),
@@ -105,12 +112,14 @@ impl LiveCall {
             to: arrival.to.clone(),
             display,
             identity,
+            told,
             generation: arrival.generation,
             started_at: now,
             restarts: 0,
         };
         let (origin, from, to) = (arrival.origin.clone(), arrival.from.clone(), arrival.to.clone());
-        let run = Run::new(plan, tandem_dialplan::CallFacts { origin, from, to, language: None, overrides: Arc::default() });
+        let known = tandem_dialplan::CallFacts { origin, from, to, language: None, overrides: Arc::default() };
+        let run = Run::new(plan, known).told(facts.told.clone());
         let call = Call::new(now, arrival, settings);
         Self {
             facts,
@@ -138,6 +147,7 @@ impl LiveCall {
         let device = extension.clone().map(|extension| Device::calling(extension, self.facts.to.clone()));
         self.take_leg(edges, LegId::CALLER, extension, device);
         self.trace_identity(edges);
+        self.trace_told(edges);
         let mut inputs = VecDeque::new();
         self.run.handle(edges.now.at, RunInput::Start);
         self.drain_run(edges, &mut inputs);
@@ -184,6 +194,20 @@ impl LiveCall {
     pub fn identified(&mut self, edges: &Edges, identity: CallerIdentity) {
         self.facts.identity = Some(identity);
         self.trace_identity(edges);
+    }
+
+    /// Its trunk told something more.
+    pub fn told(&mut self, edges: &Edges, told: BTreeMap<String, String>) {
+        for (name, value) in told {
+            self.facts.told.entry(name).or_insert(value);
+        }
+        self.trace_told(edges);
+    }
+
+    fn trace_told(&self, edges: &Edges) {
+        if !self.facts.told.is_empty() {
+            self.trace(edges, "sip", || format!("told: {:?}", self.facts.told));
+        }
     }
 
     fn trace_identity(&self, edges: &Edges) {
@@ -303,7 +327,7 @@ impl LiveCall {
                 };
                 let language = Some(self.run.language().clone());
                 let facts = tandem_dialplan::CallFacts { origin, from, to, language, overrides: Arc::default() };
-                let mut run = Box::new(Run::new(Arc::clone(self.run.plan()), facts));
+                let mut run = Box::new(Run::new(Arc::clone(self.run.plan()), facts).told(self.facts.told.clone()));
                 run.handle(edges.now.at, RunInput::Start);
                 self.transfer = Some((by, run));
                 self.drain_run(edges, inputs);
@@ -404,8 +428,9 @@ impl LiveCall {
 
     /// Writes the record. The last thing that is done with a call.
     pub fn close(self, edges: &mut Edges) {
-        if let Some(over) = self.over {
+        if let Some(mut over) = self.over {
             edges.media.forget(self.facts.call);
+            over.cdr.told = self.facts.told;
             edges.ledger.call_ended(over.cdr, &self.measured, self.facts.identity, self.keeping.was_kept);
         }
     }
@@ -451,6 +476,7 @@ impl LiveCall {
             recording: self.recording,
             generation: facts.generation,
             restarts: facts.restarts,
+            told: facts.told,
             segments: vec![segment],
         };
         edges.ledger.call_ended(Box::new(cdr), &self.measured, facts.identity, self.keeping.was_kept);

@@ -473,9 +473,16 @@ impl Line {
             SipEvent::Arrived(arrived) => self.arrived(*arrived),
             SipEvent::Rang { at, early_media } => self.tell(at, Input::LegRang { leg: at.leg, early_media }),
             SipEvent::Answered(at) => self.tell(at, Input::LegAnswered { leg: at.leg }),
-            SipEvent::Failed { at, cause, code } => {
-                self.trace(at.call, "sip", || format!("{} failed: {code} {}", at.leg, cause.as_str()));
+            SipEvent::Failed { at, cause, code, said } => {
+                self.trace(at.call, "sip", || {
+                    format!("{} failed: {code} {} {said}", at.leg, cause.as_str()).trim_end().to_owned()
+                });
                 self.tell(at, Input::LegFailed { leg: at.leg, cause });
+            }
+            SipEvent::Told { at, told } => {
+                if let Some(live) = self.calls.get_mut(&at.call) {
+                    live.told(&self.edges, told);
+                }
             }
             SipEvent::Redirected(led) => {
                 let LedElsewhere { at, by, to, why, code } = *led;
@@ -509,7 +516,7 @@ impl Line {
 
     fn arrived(&mut self, arrived: Arrived) {
         let now = self.edges.now.at;
-        let Arrived { invite, origin, from, display, to, identity, replaces } = arrived;
+        let Arrived { invite, origin, from, display, to, identity, told, replaces } = arrived;
         if let Some(replaced) = replaces {
             return self.take_place(invite, &origin, replaced);
         }
@@ -530,6 +537,7 @@ impl Line {
             arrival,
             display,
             identity,
+            told,
             plan: Arc::clone(&self.service.plan),
             settings: Arc::clone(&self.service.settings),
         };

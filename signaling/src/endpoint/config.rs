@@ -227,7 +227,7 @@ pub struct Trunk {
     /// Whose calls are its: no digest is asked of them. The peers' addresses count without being
     /// repeated here.
     pub from: Vec<PeerMatch>,
-    /// What we answer its challenges with.
+    /// What we answer its challenges with, and what its calls are asked for where it `challenges`.
     pub credentials: Option<TrunkCredentials>,
     /// Host part of From, and the domain that is registered with; the peer's address when `None`.
     pub from_domain: Option<String>,
@@ -247,6 +247,25 @@ pub struct Trunk {
     pub register: bool,
     /// What it may ask for.
     pub rights: Rights,
+    /// What our answers to its challenges say that they are for.
+    pub digest_uri: DigestUri,
+    /// New calls of it must prove the password of `credentials` (407), beside coming from its addresses.
+    pub challenges: bool,
+    /// It takes changes of a running call. If not, it is sent no re-INVITE and no UPDATE: new offers of the program are
+    /// refused with 488, and we refresh none of its sessions.
+    pub takes_changes: bool,
+    /// Headers of its INVITE and BYE that the program is told, as [`ToldHeader`](super::ToldHeader).
+    pub tells: Vec<Arc<str>>,
+}
+
+/// What a digest is computed for (RFC 3261 section 22.4: the Request-URI; some carriers compare less of it).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DigestUri {
+    /// The Request-URI as it is sent.
+    #[default]
+    Whole,
+    /// `sip:user@host` of it, which is also what To says.
+    UserHost,
 }
 
 /// What a party may ask for beyond plain calls. The default is nothing.
@@ -276,6 +295,10 @@ impl Trunk {
             calls_per_s: 0,
             register: false,
             rights: Rights::default(),
+            digest_uri: DigestUri::Whole,
+            challenges: false,
+            takes_changes: true,
+            tells: Vec::new(),
         }
     }
 }

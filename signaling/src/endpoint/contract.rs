@@ -354,7 +354,7 @@ pub enum Event {
         invite: InviteId,
         /// 300–699.
         code: u16,
-        /// Reason phrase.
+        /// Reason phrase, with the text of a Warning in brackets: text from outside.
         reason: String,
         /// Who said so.
         by: RejectedBy,
@@ -383,6 +383,13 @@ pub enum Event {
         invite: InviteId,
         /// 300–699.
         code: u16,
+    },
+    /// The BYE that comes next told something by headers: see [`Trunk::tells`].
+    HeadersTold {
+        /// Which invitation.
+        invite: InviteId,
+        /// What.
+        headers: Vec<ToldHeader>,
     },
     /// An established dialog ended from the other side, or was lost. Final.
     Ended {
@@ -495,6 +502,17 @@ pub struct Invited {
     pub call_id: Arc<str>,
     /// What is signed of it (RFC 8224), when it came over a trunk with an Identity header.
     pub identity: Option<Box<Presented>>,
+    /// What its trunk [tells](Trunk::tells) of it.
+    pub headers: Vec<ToldHeader>,
+}
+
+/// A header that a trunk tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldHeader {
+    /// Its name, as the trunk's settings write it.
+    pub name: Arc<str>,
+    /// Its value: text from outside, at most 256 letters, without controls.
+    pub value: String,
 }
 
 /// Who calls, proved.
@@ -502,7 +520,7 @@ pub struct Invited {
 pub enum Source {
     /// One of our users, by password.
     Account(Arc<str>),
-    /// A carrier link, by its address.
+    /// A carrier link, by its address, and by its password where it is asked for.
     Trunk(Arc<str>),
 }
 

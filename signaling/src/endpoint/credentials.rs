@@ -45,6 +45,7 @@ impl Endpoint {
             return None;
         }
         let request = Message::parse(request.clone()).ok()?;
+        let uri = self.digest_uri(trunk, request.request_uri());
         let (_, state) = self.trunks.get_mut(trunk)?;
         let credentials = state.trunk.credentials.as_ref()?;
         // Who has seen our proof and asks again without calling it stale finds the password wrong (RFC 7616 section
@@ -57,7 +58,7 @@ impl Endpoint {
             response.auth_values(asks).filter(|challenge| is_stale(challenge) || !seen(challenge)),
             credentials.realm.as_deref(),
             (&credentials.user, &credentials.password),
-            (request.method(), request.request_uri()),
+            (request.method(), &uri),
             cnonce.as_str(),
         );
         let Answered::Value(value) = answered else { return None };

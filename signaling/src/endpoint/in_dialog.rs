@@ -61,6 +61,7 @@ impl Endpoint {
             _ => None,
         };
         self.answer(incoming, 200, |builder| builder);
+        self.tell_last_headers(invite, incoming.message);
         if let Some(server) = unanswered {
             self.reply(server, 487, "", |builder| builder, None);
             self.finish(invite);

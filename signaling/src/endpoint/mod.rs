@@ -48,6 +48,7 @@ mod survive;
 mod text;
 mod timers;
 mod trunk;
+mod trunk_calls;
 mod trunk_registration;
 mod uac;
 mod uas;
@@ -326,6 +327,7 @@ impl Endpoint {
         }
         let by_it = |to: &Destination| matches!(to, Destination::Flow(flow) if flow.connection == Some(connection));
         self.clients_without_way(by_it);
+        self.dial_trunks_of(connection);
         // A caller who hears no reply any more has given up.
         let servers = &self.servers;
         let is_lost = |invitation: &&Invitation| match invitation.phase {

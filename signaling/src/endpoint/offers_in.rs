@@ -52,7 +52,8 @@ impl Endpoint {
 
     /// An UPDATE without an offer: a new Contact, or the session goes on.
     fn refreshed(&mut self, invite: InviteId, incoming: &Incoming<'_>) {
-        let verdict = session_timer::answer(&self.config.session, incoming.message);
+        let trunk = self.invites.get(&invite).and_then(|invitation| invitation.trunk.as_deref());
+        let verdict = self.session_verdict(trunk, incoming.message);
         let verdict = self.update_verdict(invite, verdict);
         let contact = self.our_contact(&super::contract::Destination::Flow(incoming.flow));
         self.answer(incoming, 200, |builder| session_timer::say(verdict, builder.contact(contact).header(Name::Allow, ALLOW)));
@@ -95,7 +96,8 @@ impl Endpoint {
     pub(super) fn answer_reoffer(&mut self, invite: InviteId, sdp: Bytes) {
         let Some((server, early)) = self.take_theirs(invite) else { return };
         let Some(request) = self.servers.get(server).and_then(|row| row.request()) else { return };
-        let (method, verdict) = (Method::of(request.method()), session_timer::answer(&self.config.session, request));
+        let trunk = self.invites.get(&invite).and_then(|invitation| invitation.trunk.as_deref());
+        let (method, verdict) = (Method::of(request.method()), self.session_verdict(trunk, request));
         let Some(invitation) = self.invites.get_mut(&invite) else { return };
         let Some((_, negotiation)) = invitation.dialog_at(early) else { return };
         let step = match (*negotiation, method) {

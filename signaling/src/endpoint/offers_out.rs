@@ -44,6 +44,10 @@ impl Endpoint {
             // The program ended it before, and hears no more of it.
             return;
         }
+        if self.is_fixed_call(invite) {
+            return self.tell(Event::ReofferRejected { invite, code: 488 });
+        }
+        let Some(invitation) = self.invites.get_mut(&invite) else { return };
         // What the session timer wanted to send goes with the program's offer.
         invitation.later.take_if(|later| later.offer.is_refresh);
         let has_one = matches!(&invitation.exchange, Exchange::Ours { offer, .. } if !offer.is_refresh);

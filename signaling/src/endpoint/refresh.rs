@@ -47,11 +47,11 @@ impl Endpoint {
 
     /// What a 2xx of theirs says to a request of ours: the timer begins, begins anew, or ends.
     pub(super) fn session_answered(&mut self, invite: InviteId, key: Key, response: &Message) {
-        let now = self.now;
+        let (now, is_fixed) = (self.now, self.is_fixed_call(invite));
         let told_s = self.clients.get(key).map_or(0, |row| row.told_min_s);
         let Some(invitation) = self.invites.get_mut(&invite) else { return };
         let min_s = invitation.session.map_or(0, |session| session.min_s).max(told_s);
-        let agreed = session_timer::agreed(response);
+        let agreed = session_timer::agreed(response).filter(|(_, side)| !(is_fixed && *side == Side::Uac));
         invitation.session = agreed.map(|(interval_s, side)| Session::new(now, interval_s, min_s, side == Side::Uac));
         self.arm_invite(invite);
     }
@@ -71,8 +71,10 @@ impl Endpoint {
 
     /// The time of a session timer.
     pub(super) fn session_due(&mut self, invite: InviteId) {
-        let now = self.now;
+        let (now, is_fixed) = (self.now, self.is_fixed_call(invite));
         let Some(invitation) = self.invites.get_mut(&invite).filter(|it| matches!(it.phase, Phase::Up)) else { return };
+        // A session that was agreed under other settings of its trunk.
+        invitation.session.take_if(|session| is_fixed && session.is_ours);
         let Some(session) = invitation.session.as_mut().filter(|session| session.at <= now) else { return };
         if !session.is_ours {
             return self.lost(invite, EndedHow::Timeout);

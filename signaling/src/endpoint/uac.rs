@@ -15,6 +15,7 @@ use super::{
     session_timer,
     slab::Key,
     text::{EscapedUser, MAX_FORWARDS, Token, phrase},
+    trunk_calls::{bare_uri, with_warning},
 };
 use crate::{
     flow::{Flow, Transport},
@@ -160,6 +161,10 @@ impl Endpoint {
         let (display, from) = shown_caller(wish, &domain);
         let to_uri = match &wish.target {
             Target::Account(user) => format!("sip:{}@{domain}", EscapedUser(user)),
+            // The address of record behind a name: To has no parameters (RFC 3261 table 1).
+            Target::Trunk { name, .. } | Target::TrunkOrElse { name, .. } if self.trunks.authority(name).is_some() => {
+                bare_uri(request_uri)
+            }
             Target::Trunk { .. } | Target::TrunkOrElse { .. } | Target::Uri(_) => request_uri.to_owned(),
         };
         let mut builder = RequestBuilder::new("INVITE", request_uri)
@@ -173,7 +178,9 @@ impl Endpoint {
             .contact(self.our_contact(to))
             .header(Name::Allow, ALLOW)
             .header(Name::Supported, SUPPORTED);
-        builder = session_timer::ask(&self.config.session, builder);
+        if !self.is_fixed(trunk) {
+            builder = session_timer::ask(&self.config.session, builder);
+        }
         builder = self.with_identity(builder, wish, &domain, request_uri);
         if !self.config.product.is_empty() {
             builder = builder.header(Name::UserAgent, &self.config.product);
@@ -289,7 +296,7 @@ impl Endpoint {
             return;
         }
         self.note_redirect(invite, response, code);
-        self.note_failure(invite, code, reason, RejectedBy::Peer);
+        self.note_failure(invite, code, &with_warning(reason, response), RejectedBy::Peer);
         if code >= 600 {
             // Nobody else is to be asked (RFC 3261 section 16.7).
             self.leave_exchange(invite, |_| true);

@@ -64,7 +64,8 @@ impl Endpoint {
         let invite = self.next_invite();
         let server = self.open_server(incoming, invite, local_tag);
         let party = self.party_of(&source, message);
-        let invited = Invited { replaces, party, ..invited_event(invite, source, flow, message) };
+        let headers = self.told_headers(trunk.as_deref(), message);
+        let invited = Invited { replaces, party, headers, ..invited_event(invite, source, flow, message) };
         let negotiation = if invited.sdp.is_some() { Negotiation::Theirs(Carrier::Invite) } else { Negotiation::Asked };
         let theirs = invited.sdp.as_ref().map_or(0, |sdp| self.hasher.short_key(&[sdp]).max(1));
         let ringing = Phase::Ringing { server, again_at: NEVER };
@@ -109,7 +110,8 @@ impl Endpoint {
         let (to, Some(request)) = (row.to(), row.request()) else { return false };
         let Ok(cseq) = request.cseq().map(|cseq| cseq.number) else { return false };
         let record_route = record_routes(request);
-        let verdict = session_timer::answer(&self.config.session, request);
+        let trunk = self.invites.get(&invite).and_then(|invitation| invitation.trunk.as_deref());
+        let verdict = self.session_verdict(trunk, request);
         self.begin_session(invite, verdict);
         let contact = self.our_contact(&to);
         let sent = self.reply(
@@ -295,5 +297,6 @@ fn invited_event(invite: InviteId, source: Source, flow: Flow, message: &Message
         replaces: None,
         call_id: message.call_id().unwrap_or_default().into(),
         identity,
+        headers: Vec::new(),
     }
 }

@@ -3,6 +3,8 @@
 //! The segments follow each other without a gap from the call's arrival to its end, so they sum to
 //! its wall time whatever happens in between.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::contract::Arrival;
@@ -155,6 +157,7 @@ impl Ledger {
             recording: self.recording,
             generation: arrival.generation,
             restarts: self.restarts,
+            told: BTreeMap::new(),
             segments: std::mem::take(&mut self.segments),
         }
     }

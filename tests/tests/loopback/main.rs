@@ -29,6 +29,7 @@ mod transports;
 mod trunks;
 mod watching;
 mod web;
+mod whatsapp;
 
 use std::path::Path;
 

@@ -271,6 +271,7 @@ impl Edge {
             | Event::Transferred { .. }
             | Event::TrunkUp { .. }
             | Event::TrunkDown { .. }
+            | Event::HeadersTold { .. }
             | Event::AuthFailed { .. } => {}
         }
     }

@@ -40,6 +40,7 @@ fn cdr(call: u64) -> Record {
         recording: None,
         generation: 1,
         restarts: 0,
+        told: [("wacid".to_owned(), "wacid.1==".to_owned())].into(),
         segments: Vec::new(),
     };
     Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: None, was_kept: false }

@@ -1,5 +1,7 @@
 //! Calls that are up, calls that are over, and their recordings.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     call,
@@ -101,6 +103,9 @@ pub struct CdrView {
     pub generation: u64,
     /// Restarts of the switch that it outlived.
     pub restarts: u32,
+    /// What its trunk told beside the numbers, by name: text from outside.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub told: BTreeMap<String, String>,
     /// What it spent its time on; only where one call is asked for.
     pub segments: Vec<SegmentView>,
     /// Audio quality by leg; absent means unknown.
@@ -219,6 +224,7 @@ impl From<CallRecord> for CdrView {
             recording: cdr.recording.as_ref().map(text),
             generation: cdr.generation,
             restarts: cdr.restarts,
+            told: cdr.told,
             segments: cdr.segments.iter().map(SegmentView::from).collect(),
             quality,
         }

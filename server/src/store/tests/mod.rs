@@ -59,6 +59,7 @@ fn cdr(call: u64) -> Cdr {
         recording: Some(RecordingId(77)),
         generation: 3,
         restarts: 1,
+        told: [("wacid".to_owned(), "wacid.1==".to_owned())].into(),
         segments: vec![
             segment(SegmentState::Plan, None, 0, 100),
             segment(SegmentState::Queued, None, 100, 5_000),

@@ -4,7 +4,7 @@
 //! what is written is a call between two inputs, with core, plan, signalling and audio at the same moment.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -46,6 +46,8 @@ struct Written<'a> {
     run: KeptRun,
     display: &'a str,
     identity: Option<CallerIdentity>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    told: &'a BTreeMap<String, String>,
     legs: Vec<WrittenLeg<'a>>,
 }
 
@@ -66,6 +68,8 @@ pub struct KeptLiveCall {
     run: KeptRun,
     display: String,
     identity: Option<CallerIdentity>,
+    #[serde(default)]
+    told: BTreeMap<String, String>,
     /// Its legs, up or not.
     pub legs: Vec<KeptLiveLeg>,
 }
@@ -123,8 +127,8 @@ impl LiveCall {
             }
         });
         let legs = legs.collect();
-        let Facts { call, display, identity, .. } = &self.facts;
-        let written = Written { call: &self.call, run: self.run.keep(), display, identity: *identity, legs };
+        let Facts { call, display, identity, told, .. } = &self.facts;
+        let written = Written { call: &self.call, run: self.run.keep(), display, identity: *identity, told, legs };
         let body = match serde_json::to_string(&written) {
             Ok(body) => body,
             Err(error) => {
@@ -143,7 +147,7 @@ impl LiveCall {
     /// A call of the last process, as far as its legs are back. What it wants is done by [`LiveCall::go_on`].
     #[must_use]
     pub fn revive(now: Timestamp, kept: KeptLiveCall, revival: &Revival<'_>, ids: &mut IdSource) -> Self {
-        let KeptLiveCall { call, run, display, identity, legs } = kept;
+        let KeptLiveCall { call, run, display, identity, told, legs } = kept;
         let plan = Arc::clone(&revival.service.plan);
         let found = Run::restore(Arc::clone(&plan), &run);
         let anew = found.is_none();
@@ -162,6 +166,7 @@ impl LiveCall {
             to: arrival.to,
             display,
             identity,
+            told,
             generation: arrival.generation,
             started_at: call.view().started_at,
             restarts: call.restarts(),

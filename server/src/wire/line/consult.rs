@@ -24,11 +24,21 @@ impl Line {
             self.todo.push_back((with.call, Input::Hangup { cause: Cause::Normal }));
             return self.tell(at, Input::Transfer { leg: at.leg, by, to });
         }
+        if !self.may_meet(at, with) {
+            tracing::warn!(call = %at.call, other = %with.call, "a trunk's calls do not go out through others: no consult transfer");
+            return self.edges.sip.transfer_goes(at, &TransferNews::Refused);
+        }
         let done = self.join_calls(at, with);
         if done.is_none() {
             tracing::warn!(call = %at.call, other = %with.call, "a consult transfer between media threads is not possible");
             self.edges.sip.transfer_goes(at, &TransferNews::Refused);
         }
+    }
+
+    /// Whether the parties of two legs may be brought together: the rules of their trunks say so.
+    fn may_meet(&self, one: LegRef, other: LegRef) -> bool {
+        let partner = |at: LegRef| self.calls.get(&at.call)?.partner(at.leg).map(|partner| LegRef { leg: partner.leg, ..at });
+        partner(one).zip(partner(other)).is_none_or(|(one, other)| self.edges.sip.may_meet(one, other))
     }
 
     /// Moves the party of one call into the other one. `None` when it cannot be; then nothing has changed.

@@ -1,5 +1,7 @@
 //! Calls that arrive: who calls as far as it is believed, whom, and what a signed caller id does to that.
 
+use std::collections::BTreeMap;
+
 use tandem_signaling::endpoint::{Command, InviteId, Invited, Source};
 use tandem_switch::{
     cdr::Origin,
@@ -45,6 +47,7 @@ impl SipEdge {
         };
         leg.max_forwards = Some(max_forwards);
         leg.from_trunk = trunk.is_some();
+        self.settings.dress(&mut leg, trunk.as_ref());
         leg.is_withheld = invited.party.is_withheld;
         leg.diverted_by = std::mem::take(&mut invited.party.diverted_by);
         self.arrived.insert(invite, leg);
@@ -53,6 +56,7 @@ impl SipEdge {
         if let Some(trunk) = &trunk {
             arrived.from = self.settings.read_number(trunk, arrived.from);
             arrived.to = self.settings.read_number(trunk, arrived.to);
+            arrived.told = self.settings.kept_headers(trunk, &invited.headers);
         }
         let standing = self.identity.examine(self.now, &mut invited, arrived);
         self.stands(invite, standing);
@@ -101,12 +105,12 @@ fn arrived(invited: &Invited, dialled: &str) -> Arrived {
         _ => from_display,
     };
     let (invite, display, to) = (InviteRef(invited.invite), text(display), number(dialled));
-    Arrived { invite, origin, from, display, to, identity: None, replaces: None }
+    Arrived { invite, origin, from, display, to, identity: None, told: BTreeMap::new(), replaces: None }
 }
 
-/// A number as the other side wrote it, without what no number has.
+/// A number as the other side wrote it, without what no number has, and without its parameters (`;tgrp=…`, RFC 4904).
 pub(super) fn number(user: &str) -> PartyNumber {
-    PartyNumber::from(text(user).as_str())
+    PartyNumber::from(text(user.split(';').next().unwrap_or_default()).as_str())
 }
 
 fn text(raw: &str) -> String {

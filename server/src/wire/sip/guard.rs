@@ -85,6 +85,7 @@ const fn invite_of(event: &Event) -> Option<InviteId> {
         | Event::Reoffered { invite, .. }
         | Event::ReofferAnswered { invite, .. }
         | Event::ReofferRejected { invite, .. }
+        | Event::HeadersTold { invite, .. }
         | Event::Ended { invite, .. }
         | Event::InfoDigit { invite, .. }
         | Event::HandedBack { invite, .. }

@@ -12,7 +12,10 @@ use tandem_signaling::{
     endpoint::{Diverted, InviteId},
     sdp::{AudioCodec, Direction, KeyRule, LocalAudio, LocalSession, Negotiated, SdpOffer, SessionDescription},
 };
-use tandem_switch::{cause::Cause, name::Extension};
+use tandem_switch::{
+    cause::Cause,
+    name::{Extension, TrunkName},
+};
 
 use super::{
     Settings,
@@ -33,6 +36,12 @@ pub(super) struct SipLeg {
     pub(super) max_forwards: Option<u8>,
     /// It came in by a trunk: its caller is nobody whom we know.
     pub(super) from_trunk: bool,
+    /// The trunk that it came in or goes out by.
+    #[serde(default)]
+    pub(super) trunk: Option<TrunkName>,
+    /// Silence is sent when nothing else was for so many ms.
+    #[serde(default)]
+    pub(super) keep_alive_ms: Option<u32>,
     /// Its party does not want to be shown to others.
     pub(super) is_withheld: bool,
     /// Who diverted its call before it came to us, as a trusted trunk says.
@@ -103,6 +112,8 @@ impl SipLeg {
             answered: false,
             max_forwards: None,
             from_trunk: false,
+            trunk: None,
+            keep_alive_ms: None,
             is_withheld: false,
             diverted_by: Vec::new(),
             referred_by: None,
@@ -325,6 +336,7 @@ impl SipLeg {
                 send: sends && negotiated.remote_rtp.is_some(),
                 receive: receives,
                 rtcp_mux: negotiated.rtcp_mux,
+                keep_alive_ms: self.keep_alive_ms,
                 keys: negotiated.keys.as_deref().map(stream_keys),
             };
             if let Err(error) = media.configure(at, to) {

@@ -3,6 +3,7 @@
 //! Towards the line loop it speaks of legs and causes. Inside it keeps, for each leg, its invitation and the
 //! state of its SDP, and feeds the [`Endpoint`] one input at a time.
 
+mod answers;
 mod arriving;
 mod capture;
 mod causes;
@@ -26,11 +27,12 @@ mod settings;
 mod tests;
 mod toll;
 mod transfers;
+mod trunk_legs;
 mod watched;
 mod web;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::IpAddr,
 };
 
@@ -92,6 +94,15 @@ pub enum SipEvent {
         cause: Cause,
         /// The status code behind it, for traces.
         code: u16,
+        /// What the other side said to it: text from outside, for traces.
+        said: String,
+    },
+    /// The trunk of a leg told something beside the numbers.
+    Told {
+        /// Which.
+        at: LegRef,
+        /// What, by the names that the plan gives.
+        told: BTreeMap<String, String>,
     },
     /// A called leg did not come up and names somebody else, as it may; it is gone.
     Redirected(Box<LedElsewhere>),
@@ -178,6 +189,8 @@ pub struct Arrived {
     pub to: PartyNumber,
     /// What is known of a signed caller id; `None` where none is checked.
     pub identity: Option<CallerIdentity>,
+    /// What its trunk told beside the numbers, by the names that the plan gives.
+    pub told: BTreeMap<String, String>,
     /// The leg whose place it wants to take.
     pub replaces: Option<LegRef>,
 }
@@ -434,6 +447,7 @@ impl SipEdge {
             party: PartyIdentity { is_withheld, ..PartyIdentity::default() },
             headers: Vec::new(),
             codecs: self.settings.codecs_of(None),
+            trunk: None,
             keys,
             ways: None,
         };
@@ -461,7 +475,8 @@ impl SipEdge {
             Event::Invited(invited) => self.invited(*invited),
             Event::Cancelled { invite } => self.ended(invite, Cause::Cancelled),
             Event::Ended { invite, how } => self.ended(invite, causes::of_end(&how)),
-            Event::Rejected { invite, code, by, .. } => self.rejected(invite, code, by, media),
+            Event::Rejected { invite, code, by, reason } => self.rejected(invite, (code, by, &reason), media),
+            Event::HeadersTold { invite, headers } => self.headers_told(invite, &headers),
             Event::Redirected(redirected) => self.redirected(&redirected),
             Event::Confirmed { invite, sdp } => self.confirmed(invite, sdp.as_deref(), media),
             Event::ReofferAnswered { invite, sdp: Some(sdp) } => self.late_answer(invite, &sdp, media),
@@ -511,79 +526,6 @@ impl SipEdge {
     fn leg(&mut self, invite: InviteId) -> Option<(LegRef, &mut SipLeg)> {
         let at = *self.invites.get(&invite)?;
         Some((at, self.legs.get_mut(&at)?))
-    }
-
-    /// Behind NAT the description of a called leg names an address that its audio never comes from; that of its
-    /// signalling is the one to expect.
-    fn signalled(&mut self, invite: InviteId, from: IpAddr) {
-        if let Some((_, leg)) = self.leg(invite) {
-            leg.signalling = Some(from);
-        }
-    }
-
-    fn progressed(&mut self, invite: InviteId, code: u16, sdp: Option<&[u8]>, media: &mut MediaEdge) {
-        let Some((at, leg)) = self.leg(invite) else { return };
-        // Early audio that does not fit is not heard; the answer may bring what fits.
-        let early_media = sdp.is_some_and(|sdp| leg.read_answer(at, sdp, media).is_ok());
-        if early_media || code == 180 {
-            self.events.push_back(SipEvent::Rang { at, early_media });
-        }
-    }
-
-    fn answered(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
-        let Some((at, leg)) = self.leg(invite) else { return };
-        leg.up(at, media);
-        let fits = match sdp {
-            Some(sdp) => leg.read_answer(at, sdp, media).is_ok(),
-            None => leg.is_negotiated(),
-        };
-        if fits {
-            self.toll_answered(at);
-            self.events.push_back(SipEvent::Answered(at));
-        } else {
-            self.end(at, Cause::Incompatible);
-            self.events.push_back(SipEvent::Failed { at, cause: Cause::Incompatible, code: 488 });
-        }
-    }
-
-    /// Their ACK.
-    fn confirmed(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
-        let Some((at, leg)) = self.leg(invite) else { return };
-        let read = leg.confirmed(at, sdp, media);
-        self.was_read(at, read);
-    }
-
-    /// The answer to an offer of ours in the running call.
-    fn late_answer(&mut self, invite: InviteId, sdp: &[u8], media: &mut MediaEdge) {
-        let Some((at, leg)) = self.leg(invite) else { return };
-        let read = leg.read_answer(at, sdp, media);
-        self.was_read(at, read);
-    }
-
-    fn was_read(&mut self, at: LegRef, read: Result<Option<bool>, Cause>) {
-        match read {
-            Ok(Some(held)) => self.events.push_back(SipEvent::Held { at, held }),
-            Ok(None) => {}
-            Err(_) => {
-                self.end(at, Cause::Incompatible);
-                self.events.push_back(SipEvent::Ended { at, cause: Cause::Incompatible });
-            }
-        }
-    }
-
-    fn reoffered(&mut self, invite: InviteId, sdp: Option<&[u8]>, media: &mut MediaEdge) {
-        let Self { settings, .. } = self;
-        let settings = settings.clone();
-        let Some((at, leg)) = self.leg(invite) else { return };
-        match leg.reoffered(at, sdp, &settings, media) {
-            Ok((sdp, held)) => {
-                self.command(Command::AnswerReoffer { invite, sdp });
-                if let Some(held) = held {
-                    self.events.push_back(SipEvent::Held { at, held });
-                }
-            }
-            Err(code) => self.command(Command::RejectReoffer { invite, code }),
-        }
     }
 }
 

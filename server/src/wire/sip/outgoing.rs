@@ -12,7 +12,7 @@ use tandem_switch::{
     name::{PartyNumber, TrunkName},
 };
 
-use super::{SipEdge, SipEvent, WITHHELD, causes, keys::LegKeys, leg::SipLeg};
+use super::{SipEdge, SipEvent, WITHHELD, causes, keys::LegKeys, leg::SipLeg, trunk_legs};
 use crate::{
     metrics::METRICS,
     wire::{LegRef, media::MediaEdge},
@@ -45,6 +45,8 @@ pub(super) struct Wish {
     pub(super) headers: Vec<(String, String)>,
     pub(super) codecs: Vec<AudioCodec>,
     pub(super) keys: KeyRule,
+    /// The trunk that it goes by.
+    pub(super) trunk: Option<TrunkName>,
     pub(super) ways: Option<Ways>,
 }
 
@@ -61,16 +63,19 @@ impl SipEdge {
         caller: LegRef,
         media: &mut MediaEdge,
     ) -> Result<(), Cause> {
-        let (left, refusal) = match self.settings.plan() {
+        let (mut left, mut refusal) = match self.settings.plan() {
             Some(plan) => ways(&plan, name, number, caller_id, || self.next_random()),
             None => return Err(Cause::Congestion),
         };
+        if let Some(only) = self.kept_in(at).filter(|_| !left.is_empty()) {
+            left.retain(|way| way.trunk == only);
+            refusal = Some(Refusal::Onward);
+        }
         if let (true, Some(refusal)) = (left.is_empty(), refusal) {
             METRICS.trunk_refusals.inc(refusal.as_str());
             tracing::warn!(call = %at.call, trunk = %name, why = %refusal, "a number that may not be called");
             return Err(Cause::Forbidden);
         }
-        let mut left = left;
         // Those that have a good chance now come first, the others are not left out.
         left.make_contiguous().sort_by_key(|way| !self.endpoint.trunk_is_usable(way.trunk.as_str()));
         self.try_next(at, Ways { left, caller, caller_id: caller_id.clone() }, media)
@@ -111,7 +116,8 @@ impl SipEdge {
         let from_user = if from_user.as_str().is_empty() { WITHHELD } else { from_user.as_str() }.to_owned();
         let codecs = self.settings.codecs_of(Some(&trunk));
         let keys = self.settings.keys_of_trunk(&trunk);
-        let wish = Wish { target, from_user, from_display, party, headers, codecs, keys, ways: Some(ways) };
+        let (trunk, ways) = (Some(trunk), Some(ways));
+        let wish = Wish { target, from_user, from_display, party, headers, codecs, keys, trunk, ways };
         let called = self.call(at, wish, caller, media);
         if called.is_err() {
             self.toll_ended(at);
@@ -124,7 +130,7 @@ impl SipEdge {
     /// # Errors
     /// Its audio cannot be set up.
     pub(super) fn call(&mut self, at: LegRef, wish: Wish, caller: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
-        let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, ways } = wish;
+        let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, trunk, ways } = wish;
         party.diverted_by = self.diversions(at, caller);
         let referrer = self.referrer(at);
         party.referred_by = referrer.as_ref().map(|by| by.as_str().to_owned());
@@ -133,6 +139,7 @@ impl SipEdge {
         leg.ways = ways;
         leg.diverted_by.clone_from(&party.diverted_by);
         leg.referred_by = referrer;
+        self.settings.dress(&mut leg, trunk.as_ref());
         let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
         headers.extend(hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string())));
@@ -145,8 +152,9 @@ impl SipEdge {
     }
 
     /// A called leg did not come up: the next trunk of its group is tried, if that can help.
-    pub(super) fn rejected(&mut self, invite: InviteId, code: u16, by: RejectedBy, media: &mut MediaEdge) {
+    pub(super) fn rejected(&mut self, invite: InviteId, (code, by, reason): (u16, RejectedBy, &str), media: &mut MediaEdge) {
         let Some((at, leg)) = self.leg(invite) else { return };
+        trunk_legs::log_refusal(at, leg, code, reason);
         let mut cause = causes::of_rejection(code, by);
         if let Some(ways) = leg.ways.take().filter(|ways| !ways.left.is_empty() && is_of_the_trunk(code, by)) {
             METRICS.trunk_failovers.inc();
@@ -161,7 +169,7 @@ impl SipEdge {
         self.toll_ended(at);
         self.legs.remove(&at);
         self.forget_transfer(at);
-        self.events.push_back(SipEvent::Failed { at, cause, code });
+        self.events.push_back(SipEvent::Failed { at, cause, code, said: trunk_legs::said(reason) });
     }
 
     /// Any number: which of several trunks is taken is no secret.

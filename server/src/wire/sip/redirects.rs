@@ -35,7 +35,7 @@ impl SipEdge {
         let Some(at) = self.forget(*invite) else { return };
         self.events.push_back(match to {
             Some(to) => SipEvent::Redirected(Box::new(LedElsewhere { at, by, to, why: cause_of(*why), code: *code })),
-            None => SipEvent::Failed { at, cause: Cause::Redirected, code: *code },
+            None => SipEvent::Failed { at, cause: Cause::Redirected, code: *code, said: String::new() },
         });
     }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use tandem_dialplan as plan;
 use tandem_signaling::{
     digest::Algorithm,
-    endpoint::{EndpointConfig, Listener, Peer, PeerMatch, Rights, Trunk, TrunkCredentials},
+    endpoint::{DigestUri, EndpointConfig, Listener, Peer, PeerMatch, Rights, Trunk, TrunkCredentials},
     flow::Transport,
     locate::Place,
     sdp::{AudioCodec, KeyRule},
@@ -143,7 +143,7 @@ impl Settings {
         self.plan.clone()
     }
 
-    fn trunk(&self, name: &TrunkName) -> Option<&plan::Trunk> {
+    pub(super) fn trunk(&self, name: &TrunkName) -> Option<&plan::Trunk> {
         self.plan.as_ref()?.trunks.get(name)
     }
 
@@ -214,6 +214,13 @@ fn trunk(trunk: &plan::Trunk, peers: Vec<Peer>, secret: Option<&String>) -> Trun
         calls_per_s: trunk.calls_per_s,
         register: trunk.register,
         rights: Rights { transfers: trunk.transfers, identity: trunk.trusts_identity },
+        digest_uri: match trunk.calls.digest_uri {
+            plan::DigestUri::Whole => DigestUri::Whole,
+            plan::DigestUri::UserHost => DigestUri::UserHost,
+        },
+        challenges: trunk.calls.challenge,
+        takes_changes: trunk.calls.reinvite,
+        tells: trunk.calls.keep_headers.iter().map(|keep| keep.header.as_str().into()).collect(),
         ..Trunk::new(trunk.name.as_str(), peers)
     }
 }

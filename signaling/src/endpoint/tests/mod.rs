@@ -29,5 +29,6 @@ mod subscriptions;
 mod texts;
 mod torture;
 mod transfers;
+mod trunk_calls;
 mod updates;
 mod world;

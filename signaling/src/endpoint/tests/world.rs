@@ -275,6 +275,10 @@ pub(super) fn in_words(end: usize, event: &Event) -> String {
         Event::Reoffered { sdp, .. } => format!("reoffered{}", with(sdp)),
         Event::ReofferAnswered { sdp, .. } => format!("reoffer answered{}", with(sdp)),
         Event::ReofferRejected { code, .. } => format!("reoffer rejected {code}"),
+        Event::HeadersTold { headers, .. } => {
+            let told: Vec<_> = headers.iter().map(|told| format!("{}={}", told.name, told.value)).collect();
+            format!("told {}", told.join(" "))
+        }
         Event::Ended { how, .. } => format!("ended {how:?}"),
         Event::Transferred { to: TransferTo::Number(number), .. } => format!("transferred to {number}"),
         Event::Transferred { to: TransferTo::Invitation(other), .. } => format!("transferred to the party of {}", other.0),
