@@ -39,6 +39,8 @@ pub(super) const PONG: Bytes = Bytes::from_static(b"\r\n");
 pub(super) const PING: Bytes = Bytes::from_static(b"\r\n\r\n");
 /// A peer that answers keep-alives does so within this, or the connection is dead.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// A connection that lost its place is read no more; what came before is still answered, within this.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Connection {
     /// Says `Opened`; `false` when there is no loop to tell.
@@ -105,6 +107,9 @@ impl Connection {
                     Ok(None) => break,
                     Err(error) => {
                         tracing::debug!(connection = self.id.0, %error, "closing a connection that lost its place");
+                        if greeted {
+                            sleep(LAST_WORDS).await;
+                        }
                         return;
                     }
                 }
