@@ -180,8 +180,10 @@ impl Line {
         let sleep = tokio::time::sleep(IDLE);
         tokio::pin!(sleep);
         while !line.may_end() {
-            let rests_until = line.pace.rests_until();
-            let due = line.deadline().into_iter().chain(rests_until).fold(line.edges.now.instant + IDLE, std::time::Instant::min);
+            if let Some(rest) = line.pace.rest() {
+                rest_for(rest);
+            }
+            let due = line.deadline().unwrap_or(line.edges.now.instant + IDLE).min(line.edges.now.instant + IDLE);
             if sleep.deadline().into_std() != due {
                 sleep.as_mut().reset(due.into());
             }
@@ -191,7 +193,7 @@ impl Line {
                 said = from_floor.recv(), if !line.floor_is_gone => said.map_or(Woken::FloorGone, Woken::Floor),
                 event = media_events.recv() => event.map_or(Woken::EngineGone, Woken::Media),
                 Some(judged) = verdicts.recv() => Woken::Judged(judged),
-                () = network.ready(), if rests_until.is_none() && !line.edges.floor.is_full() => Woken::Network,
+                () = network.ready(), if !line.edges.floor.is_full() => Woken::Network,
                 room = to_floor.reserve(), if !line.edges.floor.is_empty() => { drop(room); Woken::Room }
                 () = &mut sleep => Woken::Time,
             };
@@ -316,7 +318,7 @@ impl Line {
             self.settle(network);
             taken += 1;
         }
-        self.pace.took(self.edges.now.instant, taken, taken < TURN);
+        self.pace.took(taken, taken < TURN);
     }
 
     fn judged(&mut self, judged: Judged) {
@@ -553,4 +555,12 @@ impl Line {
             }
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this thread runs nothing but the loop; a sleep that others end would be a wake-up"
+)]
+fn rest_for(rest: Duration) {
+    std::thread::sleep(rest);
 }
