@@ -24,6 +24,8 @@ const WRITER_LATE: u32 = 700;
 const LATE_LOOKS: u32 = 2;
 /// Without a refusal for so long, in ms, everything is let in again.
 const CALM_MS: u64 = 5_000;
+/// In one look the rate grows by so much at most, in thousandths: from next to nothing to all in two seconds.
+const MOST_MORE: u64 = 300;
 /// Fewer are never let in, in thousandths of a call a second.
 const LEAST: u64 = 5_000;
 /// One call in the bucket.
@@ -201,7 +203,7 @@ impl Pressure {
         if now.saturating_sub(self.refused_at) >= CALM_MS {
             return None;
         }
-        let more = if self.refused { ((1_000 - strain) / 2).clamp(2, 100) } else { 0 };
+        let more = if self.refused { ((1_000 - strain) / 2).clamp(2, MOST_MORE) } else { 0 };
         Some(rate + rate * more / 1_000)
     }
 }

@@ -30,10 +30,20 @@ pub struct UdpTransport {
     staging: Staging,
     /// Given out since the system's queue was looked at.
     given: u32,
-    /// What was sent to ourselves, as long as it has not come back.
-    probe: Option<[u8; PROBE_BYTES]>,
-    /// It is back, and waits for its turn.
-    probe_staged: bool,
+    /// What was sent to ourselves last, to be known when it is back.
+    probe: [u8; PROBE_BYTES],
+    probed: Probed,
+}
+
+/// Where the probe is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probed {
+    /// None is under way.
+    Idle,
+    /// In the system's queue, or dropped there.
+    Sent,
+    /// In ours.
+    Staged,
 }
 
 /// A datagram to ourselves: no message and no keep-alive begins so.
@@ -71,8 +81,8 @@ impl UdpTransport {
             buffer: vec![0; MAX_MESSAGE_BYTES + 1].into_boxed_slice(),
             staging: Staging::default(),
             given: 0,
-            probe: None,
-            probe_staged: false,
+            probe: [0; PROBE_BYTES],
+            probed: Probed::Idle,
         })
     }
 
@@ -104,7 +114,7 @@ impl UdpTransport {
                     self.given += 1;
                     return Some(datagram);
                 }
-                Taken::Probe => (self.probe, self.probe_staged) = (None, false),
+                Taken::Probe => self.probed = Probed::Idle,
             }
         }
     }
@@ -114,8 +124,9 @@ impl UdpTransport {
         for _ in 0..MOST_READ {
             match self.socket.try_recv_from(&mut self.buffer) {
                 Ok((0, _)) => {}
-                Ok((PROBE_BYTES, _)) if self.probe.is_some_and(|probe| self.buffer[..PROBE_BYTES] == probe) => {
-                    if !std::mem::replace(&mut self.probe_staged, true) {
+                Ok((PROBE_BYTES, _)) if self.buffer[..PROBE_BYTES] == self.probe => {
+                    if self.probed == Probed::Sent {
+                        self.probed = Probed::Staged;
                         self.staging.put_probe();
                     }
                 }
@@ -126,7 +137,13 @@ impl UdpTransport {
                     }
                 }
                 Ok((length, from)) => self.staging.put(Bytes::copy_from_slice(&self.buffer[..length]), from),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // What is not there any more does not wait: it found the queue full.
+                    if self.probed == Probed::Sent {
+                        self.probed = Probed::Idle;
+                    }
+                    return;
+                }
                 // An ICMP error of an earlier datagram: it says nothing of the next one.
                 Err(_) => {}
             }
@@ -152,14 +169,14 @@ impl UdpTransport {
             to.set_ip(if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }
         self.try_send(&probe, to)?;
-        (self.probe, self.probe_staged) = (Some(probe), false);
+        (self.probe, self.probed) = (probe, Probed::Sent);
         Ok(())
     }
 
-    /// Whether the last probe is back.
+    /// Whether the last probe is back, or gone.
     #[must_use]
-    pub const fn is_probed(&self) -> bool {
-        self.probe.is_none()
+    pub fn is_probed(&self) -> bool {
+        self.probed == Probed::Idle
     }
 
     /// Sends a datagram. When the system's buffer is full it is dropped: UDP's own way, and the
