@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 /// So long is looked at together.
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// While more messages than this arrive in a window, the loop rests between two looks at the network.
+/// While so many messages or more arrive in a window, the loop rests between two looks at the network.
 const MANY: u32 = 150;
+/// While so many arrive, it is awake anyway, and each wake-up finds several.
+const PLENTY: u32 = 1_000;
 
 /// For so long: what a message waits at most, beside the hundreds that it takes to set a call up. Nothing of that is felt,
 /// and at 300 calls a second it halves the wake-ups.
@@ -60,7 +62,7 @@ impl Pace {
         }
         let idle = self.idle.as_micros() * 1_000 / elapsed.as_micros().max(1);
         (self.since, self.idle) = (now, Duration::ZERO);
-        self.many = std::mem::take(&mut self.messages) > MANY;
+        self.many = (MANY..PLENTY).contains(&std::mem::take(&mut self.messages));
         Some(1_000 - u32::try_from(idle).unwrap_or(1_000).min(1_000))
     }
 }
@@ -91,7 +93,7 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut pace = Pace::new(start);
-        pace.took(MANY + 1, true);
+        pace.took(MANY, true);
         assert_eq!(pace.rest(), None, "not before it is known that many come");
         pace.sleeps(at(100));
         pace.took(1, true);
@@ -99,7 +101,10 @@ mod tests {
         pace.took(64, false);
         assert_eq!(pace.rest(), None, "more is waiting");
         pace.sleeps(at(200));
-        pace.took(1, true);
+        pace.took(PLENTY, true);
         assert_eq!(pace.rest(), None, "few came");
+        pace.sleeps(at(300));
+        pace.took(1, true);
+        assert_eq!(pace.rest(), None, "so many came that the loop never sleeps long");
     }
 }
