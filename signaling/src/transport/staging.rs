@@ -13,8 +13,9 @@ use bytes::Bytes;
 const MOST: usize = 8_192;
 /// While both lines wait, one of so many is of what begins.
 const SHARE: u32 = 8;
-/// Requests of these methods may begin something. Those within a dialog wait with them: they are few.
-const BEGIN: [&[u8]; 7] = [b"INVITE ", b"REGISTER ", b"OPTIONS ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ", b"REFER "];
+/// Requests of these methods may begin something. Those within a dialog wait with them: they are few. And a CANCEL must not
+/// overtake its INVITE.
+const BEGIN: [&[u8]; 8] = [b"INVITE ", b"CANCEL ", b"REGISTER ", b"OPTIONS ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ", b"REFER "];
 
 /// A datagram and its sender.
 type Datagram = (Bytes, SocketAddr);
@@ -101,12 +102,12 @@ mod tests {
     #[test]
     fn what_is_under_way_comes_first_and_each_line_keeps_its_order() {
         let mut staging = Staging::default();
-        for text in ["INVITE 1", "SIP/2.0 200", "REGISTER 2", "BYE 3", "ACK 4"] {
+        for text in ["INVITE 1", "SIP/2.0 200", "CANCEL 1", "BYE 3", "ACK 4"] {
             put(&mut staging, text);
         }
         staging.put_probe();
         let order: Vec<_> = (0..7).map(|_| take(&mut staging)).collect();
-        assert_eq!(order, ["SIP/2.0 200", "BYE 3", "ACK 4", "INVITE 1", "REGISTER 2", "probe", "nothing"]);
+        assert_eq!(order, ["SIP/2.0 200", "BYE 3", "ACK 4", "INVITE 1", "CANCEL 1", "probe", "nothing"]);
     }
 
     #[test]
