@@ -16,6 +16,10 @@ $cargo fmt --all --check || { echo "Run 'make fmt'."; exit 1; }
 say "lints"
 $cargo clippy --workspace --all-targets --locked --quiet -- -D warnings || exit 1
 
+say "fuzz targets"
+# Nothing else builds them, and what nobody builds stops building.
+$cargo check --manifest-path tests/fuzz/Cargo.toml --locked --quiet || exit 1
+
 say "private PostgreSQL"
 settings=$(tests/postgres.sh start "$scratch/pg") || exit 1
 eval "$settings"

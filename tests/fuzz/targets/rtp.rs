@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut learner = Learner::new(peer, Some(peer.ip()), LearnPolicy::default());
     let mut digits = DigitDetector::new();
     let mut outgoing = Outgoing::new(1, 2, 3);
-    let mut reports = Reports::new(now, NtpClock::new(now, 1_800_000_000_000_000), 4);
+    let mut reports = Reports::new(now, NtpClock::new(now, 1_800_000_000_000_000), 4, 5);
     let mut decoders = Codec::ALL.map(|codec| Decoder::new(codec).expect("a decoder"));
     let mut pcm = [0; 5_760];
     let mut rest = bytes;
