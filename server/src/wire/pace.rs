@@ -102,9 +102,9 @@ mod tests {
         assert_eq!(pace.rest(), None, "more is waiting");
         pace.sleeps(at(200));
         pace.took(PLENTY, true);
-        assert_eq!(pace.rest(), None, "few came");
+        assert_eq!(pace.rest(), None, "one message came in the window before");
         pace.sleeps(at(300));
         pace.took(1, true);
-        assert_eq!(pace.rest(), None, "so many came that the loop never sleeps long");
+        assert_eq!(pace.rest(), None, "so many came that the loop is awake anyway");
     }
 }

@@ -11,6 +11,8 @@ use bytes::Bytes;
 
 /// Datagrams in each line at most; more are dropped, as the system would: a sender repeats what was lost.
 const MOST: usize = 8_192;
+/// And so many bytes of them: long datagrams must not cost more memory than many short ones.
+const MOST_BYTES: usize = 8 << 20;
 /// While both lines wait, one of so many is of what begins.
 const SHARE: u32 = 8;
 /// Requests of these methods may begin something. Those within a dialog wait with them: they are few. And a CANCEL must not
@@ -33,6 +35,9 @@ pub(super) enum Taken {
 pub(super) struct Staging {
     under_way: VecDeque<Datagram>,
     beginning: VecDeque<Taken>,
+    /// Bytes in either line.
+    under_way_bytes: usize,
+    beginning_bytes: usize,
     /// Taken of what is under way, since the last of the others.
     ahead: u32,
     dropped: u64,
@@ -42,10 +47,12 @@ impl Staging {
     /// Puts a datagram in its line.
     pub(super) fn put(&mut self, bytes: Bytes, from: SocketAddr) {
         if BEGIN.iter().any(|method| bytes.starts_with(method)) {
-            if self.beginning.len() < MOST {
+            if self.beginning.len() < MOST && self.beginning_bytes + bytes.len() <= MOST_BYTES {
+                self.beginning_bytes += bytes.len();
                 return self.beginning.push_back(Taken::Datagram((bytes, from)));
             }
-        } else if self.under_way.len() < MOST {
+        } else if self.under_way.len() < MOST && self.under_way_bytes + bytes.len() <= MOST_BYTES {
+            self.under_way_bytes += bytes.len();
             return self.under_way.push_back((bytes, from));
         }
         self.dropped += 1;
@@ -61,10 +68,15 @@ impl Staging {
         let beginning = self.ahead >= SHARE || self.under_way.is_empty();
         if beginning && let Some(next) = self.beginning.pop_front() {
             self.ahead = 0;
+            if let Taken::Datagram((bytes, _)) = &next {
+                self.beginning_bytes -= bytes.len();
+            }
             return Some(next);
         }
         self.ahead = self.ahead.saturating_add(1);
-        self.under_way.pop_front().map(Taken::Datagram)
+        let next = self.under_way.pop_front()?;
+        self.under_way_bytes -= next.0.len();
+        Some(Taken::Datagram(next))
     }
 
     /// Whether nothing of what is under way waits.
@@ -121,5 +133,19 @@ mod tests {
         let served: Vec<_> = (0..90).map(|_| take(&mut staging)).filter(|text| text.starts_with("INVITE")).collect();
         assert_eq!(served.len(), 10);
         assert_eq!(served[9], "INVITE 9");
+    }
+
+    #[test]
+    fn long_datagrams_fill_a_line_sooner_and_leave_room_when_they_are_taken() {
+        let (mut staging, long) = (Staging::default(), format!("INVITE {}", "x".repeat(65_000)));
+        for _ in 0..1_000 {
+            put(&mut staging, &long);
+        }
+        let fit = MOST_BYTES / long.len();
+        assert_eq!(staging.dropped(), 1_000 - fit as u64);
+        while staging.take().is_some() {}
+        put(&mut staging, &long);
+        put(&mut staging, &long.replace("INVITE", "BYE"));
+        assert_eq!((staging.dropped(), staging.beginning.len(), staging.under_way.len()), (0, 1, 1));
     }
 }

@@ -20,6 +20,8 @@ const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
 const MOST_READ: u32 = 256;
 /// Datagrams given out before the system's queue is looked at again, although some wait still.
 const MOST_GIVEN: u32 = 64;
+/// The same while only those wait that begin something: among what came since may be what is under way.
+const MOST_BEGUN: u32 = 8;
 
 /// A bound UDP socket, used from the runtime that it was made on.
 #[derive(Debug)]
@@ -104,7 +106,8 @@ impl UdpTransport {
     /// to be comes cut, and is then refused by its reader. STUN keep-alives are answered on the way; `None` also after
     /// many of them, so that others get their turn: the socket is ready still.
     pub fn try_receive(&mut self) -> Option<(Bytes, SocketAddr)> {
-        if self.given >= MOST_GIVEN || self.staging.is_clear() {
+        let most = if self.staging.is_clear() { MOST_BEGUN } else { MOST_GIVEN };
+        if self.given >= most || self.staging.is_empty() {
             self.given = 0;
             self.read();
         }
