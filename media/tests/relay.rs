@@ -427,3 +427,26 @@ fn ports_rest_before_they_are_used_again() {
     assert!(ports.contains(&first.rtp.port()) && ports.contains(&20_002));
     assert!(matches!(bench.engine.open(StreamId(9), 1, [127, 0, 0, 9].into()), Err(OpenError::UnknownAddress(_))));
 }
+
+simulated_clock!(ODD, odd);
+#[test]
+fn the_port_of_rtcp_is_opened_when_a_call_needs_it_and_a_call_without_it_talks() {
+    let mut bench = Bench::new(47, odd);
+    let odd_port = |phone: &Phone| (phone.engine_rtp.ip(), phone.engine_rtp.port() + 1);
+    let (mut a, b) = (bench.phone(Codec::Pcmu), bench.phone_with(Codec::Pcmu, |to| to.rtcp_mux = true));
+    bench.join(&a, &b);
+    // Another program has it.
+    let taken = UdpSocket::bind(odd_port(&a)).unwrap();
+    ODD.advance_ms(10_000);
+    a.send_tone(400.0);
+    b.receive();
+    drop(UdpSocket::bind(odd_port(&b)).expect("nobody needs the second port of a peer that multiplexes"));
+    drop(taken);
+
+    let c = bench.phone(Codec::Pcmu);
+    bench.join(&a, &c);
+    ODD.advance_ms(10_000);
+    a.send_tone(400.0);
+    c.receive();
+    assert!(UdpSocket::bind(odd_port(&c)).is_err(), "it is open once the call lasts");
+}

@@ -150,8 +150,8 @@ class Bench:
                  f"{100 * row['silent'] / max(1, row['offered']):.1f} % without an answer, set-up p99 {row['setup_ms_p99']:.0f} ms")
 
     def growth(self):
-        # Four ports of audio a call, each a file.
-        many = min(MANY, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000) // 4 // 100 * 100)
+        # Two ports of audio a call, each a file.
+        many = min(MANY, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000) // 2 // 100 * 100)
         window, costs = self.size["growth_secs"], []
         for up in (FEW, many):
             pid = self.lab.start_switch()

@@ -3,7 +3,7 @@
 
     crowd.py HOST TCP-PORT IDLE TLS-PORT HALF-OPEN ADDRESS...
 
-Prints HELD when all have been opened once; handshakes that are ended are begun again.
+Prints HELD when all have been opened once; what the other side ends for its silence is begun again.
 """
 import asyncio
 import resource
@@ -14,9 +14,9 @@ HALF_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 AT_A_TIME = 200
 
 
-async def hold(host, port, address, greeting, again, opened, gate):
+async def hold(host, port, address, greeting, opened, gate):
     first = True
-    while first or again:
+    while True:
         try:
             async with gate:
                 reader, writer = await asyncio.open_connection(host, port, local_addr=(address, 0))
@@ -36,10 +36,10 @@ async def main(host, tcp_port, idle, tls_port, half_open, *addresses):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     opened, gate = asyncio.Semaphore(0), asyncio.Semaphore(AT_A_TIME)
-    kinds = [(tcp_port, b"", False)] * int(idle) + [(tls_port, HALF_HELLO, True)] * int(half_open)
+    kinds = [(tcp_port, b"")] * int(idle) + [(tls_port, HALF_HELLO)] * int(half_open)
     tasks = [
-        asyncio.ensure_future(hold(host, int(port), addresses[n % len(addresses)], greeting, again, opened, gate))
-        for n, (port, greeting, again) in enumerate(kinds)
+        asyncio.ensure_future(hold(host, int(port), addresses[n % len(addresses)], greeting, opened, gate))
+        for n, (port, greeting) in enumerate(kinds)
     ]
     for _ in tasks:
         await opened.acquire()

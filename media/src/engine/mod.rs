@@ -1,7 +1,7 @@
 //! The media engine: the only part of this crate with sockets, files and threads.
 //!
-//! [`Engine`] is the handle that a line loop owns. It binds the sockets of a new stream itself, so that
-//! the SDP can name the port at once, and gives them to the media thread of the stream's group. A
+//! [`Engine`] is the handle that a line loop owns. It binds the socket of a new stream itself, so that
+//! the SDP can name the port at once, and gives it to the media thread of the stream's group. A
 //! media thread is one epoll loop (`worker`) that owns all its streams: no locks, no hand-over. One
 //! more thread writes recordings (`writer`).
 
@@ -159,7 +159,7 @@ impl Engine {
         usize::try_from(group % self.threads.len() as u64).unwrap_or(0)
     }
 
-    /// Opens the sockets of a new stream on `local`, one of the configured addresses. Streams of one
+    /// Opens the socket of a new stream on `local`, one of the configured addresses. Streams of one
     /// `group` (a call) can be joined and recorded together.
     ///
     /// # Errors
@@ -174,9 +174,9 @@ impl Engine {
         let mut bound = None;
         for _ in 0..BIND_TRIES {
             let port = pool.take(now).ok_or(OpenError::PortsExhausted(local))?;
-            match socket::bind_pair(local, port) {
-                Ok(sockets) => {
-                    bound = Some((port, sockets));
+            match socket::bind(SocketAddr::new(local, port)) {
+                Ok(rtp) => {
+                    bound = Some((port, rtp));
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => pool.release(port, now),
@@ -186,21 +186,21 @@ impl Engine {
                 }
             }
         }
-        let (port, sockets) = bound.ok_or(OpenError::PortsExhausted(local))?;
+        let (port, rtp) = bound.ok_or(OpenError::PortsExhausted(local))?;
         let (thread, name) = (self.thread_of(group), self.random.u64());
-        self.adopt(stream, OpenStream { thread, group, address: local, port, name, to: None }, sockets, None)
+        self.adopt(stream, OpenStream { thread, group, address: local, port, name, to: None }, rtp, None)
     }
 
-    /// Hands the sockets of a stream to its thread.
+    /// Hands the socket of a stream to its thread.
     fn adopt(
         &mut self,
         stream: StreamId,
         open: OpenStream,
-        (rtp, rtcp): (UdpSocket, UdpSocket),
+        rtp: UdpSocket,
         heard_from: Option<SocketAddr>,
     ) -> Result<Opened, OpenError> {
         let (local, port) = (open.address, open.port);
-        let new = NewStream { id: stream, rtp, rtcp, seed: self.random.u64(), name: open.name, to: open.to.clone(), heard_from };
+        let new = NewStream { id: stream, rtp, seed: self.random.u64(), name: open.name, to: open.to.clone(), heard_from };
         if self.order(open.thread, Order::Open(Box::new(new))).is_err() {
             self.release(local, port);
             return Err(OpenError::Busy);

@@ -21,7 +21,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, UdpSocket},
 };
 
 use super::{Engine, OpenStream, is_forbidden, socket};
@@ -48,9 +48,9 @@ impl Engine {
             return Err(OpenError::AlreadyOpen(stream));
         }
         let (local, port) = (kept.rtp.ip(), kept.rtp.port());
-        let sockets = self.take_back(local, port)?;
+        let rtp = self.take_back(local, port)?;
         let new = OpenStream { thread: self.thread_of(group), group, address: local, port, name: kept.name, to: kept.to.clone() };
-        self.adopt(stream, new, sockets, kept.heard_from)
+        self.adopt(stream, new, rtp, kept.heard_from)
     }
 
     /// Media goes only where a negotiation of ours could have led.
@@ -61,13 +61,13 @@ impl Engine {
         if is_sound { Ok(()) } else { Err(OpenError::Nonsense) }
     }
 
-    fn take_back(&mut self, local: IpAddr, port: u16) -> Result<(std::net::UdpSocket, std::net::UdpSocket), OpenError> {
+    fn take_back(&mut self, local: IpAddr, port: u16) -> Result<UdpSocket, OpenError> {
         let taken = OpenError::PortTaken(SocketAddr::new(local, port));
         let (_, pool) = self.pools.iter_mut().find(|(address, _)| *address == local).ok_or(OpenError::UnknownAddress(local))?;
         if !pool.take_this(port) {
             return Err(taken);
         }
-        socket::bind_pair(local, port).map_err(|error| {
+        socket::bind(SocketAddr::new(local, port)).map_err(|error| {
             self.release(local, port);
             if error.kind() == io::ErrorKind::AddrInUse { taken } else { OpenError::Socket(error) }
         })

@@ -1,8 +1,10 @@
-//! The two sockets of a stream.
+//! The two sockets of a stream: RTP on an even port from the beginning, RTCP on the odd one after it (RFC 3550
+//! section 11) only once the call needs it, which most never do: nobody answered, it was over soon, or the peer
+//! multiplexes (RFC 5761). Four files a call become two, and opening a socket is dear.
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{SocketAddr, UdpSocket},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -12,13 +14,15 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// Expedited forwarding (RFC 3246) in the upper six bits of the traffic class.
 const DSCP_EF: u32 = 46 << 2;
 
-/// RTP on `port` and RTCP on the port after it. Fails as a pair.
-pub(super) fn bind_pair(address: IpAddr, port: u16) -> io::Result<(UdpSocket, UdpSocket)> {
-    let rtcp_port = port.checked_add(1).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok((bind(SocketAddr::new(address, port))?, bind(SocketAddr::new(address, rtcp_port))?))
+/// The socket of RTCP beside that of RTP.
+pub(super) fn bind_beside(rtp: &UdpSocket) -> io::Result<UdpSocket> {
+    let mut address = rtp.local_addr()?;
+    address.set_port(address.port().checked_add(1).ok_or(io::ErrorKind::InvalidInput)?);
+    bind(address)
 }
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+/// A socket of media there.
+pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     // Marks and buffer sizes are the administrator's to refuse; media flows without them.
     let _ = socket.set_recv_buffer_size(BUFFER_BYTES);

@@ -85,7 +85,10 @@ pub(super) struct CarriedEvent {
 /// The sending half.
 pub(super) struct Outbound {
     pub(super) rtp: UdpSocket,
-    pub(super) rtcp: UdpSocket,
+    /// Opened when first needed; see `socket`.
+    pub(super) rtcp: Option<UdpSocket>,
+    /// Its port could not be had.
+    pub(super) is_without_rtcp: bool,
     pub(super) format: Option<Format>,
     /// Whether we may send media (hold).
     pub(super) allowed: bool,
@@ -134,7 +137,8 @@ impl Stream {
             },
             outbound: Outbound {
                 rtp: new.rtp,
-                rtcp: new.rtcp,
+                rtcp: None,
+                is_without_rtcp: false,
                 format: None,
                 allowed: false,
                 target: None,
@@ -257,6 +261,12 @@ impl Stream {
         }
     }
 
+    /// Whether it was negotiated with a port of its own for RTCP, and has none yet.
+    pub(super) fn wants_rtcp_socket(&self) -> bool {
+        let outbound = &self.outbound;
+        outbound.format.is_some() && !outbound.rtcp_mux && outbound.rtcp.is_none() && !outbound.is_without_rtcp
+    }
+
     /// Sends the report that is due.
     pub(super) fn report(&mut self, now: Instant) {
         let Some(format) = self.outbound.format else { return };
@@ -343,9 +353,9 @@ impl Outbound {
             },
         };
         if let Some(target) = self.rtcp_target {
-            let socket = if self.rtcp_mux { &self.rtp } else { &self.rtcp };
+            let socket = if self.rtcp_mux { Some(&self.rtp) } else { self.rtcp.as_ref() };
             // A peer without an RTCP port is common, and a full buffer only delays a report.
-            let _ = socket.send_to(packet, target);
+            let _ = socket.map(|socket| socket.send_to(packet, target));
         }
     }
 }

@@ -24,6 +24,7 @@ use super::{
     context::{Context, FRAME_SAMPLES, OwnAddresses, PACKET_BYTES},
     events::EventQueue,
     receive,
+    socket,
     stream::Stream,
     tape::Tape,
     wake::Wake,
@@ -52,7 +53,6 @@ const WAKE: u64 = u64::MAX;
 pub(super) struct NewStream {
     pub(super) id: StreamId,
     pub(super) rtp: UdpSocket,
-    pub(super) rtcp: UdpSocket,
     pub(super) seed: u64,
     /// What its CNAME is made from.
     pub(super) name: u64,
@@ -187,7 +187,8 @@ impl Worker {
         let Some((slot, is_rtcp)) = self.slot_of(key) else { return };
         self.guarded(slot, |worker| {
             let Some(stream) = worker.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
-            let socket = if is_rtcp { &stream.outbound.rtcp } else { &stream.outbound.rtp };
+            let socket = if is_rtcp { stream.outbound.rtcp.as_ref() } else { Some(&stream.outbound.rtp) };
+            let Some(socket) = socket else { return };
             // One datagram per wake-up: level-triggered epoll comes back for more after the others.
             let Ok((bytes, from)) = socket.recv_from(&mut worker.datagram[..]) else { return };
             let packet = &mut worker.datagram[..bytes];
@@ -210,7 +211,9 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
         stream.faulty = true;
         let _ = epoll::delete(&self.epoll, &stream.outbound.rtp);
-        let _ = epoll::delete(&self.epoll, &stream.outbound.rtcp);
+        if let Some(rtcp) = &stream.outbound.rtcp {
+            let _ = epoll::delete(&self.epoll, rtcp);
+        }
         (stream.outbound.player, stream.inbound.tap) = (None, None);
         let id = stream.id;
         tracing::error!(stream = %id, "handling a stream panicked; it is silent from now on");
@@ -273,8 +276,29 @@ impl Worker {
         }
     }
 
+    /// Opens the socket of RTCP of a stream that needs one. Another program may have the port: then the call has
+    /// no reports, which is not worth its audio.
+    fn open_rtcp(&mut self, slot: usize) {
+        let key = self.key(slot, true);
+        let Some(stream) = self.streams[slot].as_deref_mut() else { return };
+        let opened = socket::bind_beside(&stream.outbound.rtp).and_then(|rtcp| {
+            epoll::add(&self.epoll, &rtcp, epoll::EventData::new_u64(key), epoll::EventFlags::IN)?;
+            Ok(rtcp)
+        });
+        match opened {
+            Ok(rtcp) => stream.outbound.rtcp = Some(rtcp),
+            Err(error) => {
+                stream.outbound.is_without_rtcp = true;
+                tracing::warn!(stream = %stream.id, %error, "no port for RTCP: the call goes on without reports");
+            }
+        }
+    }
+
     /// Reports, signs of life, silence and lost ends of key presses of one stream.
     fn watch(&mut self, slot: usize) {
+        if self.streams[slot].as_deref().is_some_and(Stream::wants_rtcp_socket) {
+            self.open_rtcp(slot);
+        }
         let Some(stream) = self.streams[slot].as_deref_mut() else { return };
         let now = self.cx.now;
         stream.report(now);
@@ -321,9 +345,7 @@ impl Worker {
         // The upper bit stays clear, so that no key equals `WAKE`.
         self.generations[slot] = self.generations[slot].wrapping_add(1) & 0x7fff_ffff;
         let id = new.id;
-        let (rtp_key, rtcp_key) = (self.key(slot, false), self.key(slot, true));
-        let added = epoll::add(&self.epoll, &new.rtp, epoll::EventData::new_u64(rtp_key), epoll::EventFlags::IN)
-            .and_then(|()| epoll::add(&self.epoll, &new.rtcp, epoll::EventData::new_u64(rtcp_key), epoll::EventFlags::IN));
+        let added = epoll::add(&self.epoll, &new.rtp, epoll::EventData::new_u64(self.key(slot, false)), epoll::EventFlags::IN);
         self.slots.insert(id, slot);
         self.streams[slot] = Some(Box::new(Stream::new(new, &self.cx)));
         if let Err(error) = added {
@@ -338,7 +360,7 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
-    use crate::engine::{socket::bind_pair, tape::WriterOrder};
+    use crate::engine::{socket::bind, tape::WriterOrder};
 
     #[expect(clippy::disallowed_methods, reason = "the clock of this test")]
     fn clock() -> Instant {
@@ -355,8 +377,8 @@ mod tests {
         let config = EngineConfig::new(clock);
         let mut worker = Worker::new(&config, Arc::new(Wake::new().unwrap()), orders, queue, tape).unwrap();
         for id in [1, 2] {
-            let (rtp, rtcp) = bind_pair([127, 0, 71, 60].into(), 21_000 + 2 * u16::try_from(id).unwrap()).unwrap();
-            worker.open(NewStream { id: StreamId(id), rtp, rtcp, seed: id, name: id, to: None, heard_from: None });
+            let rtp = bind(SocketAddr::from(([127, 0, 71, 60], 21_000 + 2 * u16::try_from(id).unwrap()))).unwrap();
+            worker.open(NewStream { id: StreamId(id), rtp, seed: id, name: id, to: None, heard_from: None });
         }
         worker.join(0, StreamId(2));
         worker.guarded(0, |_| panic!("a fault in the first stream"));

@@ -1,7 +1,7 @@
 /* Caller and callee in one process: many whole calls a second through a switch, open loop, whatever it answers.
  *   calls SWITCH-IP SWITCH-PORT CALLER-IP CALLER-PORT CALLEE-IP CALLEE-PORT SERVICE RATE SECONDS HOLD-MS [FIRST-SECONDS]
  * Counted are calls begun after FIRST-SECONDS. One JSON line at the end. INVITEs are repeated after 0.5, 1.5 and 3.5 s (RFC 3261 timer A);
- * a call refused by 503 is over. */
+ * a call refused by 503 is over. Both sides multiplex RTCP. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <poll.h>
@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { CALLER_RTP = 40000, CALLEE_RTP = 41000 };
 enum { NEW, RINGING, UP, ENDING, DONE, REFUSED, FAILED };
 struct call { double at, up_at, ends_at; int state, tries; float setup_ms; char tag[64]; };
 
@@ -34,13 +35,13 @@ static void put(int socket, const char *text, int length) {
     sendto(socket, text, length, MSG_DONTWAIT, (struct sockaddr *)&to_switch, sizeof to_switch);
 }
 
-static const char *SDP = "v=0\r\no=load 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n";
+static const char *SDP = "v=0\r\no=load 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=rtcp-mux\r\na=sendrecv\r\n";
 
 static void invite(long n) {
     char sdp[400], text[1600];
     char ip[64];
     snprintf(ip, sizeof ip, "%.*s", (int)strcspn(own, ":"), own);
-    int body = snprintf(sdp, sizeof sdp, SDP, ip, ip, 40000);
+    int body = snprintf(sdp, sizeof sdp, SDP, ip, ip, CALLER_RTP);
     int length = snprintf(text, sizeof text,
         "INVITE sip:%s@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKi%s-%ld\r\nFrom: <sip:c%ld@%s>;tag=f%ld\r\nTo: <sip:%s@%s>\r\n"
         "Call-ID: %s-%ld@load\r\nCSeq: 1 INVITE\r\nContact: <sip:c%ld@%s>\r\nMax-Forwards: 70\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE\r\n"
@@ -126,15 +127,15 @@ static void hear_callee(char *text, struct sockaddr_in *from) {
     }
     if (is_invite) {
         snprintf(ip, sizeof ip, "%.*s", (int)strcspn(other, ":"), other);
-        body = snprintf(sdp, sizeof sdp, SDP, ip, ip, 41000);
+        body = snprintf(sdp, sizeof sdp, SDP, ip, ip, CALLEE_RTP);
         at += snprintf(reply + at, sizeof reply - at, "Contact: <sip:%s>\r\nContent-Type: application/sdp\r\n", other);
     }
     at += snprintf(reply + at, sizeof reply - at, "Content-Length: %d\r\n\r\n%s", body, body ? sdp : "");
     sendto(callee, reply, at, MSG_DONTWAIT, (struct sockaddr *)from, sizeof *from);
 }
 
-static int open_at(const char *ip, int port) {
-    int s = socket(AF_INET, SOCK_DGRAM, 0), size = 8 << 20;
+static int open_at(const char *ip, int port, int size) {
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
     inet_pton(AF_INET, ip, &a.sin_addr);
     setsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
@@ -187,8 +188,11 @@ int main(int argc, char **argv) {
     snprintf(run, sizeof run, "%ld", (long)time(NULL) % 1000000 + getpid());
     to_switch = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(atoi(argv[2])) };
     inet_pton(AF_INET, argv[1], &to_switch.sin_addr);
-    caller = open_at(argv[3], atoi(argv[4]));
-    callee = open_at(argv[5], atoi(argv[6]));
+    caller = open_at(argv[3], atoi(argv[4]), 8 << 20);
+    callee = open_at(argv[5], atoi(argv[6]), 8 << 20);
+    /* Reports of the switch have somewhere to go, as at any phone: nobody reads them here. */
+    open_at(argv[3], CALLER_RTP, 0);
+    open_at(argv[5], CALLEE_RTP, 0);
     most = (long)(rate * seconds) + 10;
     calls = calloc(most, sizeof *calls);
     double start = now();
