@@ -22,9 +22,13 @@ use crate::{
     transcode::Transcoder,
 };
 
+/// The port of RTCP is opened no earlier; the first report is due some seconds later (RFC 3550 section 6.2).
+const RTCP_AFTER: Duration = Duration::from_millis(200);
+
 /// A stream and its partner.
 pub(super) struct Stream {
     pub(super) id: StreamId,
+    opened_at: Instant,
     pub(super) inbound: Inbound,
     pub(super) outbound: Outbound,
     /// Slot of the stream that hears this one and is heard by it; its own for echo.
@@ -87,8 +91,8 @@ pub(super) struct Outbound {
     pub(super) rtp: UdpSocket,
     /// Opened when first needed; see `socket`.
     pub(super) rtcp: Option<UdpSocket>,
-    /// Its port could not be had.
-    pub(super) is_without_rtcp: bool,
+    /// Its port was opened, or could not be had.
+    pub(super) is_rtcp_settled: bool,
     pub(super) format: Option<Format>,
     /// Whether we may send media (hold).
     pub(super) allowed: bool,
@@ -120,6 +124,7 @@ impl Stream {
         let identity = Outgoing::new(random.u32(), random.u16() >> 1, random.u32());
         let mut stream = Self {
             id: new.id,
+            opened_at: cx.now,
             inbound: Inbound {
                 learner: None,
                 format: None,
@@ -138,7 +143,7 @@ impl Stream {
             outbound: Outbound {
                 rtp: new.rtp,
                 rtcp: None,
-                is_without_rtcp: false,
+                is_rtcp_settled: false,
                 format: None,
                 allowed: false,
                 target: None,
@@ -261,10 +266,11 @@ impl Stream {
         }
     }
 
-    /// Whether it was negotiated with a port of its own for RTCP, and has none yet.
-    pub(super) fn wants_rtcp_socket(&self) -> bool {
+    /// Whether it was negotiated with a port of its own for RTCP, and is there long enough to be worth it.
+    pub(super) fn wants_rtcp_socket(&self, now: Instant) -> bool {
         let outbound = &self.outbound;
-        outbound.format.is_some() && !outbound.rtcp_mux && outbound.rtcp.is_none() && !outbound.is_without_rtcp
+        let is_due = outbound.format.is_some() && !outbound.rtcp_mux && !outbound.is_rtcp_settled;
+        is_due && now.saturating_duration_since(self.opened_at) >= RTCP_AFTER
     }
 
     /// Sends the report that is due.

@@ -285,22 +285,20 @@ impl Worker {
             epoll::add(&self.epoll, &rtcp, epoll::EventData::new_u64(key), epoll::EventFlags::IN)?;
             Ok(rtcp)
         });
+        stream.outbound.is_rtcp_settled = true;
         match opened {
             Ok(rtcp) => stream.outbound.rtcp = Some(rtcp),
-            Err(error) => {
-                stream.outbound.is_without_rtcp = true;
-                tracing::warn!(stream = %stream.id, %error, "no port for RTCP: the call goes on without reports");
-            }
+            Err(error) => tracing::warn!(stream = %stream.id, %error, "no port for RTCP: the call goes on without reports"),
         }
     }
 
     /// Reports, signs of life, silence and lost ends of key presses of one stream.
     fn watch(&mut self, slot: usize) {
-        if self.streams[slot].as_deref().is_some_and(Stream::wants_rtcp_socket) {
+        let now = self.cx.now;
+        if self.streams[slot].as_deref().is_some_and(|stream| stream.wants_rtcp_socket(now)) {
             self.open_rtcp(slot);
         }
         let Some(stream) = self.streams[slot].as_deref_mut() else { return };
-        let now = self.cx.now;
         stream.report(now);
         stream.outbound.keep_alive(&mut self.cx);
         let (id, inbound) = (stream.id, &mut stream.inbound);

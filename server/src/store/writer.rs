@@ -27,7 +27,7 @@ const RESERVED_RECORDS: usize = QUEUE_RECORDS / 8;
 /// Records in one transaction.
 const BATCH_RECORDS: usize = 512;
 /// How long a record of a call waits for others: a commit with its sync to disk costs more than what is in it.
-const LINGER: Duration = Duration::from_millis(50);
+const LINGER: Duration = Duration::from_millis(100);
 /// How long places in line, and all that is not the record of a call, wait.
 const URGENT_LINGER: Duration = Duration::from_millis(5);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
