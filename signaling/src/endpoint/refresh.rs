@@ -130,7 +130,7 @@ impl Endpoint {
                 }
             }
             (Inside::Refresh, 408 | 481) | (Inside::Probe, 404 | 410 | 481) => self.lost(invite, EndedHow::Timeout),
-            (Inside::Probe, _) => {}
+            (Inside::Probe, _) => self.heard_again(invite, flow),
             (Inside::Refresh, _) => self.refresh_refused(invite, response, code),
         }
     }

@@ -147,10 +147,11 @@ impl Floor {
     pub(super) fn place_again(&mut self, now: Timestamp, enqueue: &Enqueue) {
         let (id, call) = (enqueue.item, enqueue.call);
         self.attach(now, id);
-        let Some(item) = self.items.get_mut(&id).filter(|item| item.call == call && item.told.is_none()) else { return };
+        let Some(item) = self.items.get_mut(&id).filter(|item| item.call == call) else { return };
         item.wait_without_agents = enqueue.wait_without_agents;
-        let name = item.queue.clone();
-        if let Some(place) = self.place_of(id) {
+        // A round may have told it before it asked.
+        let (name, is_told) = (item.queue.clone(), item.told.is_some());
+        if let Some(place) = self.place_of(id).filter(|_| !is_told) {
             if let Some(item) = self.items.get_mut(&id) {
                 item.told = Some((place, now));
             }

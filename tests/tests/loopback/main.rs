@@ -23,6 +23,8 @@ mod sipp;
 mod soak;
 mod stopping;
 mod survive;
+mod survive_plans;
+mod survive_ways;
 mod torture;
 mod transfer;
 mod transports;

@@ -12,8 +12,8 @@ use tandem_tests::{
 
 use crate::{TEAM, prompt, states, tells};
 
-const LOW: f64 = 600.0;
-const HIGH: f64 = 1_400.0;
+pub(crate) const LOW: f64 = 600.0;
+pub(crate) const HIGH: f64 = 1_400.0;
 const WAITING: usize = 20;
 
 /// Two phones in conversation.
@@ -28,14 +28,14 @@ fn talking(switch: &Switch, users: [&str; 2]) -> [Phone; 2] {
 }
 
 /// Each hears the other one, from now on.
-fn hear([calls, answers]: &[Phone; 2]) {
+pub(crate) fn hear([calls, answers]: &[Phone; 2]) {
     let before = [calls, answers].map(|phone| phone.heard().seconds());
     wait::until_true("both hear each other", || {
         calls.heard().after(before[0]).seconds_of(HIGH) >= 1.0 && answers.heard().after(before[1]).seconds_of(LOW) >= 1.0
     });
 }
 
-fn kill_and_start(switch: &mut Switch) {
+pub(crate) fn kill_and_start(switch: &mut Switch) {
     switch.until_kept();
     switch.kill9();
     switch.start_again();
@@ -76,7 +76,7 @@ fn number(n: usize) -> String {
     format!("+3902{:07}", 3_000_000 + n)
 }
 
-fn waiting(switch: &Switch) -> Vec<String> {
+pub(crate) fn waiting(switch: &Switch) -> Vec<String> {
     switch.line("support").into_iter().filter(|(_, stage)| stage == "waiting").map(|(caller, _)| caller).collect()
 }
 

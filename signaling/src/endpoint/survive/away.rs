@@ -1,6 +1,9 @@
 //! What a leg has from before a restart: a connection that is gone, and an ACK that may be asked for again.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use super::kept::{KeptDevice, KeptWay};
 use crate::{
@@ -51,6 +54,21 @@ impl Invitation {
     /// Whether its device has to come back before anything can be said to it.
     pub(in crate::endpoint) fn is_away(&self) -> bool {
         self.revived.as_ref().is_some_and(|revived| revived.away.is_some())
+    }
+
+    /// Where it can be asked whether its other side is there. One that is away is looked for where it says that it
+    /// listens: a phone that is behind no NAT takes a connection there before it finds out that the old one is gone.
+    pub(super) fn asked_at(&self) -> Option<Destination> {
+        let dialog = self.dialog.as_ref()?;
+        let Some(device) = self.device() else { return Some(dialog.to) };
+        let (transport, from) = (dialog.to.transport(), dialog.to.address().ip());
+        let listens = |hop: &str| listens_at(transport, from, hop).filter(|_| transport.can_be_dialled());
+        let to = match dialog.routes.first() {
+            Some(route) => listens(route)?,
+            // In a call, phones like to name the port of their connection.
+            None => listens(&device.contact).or_else(|| listens(&dialog.target))?,
+        };
+        Some(Destination::Address { transport, to })
     }
 
     pub(super) fn device(&self) -> Option<&KeptDevice> {
@@ -208,11 +226,32 @@ impl Endpoint {
 }
 
 /// Whoever opened a connection to us did so from any port: where they listen is in their address.
-fn dialled(transport: Transport, remote: std::net::SocketAddr, next_hop: &str) -> std::net::SocketAddr {
+fn dialled(transport: Transport, remote: SocketAddr, next_hop: &str) -> SocketAddr {
+    listens_at(transport, remote.ip(), next_hop).unwrap_or(remote)
+}
+
+/// Where somebody listens, by their own address; nobody can tell when that is of another network than they come from.
+fn listens_at(transport: Transport, from: IpAddr, next_hop: &str) -> Option<SocketAddr> {
     let uri = NameAddr::parse(next_hop).map_or(next_hop, |address| address.uri_text);
-    let listens = Uri::parse(uri).filter(|uri| uri.address() == Some(remote.ip()));
-    let port = listens.map_or(remote.port(), |uri| uri.port.unwrap_or(transport.default_port()));
-    (remote.ip(), if port == 0 { remote.port() } else { port }).into()
+    let uri = Uri::parse(uri).filter(|uri| uri.address() == Some(from))?;
+    Some((from, uri.port.unwrap_or(transport.default_port())).into()).filter(|at: &SocketAddr| at.port() != 0)
+}
+
+impl Binding {
+    /// A binding of before a restart, as its device can be reached now. `None`: it has to register anew, because it
+    /// came by a connection, and nobody listens where it, or the proxy before it (RFC 3327), says that it is. Nor can
+    /// one be sure of a certificate there: over TLS everybody has to come back.
+    #[must_use]
+    pub fn after_restart(mut self) -> Option<Self> {
+        let transport = self.flow.transport;
+        if transport.is_reliable() {
+            let next_hop = self.path.first().map_or(&*self.contact, |proxy| proxy);
+            let dialled = Some(next_hop).filter(|_| transport == Transport::Tcp);
+            self.flow.remote = listens_at(transport, self.flow.remote.ip(), dialled?)?;
+            self.flow.connection = None;
+        }
+        Some(self)
+    }
 }
 
 impl KeptDevice {

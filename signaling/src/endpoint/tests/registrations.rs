@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     endpoint::{Command, EndpointConfig, Input, RegistrationLimits},
-    flow::ConnectionId,
+    flow::{ConnectionId, Transport},
     message::{Message, Name},
 };
 
@@ -232,6 +232,33 @@ fn a_binding_survives_a_restart() {
     assert_eq!(after.endpoint.counts().bindings, 0);
     after.command(Command::RestoreBinding(binding));
     assert_eq!(after.endpoint.counts().bindings, 0, "it is over");
+}
+
+#[test]
+fn who_came_by_a_connection_is_dialled_after_a_restart_where_they_say_that_they_listen() {
+    let after = |phone: &mut Phone, more: &[(Name, &str)]| {
+        let mut desk = Desk::new();
+        desk.register(phone, more);
+        let binding = desk.endpoint.bindings("alice").next().unwrap().clone().after_restart();
+        binding.map(|binding| (binding.flow.transport, binding.flow.remote.to_string(), binding.flow.connection))
+    };
+    let dialled = |to: &str| Some((Transport::Tcp, to.to_owned(), None));
+    // alice() comes from 192.0.2.7:5070 and says so.
+    let mut phone = alice().over_tcp(1);
+    phone.flow.remote.set_port(50_123);
+    assert_eq!(after(&mut phone, &[]), dialled("192.0.2.7:5070"));
+    let edge = "<sip:192.0.2.7:5088;transport=tcp;lr>";
+    assert_eq!(after(&mut phone, &[(Name::Path, edge), (Name::Supported, "path")]), dialled("192.0.2.7:5088"));
+    assert_eq!(after(&mut phone, &[(Name::Path, "<sip:edge.example;lr>")]), None, "a name says nothing of this address");
+    phone.flow.transport = Transport::Tls;
+    assert_eq!(after(&mut phone, &[]), None);
+    phone.flow.transport = Transport::Wss;
+    assert_eq!(after(&mut phone, &[]), None);
+    let mut behind_nat = alice().over_tcp(1);
+    behind_nat.contact = "<sip:alice@10.0.0.4:5070;transport=tcp>".to_owned();
+    assert_eq!(after(&mut behind_nat, &[]), None);
+    let binding = after(&mut alice(), &[]);
+    assert_eq!(binding, Some((Transport::Udp, "192.0.2.7:5070".to_owned(), None)), "nothing is lost over UDP");
 }
 
 #[test]

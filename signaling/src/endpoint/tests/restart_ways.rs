@@ -207,6 +207,49 @@ fn a_request_by_a_new_connection_shows_that_the_phone_is_back() {
 }
 
 #[test]
+fn a_phone_is_looked_for_where_it_listens_and_is_back_by_that_connection() {
+    for is_there in [true, false] {
+        let mut desk = Desk::new();
+        let (phone, invite, _) = on_the_phone(&mut desk, Transport::Tcp);
+        let mut kept = serde_json::to_value(desk.kept(invite)).unwrap();
+        // As some phones write in a call: the port of the connection that is gone. What they registered is another.
+        kept["target"] = "sip:alice@192.0.2.7:50123;transport=tcp".into();
+        let kept: KeptLeg = serde_json::from_value(kept).unwrap();
+        let (mut desk, restored) = desk.killed(1_000, &kept);
+        let Restored::Up { invite, .. } = restored else { panic!("{restored:?}") };
+        let now = desk.now;
+        desk.endpoint.probe(now, invite);
+        desk.drain();
+        let (way, question) = desk.next_with_way();
+        let listens = Destination::Address { transport: Transport::Tcp, to: "192.0.2.7:5070".parse().unwrap() };
+        assert_eq!((question.method(), way), ("OPTIONS", listens));
+        if is_there {
+            let back = Flow { remote: way.address(), connection: Some(ConnectionId(30)), ..phone.flow };
+            let answer = ResponseBuilder::from_request(&question, 200, "OK", address(0), None).build();
+            desk.receive(back, answer.unwrap());
+            desk.command(end(invite));
+            let (way, bye) = desk.next_with_way();
+            assert_eq!((bye.method(), by_connection(&way)), ("BYE", Some(30)));
+        } else {
+            desk.input(Input::SendFailed { to: way });
+            desk.command(end(invite));
+            desk.pass(59_000);
+            assert_eq!((desk.lines(), desk.words()), (vec![], vec![]), "it may still come back by itself");
+        }
+    }
+    // Nobody can look for a browser.
+    let mut desk = Desk::new();
+    let (_, invite, _) = on_the_phone(&mut desk, Transport::Wss);
+    let kept = desk.kept(invite);
+    let (mut desk, restored) = desk.killed(1_000, &kept);
+    let Restored::Up { invite, .. } = restored else { panic!("{restored:?}") };
+    let now = desk.now;
+    desk.endpoint.probe(now, invite);
+    desk.drain();
+    assert_eq!(desk.lines(), Vec::<String>::new());
+}
+
+#[test]
 fn a_phone_that_does_not_come_back_is_dialled_or_given_up() {
     for (transport, words) in [(Transport::Tcp, vec![]), (Transport::Wss, vec!["ended ConnectionLost"])] {
         let mut desk = Desk::new();

@@ -257,6 +257,21 @@ fn requests_in_the_dialog_must_fit_it() {
 }
 
 #[test]
+fn a_dialog_of_before_a_restart_is_unknown_so_that_its_phone_subscribes_anew() {
+    let mut phone = alice();
+    let tag = watching(&mut Desk::new(), &mut phone);
+    // The next process (RFC 6665 section 4.1.2.2: 481 ends the subscription for the phone).
+    let mut desk = Desk::new();
+    let refresh = phone.request("SUBSCRIBE", BOB, &[(Name::Event, "dialog"), (Name::Expires, "600")]);
+    let refresh = String::from_utf8(refresh.to_vec()).unwrap();
+    desk.receive(phone.flow, refresh.replace("To: <sip:bob@tandem.test>", &format!("To: <{BOB}>;tag={tag}")));
+    assert_eq!(desk.code(), 481);
+    assert!(desk.sent.is_empty());
+    watching(&mut desk, &mut phone);
+    assert_eq!(desk.endpoint.counts().subscriptions, 1);
+}
+
+#[test]
 fn a_subscribe_that_comes_twice_is_one() {
     let mut desk = Desk::new();
     let mut phone = alice();

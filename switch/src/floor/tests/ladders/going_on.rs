@@ -89,6 +89,10 @@ fn a_call_may_not_wait_for_agents_who_went_with_the_restart() {
         > restart waits=2
         2: place 1
         > call 2 support no-wait
+        > sign-out 1001
+        1001 offline
+        2 left, NoAgents
+        2: refused, NoAgents
         ",
     );
 }
