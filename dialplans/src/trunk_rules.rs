@@ -286,6 +286,13 @@ impl TrunkRules {
         Ok(Outgoing { number: self.numbering.written(number.as_str()), shown: self.shown(caller) })
     }
 
+    /// A call to an emergency service as it goes to the carrier: whatever else may be called, and in the digits of the
+    /// plan, which belong to no country.
+    #[must_use]
+    pub fn emergency(&self, number: &PartyNumber, caller: &PartyNumber) -> Outgoing {
+        Outgoing { number: number.clone(), shown: self.shown(caller) }
+    }
+
     /// Whether a number is in another country, as far as can be told.
     #[must_use]
     pub fn is_abroad(&self, number: &PartyNumber) -> bool {

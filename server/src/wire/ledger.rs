@@ -45,9 +45,13 @@ impl Ledger {
         !self.unsaved.is_empty() || self.writer.is_pressed()
     }
 
-    /// Notes a call. `false`: it could not be noted and must be refused.
+    /// Notes a call. `false`: it could not be noted and must be refused. One to an emergency service is noted later then.
     #[must_use]
-    pub fn call_started(&mut self, started: CallStarted) -> bool {
+    pub fn call_started(&mut self, started: CallStarted, is_emergency: bool) -> bool {
+        if is_emergency {
+            self.write(Record::CallStarted(started));
+            return true;
+        }
         !self.is_pressed() && self.writer.try_write(Record::CallStarted(started)).is_ok()
     }
 

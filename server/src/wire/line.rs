@@ -526,7 +526,8 @@ impl Line {
         let at = LegRef { call, leg: tandem_switch::id::LegId::CALLER };
         let generation = self.service.generation;
         let started = CallStarted { call, origin: origin.clone(), from: from.clone(), to: to.clone(), generation, at: now };
-        if !self.taking || !self.edges.ledger.call_started(started) {
+        let is_emergency = self.edges.sip.is_emergency(&started.to);
+        if !self.taking || !self.edges.ledger.call_started(started, is_emergency) {
             METRICS.calls_shed.inc();
             self.edges.sip.refuse(invite);
             return;

@@ -33,6 +33,10 @@ pub struct SourceLimits {
     pub device_requests: (u32, u32),
     /// Of these, new calls.
     pub device_calls: (u32, u32),
+    /// Calls of a known device to emergency numbers, which nothing else of its measure counts against.
+    pub device_emergencies: (u32, u32),
+    /// The same for all together who are not known.
+    pub emergencies: (u32, u32),
     /// Offences that lead to a ban: wrong passwords count one each.
     pub offences: u32,
     /// One of them is forgiven in so many ms.
@@ -48,6 +52,8 @@ impl Default for SourceLimits {
             calls: (20, 100),
             device_requests: (100, 500),
             device_calls: (20, 100),
+            device_emergencies: (1, 10),
+            emergencies: (10, 20),
             offences: 10,
             forgiven_ms: 6_000,
             most: 16_384,

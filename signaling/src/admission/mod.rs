@@ -99,6 +99,7 @@ pub struct Gate {
     device_calls: Buckets<(Transport, SocketAddr)>,
     patience: Buckets<Prefix>,
     emergencies: Buckets<()>,
+    device_emergencies: Buckets<(Transport, SocketAddr)>,
     bans: Bans,
     news: VecDeque<News>,
     tally: Tally,
@@ -128,7 +129,8 @@ impl Gate {
             device_requests: pair(limits.device_requests, limits.most, hasher),
             device_calls: pair(limits.device_calls, limits.most, hasher),
             patience: Buckets::fine(forgiven, limits.offences, limits.most, hasher),
-            emergencies: Buckets::new(10, 20, 1, hasher),
+            emergencies: pair(limits.emergencies, 1, hasher),
+            device_emergencies: pair(limits.device_emergencies, limits.most, hasher),
             bans: Bans::new(hasher),
             news: VecDeque::new(),
             tally: Tally::default(),
@@ -259,11 +261,13 @@ impl Gate {
         if peek.method == b"ACK" && hurried && to_tag.is_some_and(refusal::is_ours) {
             return self.dropped(Dropped::Ack);
         }
-        if let Some(why) = self.over_bound(&standing, flow, &peek, to_tag.is_some()) {
+        let is_emergency = peek.method == b"INVITE" && to_tag.is_none() && self.is_emergency(&standing, flow, &peek);
+        if let Some(why) = self.over_bound(&standing, flow, &peek, (to_tag.is_some(), is_emergency)) {
             return self.dropped(why);
         }
         let class = match (peek.method, to_tag) {
             (_, Some(_)) | (b"ACK" | b"CANCEL", _) => return Verdict::Pass,
+            (b"INVITE", None) if is_emergency => Class::Emergency,
             (b"INVITE", None) => self.class(&standing, &peek),
             _ if !matches!(standing, Standing::Stranger(_)) => return Verdict::Pass,
             _ => Class::New,
@@ -309,8 +313,14 @@ impl Gate {
         self.dropped(Dropped::Malformed)
     }
 
-    /// Why a request is not answered, if it is not.
-    fn over_bound(&mut self, standing: &Standing, flow: &Flow, peek: &Peek<'_>, in_dialog: bool) -> Option<Dropped> {
+    /// Why a request is not answered, if it is not. What else a source sends is no reason to leave an emergency alone.
+    fn over_bound(
+        &mut self,
+        standing: &Standing,
+        flow: &Flow,
+        peek: &Peek<'_>,
+        (in_dialog, is_emergency): (bool, bool),
+    ) -> Option<Dropped> {
         let (now, key) = (self.now, (flow.transport, flow.remote));
         let cost = if in_dialog { TOKEN / 10 } else { TOKEN };
         let is_call = peek.method == b"INVITE" && !in_dialog;
@@ -318,14 +328,15 @@ impl Gate {
             Standing::Trusted => None,
             Standing::Device(_) => {
                 let within = self.device_requests.pay(now, key, cost) && (!is_call || self.device_calls.take(now, key));
-                (!within).then_some(Dropped::Rate)
+                (!within && !is_emergency).then_some(Dropped::Rate)
             }
             Standing::Stranger(source) => {
                 if scanners::is_scanner(peek) {
                     self.offended_by(flow, *source, Offence::Scan, 5 * TOKEN);
                     return Some(Dropped::Scanner);
                 }
-                if !self.requests.pay(now, *source, cost) || is_call && !self.calls.take(now, *source) {
+                let within = self.requests.pay(now, *source, cost) && (!is_call || self.calls.take(now, *source));
+                if !within && !is_emergency {
                     self.offended_by(flow, *source, Offence::Flood, TOKEN / 50);
                     return Some(Dropped::Rate);
                 }
@@ -351,13 +362,20 @@ impl Gate {
         }
     }
 
-    fn class(&mut self, standing: &Standing, peek: &Peek<'_>) -> Class {
+    /// Whether a call is one to an emergency number, and so comes before all. What anybody can dial has a bound: for
+    /// all together who proved nothing, and for each device.
+    fn is_emergency(&mut self, standing: &Standing, flow: &Flow, peek: &Peek<'_>) -> bool {
         let dialled = peek::user_of(peek.uri);
-        let is_emergency = self.settings.emergency.iter().any(|number| number.as_bytes() == dialled);
-        // What anybody can claim has a bound for those who proved nothing.
-        if is_emergency && (!matches!(standing, Standing::Stranger(_)) || self.emergencies.take(self.now, ())) {
-            return Class::Emergency;
-        }
+        let is_dialled = self.settings.emergency.iter().any(|number| number.as_bytes() == dialled);
+        is_dialled
+            && match standing {
+                Standing::Trusted => true,
+                Standing::Device(_) => self.device_emergencies.take(self.now, (flow.transport, flow.remote)),
+                Standing::Stranger(_) => self.emergencies.take(self.now, ()),
+            }
+    }
+
+    fn class(&self, standing: &Standing, peek: &Peek<'_>) -> Class {
         let is_expected = |user: &[u8]| {
             !self.expected.is_empty()
                 && tail(user).and_then(|tail| self.expected.get(tail)).is_some_and(|until| *until > self.now)

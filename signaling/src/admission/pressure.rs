@@ -36,7 +36,8 @@ pub(super) const CALL: u64 = 1_000;
 pub enum Class {
     /// A call to an emergency number: always let in.
     Emergency,
-    /// A caller whose place in a line is kept.
+    /// A caller who calls back for the place in a line that a restart of ours cost them. Whoever waits by a call that is
+    /// up begins nothing new: what belongs to that call is never refused.
     InQueue,
     /// An agent on duty.
     Agent,

@@ -390,3 +390,39 @@ fn at_any_load_the_loop_does_nearly_what_it_does_at_its_best_and_nobody_waits_lo
         assert_eq!((world.desk.gate.calls_per_s(), world.run(1, best / 2).1), (None, 0), "calm again");
     }
 }
+
+#[test]
+fn an_emergency_passes_whatever_else_its_source_sent_and_is_itself_bounded() {
+    let emergency = || request("INVITE", "sip:112@h", "1001", "", "");
+    let mut desk = Desk::new();
+    let (known, stranger) = (flow("192.0.2.9:5062"), flow("192.0.2.77:5060"));
+    desk.gate.know(desk.now(), &known, &Arc::from("1001"), desk.now() + Duration::from_secs(600));
+    for from in [&known, &stranger] {
+        let flood = (0..700).filter(|_| desk.judge(from, &invite("1001")) == Verdict::Pass).count();
+        assert!(flood <= 110, "{flood}");
+        assert_eq!(desk.judge(from, &invite("1001")), Verdict::Drop(Dropped::Rate));
+        assert_eq!(desk.judge(from, &emergency()), Verdict::Pass);
+        let passed = (0..700).filter(|_| desk.judge(from, &emergency()) == Verdict::Pass).count();
+        assert!(passed <= 20, "{passed}: a flood of them is a flood");
+        desk.pass(2_000);
+        assert_eq!(desk.judge(from, &emergency()), Verdict::Pass, "the next one in a while");
+    }
+}
+
+#[test]
+fn whoever_waits_by_a_call_that_is_up_is_never_refused_in_it() {
+    let mut desk = Desk::hurried();
+    while class(&desk.of_carrier(&invite("1"))).is_none() {}
+    let full = Load { calls: 1_000_000, ..LATE };
+    desk.look(100, full);
+    let phone = flow("192.0.2.77:5060");
+    for method in ["INVITE", "UPDATE", "INFO", "REFER", "PRACK", "OPTIONS", "BYE", "ACK"] {
+        let inside = request(method, "sip:192.0.2.1:5060", "+39021234567", ";tag=ours", "");
+        assert_eq!(desk.of_carrier(&inside), Verdict::Pass, "{method}");
+        assert_eq!(
+            desk.judge(&phone, &inside),
+            Verdict::Pass,
+            "{method} of a stranger's address: a phone behind a NAT that moved it"
+        );
+    }
+}

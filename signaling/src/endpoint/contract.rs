@@ -232,6 +232,8 @@ pub struct Invite {
     /// Further headers, name and value. One that would break the message is left out.
     /// `Max-Forwards` takes the place of ours; with 0 the invitation is refused with 483.
     pub headers: Vec<(String, String)>,
+    /// It calls an emergency service: the bounds of its trunk and of the endpoint leave it room.
+    pub is_emergency: bool,
 }
 
 /// Who is called.

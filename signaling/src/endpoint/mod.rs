@@ -405,6 +405,15 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Whether there is room for one more call to an emergency service, when there is none for others.
+    fn has_reserve(&self) -> bool {
+        let limits = &self.config.limits;
+        self.clients.len() + self.servers.len() < limits.max_transactions + trunk::EMERGENCIES
+            && self.invites.len() < limits.max_dialogs + trunk::EMERGENCIES
+    }
+}
+
 impl Destination {
     /// Over what.
     #[must_use]

@@ -22,6 +22,8 @@ use crate::{
 
 /// A carrier that is reachable again is registered with within this time.
 const AGAIN_WITHIN_MS: Ms = 1_000;
+/// So many calls to emergency services find room where others find none.
+pub(super) const EMERGENCIES: usize = 32;
 
 /// All trunks, with their state.
 #[derive(Debug)]
@@ -116,9 +118,15 @@ impl Trunks {
         room
     }
 
-    /// Counts one more call that we begin. Calls fill a bucket that holds those of one second.
-    pub(super) fn begin_call(&mut self, name: &str, now: Ms) -> bool {
+    /// Counts one more call that we begin. Calls fill a bucket that holds those of one second. A call to an emergency
+    /// service waits for nobody: only so many more of them than the trunk's calls may be up.
+    pub(super) fn begin_call(&mut self, name: &str, now: Ms, is_emergency: bool) -> bool {
         let Some((_, state)) = self.get_mut(name) else { return false };
+        if is_emergency {
+            let room = state.trunk.max_calls == 0 || state.calls < state.trunk.max_calls + EMERGENCIES;
+            state.calls += usize::from(room);
+            return room;
+        }
         let mut even_us = state.even_us.max(now * 1_000);
         if state.trunk.calls_per_s > 0 {
             even_us += 1_000_000 / u64::from(state.trunk.calls_per_s);

@@ -49,7 +49,7 @@ impl Endpoint {
         let invite = wish.invite;
         let routes = match max_forwards(&wish) {
             0 => Err(NoRoute(483)),
-            _ if !self.has_room(true) => Err(NoRoute(503)),
+            _ if !self.has_room(true) && !(wish.is_emergency && self.has_reserve()) => Err(NoRoute(503)),
             _ => self.routes(&wish.target),
         };
         let routes = match routes {
@@ -64,7 +64,7 @@ impl Endpoint {
             Target::Account(user) => (None, Some(user.clone())),
             Target::Uri(_) => (None, None),
         };
-        if trunk.as_ref().is_some_and(|name| !self.trunks.begin_call(name, self.now)) {
+        if trunk.as_ref().is_some_and(|name| !self.trunks.begin_call(name, self.now, wish.is_emergency)) {
             return self.tell(Event::Rejected { invite, code: 503, reason: phrase(503).to_owned(), by: RejectedBy::Us });
         }
         let calling = Calling { wish, forks: Vec::with_capacity(routes.len()), worst: None, redirected: None, heard: 0 };

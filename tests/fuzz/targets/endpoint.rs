@@ -241,6 +241,7 @@ impl World {
             party: PartyIdentity::default(),
             sdp: SDP.into(),
             headers: Vec::new(),
+            is_emergency: false,
         })));
     }
 

@@ -208,6 +208,7 @@ impl Edge {
             from_display,
             sdp: Bytes::from_static(TALKS),
             headers: Vec::new(),
+            is_emergency: false,
         };
         self.command(Command::Invite(Box::new(wish)));
         Ok(())

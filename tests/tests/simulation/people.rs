@@ -114,6 +114,7 @@ impl World {
             from_display,
             sdp: Bytes::from_static(TALKS),
             headers: Vec::new(),
+            is_emergency: false,
         };
         self.note(&[number], || format!("dials {dials}"));
         self.run_phone(phone, Input::Command(Command::Invite(Box::new(wish))));

@@ -44,7 +44,7 @@ fn settings(plan: &tandem_dialplan::Plan) -> GateSettings {
             .iter()
             .map(|network| PeerMatch { ip: network.address, prefix: network.prefix, port: None, transport: None })
             .collect(),
-        emergency: protect.emergency.clone().unwrap_or(usual.emergency),
+        emergency: protect.emergency().map(str::to_owned).collect(),
         hosts: protect.domains.clone(),
         max_calls: protect.max_calls.map_or(usual.max_calls, |calls| calls as usize),
     }
@@ -145,6 +145,12 @@ impl SipEdge {
         for caller in callers {
             self.gate.expect_back(self.now.instant, caller.as_str(), for_ms);
         }
+    }
+
+    /// Whether a number is one of an emergency service, by the plan in service.
+    #[must_use]
+    pub fn is_emergency(&self, number: &PartyNumber) -> bool {
+        self.settings.plan().is_some_and(|plan| plan.protect.emergency().any(|emergency| emergency == number.as_str()))
     }
 
     pub(super) fn set_gate(&mut self, plan: &tandem_dialplan::Plan) {

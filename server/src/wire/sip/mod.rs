@@ -450,6 +450,7 @@ impl SipEdge {
             trunk: None,
             keys,
             ways: None,
+            is_emergency: false,
         };
         self.call(at, wish, caller, media)
     }

@@ -34,6 +34,8 @@ pub(super) struct Ways {
     caller: LegRef,
     /// The number that the call brings.
     caller_id: PartyNumber,
+    /// It calls an emergency service: no bound and no cap keeps it.
+    is_emergency: bool,
 }
 
 /// What is sent of a leg that we make.
@@ -48,6 +50,7 @@ pub(super) struct Wish {
     /// The trunk that it goes by.
     pub(super) trunk: Option<TrunkName>,
     pub(super) ways: Option<Ways>,
+    pub(super) is_emergency: bool,
 }
 
 impl SipEdge {
@@ -63,8 +66,9 @@ impl SipEdge {
         caller: LegRef,
         media: &mut MediaEdge,
     ) -> Result<(), Cause> {
+        let is_emergency = self.is_emergency(number);
         let (mut left, mut refusal) = match self.settings.plan() {
-            Some(plan) => ways(&plan, name, number, caller_id, || self.next_random()),
+            Some(plan) => ways(&plan, name, (number, is_emergency), caller_id, || self.next_random()),
             None => return Err(Cause::Congestion),
         };
         if let Some(only) = self.kept_in(at).filter(|_| !left.is_empty()) {
@@ -78,12 +82,13 @@ impl SipEdge {
         }
         // Those that have a good chance now come first, the others are not left out.
         left.make_contiguous().sort_by_key(|way| !self.endpoint.trunk_is_usable(way.trunk.as_str()));
-        self.try_next(at, Ways { left, caller, caller_id: caller_id.clone() }, media)
+        self.try_next(at, Ways { left, caller, caller_id: caller_id.clone(), is_emergency }, media)
     }
 
     fn try_next(&mut self, at: LegRef, mut ways: Ways, media: &mut MediaEdge) -> Result<(), Cause> {
         let mut next = ways.left.pop_front().ok_or(Cause::Congestion)?;
-        while !self.may_call(at, &next.trunk, next.abroad) {
+        let is_emergency = ways.is_emergency;
+        while !is_emergency && !self.may_call(at, &next.trunk, next.abroad) {
             next = ways.left.pop_front().ok_or(Cause::Forbidden)?;
         }
         let Way { trunk, number, shown, .. } = next;
@@ -117,7 +122,7 @@ impl SipEdge {
         let codecs = self.settings.codecs_of(Some(&trunk));
         let keys = self.settings.keys_of_trunk(&trunk);
         let (trunk, ways) = (Some(trunk), Some(ways));
-        let wish = Wish { target, from_user, from_display, party, headers, codecs, keys, trunk, ways };
+        let wish = Wish { target, from_user, from_display, party, headers, codecs, keys, trunk, ways, is_emergency };
         let called = self.call(at, wish, caller, media);
         if called.is_err() {
             self.toll_ended(at);
@@ -130,7 +135,7 @@ impl SipEdge {
     /// # Errors
     /// Its audio cannot be set up.
     pub(super) fn call(&mut self, at: LegRef, wish: Wish, caller: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
-        let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, trunk, ways } = wish;
+        let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, trunk, ways, is_emergency } = wish;
         party.diverted_by = self.diversions(at, caller);
         let referrer = self.referrer(at);
         party.referred_by = referrer.as_ref().map(|by| by.as_str().to_owned());
@@ -146,7 +151,7 @@ impl SipEdge {
         let sdp = leg.offer(at, &wanted, &self.settings, media)?;
         self.legs.insert(at, leg);
         self.invites.insert(invite, at);
-        let wish = endpoint::Invite { invite, target, from_user, from_display, party, sdp, headers };
+        let wish = endpoint::Invite { invite, target, from_user, from_display, party, sdp, headers, is_emergency };
         self.command(Command::Invite(Box::new(wish)));
         Ok(())
     }
@@ -186,7 +191,7 @@ impl SipEdge {
 fn ways(
     plan: &Plan,
     name: &TrunkName,
-    number: &PartyNumber,
+    (number, is_emergency): (&PartyNumber, bool),
     caller_id: &PartyNumber,
     random: impl FnMut() -> u64,
 ) -> (VecDeque<Way>, Option<Refusal>) {
@@ -194,7 +199,9 @@ fn ways(
     let (mut left, mut refusal) = (VecDeque::new(), None);
     for trunk in trunks {
         let Some(known) = plan.trunks.get(&trunk) else { continue };
-        match known.rules.outgoing(number, caller_id) {
+        let outgoing =
+            if is_emergency { Ok(known.rules.emergency(number, caller_id)) } else { known.rules.outgoing(number, caller_id) };
+        match outgoing {
             Ok(outgoing) => {
                 let abroad = known.rules.is_abroad(number);
                 left.push_back(Way { trunk, number: outgoing.number, shown: outgoing.shown, abroad });

@@ -27,6 +27,7 @@ pub(super) fn call(world: &mut World, from: usize, to: usize) -> InviteId {
         from_display: "A \"B\"".to_owned(),
         sdp: sdp(),
         headers: Vec::new(),
+        is_emergency: false,
     };
     world.command(from, Command::Invite(Box::new(wish)));
     invite
@@ -144,6 +145,7 @@ fn nobody_there_is_told_after_64_t1_and_no_way_at_once() {
         from_display: String::new(),
         sdp: sdp(),
         headers: Vec::new(),
+        is_emergency: false,
     };
     world.command(0, Command::Invite(Box::new(wish)));
     assert_eq!(world.run(0), ["a: rejected 503 Network"]);
@@ -312,6 +314,7 @@ fn a_call_that_came_too_far_goes_no_further() {
             from_display: String::new(),
             sdp: sdp(),
             headers,
+            is_emergency: false,
         };
         world.command(0, Command::Invite(Box::new(wish)));
         world.run_with(20, &mut |_, end, event| {

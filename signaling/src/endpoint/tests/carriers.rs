@@ -34,6 +34,7 @@ fn call(desk: &mut Desk) -> InviteId {
         from_display: String::new(),
         sdp,
         headers,
+        is_emergency: false,
     };
     desk.command(Command::Invite(Box::new(wish)));
     invite
@@ -205,11 +206,12 @@ fn a_registration_that_is_not_wanted_any_more_is_not_begun_again_by_a_late_reply
 #[test]
 fn a_trunk_has_as_many_calls_as_it_may() {
     let mut world = World::new(2, Transport::Udp, 4);
-    let bounded = Trunk { max_calls: 1, ..trunk("t1", super::world::address(1), Transport::Udp) };
+    let bounded = Trunk { max_calls: 1, calls_per_s: 1, ..trunk("t1", super::world::address(1), Transport::Udp) };
     world.command(0, Command::SetTrunks(vec![bounded]));
     world.run(0);
     let mut seen = Vec::new();
-    for _ in 0..2 {
+    // An emergency finds room all the same.
+    for is_emergency in [false, false, true] {
         let invite = world.ends[0].next_invite();
         let target = Target::Trunk { name: "t1".into(), user: "1".to_owned() };
         let sdp = Bytes::from_static(SDP.as_bytes());
@@ -221,6 +223,7 @@ fn a_trunk_has_as_many_calls_as_it_may() {
             from_display: String::new(),
             sdp,
             headers: Vec::new(),
+            is_emergency,
         };
         world.command(0, Command::Invite(Box::new(wish)));
     }
@@ -230,7 +233,9 @@ fn a_trunk_has_as_many_calls_as_it_may() {
             world.command(end, Command::Reject { invite: invited.invite, code: 486, reason: String::new(), retry_after_s: None });
         }
     });
-    assert_eq!(seen, ["a: rejected 503 Us", "b: invited 1 from 2 sdp", "a: rejected 486 Peer"]);
+    let (invited, refused) = ("b: invited 1 from 2 sdp", "a: rejected 486 Peer");
+    assert_eq!(seen, ["a: rejected 503 Us", invited, invited, refused, refused]);
+    world.run(1_000);
     let invite = world.ends[0].next_invite();
     let target = Target::Trunk { name: "t1".into(), user: "1".to_owned() };
     let wish = Invite {
@@ -241,6 +246,7 @@ fn a_trunk_has_as_many_calls_as_it_may() {
         from_display: String::new(),
         sdp: Bytes::new(),
         headers: Vec::new(),
+        is_emergency: false,
     };
     world.command(0, Command::Invite(Box::new(wish)));
     assert_eq!(world.run(10), ["b: invited 1 from 2"], "the place is free again");
@@ -266,6 +272,7 @@ fn a_fixed_device_is_called_where_it_is() {
             from_display: String::new(),
             sdp,
             headers: Vec::new(),
+            is_emergency: false,
         };
         desk.command(Command::Invite(Box::new(wish)));
         let Some((transport, address)) = to else {

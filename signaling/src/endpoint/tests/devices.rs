@@ -26,6 +26,7 @@ fn call_alice(desk: &mut Desk) -> InviteId {
         from_display: "Seven".to_owned(),
         sdp: sdp(),
         headers: Vec::new(),
+        is_emergency: false,
     };
     desk.command(Command::Invite(Box::new(wish)));
     invite

@@ -53,6 +53,7 @@ pub(super) fn call(desk: &mut Desk, target: Target) -> InviteId {
         from_display: String::new(),
         sdp,
         headers: Vec::new(),
+        is_emergency: false,
         party: PartyIdentity::default(),
     };
     desk.command(Command::Invite(Box::new(wish)));

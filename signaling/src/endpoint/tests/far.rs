@@ -74,6 +74,7 @@ impl Far {
             from_display,
             sdp: super::calls::sdp(),
             headers: Vec::new(),
+            is_emergency: false,
             party: PartyIdentity::default(),
         };
         desk.command(Command::Invite(Box::new(wish)));

@@ -116,7 +116,16 @@ fn told(desk: &mut Desk, target: Target, party: PartyIdentity) -> Message {
     let headers = trusted.into_iter().map(|name| (name.to_owned(), "<sip:smuggled@x>".to_owned())).collect();
     let (from_user, from_display) = ("1001".to_owned(), "Ann".to_owned());
     let sdp = Bytes::from_static(SDP.as_bytes());
-    desk.command(Command::Invite(Box::new(Invite { invite, target, from_user, from_display, party, sdp, headers })));
+    desk.command(Command::Invite(Box::new(Invite {
+        invite,
+        target,
+        from_user,
+        from_display,
+        party,
+        sdp,
+        headers,
+        is_emergency: false,
+    })));
     let message = desk.next();
     assert!(!String::from_utf8_lossy(message.bytes()).contains("smuggled"));
     message

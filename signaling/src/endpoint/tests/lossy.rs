@@ -33,6 +33,7 @@ impl Programs {
             from_display: String::new(),
             sdp: sdp(),
             headers: Vec::new(),
+            is_emergency: false,
         };
         self.open.insert((from, invite), "calling");
         world.command(from, Command::Invite(Box::new(wish)));

@@ -33,6 +33,7 @@ fn call_alice(desk: &mut Desk) {
         from_display: String::new(),
         sdp,
         headers: Vec::new(),
+        is_emergency: false,
         party: PartyIdentity::default(),
     };
     desk.command(Command::Invite(Box::new(wish)));
@@ -229,6 +230,7 @@ fn requests_to_a_browser_go_by_its_connection_and_name_ours() {
         from_display: String::new(),
         sdp,
         headers: vec![],
+        is_emergency: false,
         party: PartyIdentity::default(),
     })));
     assert_eq!(desk.words(), ["rejected 404 Us"]);

@@ -19,7 +19,16 @@ fn ring(desk: &mut Desk, devices: usize) -> (InviteId, Vec<(Phone, Message)>) {
     let invite = desk.endpoint.next_invite();
     let (from_user, from_display) = ("7".to_owned(), String::new());
     let (target, party) = (Target::Account("alice".into()), PartyIdentity::default());
-    let wish = Invite { invite, target, from_user, from_display, party, sdp: super::calls::sdp(), headers: Vec::new() };
+    let wish = Invite {
+        invite,
+        target,
+        from_user,
+        from_display,
+        party,
+        sdp: super::calls::sdp(),
+        headers: Vec::new(),
+        is_emergency: false,
+    };
     desk.command(Command::Invite(Box::new(wish)));
     let sent = phones.into_iter().map(|phone| (phone, desk.next())).collect();
     (invite, sent)

@@ -214,6 +214,7 @@ fn call(desk: &mut Desk) -> Message {
         party: PartyIdentity::default(),
         sdp: Bytes::from_static(SDP.as_bytes()),
         headers: Vec::new(),
+        is_emergency: false,
     };
     desk.command(Command::Invite(Box::new(wish)));
     desk.next()
