@@ -25,8 +25,10 @@ use crate::wire::{LegRef, edges::Edges, lamps::Device, line::Service, sip::KeptS
 
 /// The form of what is written. What was written in another one is not read.
 pub const FORM: u32 = 1;
-/// So long nothing may have happened to a call.
+/// So long nothing may have happened to a call that was never kept: most that are over soon are never written.
 const QUIET: Duration = Duration::from_millis(200);
+/// The same for one that was kept before: it is not one of those, so what changes is written as soon as it is settled.
+const SETTLED: Duration = Duration::from_millis(20);
 /// A call that is never quiet is kept so often.
 const RESTLESS: Duration = Duration::from_secs(1);
 
@@ -37,6 +39,14 @@ pub(super) struct Keeping {
     touched: Option<(Instant, Instant)>,
     /// There is something of it in the store.
     pub(super) was_kept: bool,
+}
+
+impl Keeping {
+    fn is_ripe(&self, now: Instant) -> bool {
+        let since = |at| now.saturating_duration_since(at);
+        let quiet = if self.was_kept { SETTLED } else { QUIET };
+        self.touched.is_some_and(|(first, last)| since(last) >= quiet || since(first) >= RESTLESS)
+    }
 }
 
 /// A call as it is written.
@@ -110,8 +120,7 @@ impl LiveCall {
     /// Whether it is time to keep it.
     #[must_use]
     pub fn is_ripe(&self, now: Instant) -> bool {
-        let since = |at| now.saturating_duration_since(at);
-        self.keeping.touched.is_some_and(|(first, last)| since(last) >= QUIET || since(first) >= RESTLESS)
+        self.keeping.is_ripe(now)
     }
 
     /// Writes down what another process needs to go on with it. `false`: there is no room for that now.
@@ -217,5 +226,27 @@ impl KeptLiveCall {
     #[must_use]
     pub const fn at(&self, leg: LegId) -> LegRef {
         LegRef { call: self.call.call(), leg }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_call_is_kept_when_it_lasts_and_a_kept_one_as_soon_as_its_change_is_settled() {
+        #[expect(clippy::disallowed_methods, reason = "some first instant; nothing depends on which")]
+        let start = Instant::now();
+        let ripe_after = |was_kept, touched: &[u64]| {
+            let at = |ms| start + Duration::from_millis(ms);
+            let last = touched[touched.len() - 1];
+            let keeping = Keeping { touched: Some((at(touched[0]), at(last))), was_kept };
+            (last..3_000).find(|ms| keeping.is_ripe(at(*ms)))
+        };
+        assert_eq!(ripe_after(false, &[0]), Some(200));
+        assert_eq!(ripe_after(true, &[0]), Some(20));
+        assert_eq!(ripe_after(true, &[0, 15]), Some(35), "what follows at once goes with it");
+        assert_eq!(ripe_after(false, &[0, 900]), Some(1_000), "never quiet");
+        assert!(!Keeping { touched: None, was_kept: true }.is_ripe(start));
     }
 }
