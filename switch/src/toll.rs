@@ -3,7 +3,9 @@
 //! Whoever steals a password calls numbers that earn him money, many at once, at night and for long. So each extension
 //! and each trunk has caps: calls at once, calls an hour and a day, minutes abroad a day. A call over a cap is not
 //! made, and one abroad that reaches the cap of its minutes is ended; the first time in an hour that a cap is reached,
-//! an alarm says so. Hours and days are those of UTC. What was spent is not kept over a restart.
+//! an alarm says so. Hours and days are those of UTC. `kept` has what a restart must not forget.
+
+mod kept;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -11,6 +13,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+
+pub use kept::{TollCall, TollSpent};
 
 use crate::{
     name::{Extension, TrunkName},
@@ -105,6 +109,8 @@ struct Spent {
     counted_at: Timestamp,
     /// When each bound was last told of, as an hour.
     alarmed: BTreeMap<Cap, i64>,
+    /// Since it was written down.
+    is_changed: bool,
 }
 
 impl Spent {
@@ -122,6 +128,7 @@ impl Spent {
     fn count(&mut self, now: Timestamp) {
         self.roll(now);
         self.abroad_ms += u64::from(self.talking) * now.ms_since(self.counted_at);
+        self.is_changed |= self.talking > 0;
         self.counted_at = now;
     }
 
@@ -199,6 +206,7 @@ impl<K: Clone + Eq + Hash + Ord> TollGuard<K> {
             spent.up += 1;
             spent.in_hour += 1;
             spent.in_day += 1;
+            spent.is_changed = true;
         }
         self.running.insert(call, Running { spenders, abroad, talks: false });
         Ok(())

@@ -26,7 +26,7 @@ use tandem_media::{
     contract::{EngineConfig, Event},
     engine::Engine,
 };
-use tandem_switch::{floor::Restored, id::IdSource, name::PartyNumber, time::Timestamp};
+use tandem_switch::{floor::Restored, id::IdSource, name::PartyNumber, time::Timestamp, toll::TollSpent};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -347,8 +347,10 @@ async fn inherit(
 ) -> Result<Inherited, StoreError> {
     let people = store.people().await?;
     let mut restored = store.restore().await?;
-    let kept = Kept::read(store, &restored, now).await?;
+    let mut kept = Kept::read(store, &restored, now).await?;
+    let tolls = std::mem::take(&mut kept.tolls);
     let (mut sip, verdicts) = signalling(now, service, capture, (listen, tls), (&people, &kept));
+    sip.restore_tolls(tolls);
     let (mut audio, mut ids) = (MediaEdge::new(engine, service), IdSource::new(2));
     let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
     let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
@@ -380,6 +382,7 @@ async fn survivors(store: &Store, mut home: Home<'_>) -> Result<Survivors, Store
 struct Kept {
     bindings: Vec<Binding>,
     bans: Vec<Ban>,
+    tolls: Vec<TollSpent>,
     /// Callers whose places in line are kept.
     waiting: Vec<PartyNumber>,
 }
@@ -387,8 +390,9 @@ struct Kept {
 impl Kept {
     async fn read(store: &Store, restored: &Restored, now: clock::Now) -> Result<Self, StoreError> {
         let (bindings, bans) = (store.bindings(now.at).await?, store.bans(now.at).await?);
+        let tolls = store.toll_spent(now.at).await?;
         let waiting = restored.waiting.iter().map(|item| item.caller.clone()).collect();
-        Ok(Self { bindings, bans, waiting })
+        Ok(Self { bindings, bans, tolls, waiting })
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod tolls;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub use calls::{CallRecord, CdrFilter, RecordingRow, RecordingState};
 pub use events::JournalRow;
 pub use items::{ItemStory, OfferRow};
 pub use people::{Person, Secret};
-pub use record::{Audit, Binding, CallStarted, Generation, PlanFile, Record, RecordingStarted};
+pub use record::{Audit, Binding, BindingWay, CallStarted, Generation, PlanFile, Record, RecordingStarted};
 pub use restore::{KeptRow, Restart};
 pub use tokens::{Scope, Token, TokenCheck};
 pub use writer::{Refused, Writer};

@@ -17,7 +17,7 @@ use super::{
     db::{Arg, Rows, Tx, args, json},
     events::JournalRow,
     record::{Binding, CallStarted, Entry, Generation, RecordingStarted},
-    sql,
+    sql, tolls,
 };
 
 /// Records turned into statements, ready to run in one transaction.
@@ -101,6 +101,7 @@ impl Batch {
                 self.run(sql::REMOVE_BINDING, args![extension.as_str(), contact.as_str()]);
             }
             Record::Banned(ban) => self.run(sql::PUT_BAN, ban.row()),
+            Record::TollSpent(all) => all.iter().for_each(|spent| self.run(sql::PUT_TOLL_SPENT, tolls::row(spent))),
             Record::BanLifted { source, .. } => self.run(sql::REMOVE_BAN, args![source.to_string()]),
             Record::PlanLoaded(Generation { generation, by, files, at }) => {
                 self.run(sql::PUT_GENERATION, args![*generation, *at, by.as_str(), json(files)]);
@@ -109,6 +110,7 @@ impl Batch {
                 self.run(sql::CLOSE_RECORDINGS, args![*stopped_at]);
                 self.run(sql::EXPIRE_BINDINGS, args![*at]);
                 self.run(sql::EXPIRE_BANS, args![*at]);
+                self.run(sql::EXPIRE_TOLL_SPENT, args![tolls::forgotten(*at)]);
             }
             Record::Audit(_) | Record::TollAlarm(_) => {}
         }
@@ -209,7 +211,7 @@ impl Batch {
     }
 
     fn binding_put(&mut self, binding: &Binding) {
-        let Binding { extension, contact, source, register_call_id, register_cseq, user_agent, registered_at, expires_at } =
+        let Binding { extension, contact, source, register_call_id, register_cseq, user_agent, registered_at, expires_at, way } =
             binding;
         self.run(
             sql::PUT_BINDING,
@@ -222,6 +224,7 @@ impl Batch {
                 user_agent.as_deref(),
                 *registered_at,
                 *expires_at,
+                way.as_ref().map(json),
             ],
         );
     }

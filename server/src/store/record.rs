@@ -10,7 +10,7 @@ use tandem_switch::{
     identity::CallerIdentity,
     name::{Extension, PartyNumber},
     time::Timestamp,
-    toll::TollAlarm,
+    toll::{TollAlarm, TollSpent},
 };
 
 use super::bans::Ban;
@@ -102,6 +102,8 @@ pub enum Record {
     },
     /// Somebody called outside as much as they may.
     TollAlarm(TollAlarm),
+    /// What some have spent of their caps, in the place of what was written of them before.
+    TollSpent(Vec<TollSpent>),
     /// A plan went into service.
     PlanLoaded(Generation),
     /// The switch started: what was under way at its last end is over now, but for calls that it took up again.
@@ -168,6 +170,22 @@ pub struct Binding {
     pub registered_at: Timestamp,
     /// Until when it holds.
     pub expires_at: Timestamp,
+    /// How it is reached and named beside its contact; `None` where an older version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<BindingWay>,
+}
+
+/// How a device is reached and named beside its contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingWay {
+    /// Its preference among the devices, in thousandths.
+    pub q: u16,
+    /// The proxies before it, the nearest to us first (RFC 3327).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
+    /// The device whatever its addresses, and which of its flows this is (RFC 5626).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<(String, u32)>,
 }
 
 /// A plan in service.
@@ -242,6 +260,7 @@ impl Record {
             Self::Banned(_) => "source-banned",
             Self::BanLifted { .. } => "ban-lifted",
             Self::TollAlarm(_) => "toll-alarm",
+            Self::TollSpent(_) => "toll-spent",
             Self::PlanLoaded(_) => "plan-loaded",
             Self::Restarted { .. } => "restarted",
             Self::Audit(_) => "audit",
@@ -254,7 +273,7 @@ impl Record {
         let json = |value| serde_json::Value::to_string(&value);
         Some(match self {
             Self::CallStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
-            Self::CallKept { .. } => return None,
+            Self::CallKept { .. } | Self::TollSpent(_) => return None,
             Self::CallTakenUp { call, stopped_at, at } => {
                 row(*at, Some(call.to_string()), json(serde_json::json!({ "call": call, "stopped_at": stopped_at })))
             }

@@ -208,5 +208,6 @@ fn binding(row: &Row) -> Result<Binding, StoreError> {
         user_agent: row.get("user_agent")?,
         registered_at: row.at("registered_us")?,
         expires_at: row.at("expires_us")?,
+        way: row.get::<Option<&str>>("way")?.map(serde_json::from_str).transpose().unwrap_or_default(),
     })
 }

@@ -117,12 +117,13 @@ statements! {
 
     // bindings
     PUT_BINDING = "INSERT INTO bindings (extension, contact, source, register_call_id, register_cseq, user_agent, \
-        registered_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (extension, contact) DO UPDATE SET \
+        registered_us, expires_us, way) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (extension, contact) DO UPDATE SET \
         source = excluded.source, register_call_id = excluded.register_call_id, register_cseq = excluded.register_cseq, \
-        user_agent = excluded.user_agent, registered_us = excluded.registered_us, expires_us = excluded.expires_us";
+        user_agent = excluded.user_agent, registered_us = excluded.registered_us, expires_us = excluded.expires_us, \
+        way = excluded.way";
     REMOVE_BINDING = "DELETE FROM bindings WHERE extension = $1 AND contact = $2";
     EXPIRE_BINDINGS = "DELETE FROM bindings WHERE expires_us <= $1";
-    BINDINGS = "SELECT extension, contact, source, register_call_id, register_cseq, user_agent, registered_us, expires_us \
+    BINDINGS = "SELECT extension, contact, source, register_call_id, register_cseq, user_agent, registered_us, expires_us, way \
         FROM bindings WHERE expires_us > $1 ORDER BY extension, registered_us";
 
     // bans
@@ -132,6 +133,12 @@ statements! {
     REMOVE_BAN = "DELETE FROM bans WHERE source = $1";
     EXPIRE_BANS = "DELETE FROM bans WHERE until_us <= $1";
     BANS = "SELECT source, offence, times, began_us, until_us FROM bans WHERE until_us > $1 ORDER BY source";
+
+    // caps
+    PUT_TOLL_SPENT = "INSERT INTO toll_spent (who, body, at_us) VALUES ($1, $2, $3) \
+        ON CONFLICT (who) DO UPDATE SET body = excluded.body, at_us = excluded.at_us";
+    EXPIRE_TOLL_SPENT = "DELETE FROM toll_spent WHERE at_us <= $1";
+    TOLL_SPENT = "SELECT body FROM toll_spent WHERE at_us > $1 ORDER BY who";
 
     // people
     PUT_PERSON = "INSERT INTO people (extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on, \

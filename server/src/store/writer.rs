@@ -178,7 +178,10 @@ impl Writer {
 impl Record {
     /// Somebody may be waiting for it to be on the disk.
     const fn is_urgent(&self) -> bool {
-        !matches!(self, Self::CallStarted(_) | Self::CallEnded { .. } | Self::CallKept { .. } | Self::BindingPut { .. })
+        !matches!(
+            self,
+            Self::CallStarted(_) | Self::CallEnded { .. } | Self::CallKept { .. } | Self::BindingPut { .. } | Self::TollSpent(_)
+        )
     }
 }
 

@@ -24,6 +24,7 @@ mod soak;
 mod stopping;
 mod survive;
 mod survive_plans;
+mod survive_rest;
 mod survive_ways;
 mod torture;
 mod transfer;

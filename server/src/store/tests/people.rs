@@ -52,6 +52,7 @@ async fn a_new_password_and_a_removal_take_registrations_away() {
                 user_agent: None,
                 registered_at: at(0),
                 expires_at: at(60_000),
+                way: None,
             };
             store.commit(&[Record::BindingPut { binding, refreshed: false }]).await.unwrap();
         }

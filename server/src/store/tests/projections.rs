@@ -8,11 +8,13 @@ use tandem_switch::{
     link::LeaveReason,
     name::Extension,
     step::AgentRequest,
+    toll::TollSpent,
 };
 
 use super::{at, cdr, changed, ended, offered, queued, started, waiting};
 use crate::store::{
-    Ban, Binding, CallRecord, CdrFilter, Generation, PlanFile, Record, RecordingStarted, RecordingState, testing::both,
+    Ban, Binding, BindingWay, CallRecord, CdrFilter, Generation, PlanFile, Record, RecordingStarted, RecordingState,
+    testing::both,
 };
 
 #[tokio::test]
@@ -148,6 +150,8 @@ async fn recordings_bindings_and_plans_read_back() {
                 at: at(0),
             })
         };
+        let outbound = Some(("<urn:uuid:1>".to_owned(), 2));
+        let way = BindingWay { q: 300, path: vec!["<sip:edge.example;lr;ob>".to_owned()], outbound };
         let binding = Binding {
             extension: Extension::from("1001"),
             contact: "sip:1001@127.0.0.1:5062".into(),
@@ -157,6 +161,7 @@ async fn recordings_bindings_and_plans_read_back() {
             user_agent: Some("phone\0with a NUL".into()),
             registered_at: at(0),
             expires_at: at(60_000),
+            way: Some(way.clone()),
         };
         let plan = Generation {
             generation: 4,
@@ -185,12 +190,30 @@ async fn recordings_bindings_and_plans_read_back() {
         assert_eq!(store.recordings(None, Some(RecordingId(2)), 10).await.unwrap().len(), 1);
         let bindings = store.bindings(at(90_000)).await.unwrap();
         assert_eq!((bindings.len(), bindings[0].register_cseq), (1, 8));
+        assert_eq!(bindings[0].way.as_ref(), Some(&way));
         assert_eq!(bindings[0].user_agent.as_deref(), Some("phone\u{fffd}with a NUL"));
         assert!(store.bindings(at(120_000)).await.unwrap().is_empty(), "expired");
         assert_eq!(store.generations(5).await.unwrap(), [plan]);
         let contact = "sip:1001@127.0.0.1:5062".to_owned();
         store.commit(&[Record::BindingRemoved { extension: "1001".into(), contact, at: at(1) }]).await.unwrap();
         assert!(store.bindings(at(0)).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_was_spent_of_a_cap_is_there_after_a_restart_for_a_day() {
+    let spent = |who: &str, in_day: u32, ms: i64| -> TollSpent {
+        let body = format!(r#"{{"who":{{"extension":"{who}"}},"hour":[1,1],"day":[2,{in_day},3],"at":{}}}"#, at(ms).0);
+        serde_json::from_str(&body).unwrap()
+    };
+    for db in both().await {
+        let store = db.open().await;
+        let head = store.head().await.unwrap();
+        store.commit(&[Record::TollSpent(vec![spent("1001", 1, 0), spent("1002", 1, 5_000)])]).await.unwrap();
+        store.commit(&[Record::TollSpent(vec![spent("1001", 2, 9_000)])]).await.unwrap();
+        assert_eq!(store.head().await.unwrap(), head, "no news for the journal");
+        assert_eq!(store.toll_spent(at(10_000)).await.unwrap(), [spent("1001", 2, 9_000), spent("1002", 1, 5_000)]);
+        assert_eq!(store.toll_spent(at(86_406_000)).await.unwrap(), [spent("1001", 2, 9_000)]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tandem_signaling::endpoint::{Command, KeptLeg, Moment, NotRestored, Restored};
-use tandem_switch::{cause::Cause, id::CallId};
+use tandem_switch::{cause::Cause, id::CallId, toll::TollCall};
 
 use super::{SipEdge, SipLeg};
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
 pub struct KeptSip {
     dialog: KeptLeg,
     session: Option<Box<SipLeg>>,
+    /// For whom it is counted, when it goes by a trunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    toll: Option<TollCall>,
 }
 
 /// A leg that is back.
@@ -32,7 +35,7 @@ impl SipEdge {
         let invite = self.legs.get(&at)?.invite;
         let dialog = self.endpoint.keep(moment(self.now), invite)?;
         let session = self.legs.get(&at).filter(|_| dialog.is_up()).map(|leg| Box::new(leg.clone()));
-        Some(KeptSip { dialog, session })
+        Some(KeptSip { dialog, session, toll: self.toll_of(at) })
     }
 
     /// The next call of which a leg is not as it was kept last.
@@ -59,13 +62,16 @@ impl SipEdge {
     /// # Errors
     /// Why it cannot be; nothing is left of it here.
     pub fn bring_back(&mut self, at: LegRef, kept: KeptSip) -> Result<Option<Back>, NotRestored> {
-        let KeptSip { dialog, session } = kept;
+        let KeptSip { dialog, session, toll } = kept;
         match (self.endpoint.restore(moment(self.now), &dialog)?, session) {
             (Restored::Up { invite, needs_offer }, Some(mut leg)) => {
                 leg.invite = invite;
                 leg.keys.renew(&mut self.keys);
                 self.legs.insert(at, *leg);
                 self.invites.insert(invite, at);
+                if let Some(toll) = toll {
+                    self.toll_goes_on(at, toll);
+                }
                 Ok(Some(if needs_offer { Back::Unsettled } else { Back::Up }))
             }
             (Restored::Up { invite, .. }, None) => {

@@ -340,6 +340,7 @@ impl SipEdge {
         leg.ways = None;
         self.invites.insert(leg.invite, to);
         self.legs.insert(to, leg);
+        self.toll_moved(from, to);
         if let Some(asked) = self.transfers.remove(&from) {
             self.transfers.insert(to, asked);
         }

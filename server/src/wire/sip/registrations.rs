@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tandem_signaling::{
-    endpoint::{Account, Binding, Command, Event, Rights},
+    endpoint::{Account, Binding, Command, Event, Outbound, Rights},
     flow::{Flow, Transport},
 };
 use tandem_switch::{name::Extension, time::Timestamp};
@@ -11,7 +11,7 @@ use tandem_switch::{name::Extension, time::Timestamp};
 use super::{SipEdge, SipEvent};
 use crate::{
     metrics::METRICS,
-    store::{self, Person, Record},
+    store::{self, BindingWay, Person, Record},
 };
 
 /// Devices at a time that one extension may have.
@@ -24,31 +24,34 @@ impl SipEdge {
         self.command(Command::SetAccounts(accounts));
     }
 
-    /// Puts registrations of before a restart back. Those that came by a connection are gone with it.
+    /// Puts registrations of before a restart back: those whose devices, or the proxies before them, can be reached
+    /// without the connection that they came by.
     pub fn restore(&mut self, bindings: &[store::Binding]) {
         for kept in bindings {
-            let Some(remote) = kept.source.strip_prefix("udp:").and_then(|address| address.parse::<SocketAddr>().ok()) else {
-                continue;
-            };
-            let Some(local) = self.settings.udp_like(remote) else { continue };
-            let left = Duration::from_millis(kept.expires_at.ms_since(self.now.at));
-            if left.is_zero() {
-                continue;
-            }
-            let account: Arc<str> = kept.extension.as_str().into();
-            self.gate.know(self.now.instant, &Flow::udp(local, remote), &account, self.now.instant + left);
-            self.command(Command::RestoreBinding(Binding {
-                account,
-                contact: kept.contact.as_str().into(),
-                q: 1_000,
-                expires_at: self.now.instant + left,
-                flow: Flow::udp(local, remote),
-                user_agent: kept.user_agent.as_deref().unwrap_or_default().into(),
-                outbound: None,
-                path: Arc::default(),
-            }));
+            let Some(binding) = self.binding_again(kept) else { continue };
+            self.gate.know(self.now.instant, &binding.flow, &binding.account, binding.expires_at);
+            self.command(Command::RestoreBinding(binding));
             self.came(&kept.extension);
         }
+    }
+
+    fn binding_again(&self, kept: &store::Binding) -> Option<Binding> {
+        let (transport, remote) = kept.source.split_once(':')?;
+        let (transport, remote) = (Transport::from_name(transport)?, remote.parse::<SocketAddr>().ok()?);
+        let local = self.settings.listener_like(transport, remote)?;
+        let left = Duration::from_millis(kept.expires_at.ms_since(self.now.at));
+        let way = kept.way.clone().unwrap_or(BindingWay { q: 1_000, path: Vec::new(), outbound: None });
+        let binding = Binding {
+            account: kept.extension.as_str().into(),
+            contact: kept.contact.as_str().into(),
+            q: way.q.min(1_000),
+            expires_at: self.now.instant + left,
+            flow: Flow { transport, local, remote, connection: None },
+            user_agent: kept.user_agent.as_deref().unwrap_or_default().into(),
+            outbound: way.outbound.map(|(instance, reg_id)| Outbound { instance: instance.into(), reg_id }),
+            path: way.path.into_iter().map(String::into_boxed_str).collect(),
+        };
+        Some(binding).filter(|_| !left.is_zero())?.after_restart()
     }
 
     pub(super) fn registration_told(&mut self, event: Event) {
@@ -97,24 +100,20 @@ impl SipEdge {
         let kept = store::Binding {
             extension: Extension::from(&*binding.account),
             contact: binding.contact.to_string(),
-            // What came through a proxy is not put back: the way through it is not kept.
-            source: format!(
-                "{}:{}",
-                if binding.path.is_empty() { word(binding.flow.transport) } else { "path" },
-                binding.flow.remote
-            ),
+            source: format!("{}:{}", binding.flow.transport.word(), binding.flow.remote),
             register_call_id: String::new(),
             register_cseq: 0,
             user_agent: (!binding.user_agent.is_empty()).then(|| binding.user_agent.to_string()),
             registered_at: self.now.at,
             expires_at: Timestamp(self.now.at.0.saturating_add(i64::try_from(left.as_micros()).unwrap_or(i64::MAX))),
+            way: Some(BindingWay {
+                q: binding.q,
+                path: binding.path.iter().map(|proxy| proxy.to_string()).collect(),
+                outbound: binding.outbound.as_ref().map(|flow| (flow.instance.to_string(), flow.reg_id)),
+            }),
         };
         self.events.push_back(SipEvent::Keep(Box::new(Record::BindingPut { binding: kept, refreshed })));
     }
-}
-
-fn word(transport: Transport) -> &'static str {
-    transport.word()
 }
 
 /// A person's account; `None` for people without a password.

@@ -83,9 +83,9 @@ impl Settings {
         config
     }
 
-    /// The local address of UDP in a family: where restored flows leave from.
-    pub(super) fn udp_like(&self, remote: std::net::SocketAddr) -> Option<std::net::SocketAddr> {
-        let fits = |listener: &&Listener| listener.transport == Transport::Udp && listener.bound.is_ipv4() == remote.is_ipv4();
+    /// The local address of a transport in a family: where restored flows leave from.
+    pub(super) fn listener_like(&self, transport: Transport, remote: std::net::SocketAddr) -> Option<std::net::SocketAddr> {
+        let fits = |listener: &&Listener| listener.transport == transport && listener.bound.is_ipv4() == remote.is_ipv4();
         self.listeners.iter().find(fits).map(|listener| listener.bound)
     }
 

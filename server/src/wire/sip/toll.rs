@@ -3,7 +3,7 @@
 use tandem_switch::{
     cause::Cause,
     name::{Extension, TrunkName},
-    toll::{Spender, TollGuard},
+    toll::{Spender, TollCall, TollGuard, TollSpent},
 };
 
 use super::{SipEdge, SipEvent};
@@ -54,7 +54,27 @@ impl SipEdge {
         self.toll.guard.end(self.now.at, &at);
     }
 
-    /// Ends the calls that are over their caps. To be asked now and then.
+    /// A leg is one of another call from now on.
+    pub(super) fn toll_moved(&mut self, from: LegRef, to: LegRef) {
+        self.toll.guard.rename(&from, to);
+    }
+
+    /// For whom a leg is counted, to be written down with it.
+    pub(super) fn toll_of(&self, at: LegRef) -> Option<TollCall> {
+        self.toll.guard.call(&at)
+    }
+
+    /// A leg of before a restart goes on.
+    pub(super) fn toll_goes_on(&mut self, at: LegRef, kept: TollCall) {
+        self.toll.guard.go_on(self.now.at, at, kept);
+    }
+
+    /// Puts back what was spent before a restart.
+    pub fn restore_tolls(&mut self, spent: Vec<TollSpent>) {
+        spent.into_iter().for_each(|spent| self.toll.guard.restore(spent));
+    }
+
+    /// Ends the calls that are over their caps, and has what was spent written down. To be asked now and then.
     pub fn toll_due(&mut self) {
         for at in self.toll.guard.tick(self.now.at) {
             METRICS.toll_refusals.inc("abroad-minutes");
@@ -62,6 +82,10 @@ impl SipEdge {
             self.events.push_back(SipEvent::Ended { at, cause: Cause::Forbidden });
         }
         self.toll_alarms();
+        let spent = self.toll.guard.changed(self.now.at);
+        if !spent.is_empty() {
+            self.events.push_back(SipEvent::Keep(Box::new(Record::TollSpent(spent))));
+        }
     }
 
     fn toll_alarms(&mut self) {
