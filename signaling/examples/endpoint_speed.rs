@@ -113,6 +113,7 @@ impl Pair {
             from_display: String::new(),
             sdp,
             headers: Vec::new(),
+            is_emergency: false,
         };
         self.input(0, Input::Command(Command::Invite(Box::new(wish))));
         self.deliver();

@@ -49,7 +49,7 @@ impl Endpoint {
         let invite = wish.invite;
         let routes = match max_forwards(&wish) {
             0 => Err(NoRoute(483)),
-            _ if !self.has_room(true) && !(wish.is_emergency && self.has_reserve()) => Err(NoRoute(503)),
+            _ if !(self.has_room(true) || wish.is_emergency && self.has_reserve()) => Err(NoRoute(503)),
             _ => self.routes(&wish.target),
         };
         let routes = match routes {

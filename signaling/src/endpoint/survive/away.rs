@@ -145,8 +145,12 @@ impl Endpoint {
     pub(in crate::endpoint) fn away_due(&mut self, invite: InviteId) {
         let now = self.now;
         let Some(invitation) = self.invites.get_mut(&invite) else { return };
+        let listens = invitation.asked_at();
         let Some(revived) = invitation.revived.as_mut().filter(|revived| revived.due() <= now) else { return };
         revived.away = None;
+        if let (Some(dialog), Some(to)) = (&mut invitation.dialog, listens) {
+            dialog.to = to;
+        }
         let can_be_dialled = invitation.dialog.as_ref().is_some_and(|dialog| dialog.to.transport().can_be_dialled());
         let account = invitation.account.clone();
         let leaving = match &mut invitation.phase {

@@ -235,6 +235,9 @@ fn a_phone_is_looked_for_where_it_listens_and_is_back_by_that_connection() {
             desk.command(end(invite));
             desk.pass(59_000);
             assert_eq!((desk.lines(), desk.words()), (vec![], vec![]), "it may still come back by itself");
+            desk.pass(1_000);
+            let (way, bye) = desk.next_with_way();
+            assert_eq!((bye.method(), way), ("BYE", listens), "where it registered");
         }
     }
     // Nobody can look for a browser.
