@@ -105,6 +105,12 @@ impl Registrar {
         self.records.get(user).into_iter().flat_map(|record| record.stored.iter().map(|stored| &stored.binding))
     }
 
+    /// What the device of a contact calls itself, whatever its addresses, if it does.
+    pub(crate) fn instance(&self, user: &str, contact: &str) -> Option<&str> {
+        let mut stored = self.records.get(user)?.stored.iter();
+        stored.find(|stored| *stored.binding.contact == *contact)?.instance.as_deref()
+    }
+
     /// How many bindings there are in all.
     #[must_use]
     pub const fn count(&self) -> usize {

@@ -89,13 +89,24 @@ impl Endpoint {
         }
     }
 
+    /// The device of a binding.
+    pub(super) fn device_of(&self, binding: &Binding) -> KeptDevice {
+        let by_flow = binding.outbound.as_ref().map(|outbound| &*outbound.instance);
+        let instance = by_flow.or_else(|| self.registrar.instance(&binding.account, &binding.contact));
+        KeptDevice { contact: binding.contact.to_string(), instance: instance.map(str::to_owned) }
+    }
+
     /// A device registered: if legs of its wait for it, they go on by its new flow.
     pub(in crate::endpoint) fn came_back(&mut self, binding: &Binding) {
+        if !self.away.contains_key(&binding.account) {
+            return;
+        }
+        let came = self.device_of(binding);
         let Some(waiting) = self.away.get_mut(&binding.account) else { return };
         let invites = &self.invites;
         let is_of = |invite: &InviteId| {
             let device = invites.get(invite).and_then(|invitation| invitation.device());
-            device.is_some_and(|device| device.is_of(binding))
+            device.is_some_and(|device| device.is(&came))
         };
         let (back, rest): (Vec<_>, Vec<_>) = std::mem::take(waiting).into_iter().partition(is_of);
         *waiting = rest;
@@ -259,16 +270,12 @@ impl Binding {
 }
 
 impl KeptDevice {
-    pub(super) fn of(binding: &Binding) -> Self {
-        let instance = binding.outbound.as_ref().map(|outbound| outbound.instance.to_string());
-        Self { contact: binding.contact.to_string(), instance }
-    }
-
-    fn is_of(&self, binding: &Binding) -> bool {
-        let instance = binding.outbound.as_ref().map(|outbound| &*outbound.instance);
-        match (self.instance.as_deref(), instance) {
+    /// Whether it is the same device, by the name that it has whatever its addresses (RFC 5626 section 4.1), or else by
+    /// its contact.
+    fn is(&self, other: &Self) -> bool {
+        match (&self.instance, &other.instance) {
             (Some(known), Some(instance)) => known == instance,
-            _ => *self.contact == *binding.contact,
+            _ => self.contact == other.contact,
         }
     }
 }

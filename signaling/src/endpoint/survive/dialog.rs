@@ -66,7 +66,7 @@ impl Endpoint {
         let Destination::Flow(flow) = to else { return None };
         let connection = flow.connection?;
         let mut bindings = self.registrar.bindings(account);
-        bindings.find(|binding| binding.flow.connection == Some(connection)).map(KeptDevice::of)
+        bindings.find(|binding| binding.flow.connection == Some(connection)).map(|binding| self.device_of(binding))
     }
 
     fn keep_session(&self, now: Moment, session: &Session) -> KeptSession {

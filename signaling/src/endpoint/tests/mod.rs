@@ -20,6 +20,7 @@ mod redirects;
 mod registrations;
 mod reliable;
 mod restart;
+mod restart_back;
 mod restart_damage;
 mod restart_sessions;
 mod restart_ways;

@@ -100,10 +100,16 @@ fn a_cancel_still_waits_for_a_sign_of_life() {
 }
 
 /// A phone of alice that is registered by a connection, and calls over it; what its 200 has as To.
-fn on_the_phone(desk: &mut Desk, transport: Transport) -> (Phone, InviteId, String) {
+pub(super) fn on_the_phone(desk: &mut Desk, transport: Transport) -> (Phone, InviteId, String) {
+    let contact = "<sip:alice@192.0.2.7:5070;transport=tcp>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"".to_owned();
+    on_the_phone_as(desk, transport, contact)
+}
+
+/// The same with a contact that it registers.
+pub(super) fn on_the_phone_as(desk: &mut Desk, transport: Transport, contact: String) -> (Phone, InviteId, String) {
     let mut phone = Phone::new("alice", "secret", "192.0.2.7:50123").over_tcp(1);
     phone.flow.transport = transport;
-    phone.contact = "<sip:alice@192.0.2.7:5070;transport=tcp>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"".to_owned();
+    phone.contact = contact;
     desk.register(&mut phone, &[(Name::Supported, "path, outbound")]);
     desk.words();
     let trying =
@@ -135,7 +141,7 @@ fn in_dialog(phone: &mut Phone, to: &str, method: &str) -> Vec<u8> {
     format!("{head}To: {to}\r\n{}{body}", rest.split("Content-Length").next().unwrap()).into_bytes()
 }
 
-fn by_connection(to: &Destination) -> Option<u64> {
+pub(super) fn by_connection(to: &Destination) -> Option<u64> {
     if let Destination::Flow(Flow { connection: Some(ConnectionId(id)), .. }) = to { Some(*id) } else { None }
 }
 
@@ -204,52 +210,6 @@ fn a_request_by_a_new_connection_shows_that_the_phone_is_back() {
     desk.command(end(invite));
     let (way, bye) = desk.next_with_way();
     assert_eq!((bye.method(), by_connection(&way)), ("BYE", Some(12)));
-}
-
-#[test]
-fn a_phone_is_looked_for_where_it_listens_and_is_back_by_that_connection() {
-    for is_there in [true, false] {
-        let mut desk = Desk::new();
-        let (phone, invite, _) = on_the_phone(&mut desk, Transport::Tcp);
-        let mut kept = serde_json::to_value(desk.kept(invite)).unwrap();
-        // As some phones write in a call: the port of the connection that is gone. What they registered is another.
-        kept["target"] = "sip:alice@192.0.2.7:50123;transport=tcp".into();
-        let kept: KeptLeg = serde_json::from_value(kept).unwrap();
-        let (mut desk, restored) = desk.killed(1_000, &kept);
-        let Restored::Up { invite, .. } = restored else { panic!("{restored:?}") };
-        let now = desk.now;
-        desk.endpoint.probe(now, invite);
-        desk.drain();
-        let (way, question) = desk.next_with_way();
-        let listens = Destination::Address { transport: Transport::Tcp, to: "192.0.2.7:5070".parse().unwrap() };
-        assert_eq!((question.method(), way), ("OPTIONS", listens));
-        if is_there {
-            let back = Flow { remote: way.address(), connection: Some(ConnectionId(30)), ..phone.flow };
-            let answer = ResponseBuilder::from_request(&question, 200, "OK", address(0), None).build();
-            desk.receive(back, answer.unwrap());
-            desk.command(end(invite));
-            let (way, bye) = desk.next_with_way();
-            assert_eq!((bye.method(), by_connection(&way)), ("BYE", Some(30)));
-        } else {
-            desk.input(Input::SendFailed { to: way });
-            desk.command(end(invite));
-            desk.pass(59_000);
-            assert_eq!((desk.lines(), desk.words()), (vec![], vec![]), "it may still come back by itself");
-            desk.pass(1_000);
-            let (way, bye) = desk.next_with_way();
-            assert_eq!((bye.method(), way), ("BYE", listens), "where it registered");
-        }
-    }
-    // Nobody can look for a browser.
-    let mut desk = Desk::new();
-    let (_, invite, _) = on_the_phone(&mut desk, Transport::Wss);
-    let kept = desk.kept(invite);
-    let (mut desk, restored) = desk.killed(1_000, &kept);
-    let Restored::Up { invite, .. } = restored else { panic!("{restored:?}") };
-    let now = desk.now;
-    desk.endpoint.probe(now, invite);
-    desk.drain();
-    assert_eq!(desk.lines(), Vec::<String>::new());
 }
 
 #[test]
