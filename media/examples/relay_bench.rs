@@ -61,6 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 receive_dtmf_payload_type: Some(101),
                 dtmf_clock_hz: 8_000,
                 ptime_ms: 20,
+                opus: Default::default(),
             },
             send: true,
             receive: true,

@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    codec::{Audio, Codec},
+    codec::{Audio, Codec, OpusLimits},
     keys::StreamKeys,
 };
 
@@ -180,6 +180,9 @@ pub struct Format {
     pub dtmf_clock_hz: u32,
     /// Milliseconds of audio in a packet that we make: 10, 20, 30, 40 or 60; others become 20.
     pub ptime_ms: u8,
+    /// What they take of the Opus that we make. What a partner made is passed on as it is.
+    #[serde(default)]
+    pub opus: OpusLimits,
 }
 
 /// The negotiated side of a stream. Sent again after each re-negotiation; an unchanged remote keeps

@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 
 use tandem_signaling::sdp::{
-    AudioCodec, Direction, Incompatible, KeyPolicy, LocalAudio, LocalSession, Negotiated, SdpError, SessionDescription,
+    AudioCodec, Direction, Incompatible, KeyPolicy, LocalAudio, LocalSession, Negotiated, OpusWishes, SdpError,
+    SessionDescription,
 };
 
 fn local() -> LocalAudio {
@@ -335,4 +336,22 @@ fn descriptions_that_can_not_be_read() {
     assert_eq!(error(&format!("{head}{}", "x".repeat(40_000))), Err(SdpError::TooLong));
     let odd = "a=rtpmap:999 x/1\na=rtpmap:0\na=rtpmap:0 PCMU/0\na=fmtp\na=rtcp:x\na=crypto:\n\nb=AS:x\nz=";
     assert_eq!(error(&format!("{head}m=audio 1 RTP/AVP 0\n{odd}")), Ok(()));
+}
+
+#[test]
+fn what_a_peer_wants_of_opus_is_read_from_offers_and_answers() {
+    let opus = "c=IN IP4 192.0.2.7\nt=0 0\nm=audio 4000 RTP/AVP 0 111\na=rtpmap:111 opus/48000/2\na=fmtp:0 maxaveragebitrate=7000\n\
+                a=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1";
+    let wishes = Some(OpusWishes { most_bps: 20_000, most_playback_hz: 16_000, fec: true });
+    let (answer, negotiated) = LocalSession::new(42).answer(&parse(&description(opus)), &local()).unwrap();
+    assert_eq!(negotiated.opus, wishes);
+    assert!(answer.contains("a=fmtp:111 minptime=10;useinbandfec=1\r\n"), "ours are not theirs: {answer}");
+
+    let mut session = LocalSession::new(42);
+    let offer = session.offer(&local());
+    let answer = opus.replace("0 111", "111");
+    assert_eq!(session.read_answer(&offer, &parse(&description(&answer))).unwrap().opus, wishes);
+    let bare = opus.replace("111\n", "0\n");
+    let offer = session.offer(&LocalAudio { codecs: vec![AudioCodec::Pcmu], ..local() });
+    assert_eq!(session.read_answer(&offer, &parse(&description(&bare))).unwrap().opus, None, "not of another codec");
 }

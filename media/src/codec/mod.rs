@@ -20,9 +20,10 @@ pub use audio::{Audio, AudioError};
 pub use resample::{Downsampler, Upsampler, resample_offline};
 
 use concealment::Concealer;
+use serde::{Deserialize, Serialize};
 
 /// The voice codecs this switch speaks itself; others are relayed untouched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
     /// G.711 µ-law, 64 kbit/s.
     Pcmu,
@@ -145,6 +146,24 @@ pub enum CodecError {
     Opus(&'static str),
 }
 
+/// What the far side takes of Opus (RFC 7587 section 6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpusLimits {
+    /// Bits per second at most, on average. Ours are fewer where this is much.
+    pub most_bps: u32,
+    /// The highest sampling rate that it plays, in Hz.
+    pub most_playback_hz: u32,
+    /// It can use copies of lost packets in later ones.
+    pub fec: bool,
+}
+
+impl Default for OpusLimits {
+    /// Those of a far side that says nothing.
+    fn default() -> Self {
+        Self { most_bps: 510_000, most_playback_hz: 48_000, fec: false }
+    }
+}
+
 /// One direction of a leg: linear PCM to payloads.
 #[derive(Debug)]
 pub struct Encoder {
@@ -195,6 +214,17 @@ impl Encoder {
     pub fn expect_loss(&mut self, percent: u8) {
         if let EncoderState::Opus(encoder) = &mut self.state {
             encoder.expect_loss(percent);
+        }
+    }
+
+    /// Keep to what the far side takes. A new encoder makes copies where loss is expected. Other codecs have no use for it.
+    ///
+    /// # Errors
+    /// libopus refused.
+    pub fn limit(&mut self, limits: OpusLimits) -> Result<(), CodecError> {
+        match &mut self.state {
+            EncoderState::Opus(encoder) => encoder.limit(limits),
+            _ => Ok(()),
         }
     }
 

@@ -1,17 +1,20 @@
 //! Opus (RFC 6716, RFC 7587) by libopus through `audiopus`.
 //!
-//! Mono, tuned for voice: VOIP application, complexity 5, 24 kbit/s, in-band forward error correction as soon
-//! as loss is expected: the copies cost a third more work and some quality, so a clean line goes without.
+//! Mono, tuned for voice: VOIP application, complexity 5, 24 kbit/s or what the far side takes at most, in-band forward
+//! error correction as soon as loss is expected: the copies cost a third more work and some quality, so a clean line
+//! goes without.
 //! Stereo payloads of peers are decoded to mono by libopus itself.
 
-use audiopus::{Application, Bitrate, Channels, ErrorCode, MutSignals, SampleRate, coder, packet::Packet};
+use audiopus::{Application, Bandwidth, Bitrate, Channels, ErrorCode, MutSignals, SampleRate, coder, packet::Packet};
 
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, OpusLimits};
 
 /// Most bytes of a packet with one frame (RFC 6716 section 3.4).
 pub(super) const MAX_PAYLOAD_BYTES: usize = 1275;
 
 const BITRATE: i32 = 24_000;
+/// Less than this is no voice any more (RFC 7587 section 6.1).
+const LEAST_BITRATE: i32 = 6_000;
 const COMPLEXITY: u8 = 5;
 /// Most loss prepared for: beyond it the copies leave too few bits for the voice.
 const EXPECTED_LOSS_MAX_PERCENT: u8 = 25;
@@ -34,6 +37,13 @@ impl Encoder {
     pub(super) fn expect_loss(&mut self, percent: u8) {
         let outcome = self.encoder.set_packet_loss_perc(percent.min(EXPECTED_LOSS_MAX_PERCENT));
         debug_assert!(outcome.is_ok(), "libopus takes 0 to 100 percent: {outcome:?}");
+    }
+
+    pub(super) fn limit(&mut self, limits: OpusLimits) -> Result<(), CodecError> {
+        let bps = i32::try_from(limits.most_bps).unwrap_or(BITRATE).clamp(LEAST_BITRATE, BITRATE);
+        self.encoder.set_bitrate(Bitrate::BitsPerSecond(bps)).map_err(library_error)?;
+        self.encoder.set_max_bandwidth(bandwidth(limits.most_playback_hz)).map_err(library_error)?;
+        self.encoder.set_inband_fec(limits.fec).map_err(library_error)
     }
 
     pub(super) fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
@@ -99,6 +109,17 @@ impl Decoder {
         if restored != Ok(out.len()) {
             self.conceal(out);
         }
+    }
+}
+
+/// The widest band that fits below half a sampling rate (RFC 6716 section 2).
+const fn bandwidth(playback_hz: u32) -> Bandwidth {
+    match playback_hz {
+        ..12_000 => Bandwidth::Narrowband,
+        12_000..16_000 => Bandwidth::Mediumband,
+        16_000..24_000 => Bandwidth::Wideband,
+        24_000..48_000 => Bandwidth::Superwideband,
+        _ => Bandwidth::Fullband,
     }
 }
 

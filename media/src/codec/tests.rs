@@ -109,6 +109,36 @@ fn a_voice_is_concealed_without_clicks() {
 }
 
 #[test]
+fn opus_keeps_to_what_the_far_side_takes() {
+    let speech = Audio::from_wav_bytes(include_bytes!("testdata/speech-en.wav")).unwrap();
+    let packets = |limits: Option<OpusLimits>| -> Vec<Vec<u8>> {
+        let mut encoder = Encoder::new(Codec::Opus).unwrap();
+        if let Some(limits) = limits {
+            encoder.limit(limits).unwrap();
+        }
+        encoder.expect_loss(10);
+        let encode = |part: &[i16]| {
+            let mut payload = [0; 1275];
+            let bytes = encoder.encode(part, &mut payload).unwrap();
+            payload[..bytes].to_vec()
+        };
+        speech.pcm_16k.chunks_exact(320).map(encode).collect()
+    };
+    let bps = |packets: &[Vec<u8>]| packets.iter().map(Vec::len).sum::<usize>() * 8 * 50 / packets.len();
+    // The configuration in the first byte says the band: SILK has four of each (RFC 6716 section 3.1).
+    let band = |packets: &[Vec<u8>]| packets.iter().map(|packet| packet[0] >> 3).max().unwrap() / 4;
+    let free = packets(Some(OpusLimits { fec: true, ..OpusLimits::default() }));
+    assert!(free == packets(None), "ours are fewer than anybody's most");
+    assert!(bps(&free) > 17_000 && band(&free) == 2, "{}", bps(&free));
+    let fewer = packets(Some(OpusLimits { most_bps: 16_000, most_playback_hz: 16_000, fec: true }));
+    assert!((9_000..16_000).contains(&bps(&fewer)) && band(&fewer) == 2, "{}", bps(&fewer));
+    let narrow = packets(Some(OpusLimits { most_bps: 0, most_playback_hz: 8_000, fec: false }));
+    assert!(bps(&narrow) <= 6_600 && band(&narrow) == 0, "{}", bps(&narrow));
+    // Who cannot use copies gets none: there is more room for the voice.
+    assert!(packets(Some(OpusLimits::default())) != free);
+}
+
+#[test]
 fn opus_restores_a_frame_from_the_next_packet_better_than_it_guesses() {
     let speech = Audio::from_wav_bytes(include_bytes!("testdata/speech-en.wav")).unwrap();
     let frame = 320;

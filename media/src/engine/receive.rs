@@ -268,10 +268,11 @@ impl Outbound {
     }
 
     fn encoder_at(&mut self, rate_hz: u32) -> Option<&mut crate::codec::Encoder> {
-        let codec = self.format?.codec;
+        let Format { codec, opus, .. } = self.format?;
         let fits = |e: &crate::codec::Encoder| e.codec() == codec && e.rate_hz() == rate_hz;
         if !self.encoder.as_deref().is_some_and(fits) {
-            self.encoder = crate::codec::Encoder::with_rate(codec, rate_hz).ok().map(Box::new);
+            let limited = |mut encoder: crate::codec::Encoder| encoder.limit(opus).map(|()| Box::new(encoder));
+            self.encoder = crate::codec::Encoder::with_rate(codec, rate_hz).and_then(limited).ok();
         }
         self.encoder.as_deref_mut()
     }

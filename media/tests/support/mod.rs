@@ -111,6 +111,7 @@ impl Bench {
                 receive_dtmf_payload_type: Some(101),
                 dtmf_clock_hz: codec.rtp_clock_hz(),
                 ptime_ms: 20,
+                opus: Default::default(),
             },
             send: true,
             receive: true,

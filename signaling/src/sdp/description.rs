@@ -142,7 +142,7 @@ impl Media {
         self.encodings.iter().find(|encoding| encoding.payload_type == payload_type)
     }
 
-    fn params_of(&self, payload_type: u8) -> &str {
+    pub(super) fn params_of(&self, payload_type: u8) -> &str {
         self.format_params.iter().find(|(of, _)| *of == payload_type).map_or("", |(_, params)| params)
     }
 }

@@ -28,6 +28,7 @@ mod description;
 mod kept;
 mod keys;
 mod negotiate;
+mod opus;
 mod parse;
 mod payload_types;
 mod policy;
@@ -39,6 +40,7 @@ pub use description::{AudioFormat, Connection, Encoding, Media, Origin, SessionD
 pub use kept::NotKept;
 pub use keys::MediaKeys;
 pub use negotiate::{Incompatible, Negotiated};
+pub use opus::OpusWishes;
 pub use parse::{MAX_FORMATS, MAX_MEDIA, MAX_SDP_BYTES, SdpError};
 pub use policy::{KeyPolicy, KeyRule, KeySeed, KeySource};
 pub use session::{LocalAudio, LocalSession, SdpOffer};

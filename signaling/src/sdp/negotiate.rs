@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::description::{Connection, Media, SessionDescription};
+use super::opus::OpusWishes;
 use super::payload_types::PayloadTypes;
 use super::session::{LocalAudio, own_address};
 use super::{AudioCodec, Direction, MediaKeys};
@@ -46,6 +47,9 @@ pub struct Negotiated {
     /// The keys of SRTP; `None` for plain RTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Box<MediaKeys>>,
+    /// What they want of the Opus that we send; `None` with other codecs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opus: Option<OpusWishes>,
 }
 
 /// Why an offer or answer gives no audio. A SIP offer is then answered with 488.
@@ -104,6 +108,7 @@ fn answer_section(offer: &SessionDescription, media: &Media, local: &LocalAudio)
         direction: local.direction.and(remote.direction.reversed()),
         rtcp_mux,
         keys: None,
+        opus: opus_of(format.codec, media, format.payload_type),
     })
 }
 
@@ -134,7 +139,12 @@ pub(super) fn from_answer(
         direction: local.direction.and(remote.direction.reversed()),
         rtcp_mux,
         keys: None,
+        opus: opus_of(codec, media, send_payload_type),
     })
+}
+
+fn opus_of(codec: AudioCodec, theirs: &Media, payload_type: u8) -> Option<OpusWishes> {
+    (codec == AudioCodec::Opus).then(|| OpusWishes::read(theirs.params_of(payload_type)))
 }
 
 /// The first codec of the answer that we offered. Some gateways leave out `a=rtpmap` for the numbers we gave.

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tandem_media::{
-    codec::Codec,
+    codec::{Codec, OpusLimits},
     contract::{Configure, Format, LearnPolicy, OpenError},
 };
 use tandem_signaling::{
     endpoint::{Diverted, InviteId},
-    sdp::{AudioCodec, Direction, KeyRule, LocalAudio, LocalSession, Negotiated, SdpOffer, SessionDescription},
+    sdp::{AudioCodec, Direction, KeyRule, LocalAudio, LocalSession, Negotiated, OpusWishes, SdpOffer, SessionDescription},
 };
 use tandem_switch::{
     cause::Cause,
@@ -384,5 +384,28 @@ fn format(negotiated: &Negotiated) -> Format {
         receive_dtmf_payload_type: negotiated.dtmf_receive,
         dtmf_clock_hz: negotiated.dtmf_clock_hz,
         ptime_ms: u8::try_from(negotiated.ptime_ms).unwrap_or(20),
+        opus: negotiated.opus.map(limits).unwrap_or_default(),
+    }
+}
+
+const fn limits(wishes: OpusWishes) -> OpusLimits {
+    let OpusWishes { most_bps, most_playback_hz, fec } = wishes;
+    OpusLimits { most_bps, most_playback_hz, fec }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_they_want_of_opus_reaches_the_engine() {
+        let address = "127.0.0.1".parse().unwrap();
+        let (codecs, direction) = (vec![AudioCodec::Opus], Direction::SendRecv);
+        let local = LocalAudio { address, port: 20_000, codecs, direction, rtcp_mux: true, keys: Default::default() };
+        let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 111\r\n\
+                     a=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;useinbandfec=1\r\n";
+        let offer = SessionDescription::parse(offer.as_bytes()).unwrap();
+        let (_, negotiated) = LocalSession::new(1).answer(&offer, &local).unwrap();
+        assert_eq!(format(&negotiated).opus, OpusLimits { most_bps: 20_000, most_playback_hz: 16_000, fec: true });
     }
 }
