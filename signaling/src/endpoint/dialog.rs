@@ -146,6 +146,17 @@ impl Dialog {
         self.takes_update |= early.takes_update;
     }
 
+    /// Where its requests go first, as written: the nearest proxy, or the other side itself.
+    pub(super) fn first_hop(&self) -> &str {
+        self.routes.first().unwrap_or(&self.target)
+    }
+
+    /// Whether that is a name: then only the addresses of the trunk say where it leads (RFC 3263).
+    pub(super) fn goes_by_name(&self) -> bool {
+        let text = NameAddr::parse(self.first_hop()).map_or(self.first_hop(), |hop| hop.uri_text);
+        Uri::parse(text).filter(Uri::is_sip).is_some_and(|hop| hop.address().is_none())
+    }
+
     /// Begins a request in the dialog, up to the headers that every one has. `cseq` is the ACK's or
     /// the next one, counted by the caller.
     pub(super) fn request(&self, method: &str, cseq: u32, ours: (Transport, SocketAddr), branch: &str) -> RequestBuilder {

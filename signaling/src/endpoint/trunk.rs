@@ -247,6 +247,7 @@ impl Endpoint {
         self.trunks.rebuild_index();
         self.settle_trunk(number);
         self.arm_trunk(number);
+        self.trunk_found(name);
     }
 
     /// Where a trunk's calls go, in the order in which they are tried.

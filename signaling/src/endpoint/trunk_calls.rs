@@ -106,23 +106,24 @@ impl Endpoint {
         }
     }
 
-    /// A connection is gone. Calls of a trunk that came by it go on by another one: their first hop is a name of the
-    /// carrier's (else they would be called where it says), and that is where the trunk's peers are.
+    /// A connection is gone. Calls of a trunk that came by it go on by another one, which we open where their first hop
+    /// leads.
     pub(super) fn dial_trunks_of(&mut self, connection: ConnectionId) {
         let by_it = |to: &Destination| matches!(to, Destination::Flow(flow) if flow.connection == Some(connection));
-        let trunk_of = |invitation: &Invitation| {
-            let stays = matches!(invitation.phase, Phase::Up | Phase::Leaving { .. });
-            invitation.trunk.clone().filter(|_| stays && invitation.dialog.as_ref().is_some_and(|dialog| by_it(&dialog.to)))
+        let is_of = |invitation: &&Invitation| {
+            let stays = matches!(invitation.phase, Phase::Up | Phase::Leaving { .. }) && invitation.trunk.is_some();
+            stays && invitation.dialog.as_ref().is_some_and(|dialog| by_it(&dialog.to) && dialog.to.transport().can_be_dialled())
         };
-        let calls = self.invites.values().filter_map(|invitation| Some((invitation.id, trunk_of(invitation)?)));
-        let mut calls: Vec<_> = calls.collect();
-        calls.sort_unstable_by_key(|(invite, _)| *invite);
-        for (invite, trunk) in calls {
-            let peers = self.peers_in_order(&trunk).unwrap_or_default();
-            let Some(dialog) = self.invites.get_mut(&invite).and_then(|invitation| invitation.dialog.as_mut()) else { continue };
-            let transport = dialog.to.transport();
-            if let Some(peer) = peers.iter().find(|peer| peer.transport == transport) {
-                dialog.to = Destination::Address { transport, to: peer.address };
+        let mut calls: Vec<InviteId> = self.invites.values().filter(is_of).map(|invitation| invitation.id).collect();
+        calls.sort_unstable();
+        for invite in calls {
+            let Some(invitation) = self.invites.get_mut(&invite) else { continue };
+            let (Some(trunk), Some(mut dialog)) = (invitation.trunk.clone(), invitation.dialog.take()) else { continue };
+            if let Some(to) = self.dialled_again(&trunk, &dialog) {
+                dialog.to = to;
+            }
+            if let Some(invitation) = self.invites.get_mut(&invite) {
+                invitation.dialog = Some(dialog);
             }
         }
     }

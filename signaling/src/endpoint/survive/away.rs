@@ -1,4 +1,7 @@
 //! What a leg has from before a restart: a connection that is gone, and an ACK that may be asked for again.
+//!
+//! A carrier is dialled: at the address that its first hop names, or, where that is a name, at one of the trunk's once
+//! that was found. A device has to come back.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -32,26 +35,33 @@ pub(in crate::endpoint) struct Revived {
     away: Option<Away>,
 }
 
-/// The connection of its device is gone.
+/// Its connection is gone.
 #[derive(Debug)]
-struct Away {
-    device: KeptDevice,
+pub(super) struct Away {
+    /// Who has to come back; `None`: the addresses of its trunk are to be found first.
+    device: Option<KeptDevice>,
     until: Ms,
 }
 
+impl Away {
+    pub(super) const fn new(device: Option<KeptDevice>, now: Ms) -> Self {
+        Self { device, until: now + AWAY_MS }
+    }
+}
+
 impl Revived {
-    pub(super) fn new(acks_until: Ms, device: Option<KeptDevice>, now: Ms) -> Self {
-        Self { acks_until, away: device.map(|device| Away { device, until: now + AWAY_MS }) }
+    pub(super) const fn new(acks_until: Ms, away: Option<Away>) -> Self {
+        Self { acks_until, away }
     }
 
-    /// When a device that is away is given up.
+    /// When who is away is given up.
     pub(in crate::endpoint) fn due(&self) -> Ms {
         self.away.as_ref().map_or(NEVER, |away| away.until)
     }
 }
 
 impl Invitation {
-    /// Whether its device has to come back before anything can be said to it.
+    /// Whether its device has to come back, or its trunk to be found, before anything can be said to it.
     pub(in crate::endpoint) fn is_away(&self) -> bool {
         self.revived.as_ref().is_some_and(|revived| revived.away.is_some())
     }
@@ -60,7 +70,7 @@ impl Invitation {
     /// listens: a phone that is behind no NAT takes a connection there before it finds out that the old one is gone.
     pub(super) fn asked_at(&self) -> Option<Destination> {
         let dialog = self.dialog.as_ref()?;
-        let Some(device) = self.device() else { return Some(dialog.to) };
+        let Some(device) = self.device() else { return Some(dialog.to).filter(|_| !self.is_away()) };
         let (transport, from) = (dialog.to.transport(), dialog.to.address().ip());
         let listens = |hop: &str| listens_at(transport, from, hop).filter(|_| transport.can_be_dialled());
         let to = match dialog.routes.first() {
@@ -72,7 +82,7 @@ impl Invitation {
     }
 
     pub(super) fn device(&self) -> Option<&KeptDevice> {
-        self.revived.as_ref()?.away.as_ref().map(|away| &away.device)
+        self.revived.as_ref()?.away.as_ref()?.device.as_ref()
     }
 
     /// Whether a BYE has to wait: for the ACK of our answer (RFC 3261 section 15), or for the device.
@@ -139,12 +149,19 @@ impl Endpoint {
     }
 
     fn is_back(&mut self, invite: InviteId, flow: Flow) {
-        let to = Destination::Flow(flow);
+        if let Some(dialog) = self.invites.get_mut(&invite).and_then(|invitation| invitation.dialog.as_mut()) {
+            dialog.flow = flow;
+        }
+        self.goes_on(invite, Destination::Flow(flow));
+    }
+
+    /// What there is to say to a leg can be said from now on.
+    fn goes_on(&mut self, invite: InviteId, to: Destination) {
         self.note_connection(&to);
         let Some(invitation) = self.invites.get_mut(&invite) else { return };
         invitation.revived.as_mut().map(|revived| revived.away.take());
         if let Some(dialog) = &mut invitation.dialog {
-            (dialog.to, dialog.flow) = (to, flow);
+            dialog.to = to;
         }
         if let Phase::Leaving { reason } = &mut invitation.phase {
             let reason = reason.take();
@@ -152,7 +169,44 @@ impl Endpoint {
         }
     }
 
-    /// The device of a leg did not come back in time: it is dialled from now on, if it can be.
+    /// The addresses of a trunk were found: legs that waited for that go on, and are asked whether they are known there.
+    pub(in crate::endpoint) fn trunk_found(&mut self, trunk: &str) {
+        let waits = |invitation: &&Invitation| {
+            invitation.is_away() && invitation.device().is_none() && invitation.trunk.as_deref() == Some(trunk)
+        };
+        let mut waiting: Vec<InviteId> = self.invites.values().filter(waits).map(|invitation| invitation.id).collect();
+        waiting.sort_unstable();
+        for invite in waiting {
+            let before = self.invites.get(&invite).and_then(|invitation| Some(invitation.dialog.as_ref()?.to));
+            if let Some(to) = before.and_then(|before| self.peer_again(trunk, &before)) {
+                self.goes_on(invite, to);
+                self.ask(invite);
+            }
+        }
+    }
+
+    /// An address of a trunk for a dialog whose connection is gone: of the machine that it went to before, if it is one
+    /// of them.
+    fn peer_again(&mut self, trunk: &str, before: &Destination) -> Option<Destination> {
+        let (transport, machine) = (before.transport(), before.address().ip().to_canonical());
+        let mut peers = self.peers_in_order(trunk)?;
+        peers.retain(|peer| peer.transport == transport);
+        let same = peers.iter().find(|peer| peer.address.ip().to_canonical() == machine);
+        same.or(peers.first()).map(|peer| Destination::Address { transport, to: peer.address })
+    }
+
+    /// Where requests of a trunk's dialog go whose connection is gone (RFC 3261 section 12.2.1.1); `None` as long as that
+    /// is not known, and for a trunk that is none of ours any more.
+    pub(in crate::endpoint) fn dialled_again(&mut self, trunk: &str, dialog: &Dialog) -> Option<Destination> {
+        self.trunks.get(trunk)?;
+        let (transport, remote) = (dialog.to.transport(), dialog.to.address());
+        if dialog.goes_by_name() {
+            return self.peer_again(trunk, &dialog.to);
+        }
+        Some(Destination::Address { transport, to: dialled(transport, remote, dialog.first_hop()) })
+    }
+
+    /// The device of a leg did not come back in time, or its trunk was not found: it is dialled from now on, if it can be.
     pub(in crate::endpoint) fn away_due(&mut self, invite: InviteId) {
         let now = self.now;
         let Some(invitation) = self.invites.get_mut(&invite) else { return };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     CSEQ_JUMP, Moment, NotRestored, Restored, VERSION,
-    away::Revived,
+    away::{Away, Revived},
     check_version,
     kept::{KeptAnswer, KeptDevice, KeptDialog, KeptSession, KeptWay},
 };
@@ -80,7 +80,7 @@ impl Endpoint {
 
     pub(super) fn restore_dialog(&mut self, now: Moment, kept: &KeptDialog) -> Result<Restored, NotRestored> {
         check_version(kept.v)?;
-        let dialog = self.dialog_again(kept)?;
+        let mut dialog = self.dialog_again(kept)?;
         let session = kept.session.as_ref().map(|session| self.session_again(now, session)).transpose()?;
         let unacked = kept.unacked.as_ref().map(|answer| self.answer_again(answer)).transpose()?;
         if kept.described.len() > LONGEST_BODY {
@@ -99,7 +99,15 @@ impl Endpoint {
         let trunk: Option<std::sync::Arc<str>> = kept.trunk.as_deref().map(Into::into);
         let device = kept.device.clone().filter(|_| account.is_some() && kept.to.transport.is_reliable());
         let is_away = device.is_some();
-        let revived = Revived::new(self.now + 64 * self.timing.t1, device, self.now);
+        let mut away = device.map(|device| Away::new(Some(device), self.now));
+        // The carrier's name is looked up while we start.
+        if let Some(trunk) = trunk.as_deref().filter(|_| is_dialled(&kept.to) && dialog.goes_by_name()) {
+            match self.dialled_again(trunk, &dialog) {
+                Some(to) => dialog.to = to,
+                None => away = Some(Away::new(None, self.now)),
+            }
+        }
+        let revived = Revived::new(self.now + 64 * self.timing.t1, away);
         if let Some(trunk) = &trunk {
             self.trunks.count_call(trunk);
         }
@@ -224,6 +232,11 @@ fn line(text: &str) -> bool {
 
 fn address(text: &str) -> Option<NameAddr<'_>> {
     Some(text).filter(|text| line(text)).and_then(NameAddr::parse)
+}
+
+/// Whether it is a connection that we can open.
+const fn is_dialled(way: &KeptWay) -> bool {
+    way.transport.is_reliable() && way.transport.can_be_dialled()
 }
 
 /// Whether a message can be sent there.

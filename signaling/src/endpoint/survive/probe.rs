@@ -18,6 +18,11 @@ impl Endpoint {
     /// Asks the other side of an answered invitation whether it still knows it. If not, the invitation ends.
     pub fn probe(&mut self, now: Instant, invite: InviteId) {
         self.observe(now);
+        self.ask(invite);
+    }
+
+    /// The same, now.
+    pub(super) fn ask(&mut self, invite: InviteId) {
         let Some(to) = self.invites.get(&invite).and_then(Invitation::asked_at) else { return };
         let (branch, ours) = (self.random(), self.our_address(&to));
         let Some(cseq) = self.next_cseq(invite, 0) else { return };

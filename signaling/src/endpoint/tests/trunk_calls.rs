@@ -4,13 +4,15 @@
 use bytes::Bytes;
 
 use super::{
+    calls::end,
     desk::Desk,
     world::{REALM, SDP},
 };
 use crate::{
     digest::Challenge,
     endpoint::{
-        Command, Destination, DigestUri, Input, Invite, InviteId, PartyIdentity, Peer, PeerMatch, Target, Trunk, TrunkCredentials,
+        Command, Destination, DigestUri, Input, Invite, InviteId, PartyIdentity, Peer, PeerMatch, Restored, Target, Trunk,
+        TrunkCredentials,
     },
     flow::{ConnectionId, Flow, Transport},
     message::{Message, Name, ResponseBuilder},
@@ -171,6 +173,75 @@ fn a_call_outlives_the_connection_that_it_came_by() {
     let (to, bye) = desk.next_with_way();
     assert_eq!((bye.method(), bye.headers(Name::Route).count()), ("BYE", 2));
     assert_eq!(to, Destination::Address { transport: Transport::Tls, to: EDGE.parse().unwrap() });
+}
+
+#[test]
+fn who_names_an_address_is_dialled_there_when_the_connection_is_gone() {
+    let contact = format!("Contact: <sip:+15550101234@{};transport=tls>", EDGE.replace(":5061", ":5099"));
+    let direct = |text: String| {
+        let lines = text.split("\r\n").filter(|line| !line.starts_with("Record-Route"));
+        lines.map(|line| if line.starts_with("Contact") { &contact } else { line }).collect::<Vec<_>>().join("\r\n")
+    };
+    let mut desk = desk();
+    desk.command(Command::SetTrunks(vec![Trunk { challenges: false, ..trunk() }]));
+    desk.receive(flow(), direct(request("INVITE", 1, "", "")));
+    desk.command(Command::Answer { invite: InviteId(1), sdp: Bytes::from_static(SDP.as_bytes()) });
+    let tag = desk.sent.pop_back().unwrap().1.to().unwrap().tag().unwrap().to_owned();
+    desk.receive(flow(), direct(request("ACK", 1, &tag, "")));
+    desk.sent.clear();
+    let kept = desk.kept(InviteId(1));
+    let there = Destination::Address { transport: Transport::Tls, to: EDGE.replace(":5061", ":5099").parse().unwrap() };
+    desk.input(Input::ConnectionClosed { connection: ConnectionId(7) });
+    desk.command(end(InviteId(1)));
+    let (to, bye) = desk.next_with_way();
+    assert_eq!((bye.method(), to), ("BYE", there));
+    // And the same after a restart.
+    let (mut desk, restored) = desk.killed(1_000, &kept);
+    let Restored::Up { invite, .. } = restored else { panic!("{restored:?}") };
+    desk.command(end(invite));
+    let (to, bye) = desk.next_with_way();
+    assert_eq!((bye.method(), to), ("BYE", there));
+}
+
+#[test]
+fn a_call_of_before_a_restart_goes_on_where_its_carrier_is_found() {
+    let mut desk = desk();
+    up(&mut desk, "");
+    let kept = desk.kept(InviteId(1));
+    let edge = Destination::Address { transport: Transport::Tls, to: EDGE.parse().unwrap() };
+    let peers =
+        vec![Peer::new(Transport::Tls, "198.51.100.9:5061".parse().unwrap()), Peer::new(Transport::Tls, EDGE.parse().unwrap())];
+    for ends in [false, true] {
+        // The name of the carrier is not looked up yet: nothing goes to the port that its connection came from.
+        let (mut desk, restored) = super::trunk_calls::desk().killed(1_000, &kept);
+        let Restored::Up { invite, .. } = restored else { panic!("{restored:?}") };
+        desk.command(Command::SetTrunks(vec![Trunk { peers: Vec::new(), ..trunk() }]));
+        desk.endpoint.probe(desk.now, invite);
+        if ends {
+            desk.command(end(invite));
+        }
+        desk.pass(5_000);
+        assert_eq!((desk.lines(), desk.words()), (vec![], vec!["wa up".to_owned()]));
+        desk.command(Command::SetPeers { trunk: "wa".into(), peers: peers.clone() });
+        let (to, request) = desk.next_with_way();
+        assert_eq!((to, request.headers(Name::Route).count()), (edge, 2), "of several the machine that it was with");
+        assert_eq!(request.method(), if ends { "BYE" } else { "OPTIONS" });
+        // What is kept then does as well, and so does one that was kept before the carrier was found.
+        if !ends {
+            let again = desk.kept(invite);
+            let mut next = super::trunk_calls::desk();
+            let Restored::Up { invite, .. } = next.restore(&again) else { panic!("restored") };
+            next.command(end(invite));
+            let (to, bye) = next.next_with_way();
+            assert_eq!((bye.method(), to), ("BYE", edge));
+        }
+    }
+    // A carrier that is nowhere to be found is not waited for.
+    let (mut desk, restored) = super::trunk_calls::desk().killed(1_000, &kept);
+    let Restored::Up { invite, .. } = restored else { panic!("{restored:?}") };
+    desk.command(end(invite));
+    desk.pass(60_000);
+    assert_eq!(desk.next().method(), "BYE");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::json;
 use tandem_tests::{
     phone::Phone,
     wait,
-    whatsapp::{Behaviour, HZ, Stage},
+    whatsapp::{Behaviour, HZ, Setup, Stage},
 };
 
 use super::{CUSTOMER, QUEUE, World};
@@ -75,6 +75,29 @@ fn a_customer_is_called_talks_and_is_hung_up_by_both_proxies() {
     edge.until(&call, Stage::Over);
     assert_eq!(edge.end_of(&call).1.as_deref(), Some("cancelled"));
     world.is_lawful();
+}
+
+#[test]
+fn a_call_goes_on_over_kill_9_and_the_edge_hears_of_its_end() {
+    // No clock that runs away: while the switch starts nobody sends audio.
+    let setup = Setup { speed: 1, ..Setup::default() };
+    let World { edge, mut switch, _names } = World::at(setup, setup.host, setup.password, QUEUE);
+    let mut agent = Phone::of(&switch, "1001").hz(AGENT_HZ).answers().start(&switch);
+    switch.set_agent("1001", "sign-in");
+    let call = edge.call(switch.sip.ip(), &[]);
+    edge.until(&call, Stage::Up);
+    edge.until_heard(&call, AGENT_HZ, 0.5);
+    switch.until_kept();
+    switch.kill9();
+    let heard = edge.audio(&call).heard().seconds_of(AGENT_HZ);
+    switch.start_again();
+    edge.until_heard(&call, AGENT_HZ, heard + 0.5);
+    agent.hang_up();
+    // Its connection went with the old process, and it listens at no port that it came from.
+    edge.until(&call, Stage::Over);
+    assert_eq!(edge.end_of(&call), (200, Some("by the switch".to_owned())));
+    tells(&switch.until_cdr(CUSTOMER), &[("agent", "1001"), ("cause", "normal"), ("blame", "callee")]);
+    assert_eq!(edge.violations(), Vec::<String>::new(), "{:?}", edge.requests());
 }
 
 #[test]

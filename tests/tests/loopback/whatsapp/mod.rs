@@ -43,8 +43,13 @@ impl World {
 
     /// One whose switch has this host name and password for the trunk.
     fn with(domain: &str, password: &str, routes: &str) -> Self {
+        Self::at(Setup::default(), domain, password, routes)
+    }
+
+    /// The same against an edge of this kind.
+    fn at(setup: Setup, domain: &str, password: &str, routes: &str) -> Self {
         let ground = Ground::new();
-        let edge = Edge::start(ground.carrier(), Setup::default());
+        let edge = Edge::start(ground.carrier(), setup);
         let names = edge.names(ground.carrier());
         let (own, name_server) = (edge.ip, names.at);
         let team = TEAM.replace("    http ", "    tls certificate=\"own.pem\" key=\"own-key.pem\"\n    http ");
