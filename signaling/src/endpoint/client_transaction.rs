@@ -102,6 +102,8 @@ pub(super) struct ClientTransaction {
     pub(super) purpose: Purpose,
     /// Whose credentials answer a challenge, if any's.
     pub(super) trunk: Option<Arc<str>>,
+    /// It is sent in a dialog that the other side began, which says where it goes.
+    pub(super) is_in_theirs: bool,
     /// How often it was tried with credentials.
     pub(super) tries: u8,
     /// The last number that an early dialog of this INVITE used.
@@ -130,13 +132,14 @@ pub(super) struct NewClient {
     pub(super) message: Bytes,
     pub(super) purpose: Purpose,
     pub(super) trunk: Option<Arc<str>>,
+    pub(super) is_in_theirs: bool,
     pub(super) tries: u8,
 }
 
 impl NewClient {
     /// One that nobody waits for.
     pub(super) const fn new(branch: u64, method: ClientMethod, to: Destination, message: Bytes) -> Self {
-        Self { branch, method, to, message, purpose: Purpose::Nothing, trunk: None, tries: 0 }
+        Self { branch, method, to, message, purpose: Purpose::Nothing, trunk: None, is_in_theirs: false, tries: 0 }
     }
 }
 
@@ -194,7 +197,7 @@ impl ClientTransaction {
 impl Endpoint {
     /// Sends a request and waits for what becomes of it.
     pub(super) fn start_client(&mut self, new: NewClient) -> Key {
-        let NewClient { branch, method, to, message, purpose, trunk, tries } = new;
+        let NewClient { branch, method, to, message, purpose, trunk, is_in_theirs, tries } = new;
         let resend_at = if to.transport().is_reliable() { NEVER } else { self.now + self.timing.t1 };
         let row = ClientTransaction {
             branch,
@@ -202,6 +205,7 @@ impl Endpoint {
             to,
             purpose,
             trunk,
+            is_in_theirs,
             tries,
             used_cseq: 0,
             told_min_s: 0,

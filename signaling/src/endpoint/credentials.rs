@@ -1,7 +1,8 @@
 //! Our password for a carrier: which challenges are answered, and with what (RFC 3261 section 22, RFC 8760).
 //!
 //! It is proved to nobody but the carrier's own addresses, in the realm that it is for, and not a second time to
-//! who has found it wrong.
+//! who has found it wrong. A dialog that the carrier began goes where the carrier says: in there it is proved only for
+//! a realm that is configured, and only to the addresses that we call it at.
 
 use std::net::IpAddr;
 
@@ -16,22 +17,28 @@ use crate::{
 
 impl Trunks {
     /// Whether a challenge from this address may be answered with the trunk's password.
-    fn trusts(&self, name: &str, address: IpAddr) -> bool {
+    fn trusts(&self, name: &str, address: IpAddr, is_in_theirs: bool) -> bool {
         let address = address.to_canonical();
-        self.get(name).is_some_and(|state| {
-            let peer = state.trunk.peers.iter().any(|peer| peer.address.ip().to_canonical() == address);
-            peer || state.trunk.from.iter().any(|from| from.contains(address))
-        })
+        let Some(trunk) = self.get(name).map(|state| &state.trunk) else { return false };
+        let is_peer = trunk.peers.iter().any(|peer| peer.address.ip().to_canonical() == address);
+        if is_in_theirs {
+            return is_peer && trunk.credentials.as_ref().is_some_and(|known| known.realm.is_some());
+        }
+        is_peer || trunk.from.iter().any(|from| from.contains(address))
     }
 }
 
 impl Endpoint {
+    /// Whether whoever challenges may have a proof of the trunk's password.
+    pub(super) fn may_prove(&self, trunk: &str, flow: Flow, is_in_theirs: bool) -> bool {
+        self.trunks.trusts(trunk, flow.remote.ip(), is_in_theirs)
+    }
+
     /// The request again with credentials for a challenge of its trunk (RFC 3261 section 22.2), and
     /// its branch. `None` when the challenge is not for us.
     pub(super) fn with_credentials(
         &mut self,
         trunk: &str,
-        flow: Flow,
         request: &Bytes,
         response: &Message,
         code: u16,
@@ -41,9 +48,6 @@ impl Endpoint {
             401 => (Name::WwwAuthenticate, Name::Authorization),
             _ => (Name::ProxyAuthenticate, Name::ProxyAuthorization),
         };
-        if !self.trunks.trusts(trunk, flow.remote.ip()) {
-            return None;
-        }
         let request = Message::parse(request.clone()).ok()?;
         let uri = self.digest_uri(trunk, request.request_uri());
         let (_, state) = self.trunks.get_mut(trunk)?;

@@ -61,8 +61,7 @@ impl Endpoint {
         let (to, cseq) = (dialog.to, dialog.local_cseq + 1);
         let (user, host) = (EscapedUser(&wish.number), self.trunks.authority(trunk).map(str::to_owned));
         let refer_to = format!("<sip:{user}@{}>", host.unwrap_or_else(|| to.address().to_string()));
-        // Never our password in a dialog that they began: it is theirs to say where its requests go.
-        let trunk = dialog.ours.then(|| trunk.clone());
+        let (trunk, is_in_theirs) = (Some(trunk.clone()), !dialog.ours);
         let branch = self.random();
         let Some(dialog) = self.invites.get(&invite).and_then(|invitation| invitation.dialog.as_ref()) else { return };
         let message = dialog
@@ -82,7 +81,7 @@ impl Endpoint {
         match message {
             Ok(message) => {
                 let refer = NewClient::new(branch, ClientMethod::Other, to, message);
-                self.start_client(NewClient { purpose: Purpose::HandBack(invite), trunk, ..refer });
+                self.start_client(NewClient { purpose: Purpose::HandBack(invite), trunk, is_in_theirs, ..refer });
             }
             Err(_) => self.handed_back(invite, 500),
         }

@@ -91,7 +91,7 @@ impl Endpoint {
         if let Some(mut gone) = self.finish(invite)
             && let Some(dialog) = &mut gone.dialog
         {
-            let trunk = gone.trunk.take().filter(|_| dialog.ours);
+            let trunk = gone.trunk.take();
             if self.has_news_to_tell(invite) {
                 return self.hang_up_behind_news(*gone, Goodbye { reason, trunk });
             }
@@ -100,7 +100,7 @@ impl Endpoint {
         }
     }
 
-    /// `trunk`: whose credentials may answer a challenge; never in a dialog that the peer began.
+    /// `trunk`: whose credentials may answer a challenge.
     pub(super) fn send_bye(&mut self, dialog: &mut Dialog, reason: Option<String>, trunk: Option<std::sync::Arc<str>>) {
         let branch = self.random();
         dialog.local_cseq += 1;
@@ -110,7 +110,7 @@ impl Endpoint {
         }
         if let Ok(message) = builder.build() {
             let bye = NewClient::new(branch, ClientMethod::Other, dialog.to, message);
-            self.start_client(NewClient { trunk, ..bye });
+            self.start_client(NewClient { trunk, is_in_theirs: !dialog.ours, ..bye });
         }
     }
 

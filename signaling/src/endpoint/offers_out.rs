@@ -85,12 +85,12 @@ impl Endpoint {
         if negotiation.take(Step::WeOffer(carrier)).is_err() {
             return self.offer_failed(invite, &offer, 491);
         }
-        let (to, trunk) = (dialog.to, trunk.filter(|_| dialog.ours));
+        let (to, is_in_theirs) = (dialog.to, !dialog.ours);
         let (method, purpose) = match carrier {
             Carrier::Invite => (ClientMethod::Invite, Purpose::Reinvite(invite)),
             _ => (ClientMethod::Other, Purpose::Inside { invite, dialog: early, what: Inside::Offer }),
         };
-        let client = self.start_client(NewClient { branch, method, to, message, purpose, trunk, tries: 0 });
+        let client = self.start_client(NewClient { branch, method, to, message, purpose, trunk, is_in_theirs, tries: 0 });
         if let Some(invitation) = self.invites.get_mut(&invite) {
             invitation.exchange = Exchange::Ours { client, early, offer };
         }

@@ -101,7 +101,7 @@ impl Endpoint {
         let Some(cseq) = self.next_cseq(invite, 0) else { return self.refresh_failed(invite, None) };
         let Some(invitation) = self.invites.get(&invite) else { return };
         let (Some(dialog), session) = (&invitation.dialog, invitation.session) else { return };
-        let (to, trunk) = (dialog.to, invitation.trunk.clone().filter(|_| dialog.ours));
+        let (to, trunk, is_in_theirs) = (dialog.to, invitation.trunk.clone(), !dialog.ours);
         let builder = dialog
             .request("UPDATE", cseq, self.our_address(&to), &new_branch(branch))
             .contact(self.our_contact(&to))
@@ -111,7 +111,7 @@ impl Endpoint {
         let Ok(message) = message else { return self.refresh_failed(invite, None) };
         let purpose = Purpose::Inside { invite, dialog: 0, what: Inside::Refresh };
         let update = NewClient::new(branch, ClientMethod::Other, to, message);
-        self.start_client(NewClient { trunk, purpose, ..update });
+        self.start_client(NewClient { trunk, is_in_theirs, purpose, ..update });
     }
 
     /// A final reply to a PRACK or UPDATE of ours.

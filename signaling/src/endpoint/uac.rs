@@ -140,7 +140,16 @@ impl Endpoint {
         };
         let Route { request_uri, to, next_peers, next_flows, .. } = route;
         let purpose = Purpose::Fork(invite);
-        let client = self.start_client(NewClient { branch, method: ClientMethod::Invite, to, message, purpose, trunk, tries: 0 });
+        let client = self.start_client(NewClient {
+            branch,
+            method: ClientMethod::Invite,
+            to,
+            message,
+            purpose,
+            trunk,
+            is_in_theirs: false,
+            tries: 0,
+        });
         if let Some(calling) = self.calling(invite) {
             let (early, contact) = (Vec::new(), request_uri.into());
             calling.forks.push(Fork { client, local_tag, next_peers, early, next_flows, contact });

@@ -211,15 +211,17 @@ impl Endpoint {
         }
         let row = self.clients.get(key).filter(|row| matches!(row.cancel, Cancel::No))?;
         let (to, method, purpose) = (row.to, row.method, row.purpose.clone());
-        let (trunk, tries) = (row.trunk.clone(), row.tries);
+        let (trunk, is_in_theirs, tries) = (row.trunk.clone(), row.is_in_theirs, row.tries);
         let told_min_s = if code == 422 { min_of(response).unwrap_or(0) } else { row.told_min_s };
         let (branch, message) = match (code, &trunk) {
             _ if tries >= MOST_TRIES => return None,
             (422, _) => self.with_longer_session(&request, response)?,
-            (401 | 407, Some(trunk)) => self.with_credentials(trunk, flow, &request, response, code)?,
+            (401 | 407, Some(trunk)) if self.may_prove(trunk, flow, is_in_theirs) => {
+                self.with_credentials(trunk, &request, response, code)?
+            }
             _ => return None,
         };
-        let new = NewClient { branch, method, to, message, purpose: purpose.clone(), trunk, tries: tries + 1 };
+        let new = NewClient { branch, method, to, message, purpose: purpose.clone(), trunk, is_in_theirs, tries: tries + 1 };
         let new = self.start_client(new);
         if let Some(row) = self.clients.get_mut(new) {
             row.told_min_s = told_min_s;

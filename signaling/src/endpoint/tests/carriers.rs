@@ -108,9 +108,10 @@ fn credentials_go_to_their_realm_only_and_the_ack_repeats_them() {
 }
 
 #[test]
-fn a_dialog_that_the_carrier_began_never_sees_our_password() {
+fn a_dialog_that_the_carrier_began_never_sees_our_password_when_any_realm_may_ask_for_it() {
     let mut desk = Desk::new();
-    desk.command(Command::SetTrunks(vec![carrier()]));
+    let credentials = carrier().credentials.map(|known| TrunkCredentials { realm: None, ..known });
+    desk.command(Command::SetTrunks(vec![Trunk { credentials, ..carrier() }]));
     desk.words();
     let invite = format!(
         "INVITE sip:100@x SIP/2.0\r\nVia: SIP/2.0/UDP {CARRIER};branch=z9hG4bK1\r\nFrom: <sip:1@x>;tag=1\r\nTo: <sip:100@x>\r\n\

@@ -10,7 +10,7 @@ use crate::{
     message::{Message, Name, RequestBuilder, ResponseBuilder},
 };
 
-const CARRIER: &str = "192.0.2.50:5060";
+pub(super) const CARRIER: &str = "192.0.2.50:5060";
 pub(super) const ALLOW: (Name, &str) = (Name::Allow, "INVITE, ACK, BYE, CANCEL, UPDATE, PRACK");
 
 /// What the far end describes.

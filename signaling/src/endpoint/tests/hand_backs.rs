@@ -3,11 +3,11 @@
 use super::{
     calls::{LONG_MS, call, end, sdp, until_invited},
     desk::Desk,
-    far::{Far, THEIRS, desk},
-    world::{Faults, World},
+    far::{CARRIER, Far, THEIRS, desk},
+    world::{Faults, World, trunk},
 };
 use crate::{
-    endpoint::{Command, Event, InviteId},
+    endpoint::{Command, Event, InviteId, PeerMatch, Trunk, TrunkCredentials},
     flow::Transport,
     message::{Message, Name},
 };
@@ -70,6 +70,51 @@ fn a_carrier_that_does_not_do_it_leaves_the_call_as_it_was() {
         // And may be asked again.
         desk.command(Command::HandBack { invite, number: "2".to_owned() });
         assert_eq!(desk.lines(), ["REFER"]);
+    }
+}
+
+/// A challenge in a call that the carrier began: its Contact says where our requests go.
+#[test]
+fn our_password_is_proved_in_a_call_of_theirs_only_for_the_configured_realm_at_an_address_of_the_plan() {
+    let credentials =
+        |realm: Option<&str>| TrunkCredentials { user: "desk".into(), password: "secret".into(), realm: realm.map(Into::into) };
+    let network = PeerMatch { ip: "192.0.2.0".parse().unwrap(), prefix: 24, port: None, transport: None };
+    for (realm, asks, peer, proves) in [
+        (Some("carrier"), "carrier", CARRIER, true),
+        (Some("carrier"), "other", CARRIER, false),
+        (None, "carrier", CARRIER, false),
+        // It may call us from there, and is not called there.
+        (Some("carrier"), "carrier", "192.0.2.99:5060", false),
+    ] {
+        let mut desk = desk(|_| {});
+        let own = Trunk {
+            credentials: Some(credentials(realm)),
+            from: vec![network],
+            ..trunk("carrier", peer.parse().unwrap(), Transport::Udp)
+        };
+        desk.command(Command::SetTrunks(vec![own]));
+        desk.words();
+        let (mut far, invite, refer) = asked(&mut desk);
+        let challenge = format!("Digest realm=\"{asks}\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"");
+        far.reply(&mut desk, &refer, 407, &[(Name::ProxyAuthenticate, &challenge)], "");
+        if !proves {
+            assert_eq!((desk.lines(), desk.words()), (vec![], vec!["handed back 407".to_owned()]), "{realm:?} {asks} {peer}");
+            continue;
+        }
+        let again = desk.next();
+        assert_eq!((again.method(), again.cseq().unwrap().number), ("REFER", refer.cseq().unwrap().number + 1));
+        assert!(again.header(Name::ProxyAuthorization).is_some_and(|proof| proof.contains("username=\"desk\"")));
+        far.reply(&mut desk, &again, 202, &[], "");
+        let named = format!("refer;id={}", again.cseq().unwrap().number);
+        assert_eq!(notify(&mut desk, &mut far, &named, "terminated", "message/sipfrag", "SIP/2.0 200 OK"), 200);
+        assert_eq!(desk.words(), ["handed back 200"]);
+        // So is any other request, by a later number.
+        desk.command(end(invite));
+        let bye = desk.next();
+        far.reply(&mut desk, &bye, 401, &[(Name::WwwAuthenticate, &challenge)], "");
+        let proved = desk.next();
+        assert!(proved.method() == "BYE" && proved.header(Name::Authorization).is_some());
+        assert_eq!((bye.cseq().unwrap().number, proved.cseq().unwrap().number), (3, 4));
     }
 }
 
@@ -167,7 +212,7 @@ fn over_a_bad_wire_every_wish_has_one_end() {
             .into_iter()
             .enumerate()
             .map(|(end, name)| {
-                let mut trunk = super::world::trunk(name, super::world::address(1 - end), Transport::Udp);
+                let mut trunk = trunk(name, super::world::address(1 - end), Transport::Udp);
                 trunk.rights.transfers = true;
                 trunk
             })
