@@ -143,6 +143,14 @@ impl Settings {
         self.plan.clone()
     }
 
+    /// Those of a plan in service.
+    #[cfg(test)]
+    pub(super) fn of(plan: plan::Plan) -> Self {
+        let mut settings = Self::new(&plan, &plan.listen);
+        settings.plan = Some(Arc::new(plan));
+        settings
+    }
+
     pub(super) fn trunk(&self, name: &TrunkName) -> Option<&plan::Trunk> {
         self.plan.as_ref()?.trunks.get(name)
     }
