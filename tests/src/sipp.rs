@@ -111,6 +111,14 @@ impl Script {
         self.with(&["-d", &ms.to_string()])
     }
 
+    /// Adds a header to every INVITE that the scenario sends.
+    #[must_use]
+    pub fn says(mut self, header: &str) -> Self {
+        let first = "INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0\n";
+        self.text = self.text.replace(first, &format!("{first}      {header}\n"));
+        self
+    }
+
     /// Fills `{{name}}` in the scenario.
     ///
     /// # Panics

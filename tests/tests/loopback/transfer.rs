@@ -67,6 +67,28 @@ fn a_caller_whom_a_busy_colleague_does_not_take_is_back_with_the_agent() {
     assert_eq!(transfers(&record), ["busy"], "what fails at once takes no time: {record}");
 }
 
+/// Referred-By (RFC 3892) is ours to write, from who proved that they asked; what anybody claims is passed on to nobody.
+#[test]
+fn whom_a_transferred_call_comes_to_is_told_who_asked_and_nobody_believes_what_others_claim() {
+    let switch = Switch::with_plan(TEAM);
+    let looks = |extension: &str, check: &str, said: &str| {
+        let script = Script::new("agent-refuses-and-looks", &switch).set("check", check).set("said", said);
+        Devices::once(&switch, &[extension], script)
+    };
+    let told = looks("1002", "check_it", "Referred-By: *&lt;sip:1001@");
+    let (mut caller, mut agent) = in_conversation(&switch);
+    agent.transfer("1002");
+    agent.expect("TRANSFER_FAILED");
+    told.succeed();
+    caller.hang_up();
+    for (extension, claims) in [("1003", "Referred-By: <sip:1001@127.0.0.1>"), ("1004", "b: <sip:1001@127.0.0.1>")] {
+        let untold = looks(extension, "check_it_inverse", "Referred-By:|\nb:");
+        let script = Script::new("caller-refused", &switch).set("code", "486").says(claims);
+        script.user(&switch, "1012").dial(extension).start().succeed();
+        untold.succeed();
+    }
+}
+
 /// How the transfers of a call ended, in order.
 fn transfers(record: &serde_json::Value) -> Vec<&str> {
     let segments = record["segments"].as_array().expect("segments").iter();
