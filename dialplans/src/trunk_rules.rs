@@ -222,7 +222,9 @@ impl Numbering {
         }
     }
 
-    fn written(&self, number: &str) -> PartyNumber {
+    /// A number as the carrier wants it.
+    #[must_use]
+    pub fn written(&self, number: &str) -> PartyNumber {
         let digits = self.read_by_carrier(number);
         let text = match (self.outgoing, digits) {
             (NumberFormat::AsIs, _) | (_, None) => number.to_owned(),

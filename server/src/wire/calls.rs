@@ -274,7 +274,10 @@ impl LiveCall {
                     inputs.push_back(Input::Hangup { cause });
                 }
             }
-            Output::InviteLeg { leg, target, caller_id } => self.invite(edges, leg, &target, &caller_id, offer, inputs),
+            Output::InviteLeg { leg, target, caller_id, diverted } => {
+                self.diverts(edges, leg, &target, diverted);
+                self.invite(edges, leg, &target, &caller_id, offer, inputs);
+            }
             Output::HandBack { leg, number } => {
                 if let Err(cause) = self.hand_back(edges, leg, &number) {
                     inputs.push_back(Input::HandedBack { leg, failed: Some(cause) });
@@ -385,9 +388,6 @@ impl LiveCall {
         }
         if let Some(Origin::Extension(by)) = self.transfer.as_ref().map(|(_, run)| run.origin()) {
             edges.sip.refers(leg_ref, by.clone());
-        }
-        if !self.redirects.is_empty() {
-            edges.sip.diverts(leg_ref, self.redirected_by());
         }
         if let Err(cause) = edges.sip.invite(leg_ref, target, caller_id, &self.facts.display, caller, &mut edges.media) {
             self.drop_leg(edges, leg);

@@ -46,8 +46,9 @@ pub enum Input {
         leg: LegId,
         /// Whose leg that was, proved: the extension whose device it is, or the trunk.
         by: Origin,
-        /// Whom to call instead.
-        to: PartyNumber,
+        /// Whom to call instead, the best first. Of several only what a trunk names is tried one after another, as far as
+        /// the first five.
+        to: Vec<PartyNumber>,
         /// Why, as far as they say: [`Cause::Busy`], [`Cause::NoAnswer`], else [`Cause::Redirected`].
         why: Cause,
     },
@@ -138,6 +139,8 @@ pub enum Output {
         target: Target,
         /// The number to show.
         caller_id: PartyNumber,
+        /// Which numbers of the same trunk were called before and led here, the first one first, and why.
+        diverted: Vec<(PartyNumber, Cause)>,
     },
     /// Ask the carrier of a leg to connect its party to a number itself. [`Input::HandedBack`] says how that went.
     HandBack {

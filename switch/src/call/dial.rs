@@ -24,6 +24,18 @@ pub(super) struct Dialling {
     until: Timestamp,
     /// The failure that says most of those so far.
     failure: Option<(Cause, Blame)>,
+    /// Targets that a carrier named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    led: Vec<Led>,
+}
+
+/// Some targets in a row that a carrier named for a number that was called before.
+#[derive(Debug, Serialize, Deserialize)]
+struct Led {
+    first: usize,
+    count: usize,
+    number: PartyNumber,
+    why: Cause,
 }
 
 impl Dialling {
@@ -52,11 +64,25 @@ impl Dialling {
         self.dial.strategy == RingStrategy::All && self.dial.targets.len() > 1
     }
 
-    /// Another target takes the place of one, and is called next.
-    pub(super) fn aim(&mut self, place: usize, target: Target) {
-        if let Some(old) = self.dial.targets.get_mut(place) {
-            (*old, self.next) = (target, place);
+    /// Others take the place of a target, and are called next, one after another. It was the only one that rang.
+    pub(super) fn aim(&mut self, place: usize, others: Vec<Target>, (number, why): (PartyNumber, Cause)) {
+        if place >= self.dial.targets.len() || others.is_empty() {
+            return;
         }
+        let count = others.len();
+        self.dial.strategy = RingStrategy::InOrder;
+        self.dial.targets.splice(place..=place, others);
+        self.next = place;
+        // Whoever led to the one that is replaced has led to all of them. Those behind it were not called yet.
+        for led in self.led.iter_mut().filter(|led| led.holds(place)) {
+            led.count += count - 1;
+        }
+        self.led.push(Led { first: place, count, number, why });
+    }
+
+    /// Who led to a target, the first one first.
+    fn diverted(&self, place: usize) -> Vec<(PartyNumber, Cause)> {
+        self.led.iter().filter(|led| led.holds(place)).map(|led| (led.number.clone(), led.why)).collect()
     }
 
     /// The target that was called last is called again.
@@ -68,6 +94,12 @@ impl Dialling {
         if self.failure.is_none_or(|(known, _)| rank(cause) > rank(known)) {
             self.failure = Some((cause, blame));
         }
+    }
+}
+
+impl Led {
+    fn holds(&self, place: usize) -> bool {
+        place.checked_sub(self.first).is_some_and(|behind| behind < self.count)
     }
 }
 
@@ -121,7 +153,7 @@ impl Call {
         if self.transfer.is_none() {
             self.ledger.turn(now, SegmentState::Ringing, None);
         }
-        self.ring_next(now, Dialling { dial, next: 0, ringing: SmallVec::new(), until: now, failure: None })
+        self.ring_next(now, Dialling { dial, next: 0, ringing: SmallVec::new(), until: now, failure: None, led: Vec::new() })
     }
 
     /// After a restart whoever rang is rung again.
@@ -172,7 +204,7 @@ impl Call {
     pub(super) fn ring_next(&mut self, now: Timestamp, mut dialling: Dialling) -> Doing {
         while let Some(target) = dialling.dial.targets.get(dialling.next) {
             let caller_id = dialling.dial.caller_id.as_ref().unwrap_or(&self.arrival.from).clone();
-            match self.legs.invite(target.clone(), caller_id) {
+            match self.legs.invite(target.clone(), caller_id, dialling.diverted(dialling.next)) {
                 Some(leg) => dialling.ringing.push((leg, dialling.next)),
                 None => dialling.note_failure(Cause::Congestion, Blame::Us),
             }

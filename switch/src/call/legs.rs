@@ -200,12 +200,17 @@ impl Legs {
         first
     }
 
-    /// A new leg; `None` when a call has used up its numbers.
-    pub(super) fn invite(&mut self, target: Target, caller_id: PartyNumber) -> Option<LegId> {
+    /// A new leg; `None` when a call has used up its numbers. `diverted`: who led there.
+    pub(super) fn invite(
+        &mut self,
+        target: Target,
+        caller_id: PartyNumber,
+        diverted: Vec<(PartyNumber, Cause)>,
+    ) -> Option<LegId> {
         let leg = self.next()?;
         self.last = leg.0;
         self.alive.push(Leg { id: leg, stage: LegStage::Invited, ear: Ear::Silence, held: false });
-        self.say(Output::InviteLeg { leg, target, caller_id });
+        self.say(Output::InviteLeg { leg, target, caller_id, diverted });
         Some(leg)
     }
 

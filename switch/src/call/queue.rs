@@ -303,7 +303,7 @@ impl Call {
             None => {}
         }
         self.trace("offer", format!("to {agent}"));
-        match self.legs.invite(device, self.arrival.from.clone()) {
+        match self.legs.invite(device, self.arrival.from.clone(), Vec::new()) {
             Some(leg) => queueing.asked = Asked::Calling { offer, agent, leg, rang: false },
             None => self.floor(ToFloor::Decline { offer, cause: Cause::Congestion }),
         }

@@ -3,7 +3,8 @@
 //! A phone's wish is the plan's to judge, with the rights of the phone's extension, as if that one had dialled the
 //! number: the wiring asks the plan at [`RedirectNews::Begun`], and its steps follow. Meanwhile the dial that met the
 //! phone waits. Should nobody take the call, it goes on as if the phone had failed, so no caller is lost by what a
-//! phone says. What a carrier names is called through that carrier, whose rules hold for it.
+//! phone says. What a carrier names is called through that carrier, whose rules hold for it: one number after another, when
+//! it names several (RFC 3261 section 8.1.3.4).
 //!
 //! A group that rings at once is not led away by one of its phones, and neither is an offer to an agent: that is
 //! declined.
@@ -20,6 +21,8 @@ use crate::{
     time::Timestamp,
 };
 
+/// So many numbers of one reply are tried; later ones are left out.
+const MOST_NAMED: usize = 5;
 /// So often one dial is led elsewhere; the next time counts as a failure.
 const MOST_HOPS: u8 = 5;
 
@@ -45,7 +48,7 @@ struct Redirect {
 pub(super) struct Elsewhere<'a> {
     /// The device of an extension, or a carrier.
     pub(super) by: &'a Origin,
-    pub(super) to: &'a PartyNumber,
+    pub(super) to: &'a [PartyNumber],
     /// Why, in their words.
     pub(super) why: Cause,
 }
@@ -74,17 +77,22 @@ impl Call {
         to: Elsewhere<'_>,
     ) -> Doing {
         let Some((place, who)) = dialling.take_redirecting(leg) else { return Doing::Dial(dialling) };
-        if let Err(why) = self.may_lead(&dialling, &who, to.to) {
-            self.trace("redirected", format!("by {leg}, not followed: {why}"));
-            return self.called_failed(now, dialling, place, Cause::Redirected);
-        }
+        let followed = match self.followed(&dialling, &who, &to) {
+            Ok(followed) => followed,
+            Err(why) => {
+                self.trace("redirected", format!("by {leg}, not followed: {why}"));
+                return self.called_failed(now, dialling, place, Cause::Redirected);
+            }
+        };
         self.redirects.hops += 1;
-        self.redirects.named.extend([who, to.to.clone()]);
+        self.redirects.named.push(who.clone());
+        self.redirects.named.extend(followed.iter().cloned());
         match to.by {
             Origin::Trunk(trunk) => {
                 self.trace("redirected", format!("by {leg}, through the same trunk"));
                 self.ledger.redirected(now);
-                dialling.aim(place, Target::Trunk { trunk: trunk.clone(), number: to.to.clone() });
+                let others = followed.into_iter().map(|number| Target::Trunk { trunk: trunk.clone(), number });
+                dialling.aim(place, others.collect(), (who, to.why));
                 self.ring_next(now, *dialling)
             }
             Origin::Extension(extension) => {
@@ -92,20 +100,32 @@ impl Call {
                 self.ledger.redirected(now);
                 let route = self.ledger.route.clone();
                 self.redirects.waiting.push(Redirect { dialling, route });
-                let (by, to, why) = (extension.clone(), to.to.clone(), to.why);
-                self.legs.say(Output::Redirect(RedirectNews::Begun { by, to, why }));
+                let (by, why) = (extension.clone(), to.why);
+                for to in followed {
+                    self.legs.say(Output::Redirect(RedirectNews::Begun { by: by.clone(), to, why }));
+                }
                 Doing::AwaitStep
             }
         }
     }
 
-    fn may_lead(&self, dialling: &Dialling, who: &PartyNumber, to: &PartyNumber) -> Result<(), &'static str> {
-        match &self.redirects {
-            _ if dialling.is_group() => Err("a group rings on"),
-            Redirects { hops: MOST_HOPS.., .. } => Err("too often"),
-            Redirects { named, .. } if to == who || named.contains(to) => Err("a loop"),
-            _ => Ok(()),
+    /// Which of those whom it names are tried instead of `who`; at least one. Of a phone it is the first.
+    fn followed(&self, dialling: &Dialling, who: &PartyNumber, to: &Elsewhere<'_>) -> Result<Vec<PartyNumber>, &'static str> {
+        if dialling.is_group() {
+            return Err("a group rings on");
         }
+        if self.redirects.hops >= MOST_HOPS {
+            return Err("too often");
+        }
+        let named = if matches!(to.by, Origin::Trunk(_)) { to.to } else { to.to.get(..1).unwrap_or_default() };
+        let mut followed: Vec<PartyNumber> = Vec::new();
+        for number in named {
+            let is_new = number != who && !self.redirects.named.contains(number) && !followed.contains(number);
+            if is_new && followed.len() < MOST_NAMED {
+                followed.push(number.clone());
+            }
+        }
+        if followed.is_empty() { Err("a loop") } else { Ok(followed) }
     }
 
     /// What the plan wants before anybody whom a phone named takes the call. As in a transfer, prompts before an answer

@@ -131,10 +131,10 @@ impl Ladder {
             ["leg", leg, "sings"] => Input::LegRang { leg: read_leg(leg), early_media: true },
             ["leg", leg, "answers"] => Input::LegAnswered { leg: read_leg(leg) },
             ["leg", leg, "fails", cause] => Input::LegFailed { leg: read_leg(leg), cause: read_cause(cause) },
-            ["leg", leg, "redirects", to] => Input::LegRedirected {
+            ["leg", leg, "redirects", ref to @ ..] => Input::LegRedirected {
                 leg: read_leg(leg),
                 by: read_origin(with.get("by").copied().unwrap_or("1001")),
-                to: to.into(),
+                to: to.iter().map(|to| (*to).into()).collect(),
                 why: read_cause(with.get("why").copied().unwrap_or("redirected")),
             },
             ["leg", leg, "ends", cause] => Input::LegEnded { leg: read_leg(leg), cause: read_cause(cause) },
@@ -192,7 +192,10 @@ impl Ladder {
             Output::RingCaller => "ring caller".into(),
             Output::EarlyMedia => "early media".into(),
             Output::Answer => "answer".into(),
-            Output::InviteLeg { leg, target, caller_id } => format!("invite {leg}: {} as {caller_id:?}", show_target(&target)),
+            Output::InviteLeg { leg, target, caller_id, diverted } => {
+                let by = diverted.iter().map(|(number, why)| format!(", diverted by {} ({})", number.as_str(), why.as_str()));
+                format!("invite {leg}: {} as {caller_id:?}{}", show_target(&target), by.collect::<String>())
+            }
             Output::HandBack { leg, number } => format!("hand {leg} back: {}", number.as_str()),
             Output::EndLeg { leg, cause } => format!("end {leg}: {}", cause.as_str()),
             Output::Play { leg, play, audio, repeat } => {

@@ -96,6 +96,7 @@ ladders! {
     queue_timeout_waits_for_the_word_on_an_accept,
     redirect_answered,
     redirect_by_the_carrier,
+    redirect_by_the_carrier_to_several,
     redirect_chain_and_loop,
     redirect_in_a_group,
     redirect_in_a_transfer,

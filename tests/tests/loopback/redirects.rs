@@ -129,7 +129,7 @@ fn an_agent_whose_phone_forwards_does_not_take_callers_out_of_the_queue() {
     tells(&switch.until_cdr("0212345678"), &[("agent", "1002")]);
 }
 
-/// A carrier of one UDP port: replies to each new INVITE in turn, and gives what was asked.
+/// A carrier of one UDP port: replies to each new INVITE in turn, and gives what was asked: request lines and Diversions.
 fn carrier(ip: IpAddr, replies: &'static [&'static str]) -> JoinHandle<Vec<String>> {
     let socket = UdpSocket::bind((ip, 5_060)).expect("an address of our own");
     socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
@@ -142,7 +142,9 @@ fn carrier(ip: IpAddr, replies: &'static [&'static str]) -> JoinHandle<Vec<Strin
                 let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
                 let call = header(&text, "Call-ID");
                 if text.starts_with("INVITE") && asked.iter().all(|(known, _)| *known != call) {
-                    asked.push((call, text.lines().next().unwrap_or_default().to_owned()));
+                    let by = text.lines().filter(|line| line.starts_with("Diversion:"));
+                    let said: Vec<_> = text.lines().take(1).chain(by).collect();
+                    asked.push((call, said.join("\n")));
                     break (text, from);
                 }
             };
@@ -151,7 +153,7 @@ fn carrier(ip: IpAddr, replies: &'static [&'static str]) -> JoinHandle<Vec<Strin
             let answer = format!("SIP/2.0 {reply}\r\n{copied}To: {to};tag=far\r\nContent-Length: 0\r\n\r\n");
             socket.send_to(answer.as_bytes(), from).expect("loopback");
         }
-        asked.into_iter().map(|(_, line)| line).collect()
+        asked.into_iter().map(|(_, said)| said).collect()
     })
 }
 
@@ -174,6 +176,23 @@ fn a_carrier_may_name_another_number_where_the_plan_says_so() {
     let far = carrier(ip, &["302 Moved\r\nContact: <sip:00442071838750@198.51.100.9>"]);
     refused(&switch, "1002", "0212345679", "403");
     assert_eq!(far.join().expect("the carrier is well").len(), 1);
+}
+
+const SEVERAL: &str = "302 Moved\r\nContact: <sip:287654321@198.51.100.9>;q=0.3, <sip:alice@198.51.100.9>;q=0.9, \
+                       <sip:287654322@198.51.100.9>;q=0.7\r\nDiversion: <sip:212345678@far.example>;reason=user-busy";
+
+#[test]
+fn of_several_numbers_that_a_carrier_names_each_is_tried_and_the_carrier_told_who_led_there() {
+    let (switch, ip) = start("redirects #true");
+    let far = carrier(ip, &[SEVERAL, "404 Not Found", "486 Busy"]);
+    refused(&switch, "1002", "0212345678", "486");
+    let asked = far.join().expect("the carrier is well");
+    assert!(!asked[0].contains("Diversion"), "{asked:?}");
+    for (asked, number) in asked[1..].iter().zip(["287654322", "287654321"]) {
+        let (line, diverted) = asked.split_once('\n').expect("a Diversion");
+        assert!(line.contains(&format!("sip:{number}@{ip}")), "{asked}");
+        assert!(diverted.contains("<sip:212345678@") && diverted.ends_with(";reason=user-busy;counter=1"), "{asked}");
+    }
 }
 
 #[test]

@@ -371,7 +371,7 @@ impl LiveCall {
             Output::RingCaller => line.edge.progress(caller, 180),
             Output::EarlyMedia => line.edge.progress(caller, 183),
             Output::Answer => line.edge.answer(caller),
-            Output::InviteLeg { leg, target, caller_id } => self.invite(line, leg, &target, &caller_id, offer, inputs),
+            Output::InviteLeg { leg, target, caller_id, .. } => self.invite(line, leg, &target, &caller_id, offer, inputs),
             Output::EndLeg { leg, cause } => {
                 line.must(self.has(leg), &self.number, || format!("{leg} is ended twice"));
                 line.edge.end(self.at(leg), cause);

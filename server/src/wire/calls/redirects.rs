@@ -7,7 +7,9 @@ use tandem_switch::{
     call::{Input, RedirectNews},
     cause::Cause,
     cdr::Origin,
+    id::LegId,
     name::{Extension, PartyNumber},
+    step::Target,
 };
 
 use super::LiveCall;
@@ -34,6 +36,7 @@ impl LiveCall {
     pub(super) fn redirect_goes(&mut self, edges: &mut Edges, news: RedirectNews, inputs: &mut VecDeque<Input>) {
         match news {
             RedirectNews::Begun { by, to, why } => {
+                let told = self.facts.told.clone();
                 let before = self.active_run();
                 let facts = CallFacts {
                     origin: Origin::Extension(by.clone()),
@@ -42,7 +45,7 @@ impl LiveCall {
                     language: Some(before.language().clone()),
                     overrides: Arc::default(),
                 };
-                let mut run = Box::new(Run::new(Arc::clone(before.plan()), facts));
+                let mut run = Box::new(Run::new(Arc::clone(before.plan()), facts).told(told));
                 run.handle(edges.now.at, RunInput::Start);
                 self.redirects.push(Redirected { run, by, why });
                 self.drain_run(edges, inputs);
@@ -57,8 +60,13 @@ impl LiveCall {
         }
     }
 
-    /// Who redirected the call that is under way, the first one first, and why.
-    pub(super) fn redirected_by(&self) -> Vec<(PartyNumber, Cause)> {
-        self.redirects.iter().map(|redirected| (redirected.by.as_str().into(), redirected.why)).collect()
+    /// A leg is about to be made: whom it comes to is told who redirected the call, the first one first, and why. Phones
+    /// did before their numbers were called; `by_carrier` did then.
+    pub(super) fn diverts(&self, edges: &mut Edges, leg: LegId, target: &Target, by_carrier: Vec<(PartyNumber, Cause)>) {
+        let phones = self.redirects.iter().map(|redirected| (redirected.by.as_str().into(), redirected.why));
+        let Target::Trunk { trunk, .. } = target else { return edges.sip.diverts(self.at(leg), phones.collect()) };
+        let numbers = by_carrier.into_iter().map(|(number, why)| (edges.sip.written(trunk, &number), why));
+        let all = phones.chain(numbers).collect();
+        edges.sip.diverts(self.at(leg), all);
     }
 }

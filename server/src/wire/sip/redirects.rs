@@ -3,7 +3,11 @@
 
 use tandem_dialplan::parse_number;
 use tandem_signaling::endpoint::{Diverted, Redirected, Source};
-use tandem_switch::{cause::Cause, cdr::Origin, name::PartyNumber};
+use tandem_switch::{
+    cause::Cause,
+    cdr::Origin,
+    name::{PartyNumber, TrunkName},
+};
 
 use super::{SipEdge, SipEvent};
 use crate::wire::LegRef;
@@ -15,8 +19,8 @@ pub struct LedElsewhere {
     pub at: LegRef,
     /// Whose it was, proved.
     pub by: Origin,
-    /// Whom to call instead.
-    pub to: PartyNumber,
+    /// Whom to call instead, the best first; at least one.
+    pub to: Vec<PartyNumber>,
     /// Why, as far as they say.
     pub why: Cause,
     /// The status code behind it, for traces.
@@ -24,7 +28,7 @@ pub struct LedElsewhere {
 }
 
 impl SipEdge {
-    /// A called leg names somebody else. Of what it names only a number is taken, the one it prefers.
+    /// A called leg names others. Of what it names only numbers are taken.
     pub(super) fn redirected(&mut self, redirected: &Redirected) {
         let Redirected { invite, by, users, code, why } = redirected;
         let by = match by {
@@ -34,28 +38,38 @@ impl SipEdge {
         let to = self.named(&by, users);
         let Some(at) = self.forget(*invite) else { return };
         self.events.push_back(match to {
-            Some(to) => SipEvent::Redirected(Box::new(LedElsewhere { at, by, to, why: cause_of(*why), code: *code })),
-            None => SipEvent::Failed { at, cause: Cause::Redirected, code: *code, said: String::new() },
+            to if !to.is_empty() => SipEvent::Redirected(Box::new(LedElsewhere { at, by, to, why: cause_of(*why), code: *code })),
+            _ => SipEvent::Failed { at, cause: Cause::Redirected, code: *code, said: String::new() },
         });
     }
 
-    /// The number to call instead, if whoever names it may.
-    fn named(&self, by: &Origin, users: &[String]) -> Option<PartyNumber> {
-        let plan = self.settings.plan()?;
-        let number = users.iter().find_map(|user| parse_number(user));
+    /// The numbers to call instead, if whoever names them may.
+    fn named(&self, by: &Origin, users: &[String]) -> Vec<PartyNumber> {
+        let Some(plan) = self.settings.plan() else { return Vec::new() };
+        let numbers = users.iter().filter_map(|user| parse_number(user));
         match by {
-            Origin::Extension(extension) => number.filter(|_| plan.may_redirect(extension)),
-            Origin::Trunk(name) => {
-                let trunk = plan.trunks.get(name).filter(|trunk| trunk.redirects)?;
-                number.map(|number| trunk.rules.numbering.read(&number))
-            }
+            Origin::Extension(extension) if plan.may_redirect(extension) => numbers.collect(),
+            Origin::Extension(_) => Vec::new(),
+            Origin::Trunk(name) => match plan.trunks.get(name).filter(|trunk| trunk.redirects) {
+                Some(trunk) => numbers.map(|number| trunk.rules.numbering.read(&number)).collect(),
+                None => Vec::new(),
+            },
         }
+    }
+
+    /// A number as a trunk writes it.
+    pub fn written(&self, trunk: &TrunkName, number: &PartyNumber) -> PartyNumber {
+        let plan = self.settings.plan();
+        let known = plan.as_ref().and_then(|plan| plan.trunks.get(trunk));
+        known.map_or_else(|| number.clone(), |known| known.rules.numbering.written(number.as_str()))
     }
 
     /// A leg is about to be made for a call that others redirected, the first one first.
     pub fn diverts(&mut self, at: LegRef, by: Vec<(PartyNumber, Cause)>) {
         let diverted = |(user, why): (PartyNumber, Cause)| Diverted { user: user.as_str().to_owned(), code: code_of(why) };
-        self.diverting = Some((at, by.into_iter().map(diverted).collect()));
+        if !by.is_empty() {
+            self.diverting = Some((at, by.into_iter().map(diverted).collect()));
+        }
     }
 
     /// Who diverted a call before a leg is made for it: on the way to us, and in here.

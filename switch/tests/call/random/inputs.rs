@@ -90,6 +90,8 @@ impl Dice {
     fn redirected(&mut self, world: &World) -> Input {
         let by = if self.one_in(3) { Origin::Trunk("carrier".into()) } else { Origin::Extension("1001".into()) };
         let to = self.pick(&["1002", "1003", "1004", "+390287654321", "0", "1", "2", "3", "4"]).into();
+        let more = self.pick(&["+390287654321", "5", "6", "7"]).into();
+        let to = if self.one_in(2) { vec![to, more] } else { vec![to] };
         Input::LegRedirected { leg: self.called_leg(world), by, to, why: self.cause() }
     }
 
