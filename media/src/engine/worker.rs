@@ -23,8 +23,7 @@ use rustix::{
 use super::{
     context::{Context, FRAME_SAMPLES, OwnAddresses, PACKET_BYTES},
     events::EventQueue,
-    receive,
-    socket,
+    receive, socket,
     stream::Stream,
     tape::Tape,
     wake::Wake,

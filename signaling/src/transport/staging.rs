@@ -8,6 +8,7 @@
 use std::{collections::VecDeque, net::SocketAddr};
 
 use bytes::Bytes;
+use memchr::{memchr, memchr_iter, memrchr};
 
 /// Datagrams in each line at most; more are dropped, as the system would: a sender repeats what was lost.
 const MOST: usize = 8_192;
@@ -15,9 +16,35 @@ const MOST: usize = 8_192;
 const MOST_BYTES: usize = 8 << 20;
 /// While both lines wait, one of so many is of what begins.
 const SHARE: u32 = 8;
-/// Requests of these methods may begin something. Those within a dialog wait with them: they are few. And a CANCEL must not
-/// overtake its INVITE.
+/// Requests of these methods begin something, unless they name a dialog. A CANCEL must not overtake its INVITE; it names what
+/// that names (RFC 3261 section 9.1).
 const BEGIN: [&[u8]; 8] = [b"INVITE ", b"CANCEL ", b"REGISTER ", b"OPTIONS ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ", b"REFER "];
+
+/// How far a To is looked for.
+const HEAD_BYTES: usize = 2_048;
+
+/// Whether a request names a dialog: its To has a tag. Who lies is told so by the endpoint, as for a BYE.
+fn is_in_dialog(request: &[u8]) -> bool {
+    let head = &request[..request.len().min(HEAD_BYTES)];
+    memchr_iter(b'\n', head).find_map(|end| to_of(&head[end + 1..])).is_some_and(has_tag)
+}
+
+/// The rest of a line that is a To.
+fn to_of(line: &[u8]) -> Option<&[u8]> {
+    let name = line.get(..3)?;
+    let rest =
+        if name[..2].eq_ignore_ascii_case(b"to") { &line[2..] } else { line.strip_prefix(b"t").or(line.strip_prefix(b"T"))? };
+    let value = rest.trim_ascii_start().strip_prefix(b":")?;
+    Some(&value[..memchr(b'\n', value).unwrap_or(value.len())])
+}
+
+fn has_tag(to: &[u8]) -> bool {
+    let params = memrchr(b'>', to).map_or(to, |at| &to[at..]);
+    memchr_iter(b';', params).any(|at| {
+        let param = params[at + 1..].trim_ascii_start();
+        param.get(..3).is_some_and(|name| name.eq_ignore_ascii_case(b"tag"))
+    })
+}
 
 /// A datagram and its sender.
 type Datagram = (Bytes, SocketAddr);
@@ -46,7 +73,7 @@ pub(super) struct Staging {
 impl Staging {
     /// Puts a datagram in its line.
     pub(super) fn put(&mut self, bytes: Bytes, from: SocketAddr) {
-        if BEGIN.iter().any(|method| bytes.starts_with(method)) {
+        if BEGIN.iter().any(|method| bytes.starts_with(method)) && !is_in_dialog(&bytes) {
             if self.beginning.len() < MOST && self.beginning_bytes + bytes.len() <= MOST_BYTES {
                 self.beginning_bytes += bytes.len();
                 return self.beginning.push_back(Taken::Datagram((bytes, from)));
@@ -120,6 +147,25 @@ mod tests {
         staging.put_probe();
         let order: Vec<_> = (0..7).map(|_| take(&mut staging)).collect();
         assert_eq!(order, ["SIP/2.0 200", "BYE 3", "ACK 4", "INVITE 1", "CANCEL 1", "probe", "nothing"]);
+    }
+
+    #[test]
+    fn requests_in_a_dialog_are_under_way() {
+        let mut staging = Staging::default();
+        let of = |method: &str, to: &str| format!("{method} sip:1@x SIP/2.0\r\nFrom: <sip:1@x>;tag=a\r\n{to}\r\n\r\n");
+        let begins = [("INVITE", "To: <sip:1@x;tag=no>"), ("CANCEL", "To: \"tag\" <sip:1@x>"), ("REFER", "TopSecret: ;tag=1")];
+        let inside = [("INVITE", "To: <sip:1@x>;tag=b"), ("CANCEL", "t : sip:1@x ;x; TAG=b"), ("REFER", "TO:<sip:1@x> ; tag=b")];
+        for (method, to) in begins.into_iter().chain(inside) {
+            put(&mut staging, &of(method, to));
+        }
+        let order: Vec<_> = (0..6).map(|_| take(&mut staging)).collect();
+        let wanted: Vec<_> = inside.into_iter().chain(begins).map(|(method, to)| of(method, to)).collect();
+        assert_eq!(order, wanted);
+        // Whatever it is, it is in one of the lines.
+        for text in ["INVITE ", "INVITE \n", "INVITE \nT", "INVITE \nTo", "INVITE \nTo:;", "INVITE \nt:\nt:;tag"] {
+            put(&mut staging, text);
+            assert_eq!(take(&mut staging), text);
+        }
     }
 
     #[test]
