@@ -35,11 +35,11 @@ impl Endpoint {
     }
 
     /// The request again with credentials for a challenge of its trunk (RFC 3261 section 22.2), and
-    /// its branch. `None` when the challenge is not for us.
+    /// its branch. `cseq` is its number; else the one after that of the request. `None` when the challenge is not for us.
     pub(super) fn with_credentials(
         &mut self,
         trunk: &str,
-        request: &Bytes,
+        (request, cseq): (&Bytes, Option<u32>),
         response: &Message,
         code: u16,
     ) -> Option<(u64, Bytes)> {
@@ -66,7 +66,7 @@ impl Endpoint {
             cnonce.as_str(),
         );
         let Answered::Value(value) = answered else { return None };
-        again(&request, branch, &[(says, &value)]).map(|message| (branch, message))
+        again(&request, branch, cseq, &[(says, &value)]).map(|message| (branch, message))
     }
 }
 
@@ -74,12 +74,15 @@ fn is_stale(challenge: &AuthValue<'_>) -> bool {
     challenge.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true"))
 }
 
-/// A request of our own once more: new branch, next number, these headers in place of the old. Credentials take the
+/// A request of our own once more: new branch, this or the next number, these headers in place of the old. Credentials take the
 /// place of those for the same realm only, so that several proxies can each have theirs.
-pub(super) fn again(request: &Message, branch: u64, changes: &[(Name, &str)]) -> Option<Bytes> {
+pub(super) fn again(request: &Message, branch: u64, cseq: Option<u32>, changes: &[(Name, &str)]) -> Option<Bytes> {
     let via = request.header(Name::Via)?;
     let (before, _) = via.split_once(";branch=")?;
-    let cseq = request.cseq().ok()?.number.checked_add(1)?;
+    let cseq = match cseq {
+        Some(cseq) => cseq,
+        None => request.cseq().ok()?.number.checked_add(1)?,
+    };
     let mut builder = RequestBuilder::new(request.method(), request.request_uri())
         .header(Name::Via, format_args!("{before};branch={};rport", new_branch(branch)));
     let is_replaced = |known: Name, old: &str| {

@@ -95,10 +95,9 @@ impl Endpoint {
     }
 
     /// Our REFER was sent again with a proof, by the next number.
-    pub(super) fn hand_back_again(&mut self, invite: InviteId) {
-        let Some(cseq) = self.next_cseq(invite, 0) else { return };
+    pub(super) fn hand_back_again(&mut self, invite: InviteId, cseq: Option<u32>) {
         if let Some(wish) = self.invites.get_mut(&invite).and_then(|invitation| invitation.hand_back.as_mut()) {
-            wish.cseq = Some(cseq);
+            wish.cseq = cseq;
         }
     }
 

@@ -256,14 +256,14 @@ impl Endpoint {
     }
 
     /// A request in a dialog was sent again with the next number, in another transaction.
-    pub(super) fn inside_moved(&mut self, invite: InviteId, dialog: u64, old: Key, new: Key) {
+    pub(super) fn inside_moved(&mut self, (invite, dialog): (InviteId, u64), cseq: Option<u32>, old: Key, new: Key) {
         let Some(invitation) = self.invites.get_mut(&invite) else { return };
         if let Exchange::Ours { client, .. } = &mut invitation.exchange
             && *client == old
         {
             *client = new;
         }
-        if let Some(cseq) = self.next_cseq(invite, dialog) {
+        if let Some(cseq) = cseq {
             self.note_early_cseq(invite, dialog, cseq);
         }
     }

@@ -58,14 +58,14 @@ impl Endpoint {
 
     /// A request of ours that was refused with 422, asking for as long a session as they want, and its
     /// branch (RFC 4028 section 7.3).
-    pub(super) fn with_longer_session(&mut self, request: &Bytes, response: &Message) -> Option<(u64, Bytes)> {
+    pub(super) fn with_longer_session(&mut self, request: &Bytes, cseq: Option<u32>, response: &Message) -> Option<(u64, Bytes)> {
         let branch = self.random();
         let request = Message::parse(request.clone()).ok()?;
         let wanted_s = session_timer::after_422(&request, response)?.to_string();
         let asked = request.header(Name::SessionExpires)?;
         let rest = asked.find(';').and_then(|at| asked.get(at..)).unwrap_or_default();
         let expires = format!("{wanted_s}{rest}");
-        let message = again(&request, branch, &[(Name::SessionExpires, &expires), (Name::MinSe, &wanted_s)])?;
+        let message = again(&request, branch, cseq, &[(Name::SessionExpires, &expires), (Name::MinSe, &wanted_s)])?;
         Some((branch, message))
     }
 

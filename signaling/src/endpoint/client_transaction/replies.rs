@@ -213,13 +213,21 @@ impl Endpoint {
         let (to, method, purpose) = (row.to, row.method, row.purpose.clone());
         let (trunk, is_in_theirs, tries) = (row.trunk.clone(), row.is_in_theirs, row.tries);
         let told_min_s = if code == 422 { min_of(response).unwrap_or(0) } else { row.told_min_s };
-        let (branch, message) = match (code, &trunk) {
-            _ if tries >= MOST_TRIES => return None,
-            (422, _) => self.with_longer_session(&request, response)?,
-            (401 | 407, Some(trunk)) if self.may_prove(trunk, flow, is_in_theirs) => {
-                self.with_credentials(trunk, &request, response, code)?
-            }
-            _ => return None,
+        let may_prove = |trunk: &str| self.may_prove(trunk, flow, is_in_theirs);
+        if tries >= MOST_TRIES || code != 422 && !trunk.as_deref().is_some_and(may_prove) {
+            return None;
+        }
+        let within = match purpose {
+            Purpose::Reinvite(invite) | Purpose::HandBack(invite) => Some((invite, 0)),
+            Purpose::Inside { invite, dialog, .. } => Some((invite, dialog)),
+            _ => None,
+        };
+        // Others may have gone since in its dialog, whose numbers only go up (RFC 3261 section 12.2.1.1).
+        let cseq = within.and_then(|(invite, dialog)| self.next_cseq(invite, dialog));
+        let (branch, message) = match &trunk {
+            _ if code == 422 => self.with_longer_session(&request, cseq, response)?,
+            Some(trunk) => self.with_credentials(trunk, (&request, cseq), response, code)?,
+            None => return None,
         };
         let new = NewClient { branch, method, to, message, purpose: purpose.clone(), trunk, is_in_theirs, tries: tries + 1 };
         let new = self.start_client(new);
@@ -228,9 +236,9 @@ impl Endpoint {
         }
         match purpose {
             Purpose::Fork(invite) => self.fork_moved(invite, key, new),
-            Purpose::Reinvite(invite) => self.inside_moved(invite, 0, key, new),
-            Purpose::HandBack(invite) => self.hand_back_again(invite),
-            Purpose::Inside { invite, dialog, .. } => self.inside_moved(invite, dialog, key, new),
+            Purpose::Reinvite(invite) => self.inside_moved((invite, 0), cseq, key, new),
+            Purpose::HandBack(invite) => self.hand_back_again(invite, cseq),
+            Purpose::Inside { invite, dialog, .. } => self.inside_moved((invite, dialog), cseq, key, new),
             _ => {}
         }
         Some(new)
