@@ -1,6 +1,6 @@
 //! What each record does to the tables, in the transaction that appends it to the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_switch::{
     cdr::Cdr,
@@ -35,7 +35,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+    pub(super) fn new<'a>(records: impl IntoIterator<Item = &'a Record> + Clone) -> Self {
         let mut batch = Self {
             entries: Vec::new(),
             calls: Rows::new(&sql::INSERT_CALL),
@@ -45,9 +45,14 @@ impl Batch {
             kept_calls: Rows::new(&sql::INSERT_KEPT_CALL),
             others: Vec::new(),
         };
+        let ended: BTreeSet<CallId> = records.clone().into_iter().filter_map(ended).collect();
         for record in records {
             batch.entries.extend(record.entry());
-            batch.project(record);
+            match record {
+                // The row of its end says all that the row of its beginning would, and takes its place anyway.
+                Record::CallStarted(started) if ended.contains(&started.call) => {}
+                _ => batch.project(record),
+            }
         }
         for (call, (v, body, at)) in std::mem::take(&mut batch.kept) {
             batch.kept_calls.push(args![call.to_string(), v, body, at]);
@@ -227,6 +232,13 @@ impl Batch {
                 way.as_ref().map(json),
             ],
         );
+    }
+}
+
+const fn ended(record: &Record) -> Option<CallId> {
+    match record {
+        Record::CallEnded { cdr, .. } => Some(cdr.call),
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// So long is looked at together.
 const WINDOW: Duration = Duration::from_millis(100);
 
-/// While so many messages or more arrive in a window, the loop rests between two looks at the network.
+/// While so many messages or more arrive in a window, the loop rests before each look.
 const MANY: u32 = 150;
 /// While so many arrive, it is awake anyway, and each wake-up finds several.
 const PLENTY: u32 = 1_000;
@@ -26,15 +26,15 @@ pub struct Pace {
     messages: u32,
     /// Many came in the last one.
     many: bool,
-    /// Nothing waits, and a rest is due.
-    rests: bool,
+    /// More waits than was taken at the last look.
+    more: bool,
 }
 
 impl Pace {
     /// From now on.
     #[must_use]
     pub const fn new(now: Instant) -> Self {
-        Self { since: now, slept_at: now, idle: Duration::ZERO, messages: 0, many: false, rests: false }
+        Self { since: now, slept_at: now, idle: Duration::ZERO, messages: 0, many: false, more: false }
     }
 
     /// Something is to be done.
@@ -45,12 +45,14 @@ impl Pace {
     /// So many messages were taken, and whether they were `all` that waited.
     pub fn took(&mut self, messages: u32, all: bool) {
         self.messages = self.messages.saturating_add(messages);
-        self.rests = self.many && all;
+        self.more = !all;
     }
 
-    /// How long nothing is to be looked at, if a rest is due.
-    pub fn rest(&mut self) -> Option<Duration> {
-        std::mem::take(&mut self.rests).then_some(REST)
+    /// How long nothing is to be looked at, before each look: whatever woke the loop last, a message or the end of a
+    /// stream, others of it are on their way.
+    #[must_use]
+    pub fn rest(&self) -> Option<Duration> {
+        (self.many && !self.more).then_some(REST)
     }
 
     /// It is done. Now and then, how busy the loop was since the last time, in thousandths.
@@ -97,7 +99,7 @@ mod tests {
         assert_eq!(pace.rest(), None, "not before it is known that many come");
         pace.sleeps(at(100));
         pace.took(1, true);
-        assert_eq!((pace.rest(), pace.rest()), (Some(REST), None), "once for each look");
+        assert_eq!(pace.rest(), Some(REST));
         pace.took(64, false);
         assert_eq!(pace.rest(), None, "more is waiting");
         pace.sleeps(at(200));
