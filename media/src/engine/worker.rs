@@ -42,6 +42,9 @@ const ORDERS_AT_ONCE: usize = 256;
 const FAST: Duration = Duration::from_millis(10);
 /// Tick of reports, silence, lost ends of key presses and recordings.
 const SLOW: Duration = Duration::from_millis(200);
+/// A stream that nothing happens to is looked at once in so long: to visit thousands in each tick costs more than what they
+/// want, and none of it is in a hurry.
+const LOOK: Duration = Duration::from_secs(1);
 /// Longest datagram that is read; longer ones are no voice.
 const DATAGRAM_BYTES: usize = 2_048;
 /// Epoll's name for the wake-up of the thread itself.
@@ -78,6 +81,8 @@ pub(super) struct Worker {
     pub(super) streams: Vec<Option<Box<Stream>>>,
     /// Counts the streams that a slot has had, so that an event for an old one is not taken for the new.
     generations: Vec<u32>,
+    /// When each slot was looked at; `None`: it is at the next slow tick.
+    looked_at: Vec<Option<Instant>>,
     pub(super) free: Vec<usize>,
     pub(super) slots: HashMap<StreamId, usize>,
     pub(super) paced: Vec<usize>,
@@ -108,6 +113,7 @@ impl Worker {
             events,
             streams: Vec::new(),
             generations: Vec::new(),
+            looked_at: Vec::new(),
             free: Vec::new(),
             slots: HashMap::new(),
             paced: Vec::new(),
@@ -195,6 +201,9 @@ impl Worker {
                 receive::on_rtcp(stream, packet, from, &worker.cx);
             } else {
                 receive::on_rtp(&mut worker.streams, slot, packet, from, &mut worker.cx);
+                if worker.streams[slot].as_deref().is_some_and(|stream| stream.inbound.detector.is_busy()) {
+                    worker.looked_at[slot] = None;
+                }
             }
         });
     }
@@ -226,6 +235,9 @@ impl Worker {
                 Ok(Order::Open(new)) => self.open(*new),
                 Ok(Order::Command(command)) => {
                     let slot = self.slot_for(&command);
+                    if let Some(looked_at) = self.looked_at.get_mut(slot) {
+                        *looked_at = None;
+                    }
                     self.guarded(slot, |worker| worker.command(slot, command));
                 }
                 Err(TryRecvError::Empty) => return Ok(false),
@@ -248,6 +260,9 @@ impl Worker {
                 self.cx.tape.reached(now);
             }
             for slot in 0..self.streams.len() {
+                if self.looked_at[slot].is_some_and(|at| now.saturating_duration_since(at) < LOOK) {
+                    continue;
+                }
                 if self.streams[slot].as_ref().is_some_and(|stream| !stream.faulty) {
                     self.guarded(slot, |worker| worker.watch(slot));
                 }
@@ -294,6 +309,7 @@ impl Worker {
     /// Reports, signs of life, silence and lost ends of key presses of one stream.
     fn watch(&mut self, slot: usize) {
         let now = self.cx.now;
+        self.looked_at[slot] = Some(now);
         if self.streams[slot].as_deref().is_some_and(|stream| stream.wants_rtcp_socket(now)) {
             self.open_rtcp(slot);
         }
@@ -304,6 +320,9 @@ impl Worker {
         let Some(format) = inbound.format else { return };
         if let Some(digit) = inbound.detector.timeout(now, format.dtmf_clock_hz) {
             self.cx.events.push_back(Event::Digit { stream: id, digit: digit.key, duration_ms: digit.duration_ms });
+        }
+        if inbound.detector.is_busy() {
+            self.looked_at[slot] = None;
         }
         let silence = now.saturating_duration_since(inbound.silent_since);
         if inbound.watched.is_some_and(|most| silence >= most) && !inbound.lost_told {
@@ -337,10 +356,12 @@ impl Worker {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.streams.push(None);
             self.generations.push(0);
+            self.looked_at.push(None);
             self.streams.len() - 1
         });
         // The upper bit stays clear, so that no key equals `WAKE`.
         self.generations[slot] = self.generations[slot].wrapping_add(1) & 0x7fff_ffff;
+        self.looked_at[slot] = None;
         let id = new.id;
         let added = epoll::add(&self.epoll, &new.rtp, epoll::EventData::new_u64(self.key(slot, false)), epoll::EventFlags::IN);
         self.slots.insert(id, slot);
