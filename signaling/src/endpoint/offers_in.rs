@@ -29,6 +29,12 @@ impl Endpoint {
             (_, None) => Some(Step::TheyAsk),
         };
         let overlap = if method == Method::Invite { invitation.may_take_invite() } else { Ok(()) };
+        // One offer at a time is before the program, whichever early dialog it came in.
+        let overlap = overlap.and_then(|()| match invitation.exchange {
+            Exchange::Theirs { early, .. } if step.is_some() && early != dialog => Err(500),
+            Exchange::Ours { early, .. } if step.is_some() && early != dialog => Err(491),
+            _ => Ok(()),
+        });
         let Some(negotiation) = invitation.dialog_at(dialog).map(|(_, negotiation)| *negotiation) else { return };
         let next = overlap.and_then(|()| match step {
             Some(step) => negotiation.after(step).map_err(|misfit| misfit.code()),

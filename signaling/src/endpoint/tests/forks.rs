@@ -139,3 +139,25 @@ fn nothing_is_left_of_early_dialogs_of_a_call_that_is_over() {
         assert_eq!((desk.endpoint.counts().dialogs, desk.endpoint.counts().invites), (0, 0));
     }
 }
+
+#[test]
+fn offers_in_two_early_dialogs_do_not_take_each_others_place() {
+    let mut desk = desk(|_| {});
+    let (mut x, invite) = Far::called(&mut desk);
+    let mut y = Far::at(x.invite(), "y");
+    for far in [&mut x, &mut y] {
+        far.progress(&mut desk, 183, 1, THEIRS);
+    }
+    desk.sent.clear();
+    desk.words();
+    x.send(&mut desk, "UPDATE", &[], THEIRS);
+    assert_eq!((desk.lines(), desk.words()), (vec![], vec!["reoffered sdp".to_owned()]));
+    y.send(&mut desk, "UPDATE", &[], THEIRS);
+    let refused = desk.next();
+    assert!(refused.code() == Some(500) && refused.header(Name::RetryAfter).is_some(), "it may come again");
+    assert_eq!(desk.words(), Vec::<String>::new());
+    desk.command(Command::End { invite, code: 487, reason: String::new() });
+    desk.pass(200_000);
+    let counts = desk.endpoint.counts();
+    assert_eq!((counts.server_transactions, counts.client_transactions, counts.dialogs), (0, 0, 0));
+}
