@@ -13,7 +13,7 @@ help: ## this list
 
 run: ## install what is missing, build, start the demo switch
 	@docker/packages.sh run
-	@echo "Building the release; the first time takes some minutes."
+	@echo "Building the release; the first time takes up to ten minutes on two cores."
 	@$(CARGO) build --release --locked -p tandem
 	@exec "$$($(CARGO) metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem" \
 		serve --config demo --data $(DATA) $(if $(BIND),--bind $(BIND))
