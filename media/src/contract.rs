@@ -130,6 +130,12 @@ impl KeptMedia {
     pub const fn rtp(&self) -> SocketAddr {
         self.rtp
     }
+
+    /// Where its peer was heard from.
+    #[must_use]
+    pub const fn heard_from(&self) -> Option<SocketAddr> {
+        self.heard_from
+    }
 }
 
 /// Why a command was not taken.
