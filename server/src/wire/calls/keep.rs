@@ -27,7 +27,8 @@ use crate::wire::{LegRef, edges::Edges, lamps::Device, line::Service, sip::KeptS
 pub const FORM: u32 = 1;
 /// So long nothing may have happened to a call that was never kept: most that are over soon are never written.
 const QUIET: Duration = Duration::from_millis(200);
-/// The same for one that was kept before: it is not one of those, so what changes is written as soon as it is settled.
+/// The same for one that was kept before, or that stands in line, so that its place has a caller: it is not one of
+/// those, and what changes is written as soon as it is settled.
 const SETTLED: Duration = Duration::from_millis(20);
 /// A call that is never quiet is kept so often.
 const RESTLESS: Duration = Duration::from_secs(1);
@@ -42,9 +43,9 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    fn is_ripe(&self, now: Instant) -> bool {
+    fn is_ripe(&self, now: Instant, has_item: bool) -> bool {
         let since = |at| now.saturating_duration_since(at);
-        let quiet = if self.was_kept { SETTLED } else { QUIET };
+        let quiet = if self.was_kept || has_item { SETTLED } else { QUIET };
         self.touched.is_some_and(|(first, last)| since(last) >= quiet || since(first) >= RESTLESS)
     }
 }
@@ -120,7 +121,7 @@ impl LiveCall {
     /// Whether it is time to keep it.
     #[must_use]
     pub fn is_ripe(&self, now: Instant) -> bool {
-        self.keeping.is_ripe(now)
+        self.keeping.is_ripe(now, self.item.is_some())
     }
 
     /// Writes down what another process needs to go on with it. `false`: there is no room for that now.
@@ -237,16 +238,18 @@ mod tests {
     fn a_new_call_is_kept_when_it_lasts_and_a_kept_one_as_soon_as_its_change_is_settled() {
         #[expect(clippy::disallowed_methods, reason = "some first instant; nothing depends on which")]
         let start = Instant::now();
-        let ripe_after = |was_kept, touched: &[u64]| {
+        let ripe = |was_kept, has_item, touched: &[u64]| {
             let at = |ms| start + Duration::from_millis(ms);
             let last = touched[touched.len() - 1];
             let keeping = Keeping { touched: Some((at(touched[0]), at(last))), was_kept };
-            (last..3_000).find(|ms| keeping.is_ripe(at(*ms)))
+            (last..3_000).find(|ms| keeping.is_ripe(at(*ms), has_item))
         };
+        let ripe_after = |was_kept, touched: &[u64]| ripe(was_kept, false, touched);
         assert_eq!(ripe_after(false, &[0]), Some(200));
+        assert_eq!(ripe(false, true, &[0]), Some(20), "who stands in line");
         assert_eq!(ripe_after(true, &[0]), Some(20));
         assert_eq!(ripe_after(true, &[0, 15]), Some(35), "what follows at once goes with it");
         assert_eq!(ripe_after(false, &[0, 900]), Some(1_000), "never quiet");
-        assert!(!Keeping { touched: None, was_kept: true }.is_ripe(start));
+        assert!(!Keeping { touched: None, was_kept: true }.is_ripe(start, true));
     }
 }
