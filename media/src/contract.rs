@@ -144,7 +144,7 @@ pub enum CommandError {
     /// The stream or recording is not open.
     #[error("the stream or recording is not open")]
     NotOpen,
-    /// Two streams of different groups cannot be joined or recorded together.
+    /// Two streams of different groups cannot be joined or recorded together, and members of a room must be of one thread.
     #[error("the streams belong to different groups")]
     DifferentGroups,
     /// Media is never sent there: multicast, broadcast, unspecified, port 0 or one of our own ports.
@@ -153,6 +153,9 @@ pub enum CommandError {
     /// The media thread is behind with its commands; this one was not taken.
     #[error("the media thread is overloaded")]
     Busy,
+    /// A room has at most [`MOST_MEMBERS`].
+    #[error("a room has at most {MOST_MEMBERS} members")]
+    RoomFull,
 }
 
 /// Who besides the address of the SDP may become the peer of a stream (symmetric RTP, RFC 4961).
@@ -221,6 +224,32 @@ pub struct Configure {
     pub keys: Option<Arc<StreamKeys>>,
 }
 
+/// Members of a room.
+pub const MOST_MEMBERS: usize = 100;
+
+/// Somebody in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MixMember {
+    /// Who.
+    pub stream: StreamId,
+    /// What they do there.
+    pub role: MixRole,
+}
+
+/// Who hears a member of a room. What a member hears is always all parties but itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MixRole {
+    /// Everybody hears it.
+    Party,
+    /// Nobody does: a supervisor who monitors, or somebody muted.
+    Listener,
+    /// Only one member does.
+    Whisper {
+        /// Who; when that member is not in the room, nobody.
+        to: StreamId,
+    },
+}
+
 /// What a line loop tells the engine. Opening is `Engine::open`, because it answers.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -252,6 +281,15 @@ pub enum Command {
     Part {
         /// Which stream.
         stream: StreamId,
+    },
+    /// Lays down a room: its members, and who hears whom. What it was before counts no more, all at once: who is not named
+    /// any more leaves it, who is new leaves the partner or room that it had. Without members it ends. A member that is
+    /// played to hears that instead until its end.
+    Mix {
+        /// Chosen by the caller; rooms of different threads are different ones.
+        room: u64,
+        /// At most [`MOST_MEMBERS`], on one thread.
+        members: Vec<MixMember>,
     },
     /// Play prompts one after another, instead of what plays now (which gets no `Played`).
     Play {

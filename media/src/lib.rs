@@ -1,7 +1,7 @@
 //! The media plane of the switch: RTP relay, player, transcoding, recording, telephone events, RTCP.
 //!
 //! Cores ([`rtp`], [`reception`], [`outgoing`], [`relay`], [`learn`], [`dtmf`], [`reports`], [`ports`], [`player`],
-//! [`transcode`], [`record`]) do no I/O and read no clock. The module [`engine`] owns the sockets, files and
+//! [`transcode`], [`mix`], [`record`]) do no I/O and read no clock. The module [`engine`] owns the sockets, files and
 //! threads and drives them. [`contract`] is what the two sides say to each other. Nothing here knows
 //! SIP, SDP or calls. SRTP ([`keys`]) is done where a stream receives and sends: all others see packets in the clear.
 
@@ -11,6 +11,7 @@ pub mod dtmf;
 pub mod engine;
 pub mod keys;
 pub mod learn;
+pub mod mix;
 pub mod outgoing;
 pub mod player;
 pub mod ports;

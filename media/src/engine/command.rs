@@ -26,7 +26,7 @@ impl Worker {
             | Command::Close { stream } => stream,
             Command::Join { a, .. } => a,
             Command::Record { left, .. } => left,
-            Command::PauseRecord { .. } | Command::StopRecord { .. } => return usize::MAX,
+            Command::Mix { .. } | Command::PauseRecord { .. } | Command::StopRecord { .. } => return usize::MAX,
         };
         self.slots.get(id).copied().unwrap_or(usize::MAX)
     }
@@ -36,6 +36,7 @@ impl Worker {
             Command::Record { recording, path, left, right } => self.record(recording, path, left, right),
             Command::PauseRecord { recording, paused } => self.cx.tape.order(WriterOrder::Pause { recording, paused }),
             Command::StopRecord { recording } => self.stop_record(recording),
+            Command::Mix { room, members } => self.mix(room, &members),
             Command::Close { .. } => self.close(slot),
             command => self.stream_command(slot, command),
         }
@@ -67,7 +68,11 @@ impl Worker {
                     self.send_digit(partner, digit, duration_ms);
                 }
             }
-            Command::Record { .. } | Command::PauseRecord { .. } | Command::StopRecord { .. } | Command::Close { .. } => {}
+            Command::Mix { .. }
+            | Command::Record { .. }
+            | Command::PauseRecord { .. }
+            | Command::StopRecord { .. }
+            | Command::Close { .. } => {}
         }
     }
 
@@ -92,7 +97,7 @@ impl Worker {
         let Some(stream) = self.streams[slot].as_deref_mut() else { return };
         if !stream.paced {
             stream.paced = true;
-            if self.paced.is_empty() {
+            if self.paced.is_empty() && self.rooms.is_empty() {
                 self.fast_at = self.cx.now;
             }
             self.paced.push(slot);
@@ -109,7 +114,9 @@ impl Worker {
         }
     }
 
+    /// The stream and whoever it is together with no longer hear each other.
     pub(super) fn part(&mut self, slot: usize) {
+        self.leave_room(slot);
         let partner = self.streams[slot].as_ref().and_then(|stream| stream.partner);
         for slot in [Some(slot), partner].into_iter().flatten() {
             self.partner(slot, None);

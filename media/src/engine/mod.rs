@@ -9,6 +9,7 @@ mod command;
 mod context;
 mod events;
 mod life;
+mod mixing;
 mod paced;
 mod receive;
 mod reopen;
@@ -34,7 +35,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    contract::{Command, CommandError, Configure, EngineConfig, Event, OpenError, Opened, StreamId},
+    contract::{Command, CommandError, Configure, EngineConfig, Event, MOST_MEMBERS, MixMember, OpenError, Opened, StreamId},
     ports::PortPool,
     random::Random,
 };
@@ -79,6 +80,7 @@ pub struct Engine {
     pools: Vec<(IpAddr, PortPool)>,
     streams: HashMap<StreamId, OpenStream>,
     recordings: HashMap<u64, usize>,
+    rooms: HashMap<u64, usize>,
     /// Streams whose thread had no room for their `Close`; at most one entry a stream.
     closing: VecDeque<(usize, StreamId)>,
     dropped_events: Arc<AtomicU64>,
@@ -129,6 +131,7 @@ impl Engine {
             pools,
             streams: HashMap::new(),
             recordings: HashMap::new(),
+            rooms: HashMap::new(),
             closing: VecDeque::new(),
             dropped_events,
             ended,
@@ -227,6 +230,16 @@ impl Engine {
                 self.recordings.insert(recording, thread);
                 Ok(())
             }
+            Command::Mix { room, ref members } => {
+                let is_over = members.is_empty();
+                self.order(thread, Order::Command(command))?;
+                if is_over {
+                    self.rooms.remove(&room);
+                } else {
+                    self.rooms.insert(room, thread);
+                }
+                Ok(())
+            }
             Command::StopRecord { recording } => {
                 self.order(thread, Order::Command(command))?;
                 self.recordings.remove(&recording);
@@ -281,6 +294,7 @@ impl Engine {
                 Ok(of(stream)?.thread)
             }
             Command::Join { a, b } => self.together(a, b),
+            Command::Mix { room, members } => self.room_thread(*room, members),
             Command::Record { recording, left, right, .. } => {
                 let thread = right.as_ref().map_or_else(|| Ok(of(left)?.thread), |right| self.together(left, right))?;
                 let running = self.recordings.get(recording);
@@ -299,6 +313,25 @@ impl Engine {
             | Command::RelayDigit { stream, .. }
             | Command::Close { stream } => Ok(of(stream)?.thread),
         }
+    }
+
+    /// The thread of a room: the one of all its members, or where it was when it has none any more.
+    fn room_thread(&self, room: u64, members: &[MixMember]) -> Result<usize, CommandError> {
+        if members.len() > MOST_MEMBERS {
+            return Err(CommandError::RoomFull);
+        }
+        let mut threads = members.iter().map(|member| self.streams.get(&member.stream).map(|open| open.thread));
+        let thread = match threads.next() {
+            Some(first) => first.ok_or(CommandError::NotOpen)?,
+            None => self.rooms.get(&room).copied().ok_or(CommandError::NotOpen)?,
+        };
+        for other in threads {
+            if other.ok_or(CommandError::NotOpen)? != thread {
+                return Err(CommandError::DifferentGroups);
+            }
+        }
+        let moved = self.rooms.get(&room).is_some_and(|&at| at != thread);
+        if moved { Err(CommandError::DifferentGroups) } else { Ok(thread) }
     }
 
     fn together(&self, a: &StreamId, b: &StreamId) -> Result<usize, CommandError> {

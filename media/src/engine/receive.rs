@@ -42,6 +42,12 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
     } else if is_event {
         stream.inbound.detect(stream.id, &header, &packet[header.payload()], format, cx);
     }
+    if let Some(seat) = &mut stream.seat {
+        if is_audio {
+            seat.receive(&header, &packet[header.payload()], format, arrival, cx);
+        }
+        return;
+    }
     match stream.partner {
         Some(partner) if partner == slot => {
             let Stream { inbound, outbound, .. } = stream;

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::{context::Context, worker::NewStream};
+use super::{context::Context, mixing::Seat, worker::NewStream};
 use crate::{
     codec::{Codec, Encoder},
     contract::{Configure, Format, Quality, StreamId},
@@ -33,6 +33,8 @@ pub(super) struct Stream {
     pub(super) outbound: Outbound,
     /// Slot of the stream that hears this one and is heard by it; its own for echo.
     pub(super) partner: Option<usize>,
+    /// Its place in a room, instead of a partner.
+    pub(super) seat: Option<Box<Seat>>,
     /// Handling it panicked: it does nothing more.
     pub(super) faulty: bool,
     /// Whether the thread's list of paced streams holds it.
@@ -77,6 +79,7 @@ pub(super) enum Speaker {
     Relayed,
     Transcoded,
     Player,
+    Mixed,
 }
 
 /// An event of the partner that is carried over to another codec's clock.
@@ -164,6 +167,7 @@ impl Stream {
                 protector: None,
             },
             partner: None,
+            seat: None,
             faulty: false,
             paced: false,
         };

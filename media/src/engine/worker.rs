@@ -23,6 +23,7 @@ use rustix::{
 use super::{
     context::{Context, FRAME_SAMPLES, OwnAddresses, PACKET_BYTES},
     events::EventQueue,
+    mixing::Room,
     receive, socket,
     stream::Stream,
     tape::Tape,
@@ -87,6 +88,7 @@ pub(super) struct Worker {
     pub(super) slots: HashMap<StreamId, usize>,
     pub(super) paced: Vec<usize>,
     pub(super) recordings: HashMap<u64, u64>,
+    pub(super) rooms: HashMap<u64, Room>,
     pub(super) ring_back: Arc<Audio>,
     pub(super) fast_at: Instant,
     slow_at: Instant,
@@ -118,6 +120,7 @@ impl Worker {
             slots: HashMap::new(),
             paced: Vec::new(),
             recordings: HashMap::new(),
+            rooms: HashMap::new(),
             ring_back: Arc::new(Audio::ringback()),
             fast_at: now,
             slow_at: now,
@@ -179,7 +182,7 @@ impl Worker {
 
     fn timeout(&self) -> Option<Duration> {
         let until = |at: Instant| at.saturating_duration_since(self.cx.now);
-        if !self.paced.is_empty() || self.events.is_behind() {
+        if !self.paced.is_empty() || !self.rooms.is_empty() || self.events.is_behind() {
             Some(until(self.fast_at.min(self.slow_at)))
         } else if !self.slots.is_empty() || !self.recordings.is_empty() {
             Some(until(self.slow_at))
@@ -215,7 +218,7 @@ impl Worker {
         }
     }
 
-    fn fail(&mut self, slot: usize) {
+    pub(super) fn fail(&mut self, slot: usize) {
         let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
         stream.faulty = true;
         let _ = epoll::delete(&self.epoll, &stream.outbound.rtp);
@@ -252,6 +255,7 @@ impl Worker {
         if now >= self.fast_at {
             self.fast_at = now + FAST;
             self.pace();
+            self.mix_rooms();
             self.events.flush();
         }
         if now >= self.slow_at {

@@ -1,0 +1,27 @@
+//! Mixing: who hears whom in a room of two to a hundred.
+//!
+//! All parties are added up once; each is then sent the sum without its own voice, so the work grows with the number of
+//! parties and not with its square. Who only listens is never in the sum, and a whisper is added for the one it is meant
+//! for after the sum was made: no order of things lets a supervisor reach a customer.
+//!
+//! Here: places in a room ([`Seat`]), the waiting room of decoded audio ([`Playout`]), and the sum ([`Sum`]). Plain
+//! computation on frames of [`FRAME_MS`]. Not here: packets, codecs and the clock, which are the engine's (`engine::mixing`).
+
+mod limit;
+mod playout;
+mod sum;
+
+pub use limit::Limiter;
+pub use playout::Playout;
+pub use sum::{Gate, Sum};
+
+/// A mix is made so often, in ms.
+pub const FRAME_MS: u8 = 20;
+/// Samples of a frame at the higher rate, 16 kHz.
+pub const MAX_FRAME: usize = 320;
+
+/// Samples of a frame at a rate of 8 or 16 kHz.
+#[must_use]
+pub const fn frame_samples(rate_hz: u32) -> usize {
+    rate_hz as usize / 1_000 * FRAME_MS as usize
+}
