@@ -133,6 +133,7 @@ const fn kind(action: &Action) -> &'static str {
         Action::Queue(_) => "queue",
         Action::Dial(_) => "dial",
         Action::HandBack { .. } => "hand-back",
+        Action::Conference { .. } => "conference",
         Action::SetLanguage(_) => "language",
         Action::Echo => "echo",
         Action::Agent { .. } => "agent",
@@ -179,7 +180,9 @@ const fn handlers_of(action: &Action) -> Option<&Handlers> {
         Action::Collect(collect) => Some(&collect.handlers),
         Action::Queue(queue) => Some(&queue.handlers),
         Action::Dial(dial) => Some(&dial.handlers),
-        Action::Agent { handlers, .. } | Action::HandBack { handlers, .. } => Some(handlers),
+        Action::Agent { handlers, .. } | Action::HandBack { handlers, .. } | Action::Conference { handlers, .. } => {
+            Some(handlers)
+        }
         _ => None,
     }
 }

@@ -12,7 +12,10 @@ use tandem_switch::{
     cause::Cause,
     cdr::Origin,
     floor::{AgentProfile, QueueProfile},
-    name::{Extension, Language, PartyNumber, PromptName, QueueName, RouteName, ScheduleName, SkillLevel, SkillName, TrunkName},
+    name::{
+        Extension, Language, PartyNumber, PromptName, QueueName, RoomName, RouteName, ScheduleName, SkillLevel, SkillName,
+        TrunkName,
+    },
     step::{AgentRequest, RingStrategy, StepOutcome},
 };
 
@@ -197,6 +200,7 @@ pub(crate) enum Action {
     Queue(JoinQueue),
     Dial(DialOut),
     HandBack { number: Template, handlers: Handlers },
+    Conference { room: Template, muted: bool, handlers: Handlers },
     SetLanguage(Language),
     Echo,
     Agent { request: AgentRequest, handlers: Handlers },
@@ -399,6 +403,13 @@ pub fn parse_number(text: &str) -> Option<PartyNumber> {
     let digits = bare.strip_prefix('+').unwrap_or(&bare);
     let fits = (1..=32).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
     fits.then(|| PartyNumber::from(&*bare))
+}
+
+/// The name of a conference: 1 to 32 letters, digits and dashes; case does not matter.
+#[must_use]
+pub fn parse_room(text: &str) -> Option<RoomName> {
+    let fits = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    fits.then(|| RoomName::from(text.to_ascii_lowercase()))
 }
 
 #[cfg(test)]

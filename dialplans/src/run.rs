@@ -20,6 +20,7 @@ use crate::{
     describe::describe,
     plan::{
         Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, Plan, Route, Say, parse_number,
+        parse_room,
     },
     routing::admits,
     schedule::Overrides,
@@ -261,6 +262,10 @@ impl Run {
             Action::Queue(queue) => self.queue(plan, queue),
             Action::Dial(dial) => self.dial(plan, dial),
             Action::HandBack { number, .. } => self.hand_back(plan, number),
+            Action::Conference { room, muted, .. } => match self.fill(room).and_then(|room| parse_room(&room)) {
+                Some(room) => Next::Give(Step::Conference { room, muted: *muted }),
+                None => Next::Ended(Ending::Error),
+            },
             Action::Agent { request, .. } => Next::Give(Step::Agent(request.clone())),
             Action::SetLanguage(language) => {
                 self.trace("language", language.as_str());
@@ -338,7 +343,7 @@ impl Run {
             Action::Collect(collect) => &collect.handlers,
             Action::Queue(queue) => &queue.handlers,
             Action::Dial(dial) => &dial.handlers,
-            Action::Agent { handlers, .. } | Action::HandBack { handlers, .. } => handlers,
+            Action::Agent { handlers, .. } | Action::HandBack { handlers, .. } | Action::Conference { handlers, .. } => handlers,
             _ => {
                 self.trace("fault", ending.word());
                 return self.end(Cause::Fault);

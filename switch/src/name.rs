@@ -72,6 +72,10 @@ name! {
     TrunkName
 }
 name! {
+    /// A conference.
+    RoomName
+}
+name! {
     /// One entry of the dialplan.
     RouteName
 }

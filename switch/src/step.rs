@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Cause,
-    name::{Extension, Language, PartyNumber, PromptName, QueueName, SkillLevel, TrunkName},
+    name::{Extension, Language, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName},
 };
 
 /// One action of a dialplan, resolved: every name in it exists.
@@ -40,6 +40,13 @@ pub enum Step {
     },
     /// Send the caller's own audio back until hang-up.
     Echo,
+    /// Answer, and be together with everybody else who is in the room, until hang-up. Ends with `Full`.
+    Conference {
+        /// Which room; it is there as long as somebody is in it.
+        room: RoomName,
+        /// Begins as somebody who only listens.
+        muted: bool,
+    },
     /// The caller, who is an agent, signs in or out or changes state. Ends with `Done` or `Error`.
     Agent(AgentRequest),
     /// End the call. Nothing follows.

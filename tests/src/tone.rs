@@ -2,6 +2,9 @@
 
 use std::{f64::consts::TAU, fs, path::Path};
 
+/// A tone with so much of the energy is heard beside others of its loudness.
+const AMONG_OTHERS: f64 = 0.1;
+
 /// Writes a mono 8 kHz WAV file with one tone.
 ///
 /// # Panics
@@ -79,6 +82,13 @@ impl Heard {
         self.pieces().filter(|piece| self.carries(piece, hz)).count() as f64 / 10.0
     }
 
+    /// Seconds in which `hz` is among what is heard, counted in pieces of 100 ms.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of pieces")]
+    pub fn seconds_with(&self, hz: f64) -> f64 {
+        self.pieces().filter(|piece| self.share_in(piece, hz) > AMONG_OTHERS).count() as f64 / 10.0
+    }
+
     /// Seconds that are not silent, counted in pieces of 100 ms.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of pieces")]
@@ -107,8 +117,13 @@ impl Heard {
     }
 
     fn carries(&self, piece: &[f64], hz: f64) -> bool {
+        self.share_in(piece, hz) > 0.6
+    }
+
+    /// Share of the energy that lies at `hz`; 0 in silence.
+    fn share_in(&self, piece: &[f64], hz: f64) -> f64 {
         if !is_sound(piece) {
-            return false;
+            return 0.0;
         }
         let turn = 2.0 * (TAU * hz / self.rate).cos();
         let (mut a, mut b) = (0.0, 0.0);
@@ -117,7 +132,7 @@ impl Heard {
         }
         #[expect(clippy::cast_precision_loss, reason = "a tenth of a second of samples")]
         let power = (a * a + b * b - turn * a * b) * 2.0 / piece.len() as f64;
-        power / energy(piece) > 0.6
+        power / energy(piece)
     }
 
     /// Whether the loudest eighth of a second of `prompt` is in it.

@@ -10,7 +10,7 @@ use super::{BUILT_IN, Builder, places::skill_levels, tops};
 use crate::{
     plan::{
         Action, Block, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, Handlers, JoinQueue, Menu, Placed, Say,
-        hangup_cause, parse_number,
+        hangup_cause, parse_number, parse_room,
     },
     read::{Data, Item, Value},
     template::{Part, Template},
@@ -96,6 +96,7 @@ impl Builder<'_> {
             "queue" => Action::Queue(self.queue_step(item)?),
             "dial" => Action::Dial(self.dial(item)?),
             "hand-back" => self.hand_back(item)?,
+            "conference" => self.conference(item)?,
             "set" => Action::SetLanguage(Language::from(item.prop_text("language")?)),
             "agent" => return self.agent(item),
             "when-open" | "unless-open" => {
@@ -290,6 +291,16 @@ impl Builder<'_> {
             self.findings.error("bad-number", value.at, "this is no telephone number");
         }
         Some(Action::HandBack { number, handlers: self.handlers(item) })
+    }
+
+    fn conference(&mut self, item: &Item) -> Option<Action> {
+        let value = item.args.first()?;
+        let room = value.as_template()?;
+        if room.literal().is_some_and(|text| parse_room(text).is_none()) {
+            self.findings.error("bad-room", value.at, "expected 1 to 32 letters, digits and dashes");
+        }
+        let muted = item.prop_flag("muted").unwrap_or(false);
+        Some(Action::Conference { room, muted, handlers: self.handlers(item) })
     }
 
     fn agent(&mut self, item: &Item) -> Option<Action> {

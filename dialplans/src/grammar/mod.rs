@@ -33,6 +33,7 @@ pub(crate) enum Place {
     JoinQueue,
     Dial,
     HandBack,
+    Conference,
     Agent,
 }
 
@@ -214,6 +215,7 @@ impl Place {
             Self::JoinQueue => steps::JOIN_QUEUE,
             Self::Dial => steps::DIAL,
             Self::HandBack => steps::HAND_BACK,
+            Self::Conference => steps::CONFERENCE,
             Self::Agent => steps::AGENT,
         }
     }
@@ -255,6 +257,7 @@ impl Place {
             Self::JoinQueue => "in the step `queue`",
             Self::Dial => "in `dial`",
             Self::HandBack => "in `hand-back`",
+            Self::Conference => "in `conference`",
             Self::Agent => "in `agent`",
         }
     }
@@ -276,6 +279,7 @@ impl Place {
         Self::JoinQueue,
         Self::Dial,
         Self::HandBack,
+        Self::Conference,
         Self::Agent,
         Self::Defaults,
     ];

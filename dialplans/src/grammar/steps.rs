@@ -90,6 +90,13 @@ pub(crate) const STEPS: &[NodeSpec] = &[
         Body::Optional(Place::HandBack),
     )),
     many(node("set", "Change what holds for the rest of the call.", &[], &[must("language", Kind::Language, "")], Body::None)),
+    many(node(
+        "conference",
+        "Answer, and be together with everybody who is in the same room, until they hang up. A room is there as soon as somebody enters it. `*6` mutes and unmutes.",
+        &[one("room", Kind::Template, "letters, digits and dashes: `weekly`, `room-{number}`")],
+        &[prop("muted", Kind::Flag, "#false", "begins as somebody who only listens")],
+        Body::Optional(Place::Conference),
+    )),
     many(node("echo", "Send the caller's own audio back until they hang up.", &[], &[], Body::None)),
     many(node(
         "agent",
@@ -190,5 +197,7 @@ pub(super) const DIAL: &[NodeSpec] = &[
 ];
 
 pub(super) const HAND_BACK: &[NodeSpec] = &[BUSY, NO_ANSWER, UNREACHABLE, REJECTED, ERROR];
+
+pub(super) const CONFERENCE: &[NodeSpec] = &[handler("full", "The room has no place left."), ERROR];
 
 pub(super) const AGENT: &[NodeSpec] = &[ERROR];

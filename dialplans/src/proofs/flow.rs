@@ -292,6 +292,10 @@ impl<'a> Walk<'a> {
                 let endings = [Ending::Busy, Ending::NoAnswer, Ending::Unreachable, Ending::Rejected, Ending::Error];
                 joined(self.endings(handlers, &endings, &state))
             }
+            Action::Conference { room, handlers, .. } => {
+                self.uses(room, at, &state);
+                joined(self.endings(handlers, &[Ending::Full, Ending::Error], &State { answered: true, ..state }))
+            }
             Action::Agent { handlers, .. } => {
                 self.agents_only(at);
                 let refused = self.endings(handlers, &[Ending::Error], &state);

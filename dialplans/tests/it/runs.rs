@@ -312,3 +312,16 @@ fn a_caller_is_handed_back_only_to_a_carrier_that_takes_them() {
     }
     assert_eq!(first_choice(text, facts("trunk:takes", "xsip:a@b")), Step::Hangup { cause: Cause::Unavailable });
 }
+
+#[test]
+fn a_conference_is_named_by_what_was_dialled_and_by_nothing_else() {
+    let text = r#"
+        route "rooms" { from any; to "3{n:3}"; conference "room-{n}" muted=#true { full { hangup "busy"; }; error { hangup "not-found"; }; }; }
+        route "names" { from any; to matches="x(?<n>.*)"; conference "{n}" { error { hangup "not-found"; }; }; }
+    "#;
+    assert_eq!(first_choice(text, facts("1001", "3012")), Step::Conference { room: "room-012".into(), muted: true });
+    assert_eq!(first_choice(text, facts("1001", "xWeekly")), Step::Conference { room: "weekly".into(), muted: false });
+    for nonsense in ["x", "xa b", "x../../etc", &format!("x{}", "a".repeat(33))] {
+        assert_eq!(first_choice(text, facts("1001", nonsense)), Step::Hangup { cause: Cause::NotFound }, "{nonsense}");
+    }
+}

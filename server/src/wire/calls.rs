@@ -297,6 +297,11 @@ impl LiveCall {
             Output::Join { left, right } => edges.media.join(self.at(left), self.at(right)),
             Output::Part { leg } => edges.media.part(self.at(leg)),
             Output::Echo { leg } => edges.media.echo(self.at(leg)),
+            Output::EnterRoom { leg, room, voice } => {
+                if !edges.media.enter_room(self.at(leg), &room, voice) {
+                    inputs.push_back(Input::RoomFull { leg });
+                }
+            }
             Output::Record { recording, left, right } => self.record(edges, recording, left, right),
             Output::StopRecord { recording } => edges.media.stop_record(recording),
             Output::StepEnded(outcome) => {

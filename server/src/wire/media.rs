@@ -15,10 +15,11 @@ use tandem_media::{
 };
 use tandem_switch::{
     id::{CallId, RecordingId},
+    name::RoomName,
     step::Audio,
 };
 
-use super::{LegRef, line::Service};
+use super::{LegRef, line::Service, rooms::Rooms};
 use crate::{metrics::METRICS, prompts::Prompts};
 
 /// The media side of all legs of one line loop.
@@ -30,6 +31,7 @@ pub struct MediaEdge {
     streams: HashMap<LegRef, Open>,
     legs: HashMap<StreamId, LegRef>,
     next: u64,
+    rooms: Rooms,
     /// Calls whose audio is handled where that of another call is, so that legs can move between them.
     beside: HashMap<CallId, u64>,
 }
@@ -88,6 +90,7 @@ impl MediaEdge {
             streams: HashMap::new(),
             legs: HashMap::new(),
             next: 1,
+            rooms: Rooms::default(),
             beside: HashMap::new(),
         };
         edge.set_service(service);
@@ -256,6 +259,19 @@ impl MediaEdge {
         }
     }
 
+    /// The leg is in a room, with or without a voice. `false`: it cannot be.
+    #[must_use]
+    pub fn enter_room(&mut self, leg: LegRef, room: &RoomName, voice: bool) -> bool {
+        let Some(stream) = self.stream(leg) else { return false };
+        let Some(laid) = self.rooms.enter(stream, room, voice) else { return false };
+        let taken = self.engine.command(Command::Mix { room: laid.room, members: laid.members });
+        if let Err(error) = taken {
+            tracing::warn!(call = %leg.call, %room, %error, "a leg cannot enter a room");
+            self.rooms.leave(stream);
+        }
+        taken.is_ok()
+    }
+
     /// The leg and its partner no longer hear each other.
     pub fn part(&mut self, leg: LegRef) {
         self.with(leg, |stream| Command::Part { stream });
@@ -275,6 +291,9 @@ impl MediaEdge {
     /// The leg is gone. `true` when `Measured` will follow.
     pub fn close(&mut self, leg: LegRef) -> bool {
         let Some(open) = self.streams.remove(&leg) else { return false };
+        if let Some(laid) = self.rooms.leave(open.stream) {
+            self.tell(Command::Mix { room: laid.room, members: laid.members });
+        }
         self.tell(Command::Close { stream: open.stream });
         true
     }
@@ -319,6 +338,7 @@ mod tests {
             streams: HashMap::new(),
             legs: HashMap::new(),
             next: 1,
+            rooms: Rooms::default(),
             beside: HashMap::new(),
         }
     }

@@ -37,6 +37,7 @@ pub mod line;
 pub mod media;
 pub mod pace;
 pub mod restart;
+mod rooms;
 pub mod sip;
 pub mod trace;
 

@@ -10,7 +10,7 @@ use crate::{
     cdr::{Cdr, Origin},
     id::{CallId, LegId, RecordingId},
     link::{FloorSays, ToFloor},
-    name::{Extension, Language, PartyNumber, PromptName, RouteName},
+    name::{Extension, Language, PartyNumber, PromptName, RoomName, RouteName},
     step::{Audio, Step, StepOutcome, Target},
 };
 
@@ -89,6 +89,11 @@ pub enum Input {
         by: Origin,
         /// What was dialled for it.
         to: PartyNumber,
+    },
+    /// The room that a leg was to enter has no place left.
+    RoomFull {
+        /// Which leg.
+        leg: LegId,
     },
     /// The carrier has a leg's party back, or not.
     HandedBack {
@@ -193,6 +198,16 @@ pub enum Output {
     Echo {
         /// Which leg.
         leg: LegId,
+    },
+    /// A leg hears everybody else in a room and, when it has a voice, is heard by them. Said again when that changes.
+    /// It leaves when it ends, or hears something else.
+    EnterRoom {
+        /// Which leg.
+        leg: LegId,
+        /// Which room.
+        room: RoomName,
+        /// Whether the others hear it.
+        voice: bool,
     },
     /// Record a conversation: one party left, the other right.
     Record {

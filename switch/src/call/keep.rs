@@ -136,6 +136,7 @@ impl Call {
                 self.legs.echo(self.legs.caller());
                 Doing::Echo
             }
+            Doing::Conference(conference) => self.confer_again(at.now, conference),
             Doing::Play(playing) if !anew => self.play_again(at.now, playing),
             Doing::Collect(collecting) if !anew => self.collect_again(at.now, *collecting),
             Doing::Dial(dialling) if !anew => self.dial_again(at.now, *dialling),

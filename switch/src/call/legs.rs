@@ -13,7 +13,7 @@ use super::contract::{Input, Output};
 use crate::{
     cause::Cause,
     id::LegId,
-    name::PartyNumber,
+    name::{PartyNumber, RoomName},
     step::{Audio, Target},
 };
 
@@ -45,6 +45,8 @@ pub(super) enum Ear {
     /// Another leg.
     Joined(LegId),
     Echo,
+    /// A room.
+    Room,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -142,7 +144,7 @@ impl Legs {
                 current
             }
             Input::Digit { leg, digit } => leg == self.caller && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
-            Input::HandedBack { leg, .. } => leg == self.caller && self.stage(leg).is_some(),
+            Input::HandedBack { leg, .. } | Input::RoomFull { leg } => leg == self.caller && self.stage(leg).is_some(),
             Input::Transfer { leg, .. } | Input::GivenAway { by: leg } | Input::Replaced { leg, .. } => {
                 self.stage(leg) == Some(LegStage::Up)
             }
@@ -284,6 +286,16 @@ impl Legs {
         if self.stage(leg).is_some() {
             self.set_ear(leg, Ear::Echo);
             self.say(Output::Echo { leg });
+        }
+    }
+
+    /// A leg is in a room, with or without a voice.
+    pub(super) fn enter_room(&mut self, leg: LegId, room: RoomName, voice: bool) {
+        self.hush(leg);
+        self.part(leg);
+        if self.stage(leg).is_some() {
+            self.set_ear(leg, Ear::Room);
+            self.say(Output::EnterRoom { leg, room, voice });
         }
     }
 

@@ -10,6 +10,7 @@
 //! what the call detail record will say, `keep` what becomes of it when the process is gone.
 
 mod collect;
+mod conference;
 mod consult;
 mod contract;
 mod dial;
@@ -46,6 +47,7 @@ use crate::{
     time::Timestamp,
 };
 use collect::Collecting;
+use conference::Conference;
 use dial::Dialling;
 use ledger::Ledger;
 use legs::Legs;
@@ -104,6 +106,8 @@ enum Doing {
     Talk(Talk),
     /// The end of an echo test.
     Echo,
+    /// The end of a conference, for this caller.
+    Conference(Conference),
     /// What the carrier says, who is to have the caller back.
     HandBack,
     /// The floor's reply to an agent's request.
@@ -172,7 +176,13 @@ impl Call {
             Doing::Queue(queueing) => queueing.deadline(),
             Doing::Dial(dialling) => Some(dialling.deadline()),
             Doing::AwaitReply { until, .. } => Some(*until),
-            Doing::AwaitStep | Doing::Play(_) | Doing::Talk(_) | Doing::Echo | Doing::HandBack | Doing::Over => None,
+            Doing::AwaitStep
+            | Doing::Play(_)
+            | Doing::Talk(_)
+            | Doing::Echo
+            | Doing::Conference(_)
+            | Doing::HandBack
+            | Doing::Over => None,
         }
     }
 
@@ -229,6 +239,7 @@ impl Call {
             Doing::Queue(queueing) => self.queueing(at, queueing, input),
             Doing::Dial(dialling) => self.dialling(at, dialling, &input),
             Doing::Talk(talk) => self.talking(at, talk, input),
+            Doing::Conference(conference) => self.conferring(at.now, conference, &input),
             Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
@@ -276,6 +287,6 @@ impl Doing {
     /// Digits count ahead while the plan talks to the caller. While the caller talks to somebody they
     /// are for the other party, while they wait they are for nobody.
     const fn wants_digits(&self) -> bool {
-        matches!(self, Self::AwaitStep | Self::Play(_) | Self::Collect(_) | Self::AwaitReply { .. })
+        matches!(self, Self::AwaitStep | Self::Play(_) | Self::Collect(_) | Self::AwaitReply { .. } | Self::Conference(_))
     }
 }

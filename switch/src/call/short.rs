@@ -20,6 +20,7 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
         Step::Queue(_) => "queue",
         Step::Dial(_) => "dial",
         Step::Echo => "echo",
+        Step::Conference { .. } => "conference",
         Step::HandBack { .. } => "hand-back",
         Step::Agent(_) => "agent",
         Step::Hangup { .. } => "hangup",
@@ -65,6 +66,7 @@ impl Call {
                 self.legs.echo(self.legs.caller());
                 Doing::Echo
             }
+            Step::Conference { room, muted } => self.begin_conference(now, room, muted),
             Step::Agent(request) => self.begin_agent(now, request),
             Step::Hangup { cause } => {
                 self.finish(now, cause, self.ledger.blame);

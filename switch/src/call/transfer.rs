@@ -113,7 +113,7 @@ impl Call {
             Step::Hangup { cause } => self.transfer_failed(at, cause),
             // It was not the party who asked to go on duty or off; and there is somebody to give the party to.
             Step::Agent(_) | Step::HandBack { .. } => self.step_ended(at.now, StepOutcome::Error),
-            Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo => {
+            Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Conference { .. } => {
                 self.transfer_taken();
                 self.begin(at, step)
             }

@@ -66,6 +66,7 @@ impl Call {
             Doing::Dial(_) => ("dial", None),
             Doing::Talk(talk) => ("talk", talk.with.agent()),
             Doing::Echo => ("echo", None),
+            Doing::Conference(_) => ("conference", None),
             Doing::HandBack => ("hand-back", None),
             Doing::AwaitReply { .. } => ("agent", None),
             Doing::Over => ("over", None),

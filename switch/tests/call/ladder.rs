@@ -143,6 +143,7 @@ impl Ladder {
             ["leg", leg, "transfers", to] => {
                 Input::Transfer { leg: read_leg(leg), by: read_origin(with.get("by").copied().unwrap_or("1001")), to: to.into() }
             }
+            ["leg", leg, "room-full"] => Input::RoomFull { leg: read_leg(leg) },
             ["leg", leg, "handed-back"] => Input::HandedBack { leg: read_leg(leg), failed: None },
             ["leg", leg, "stays", cause] => Input::HandedBack { leg: read_leg(leg), failed: Some(read_cause(cause)) },
             ["leg", leg, "is-left"] => Input::GivenAway { by: read_leg(leg) },
@@ -206,6 +207,9 @@ impl Ladder {
             Output::Join { left, right } => format!("join {left} and {right}"),
             Output::Part { leg } => format!("part {leg}"),
             Output::Echo { leg } => format!("echo {leg}"),
+            Output::EnterRoom { leg, room, voice } => {
+                format!("{leg} enters {room}, {}", if voice { "speaks" } else { "listens" })
+            }
             Output::Record { recording, left, right } => {
                 format!("record r{}: {left} left, {right} right", number(&mut self.recordings, recording))
             }
@@ -328,6 +332,7 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         ["ring"] => Step::Ring,
         ["answer"] => Step::Answer,
         ["echo"] => Step::Echo,
+        ["conference", room] => Step::Conference { room: room.into(), muted: with.contains_key("muted") },
         ["hand-back", number] => Step::HandBack { number: number.into() },
         ["hangup", cause] => Step::Hangup { cause: read_cause(cause) },
         ["agent", "sign-in"] => Step::Agent(AgentRequest::SignIn),

@@ -5,6 +5,7 @@ mod baresip;
 mod browsers;
 mod capture;
 mod commands;
+mod conferences;
 mod crowd;
 mod endings;
 mod first_call;

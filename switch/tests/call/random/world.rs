@@ -206,6 +206,10 @@ impl World {
                 self.playing.insert(*leg, None);
             }
             Output::Echo { leg } => self.sound(*leg),
+            Output::EnterRoom { leg, .. } => {
+                self.sound(*leg);
+                assert!(self.up.contains(leg), "{leg} is not up and confers");
+            }
             Output::StopPlay { leg } => {
                 self.sound(*leg);
                 assert!(self.playing.remove(leg).is_some(), "nothing plays to {leg}");

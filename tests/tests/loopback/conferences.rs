@@ -1,0 +1,85 @@
+//! Conferences: phones with different codecs in one room, each heard by the others.
+
+use serde_json::Value;
+use tandem_tests::{phone::Phone, switch::Switch, wait};
+
+use crate::{TEAM, states, survive::kill_and_start, tells};
+
+const TONES: [f64; 3] = [500.0, 900.0, 1_400.0];
+
+fn start() -> Switch {
+    Switch::with_plan(&format!(
+        r#"
+route "rooms" {{
+    from any
+    to "30{{n:2}}"
+    conference "room-{{n}}" {{
+        full {{ hangup "busy"; }}
+        error {{ hangup; }}
+    }}
+}}
+{TEAM}"#
+    ))
+}
+
+fn enters(switch: &Switch, (user, codec, hz): (&str, &'static str, f64), room: &str) -> Phone {
+    let mut phone = Phone::of(switch, user).codec(codec).hz(hz).start(switch);
+    phone.dial(room);
+    phone.expect("CALL_ESTABLISHED");
+    phone
+}
+
+/// From now on each phone hears, for a second, the tones of those and none of the others.
+fn hear(phones: &[Phone], expected: [&[usize]; 3]) {
+    let is_so = |phone: &Phone, whom: &[usize]| {
+        let heard = phone.heard();
+        let last = heard.after((heard.seconds() - 1.0).max(0.0));
+        TONES
+            .iter()
+            .enumerate()
+            .all(|(index, hz)| if whom.contains(&index) { last.seconds_with(*hz) >= 0.8 } else { last.seconds_with(*hz) == 0.0 })
+    };
+    for (index, phone) in phones.iter().enumerate() {
+        wait::until_true(&format!("phone {index} hears {:?}", expected[index]), || is_so(phone, expected[index]));
+    }
+}
+
+#[test]
+fn phones_of_three_codecs_hear_each_other_and_go_on_after_a_kill() {
+    let mut switch = start();
+    let [low, middle, high] = TONES;
+    let mut phones = vec![
+        enters(&switch, ("1011", "PCMU", low), "3000"),
+        enters(&switch, ("1012", "G722", middle), "3000"),
+        enters(&switch, ("1013", "opus", high), "3000"),
+    ];
+    let mut elsewhere = enters(&switch, ("1014", "PCMA", 2_000.0), "3001");
+    hear(&phones, [&[1, 2], &[0, 2], &[0, 1]]);
+    assert_eq!(elsewhere.heard().seconds_of_sound(), 0.0, "another room");
+    let steps: Vec<Value> = switch.calls().iter().map(|call| call["step"].clone()).collect();
+    assert_eq!(steps, ["conference"; 4]);
+
+    phones[0].press("*6");
+    hear(&phones, [&[1, 2], &[2], &[1]]);
+    kill_and_start(&mut switch);
+    hear(&phones, [&[1, 2], &[2], &[1]]);
+    phones[0].press("*6");
+    hear(&phones, [&[1, 2], &[0, 2], &[0, 1]]);
+
+    // Who is on hold is not heard, and neither is their music.
+    phones[2].hold();
+    hear(&phones[..2], [&[1], &[0], &[]]);
+    phones[2].resume();
+    hear(&phones, [&[1, 2], &[0, 2], &[0, 1]]);
+
+    phones[1].hang_up();
+    hear(&phones[..1], [&[2], &[], &[]]);
+    phones[0].hang_up();
+    phones[2].hang_up();
+    elsewhere.hang_up();
+    let record = switch.until_cdr("1013");
+    tells(&record, &[("route", "rooms"), ("cause", "normal"), ("blame", "caller")]);
+    assert_eq!((&record["restarts"], states(&record)), (&Value::from(1), vec!["talking", "hold", "talking"]));
+    switch.until_cdr("1014");
+    wait::until_true("no audio is left", || switch.metric("tandem_media_streams") == 0.0);
+}
