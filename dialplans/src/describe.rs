@@ -23,6 +23,7 @@ pub fn describe(step: &Step) -> String {
         Step::HandBack { .. } => "hand the caller back to the carrier".into(),
         Step::Echo => "echo".into(),
         Step::Conference { room, muted } => format!("conference {room}{}", if *muted { ", muted" } else { "" }),
+        Step::Supervise { agent, role } => format!("supervise {agent}: {}", role.as_str()),
         Step::Agent(AgentRequest::SignIn) => "agent signs in".into(),
         Step::Agent(AgentRequest::SignOut) => "agent signs out".into(),
         Step::Agent(AgentRequest::Ready) => "agent is ready".into(),

@@ -134,6 +134,7 @@ const fn kind(action: &Action) -> &'static str {
         Action::Dial(_) => "dial",
         Action::HandBack { .. } => "hand-back",
         Action::Conference { .. } => "conference",
+        Action::Supervise { .. } => "supervise",
         Action::SetLanguage(_) => "language",
         Action::Echo => "echo",
         Action::Agent { .. } => "agent",
@@ -180,9 +181,10 @@ const fn handlers_of(action: &Action) -> Option<&Handlers> {
         Action::Collect(collect) => Some(&collect.handlers),
         Action::Queue(queue) => Some(&queue.handlers),
         Action::Dial(dial) => Some(&dial.handlers),
-        Action::Agent { handlers, .. } | Action::HandBack { handlers, .. } | Action::Conference { handlers, .. } => {
-            Some(handlers)
-        }
+        Action::Agent { handlers, .. }
+        | Action::HandBack { handlers, .. }
+        | Action::Conference { handlers, .. }
+        | Action::Supervise { handlers, .. } => Some(handlers),
         _ => None,
     }
 }

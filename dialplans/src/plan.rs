@@ -16,7 +16,7 @@ use tandem_switch::{
         Extension, Language, PartyNumber, PromptName, QueueName, RoomName, RouteName, ScheduleName, SkillLevel, SkillName,
         TrunkName,
     },
-    step::{AgentRequest, RingStrategy, StepOutcome},
+    step::{AgentRequest, RingStrategy, StepOutcome, Supervision},
 };
 
 use crate::{
@@ -61,6 +61,8 @@ pub struct Plan {
     pub protect: Protect,
     /// Internal numbers.
     pub extensions: Vec<ExtensionRange>,
+    /// Extensions that may supervise agents.
+    pub supervisors: BTreeSet<Extension>,
     /// Declared abilities.
     pub skills: BTreeSet<SkillName>,
     /// Carrier links by name.
@@ -201,6 +203,7 @@ pub(crate) enum Action {
     Dial(DialOut),
     HandBack { number: Template, handlers: Handlers },
     Conference { room: Template, muted: bool, handlers: Handlers },
+    Supervise { agent: Template, role: Supervision, handlers: Handlers },
     SetLanguage(Language),
     Echo,
     Agent { request: AgentRequest, handlers: Handlers },
@@ -406,8 +409,7 @@ pub fn parse_number(text: &str) -> Option<PartyNumber> {
 }
 
 /// The name of a conference: 1 to 32 letters, digits and dashes; case does not matter.
-#[must_use]
-pub fn parse_room(text: &str) -> Option<RoomName> {
+pub(crate) fn parse_room(text: &str) -> Option<RoomName> {
     let fits = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     fits.then(|| RoomName::from(text.to_ascii_lowercase()))
 }

@@ -12,7 +12,7 @@ use tandem_switch::{
     cause::Cause,
     cdr::Origin,
     name::{Language, PartyNumber, PromptName, RouteName},
-    step::{Audio, Collect, Dial, Phrase, QueueStep, Step, StepOutcome, Target},
+    step::{Audio, Collect, Dial, Phrase, QueueStep, Step, StepOutcome, Supervision, Target},
     time::Timestamp,
 };
 
@@ -266,6 +266,7 @@ impl Run {
                 Some(room) => Next::Give(Step::Conference { room, muted: *muted }),
                 None => Next::Ended(Ending::Error),
             },
+            Action::Supervise { agent, role, .. } => self.supervise(plan, agent, *role),
             Action::Agent { request, .. } => Next::Give(Step::Agent(request.clone())),
             Action::SetLanguage(language) => {
                 self.trace("language", language.as_str());
@@ -343,7 +344,10 @@ impl Run {
             Action::Collect(collect) => &collect.handlers,
             Action::Queue(queue) => &queue.handlers,
             Action::Dial(dial) => &dial.handlers,
-            Action::Agent { handlers, .. } | Action::HandBack { handlers, .. } | Action::Conference { handlers, .. } => handlers,
+            Action::Agent { handlers, .. }
+            | Action::HandBack { handlers, .. }
+            | Action::Conference { handlers, .. }
+            | Action::Supervise { handlers, .. } => handlers,
             _ => {
                 self.trace("fault", ending.word());
                 return self.end(Cause::Fault);
@@ -437,6 +441,15 @@ impl Run {
             _ if !takes => Next::Ended(Ending::Error),
             Some(number) => Next::Give(Step::HandBack { number }),
             None => Next::Ended(Ending::Unreachable),
+        }
+    }
+
+    /// Only a supervisor at their own phone may.
+    fn supervise(&self, plan: &Plan, agent: &Template, role: Supervision) -> Next {
+        let may = matches!(&self.facts.origin, Origin::Extension(extension) if plan.supervisors.contains(extension));
+        match self.fill(agent).and_then(|agent| plan.extension(&agent)) {
+            Some(agent) if may => Next::Give(Step::Supervise { agent: agent.as_str().into(), role }),
+            _ => Next::Ended(Ending::Error),
         }
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Cause,
-    name::{Extension, Language, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName},
+    name::{AgentName, Extension, Language, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName},
 };
 
 /// One action of a dialplan, resolved: every name in it exists.
@@ -47,6 +47,14 @@ pub enum Step {
         /// Begins as somebody who only listens.
         muted: bool,
     },
+    /// Answer, and listen to an agent's conversations with callers of queues, one after another, until hang-up. Keys change
+    /// who hears the supervisor.
+    Supervise {
+        /// Whose conversations.
+        agent: AgentName,
+        /// To begin with.
+        role: Supervision,
+    },
     /// The caller, who is an agent, signs in or out or changes state. Ends with `Done` or `Error`.
     Agent(AgentRequest),
     /// End the call. Nothing follows.
@@ -54,6 +62,33 @@ pub enum Step {
         /// What the caller's side is told.
         cause: Cause,
     },
+}
+
+/// Who hears a supervisor. The supervisor always hears both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Supervision {
+    /// Nobody.
+    Monitor,
+    /// The agent only.
+    Whisper,
+    /// Agent and customer.
+    BargeIn,
+}
+
+impl Supervision {
+    /// All, in the order of the keys 1 to 3.
+    pub const ALL: [Self; 3] = [Self::Monitor, Self::Whisper, Self::BargeIn];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Whisper => "whisper",
+            Self::BargeIn => "barge-in",
+        }
+    }
 }
 
 /// Phrases and the language they are spoken in.

@@ -14,7 +14,7 @@ mod trunks;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
-use tandem_switch::name::{Language, SkillName};
+use tandem_switch::name::{Extension, Language, SkillName};
 
 use self::names::Names;
 use crate::{
@@ -157,6 +157,7 @@ impl<'a> Builder<'a> {
             name_servers: name_servers(items),
             listen,
             protect,
+            supervisors: self.supervisors(items),
             extensions: std::mem::take(&mut self.extensions),
             skills: self.names.all(Noun::Skill).map(SkillName::from).collect(),
             trunks,
@@ -187,6 +188,22 @@ fn tops<'a>(items: &'a [Item], name: &'static str) -> impl Iterator<Item = &'a I
 fn name_servers(items: &[Item]) -> Vec<std::net::SocketAddr> {
     let addresses = tops(items, "name-server").filter_map(|item| item.args.first());
     addresses.filter_map(|value| if let Data::Bind(address) = &value.data { Some(*address) } else { None }).collect()
+}
+
+impl Builder<'_> {
+    /// Who may supervise.
+    fn supervisors(&mut self, items: &[Item]) -> BTreeSet<Extension> {
+        let mut known = BTreeSet::new();
+        for value in tops(items, "supervisors").flat_map(|item| &item.args) {
+            let Some(text) = value.text() else { continue };
+            if self.is_extension(text) {
+                known.insert(Extension::from(text));
+            } else {
+                self.findings.error("unknown-extension", value.at, format!("`{text}` is no internal number of this plan"));
+            }
+        }
+        known
+    }
 }
 
 /// The digest algorithms that the plan wants, or all.

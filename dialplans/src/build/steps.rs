@@ -3,7 +3,7 @@
 use tandem_switch::{
     cause::Cause,
     name::{Language, PromptName, SkillLevel, SkillName},
-    step::{AgentRequest, RingStrategy},
+    step::{AgentRequest, RingStrategy, Supervision},
 };
 
 use super::{BUILT_IN, Builder, places::skill_levels, tops};
@@ -97,6 +97,7 @@ impl Builder<'_> {
             "dial" => Action::Dial(self.dial(item)?),
             "hand-back" => self.hand_back(item)?,
             "conference" => self.conference(item)?,
+            "supervise" => self.supervise(item)?,
             "set" => Action::SetLanguage(Language::from(item.prop_text("language")?)),
             "agent" => return self.agent(item),
             "when-open" | "unless-open" => {
@@ -301,6 +302,17 @@ impl Builder<'_> {
         }
         let muted = item.prop_flag("muted").unwrap_or(false);
         Some(Action::Conference { room, muted, handlers: self.handlers(item) })
+    }
+
+    fn supervise(&mut self, item: &Item) -> Option<Action> {
+        let DialTarget::Extension(agent) = self.extension_target(item.args.first()?)? else { return None };
+        let wanted = item.prop_text("as").unwrap_or("monitor");
+        let role = Supervision::ALL.into_iter().find(|role| role.as_str() == wanted)?;
+        let mut handlers = self.handlers(item);
+        if !handlers.is_own(Ending::Error) {
+            handlers.default_to(Ending::Error, self.agent_error);
+        }
+        Some(Action::Supervise { agent, role, handlers })
     }
 
     fn agent(&mut self, item: &Item) -> Option<Action> {

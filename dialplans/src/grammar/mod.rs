@@ -34,6 +34,7 @@ pub(crate) enum Place {
     Dial,
     HandBack,
     Conference,
+    Supervise,
     Agent,
 }
 
@@ -216,6 +217,7 @@ impl Place {
             Self::Dial => steps::DIAL,
             Self::HandBack => steps::HAND_BACK,
             Self::Conference => steps::CONFERENCE,
+            Self::Supervise => steps::SUPERVISE,
             Self::Agent => steps::AGENT,
         }
     }
@@ -258,6 +260,7 @@ impl Place {
             Self::Dial => "in `dial`",
             Self::HandBack => "in `hand-back`",
             Self::Conference => "in `conference`",
+            Self::Supervise => "in `supervise`",
             Self::Agent => "in `agent`",
         }
     }
@@ -280,6 +283,7 @@ impl Place {
         Self::Dial,
         Self::HandBack,
         Self::Conference,
+        Self::Supervise,
         Self::Agent,
         Self::Defaults,
     ];

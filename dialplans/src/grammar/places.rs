@@ -88,6 +88,13 @@ pub(crate) const TOP: &[NodeSpec] = &[
         ],
         Body::None,
     )),
+    node(
+        "supervisors",
+        "Who may use the step `supervise`, from their own phones.",
+        &[some("extension", Kind::Text, Times::OneOrMore, "")],
+        &[],
+        Body::None,
+    ),
     many(node(
         "skill",
         "An ability that a queue step may ask of an agent.",

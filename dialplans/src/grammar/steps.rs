@@ -97,6 +97,13 @@ pub(crate) const STEPS: &[NodeSpec] = &[
         &[prop("muted", Kind::Flag, "#false", "begins as somebody who only listens")],
         Body::Optional(Place::Conference),
     )),
+    many(node(
+        "supervise",
+        "Answer, and listen to an agent's conversations with callers of queues, one after another. Key `1` listens, `2` speaks to the agent only, `3` speaks to both. For extensions that `supervisors` names; `error` for all others.",
+        &[one("agent", Kind::Template, "extension of the agent")],
+        &[prop("as", Kind::OneOf(&["monitor", "whisper", "barge-in"]), "monitor", "to begin with")],
+        Body::Optional(Place::Supervise),
+    )),
     many(node("echo", "Send the caller's own audio back until they hang up.", &[], &[], Body::None)),
     many(node(
         "agent",
@@ -199,5 +206,7 @@ pub(super) const DIAL: &[NodeSpec] = &[
 pub(super) const HAND_BACK: &[NodeSpec] = &[BUSY, NO_ANSWER, UNREACHABLE, REJECTED, ERROR];
 
 pub(super) const CONFERENCE: &[NodeSpec] = &[handler("full", "The room has no place left."), ERROR];
+
+pub(super) const SUPERVISE: &[NodeSpec] = &[ERROR];
 
 pub(super) const AGENT: &[NodeSpec] = &[ERROR];

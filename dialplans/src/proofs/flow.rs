@@ -296,6 +296,16 @@ impl<'a> Walk<'a> {
                 self.uses(room, at, &state);
                 joined(self.endings(handlers, &[Ending::Full, Ending::Error], &State { answered: true, ..state }))
             }
+            Action::Supervise { agent, handlers, .. } => {
+                self.uses(agent, at, &state);
+                self.agents_only(at);
+                if self.plan.supervisors.is_empty() {
+                    self.say_once("no-supervisors", at, |findings, at| {
+                        findings.error("no-supervisors", at, "nobody could use this: name them with `supervisors \"1001\"`");
+                    });
+                }
+                joined(self.endings(handlers, &[Ending::Error], &State { answered: true, ..state }))
+            }
             Action::Agent { handlers, .. } => {
                 self.agents_only(at);
                 let refused = self.endings(handlers, &[Ending::Error], &state);

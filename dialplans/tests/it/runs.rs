@@ -6,7 +6,7 @@ use tandem_dialplan::{CallFacts, Input, Output, Override, Run};
 use tandem_switch::{
     cause::Cause,
     name::ScheduleName,
-    step::{Step, StepOutcome, Target},
+    step::{Step, StepOutcome, Supervision, Target},
 };
 
 use crate::{facts, ladder, noon, plan};
@@ -324,4 +324,18 @@ fn a_conference_is_named_by_what_was_dialled_and_by_nothing_else() {
     for nonsense in ["x", "xa b", "x../../etc", &format!("x{}", "a".repeat(33))] {
         assert_eq!(first_choice(text, facts("1001", nonsense)), Step::Hangup { cause: Cause::NotFound }, "{nonsense}");
     }
+}
+
+#[test]
+fn only_a_supervisor_at_their_own_phone_listens_to_agents() {
+    let text = r#"
+        extensions from=1001 to=1020
+        supervisors "1010"
+        route "listen" { from extension; to "70{agent:extension}"; supervise "{agent}" as="whisper" { error { hangup "forbidden"; }; }; }
+        route "others" { from trunk="carrier"; to "1800"; answer; play "welcome"; hangup; }
+        trunk "carrier" { match "192.0.2.1"; }
+    "#;
+    let listens = Step::Supervise { agent: "1001".into(), role: Supervision::Whisper };
+    assert_eq!(first_choice(text, facts("1010", "701001")), listens);
+    assert_eq!(first_choice(text, facts("1011", "701001")), Step::Hangup { cause: Cause::Forbidden });
 }

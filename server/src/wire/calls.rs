@@ -23,7 +23,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::{LegRef, edges::Edges, lamps::Device, trace::TraceLine};
+use super::{LegRef, edges::Edges, lamps::Device, supervision::Talk, trace::TraceLine};
 use keep::Keeping;
 pub use keep::{FORM, KeptLiveCall, Revival};
 
@@ -241,6 +241,11 @@ impl LiveCall {
             }
         }
         self.show(edges);
+        let talk = self.call.conversation().map(|(agent, peer)| {
+            let (customer, agent_leg) = (self.at(self.call.caller()), self.at(peer));
+            (agent, Talk { customer, agent: agent_leg })
+        });
+        edges.supervision.seen(self.facts.call, talk, &mut edges.media);
     }
 
     /// Lets watchers see how far the legs of our devices are.
@@ -301,6 +306,9 @@ impl LiveCall {
                 if !edges.media.enter_room(self.at(leg), &room, voice) {
                     inputs.push_back(Input::RoomFull { leg });
                 }
+            }
+            Output::Supervise { leg, agent, role } => {
+                edges.supervision.supervise(self.at(leg), agent, role, &mut edges.media);
             }
             Output::Record { recording, left, right } => self.record(edges, recording, left, right),
             Output::StopRecord { recording } => edges.media.stop_record(recording),
@@ -435,6 +443,7 @@ impl LiveCall {
     pub fn close(self, edges: &mut Edges) {
         if let Some(mut over) = self.over {
             edges.media.forget(self.facts.call);
+            edges.supervision.seen(self.facts.call, None, &mut edges.media);
             over.cdr.told = self.facts.told;
             edges.ledger.call_ended(over.cdr, &self.measured, self.facts.identity, self.keeping.was_kept);
         }
@@ -459,6 +468,7 @@ impl LiveCall {
             edges.floor.send(ToFloor::Finished { item, cause: Cause::Fault });
         }
         let facts = self.facts;
+        edges.supervision.seen(facts.call, None, &mut edges.media);
         edges.media.forget(facts.call);
         let segment = Segment { state: SegmentState::Plan, agent: None, cause: None, from_at: facts.started_at, to_at: ended_at };
         let cdr = Cdr {
@@ -503,6 +513,7 @@ impl LiveCall {
         if let Some(device) = gone.device.filter(Device::is_shown) {
             edges.put_out(&device.extension, self.at(leg));
         }
+        edges.supervision.gone(self.at(leg), &mut edges.media);
         if edges.media.close(self.at(leg)) {
             self.unmeasured += 1;
         }

@@ -14,6 +14,7 @@ use super::{
     ledger::Ledger,
     media::MediaEdge,
     sip::SipEdge,
+    supervision::Supervision,
     trace::TraceBus,
 };
 use crate::clock::Now;
@@ -34,6 +35,8 @@ pub struct Edges {
     pub devices: Devices,
     /// What watchers see of extensions.
     pub lamps: Lamps,
+    /// Supervisors beside agents.
+    pub supervision: Supervision,
     /// The live trace.
     pub traces: TraceBus,
     /// Names of items and recordings.

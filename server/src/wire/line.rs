@@ -35,6 +35,7 @@ use super::{
     media::{MediaEdge, MediaEvent},
     pace::Pace,
     sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
+    supervision::Supervision,
     trace::TraceBus,
 };
 use crate::{
@@ -170,6 +171,7 @@ impl Line {
             ledger: Ledger::new(writer, recordings),
             devices: Devices::default(),
             lamps: Lamps::default(),
+            supervision: Supervision::default(),
             traces,
             ids,
         };
@@ -339,6 +341,9 @@ impl Line {
             MediaEvent::Digit(at, digit) => {
                 #[cfg(debug_assertions)]
                 super::fault::by_key(super::fault::Place::Line, digit);
+                if let Some(other) = self.edges.supervision.other_party(at) {
+                    self.edges.media.send_digit(other, digit);
+                }
                 self.tell(at, Input::Digit { leg: at.leg, digit })
             }
             MediaEvent::Played(at, play) => self.tell(at, Input::Played { leg: at.leg, play }),

@@ -10,17 +10,20 @@ use std::{
 
 use tandem_media::{
     codec::Audio as Pcm,
-    contract::{Command, CommandError, Configure, Event, KeptMedia, OpenError, Opened, Quality, StreamId},
+    contract::{Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, OpenError, Opened, Quality, StreamId},
     engine::Engine,
 };
 use tandem_switch::{
     id::{CallId, RecordingId},
     name::RoomName,
-    step::Audio,
+    step::{Audio, Supervision},
 };
 
-use super::{LegRef, line::Service, rooms::Rooms};
+use super::{LegRef, line::Service, rooms::Rooms, supervision::Talk};
 use crate::{metrics::METRICS, prompts::Prompts};
+
+/// How long a key press is that we make, in ms.
+const KEY_MS: u16 = 120;
 
 /// The media side of all legs of one line loop.
 pub struct MediaEdge {
@@ -270,6 +273,33 @@ impl MediaEdge {
             self.rooms.leave(stream);
         }
         taken.is_ok()
+    }
+
+    /// A conversation with supervisors is a room: the two hear each other, and of the others what their roles say.
+    pub fn lay_supervised(&mut self, room: u64, talk: Talk, supervisors: &[(LegRef, Supervision)]) {
+        let Some(agent) = self.stream(talk.agent) else { return };
+        let parties = [talk.customer, talk.agent].into_iter().map(|leg| (leg, MixRole::Party));
+        let others = supervisors.iter().map(|(leg, role)| {
+            let role = match role {
+                Supervision::Monitor => MixRole::Listener,
+                Supervision::Whisper => MixRole::Whisper { to: agent },
+                Supervision::BargeIn => MixRole::Party,
+            };
+            (*leg, role)
+        });
+        let member = |(leg, role)| Some(MixMember { stream: self.stream(leg)?, role });
+        let members = parties.chain(others).filter_map(member).collect();
+        self.tell(Command::Mix { room, members });
+    }
+
+    /// A room is over: nobody in it hears anything.
+    pub fn end_room(&mut self, room: u64) {
+        self.tell(Command::Mix { room, members: Vec::new() });
+    }
+
+    /// A leg's phone is sent a key press.
+    pub fn send_digit(&mut self, leg: LegRef, digit: char) {
+        self.with(leg, |stream| Command::SendDigit { stream, digit, duration_ms: KEY_MS });
     }
 
     /// The leg and its partner no longer hear each other.

@@ -39,6 +39,7 @@ pub mod pace;
 pub mod restart;
 mod rooms;
 pub mod sip;
+mod supervision;
 pub mod trace;
 
 use tandem_switch::id::{CallId, LegId};

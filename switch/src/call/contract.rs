@@ -10,8 +10,8 @@ use crate::{
     cdr::{Cdr, Origin},
     id::{CallId, LegId, RecordingId},
     link::{FloorSays, ToFloor},
-    name::{Extension, Language, PartyNumber, PromptName, RoomName, RouteName},
-    step::{Audio, Step, StepOutcome, Target},
+    name::{AgentName, Extension, Language, PartyNumber, PromptName, RoomName, RouteName},
+    step::{Audio, Step, StepOutcome, Supervision, Target},
 };
 
 /// What a call is told. One at a time, each with the present instant.
@@ -208,6 +208,15 @@ pub enum Output {
         room: RoomName,
         /// Whether the others hear it.
         voice: bool,
+    },
+    /// A leg hears the conversations of an agent from now on, and is heard as its role says. Said again when that changes.
+    Supervise {
+        /// Which leg.
+        leg: LegId,
+        /// Whose conversations.
+        agent: AgentName,
+        /// Who hears it.
+        role: Supervision,
     },
     /// Record a conversation: one party left, the other right.
     Record {

@@ -137,6 +137,7 @@ impl Call {
                 Doing::Echo
             }
             Doing::Conference(conference) => self.confer_again(at.now, conference),
+            Doing::Supervise(supervising) => self.supervise_again(supervising),
             Doing::Play(playing) if !anew => self.play_again(at.now, playing),
             Doing::Collect(collecting) if !anew => self.collect_again(at.now, *collecting),
             Doing::Dial(dialling) if !anew => self.dial_again(at.now, *dialling),

@@ -13,8 +13,8 @@ use super::contract::{Input, Output};
 use crate::{
     cause::Cause,
     id::LegId,
-    name::{PartyNumber, RoomName},
-    step::{Audio, Target},
+    name::{AgentName, PartyNumber, RoomName},
+    step::{Audio, Supervision, Target},
 };
 
 /// How far a leg is. Seen from the leg's own side: the caller's leg rings when its side was told so.
@@ -296,6 +296,16 @@ impl Legs {
         if self.stage(leg).is_some() {
             self.set_ear(leg, Ear::Room);
             self.say(Output::EnterRoom { leg, room, voice });
+        }
+    }
+
+    /// A leg hears the conversations of an agent.
+    pub(super) fn supervise(&mut self, leg: LegId, agent: AgentName, role: Supervision) {
+        self.hush(leg);
+        self.part(leg);
+        if self.stage(leg).is_some() {
+            self.set_ear(leg, Ear::Room);
+            self.say(Output::Supervise { leg, agent, role });
         }
     }
 

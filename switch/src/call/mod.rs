@@ -24,6 +24,7 @@ mod play;
 mod queue;
 mod redirect;
 mod short;
+mod supervise;
 mod talk;
 mod transfer;
 mod view;
@@ -55,6 +56,7 @@ use owed::Owed;
 use play::Playing;
 use queue::Queueing;
 use redirect::Redirects;
+use supervise::Supervising;
 use talk::Talk;
 use transfer::{Returned, Transfer};
 
@@ -108,6 +110,8 @@ enum Doing {
     Echo,
     /// The end of a conference, for this caller.
     Conference(Conference),
+    /// The end of a supervision.
+    Supervise(Supervising),
     /// What the carrier says, who is to have the caller back.
     HandBack,
     /// The floor's reply to an agent's request.
@@ -181,6 +185,7 @@ impl Call {
             | Doing::Talk(_)
             | Doing::Echo
             | Doing::Conference(_)
+            | Doing::Supervise(_)
             | Doing::HandBack
             | Doing::Over => None,
         }
@@ -240,6 +245,7 @@ impl Call {
             Doing::Dial(dialling) => self.dialling(at, dialling, &input),
             Doing::Talk(talk) => self.talking(at, talk, input),
             Doing::Conference(conference) => self.conferring(at.now, conference, &input),
+            Doing::Supervise(supervising) => self.supervising(supervising, &input),
             Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
@@ -287,6 +293,14 @@ impl Doing {
     /// Digits count ahead while the plan talks to the caller. While the caller talks to somebody they
     /// are for the other party, while they wait they are for nobody.
     const fn wants_digits(&self) -> bool {
-        matches!(self, Self::AwaitStep | Self::Play(_) | Self::Collect(_) | Self::AwaitReply { .. } | Self::Conference(_))
+        matches!(
+            self,
+            Self::AwaitStep
+                | Self::Play(_)
+                | Self::Collect(_)
+                | Self::AwaitReply { .. }
+                | Self::Conference(_)
+                | Self::Supervise(_)
+        )
     }
 }

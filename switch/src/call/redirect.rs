@@ -140,8 +140,8 @@ impl Call {
             Step::Play { .. } => self.step_ended(at.now, StepOutcome::Done),
             Step::Dial(dial) => self.begin_dial(at.now, dial),
             Step::Hangup { cause } => self.redirect_failed(at.now, cause),
-            // It was not the caller who asked to go on duty or off, and it is not for a phone to give the caller away.
-            Step::Agent(_) | Step::HandBack { .. } => self.step_ended(at.now, StepOutcome::Error),
+            // It was not the caller who asked for it, and it is not for a phone to give the caller away.
+            Step::Agent(_) | Step::Supervise { .. } | Step::HandBack { .. } => self.step_ended(at.now, StepOutcome::Error),
             Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Conference { .. } => {
                 self.redirect_taken();
                 self.legs.hush(self.legs.caller());

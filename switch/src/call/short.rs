@@ -21,6 +21,7 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
         Step::Dial(_) => "dial",
         Step::Echo => "echo",
         Step::Conference { .. } => "conference",
+        Step::Supervise { .. } => "supervise",
         Step::HandBack { .. } => "hand-back",
         Step::Agent(_) => "agent",
         Step::Hangup { .. } => "hangup",
@@ -67,6 +68,7 @@ impl Call {
                 Doing::Echo
             }
             Step::Conference { room, muted } => self.begin_conference(now, room, muted),
+            Step::Supervise { agent, role } => self.begin_supervise(now, agent, role),
             Step::Agent(request) => self.begin_agent(now, request),
             Step::Hangup { cause } => {
                 self.finish(now, cause, self.ledger.blame);

@@ -111,8 +111,8 @@ impl Call {
             Step::Play { .. } => self.step_ended(at.now, StepOutcome::Done),
             Step::Dial(dial) => self.begin_dial(at.now, dial),
             Step::Hangup { cause } => self.transfer_failed(at, cause),
-            // It was not the party who asked to go on duty or off; and there is somebody to give the party to.
-            Step::Agent(_) | Step::HandBack { .. } => self.step_ended(at.now, StepOutcome::Error),
+            // It was not the party who asked to go on duty or off, or to supervise; and there is somebody to give it to.
+            Step::Agent(_) | Step::Supervise { .. } | Step::HandBack { .. } => self.step_ended(at.now, StepOutcome::Error),
             Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Conference { .. } => {
                 self.transfer_taken();
                 self.begin(at, step)

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Call, Doing, LegStage};
+use super::{Call, Doing, LegStage, legs::Ear};
 use crate::{
     cdr::{Origin, SegmentState},
     id::{CallId, LegId},
@@ -55,6 +55,20 @@ pub struct LegView {
 }
 
 impl Call {
+    /// The agent whom the caller talks to now, and the agent's leg: both hear each other.
+    #[must_use]
+    pub fn conversation(&self) -> Option<(&AgentName, LegId)> {
+        let Doing::Talk(talk) = &self.doing else { return None };
+        let agent = talk.with.agent()?;
+        (self.legs.ear(self.legs.caller()) == Ear::Joined(talk.peer)).then_some((agent, talk.peer))
+    }
+
+    /// The party that the call is for.
+    #[must_use]
+    pub const fn caller(&self) -> LegId {
+        self.legs.caller()
+    }
+
     /// What the call is at this instant. Borrows; nothing is computed but the list of legs.
     #[must_use]
     pub fn view(&self) -> View<'_> {
@@ -67,6 +81,7 @@ impl Call {
             Doing::Talk(talk) => ("talk", talk.with.agent()),
             Doing::Echo => ("echo", None),
             Doing::Conference(_) => ("conference", None),
+            Doing::Supervise(_) => ("supervise", None),
             Doing::HandBack => ("hand-back", None),
             Doing::AwaitReply { .. } => ("agent", None),
             Doing::Over => ("over", None),

@@ -14,7 +14,7 @@ use tandem_switch::{
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
     link::{FloorSays, Place, RefuseReason, ToFloor},
-    step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, StepOutcome, Target},
+    step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, StepOutcome, Supervision, Target},
     time::Timestamp,
 };
 
@@ -207,6 +207,7 @@ impl Ladder {
             Output::Join { left, right } => format!("join {left} and {right}"),
             Output::Part { leg } => format!("part {leg}"),
             Output::Echo { leg } => format!("echo {leg}"),
+            Output::Supervise { leg, agent, role } => format!("{leg} supervises {agent}: {}", role.as_str()),
             Output::EnterRoom { leg, room, voice } => {
                 format!("{leg} enters {room}, {}", if voice { "speaks" } else { "listens" })
             }
@@ -332,6 +333,7 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         ["ring"] => Step::Ring,
         ["answer"] => Step::Answer,
         ["echo"] => Step::Echo,
+        ["supervise", agent] => Step::Supervise { agent: agent.into(), role: Supervision::Monitor },
         ["conference", room] => Step::Conference { room: room.into(), muted: with.contains_key("muted") },
         ["hand-back", number] => Step::HandBack { number: number.into() },
         ["hangup", cause] => Step::Hangup { cause: read_cause(cause) },

@@ -130,6 +130,7 @@ ladders! {
     restart_while_somebody_rings,
     restart_while_the_plan_talks,
     restart_while_waiting,
+    supervise,
     switch_ends_a_conversation,
     switch_ends_a_waiting_call,
     trace_of_a_call,

@@ -83,3 +83,61 @@ fn phones_of_three_codecs_hear_each_other_and_go_on_after_a_kill() {
     switch.until_cdr("1014");
     wait::until_true("no audio is left", || switch.metric("tandem_media_streams") == 0.0);
 }
+
+/// A customer, an agent and a supervisor, with a tone each.
+fn supervised() -> (Switch, Vec<Phone>) {
+    let switch = Switch::with_plan(&format!(
+        r#"
+supervisors "1013"
+route "listen" {{
+    from extension
+    to "70{{agent:extension}}"
+    supervise "{{agent}}"
+}}
+{TEAM}"#
+    ));
+    let [low, middle, high] = TONES;
+    let agent = Phone::of(&switch, "1002").hz(middle).answers().start(&switch);
+    switch.set_agent("1002", "sign-in");
+    let mut customer = Phone::of(&switch, "1011").hz(low).start(&switch);
+    customer.dial("1800");
+    customer.expect("CALL_ESTABLISHED");
+    let supervisor = enters(&switch, ("1013", "G722", high), "701002");
+    (switch, vec![customer, agent, supervisor])
+}
+
+#[test]
+fn a_supervisor_listens_whispers_and_barges_in_and_the_conversation_outlives_it() {
+    let (mut switch, mut phones) = supervised();
+    hear(&phones, [&[1], &[0], &[0, 1]]);
+    phones[2].press("2");
+    hear(&phones, [&[1], &[0, 2], &[0, 1]]);
+    kill_and_start(&mut switch);
+    hear(&phones, [&[1], &[0, 2], &[0, 1]]);
+    phones[2].press("3");
+    hear(&phones, [&[1, 2], &[0, 2], &[0, 1]]);
+    phones[2].press("1");
+    hear(&phones, [&[1], &[0], &[0, 1]]);
+
+    // The agent holds: the customer hears music, the supervisor nothing; then all is as it was.
+    phones[1].hold();
+    wait::until_true("music is heard", || {
+        let heard = phones[0].heard();
+        let last = heard.after((heard.seconds() - 1.0).max(0.0));
+        last.seconds_of_sound() >= 0.5 && TONES.iter().all(|hz| last.seconds_with(*hz) < 0.3)
+    });
+    phones[1].resume();
+    hear(&phones, [&[1], &[0], &[0, 1]]);
+
+    // The supervisor goes, the two talk on; another listens to the next conversation of the agent.
+    phones[2].hang_up();
+    hear(&phones[..2], [&[1], &[0], &[]]);
+    phones[2].dial("701002");
+    phones[2].expect("CALL_ESTABLISHED");
+    hear(&phones, [&[1], &[0], &[0, 1]]);
+    phones[0].hang_up();
+    phones[1].expect("CALL_CLOSED");
+    phones[2].hang_up();
+    tells(&switch.until_cdr("1011"), &[("agent", "1002"), ("cause", "normal"), ("blame", "caller")]);
+    wait::until_true("no audio is left", || switch.metric("tandem_media_streams") == 0.0);
+}

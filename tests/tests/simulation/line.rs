@@ -405,7 +405,12 @@ impl LiveCall {
                 line.effects.push(Effect::Ended(cdr));
             }
             Output::Transfer { .. } | Output::Redirect(_) | Output::HandBack { .. } => unreachable!("nobody here asks for one"),
-            Output::RingBack { .. } | Output::StopPlay { .. } | Output::Echo { .. } | Output::Trace(..) => {}
+            Output::RingBack { .. }
+            | Output::StopPlay { .. }
+            | Output::Echo { .. }
+            | Output::EnterRoom { .. }
+            | Output::Supervise { .. }
+            | Output::Trace(..) => {}
         }
     }
 

@@ -6,7 +6,7 @@ use tandem_switch::{
     cdr::Origin,
     id::{ItemId, LegId, OfferId},
     link::{FloorSays, Place, RefuseReason},
-    step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, Target},
+    step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, Supervision, Target},
 };
 
 use super::world::World;
@@ -180,6 +180,7 @@ impl Dice {
             18..=40 => self.queue(),
             41..=54 => self.dial(),
             55 if self.one_in(2) => Step::Echo,
+            55 if self.one_in(2) => Step::Supervise { agent: "1001".into(), role: Supervision::Monitor },
             55 if self.one_in(2) => Step::Conference { room: "weekly".into(), muted: self.one_in(2) },
             55 => Step::HandBack { number: "+390287654321".into() },
             56..=58 => Step::Agent(AgentRequest::SignIn),

@@ -206,7 +206,7 @@ impl World {
                 self.playing.insert(*leg, None);
             }
             Output::Echo { leg } => self.sound(*leg),
-            Output::EnterRoom { leg, .. } => {
+            Output::EnterRoom { leg, .. } | Output::Supervise { leg, .. } => {
                 self.sound(*leg);
                 assert!(self.up.contains(leg), "{leg} is not up and confers");
             }
