@@ -185,3 +185,37 @@ fn what_cannot_be_a_room_is_refused() {
     assert_eq!(mix(vec![]), Ok(()));
     assert_eq!(mix(vec![there]), Ok(()));
 }
+
+simulated_clock!(THREADS, threads);
+#[test]
+fn streams_of_two_threads_meet_in_one_room() {
+    let mut bench = Bench::with(107, threads, |config: &mut EngineConfig| config.threads = 2);
+    let mut talkers = vec![talker(&mut bench, Codec::Pcmu, 500.0)];
+    for (group, codec, hz) in [(2, Codec::Opus, 900.0), (3, Codec::Pcma, 1_400.0), (4, Codec::G722, 2_000.0)] {
+        let phone = bench.phone_in(group, codec);
+        talkers.push(Talker { phone, hz, rate: codec.sample_rate_hz(), role: MixRole::Party });
+    }
+    // One is played to when it is brought.
+    let audio = vec![Arc::new(Audio::tone(425.0, -12.0, 1_000, 0))];
+    bench.command(Command::Play { stream: talkers[1].phone.stream, play: 1, audio, repeat: true });
+    talkers[1].phone.receive();
+    for index in 1..4 {
+        bench.engine.bring(talkers[index].phone.stream, talkers[0].phone.stream).unwrap();
+    }
+    mix(&mut bench, &talkers);
+    bench.command(Command::StopPlay { stream: talkers[1].phone.stream });
+    assert_eq!(who_hears_whom(&THREADS, &mut talkers), [vec![1, 2, 3], vec![0, 2, 3], vec![0, 1, 3], vec![0, 1, 2]]);
+    // To the other thread and back, with orders for it all the way.
+    let (last, other) = (talkers.pop().unwrap(), bench.phone_in(2, Codec::Pcmu));
+    mix(&mut bench, &talkers);
+    for beside in [other.stream, talkers[0].phone.stream, other.stream, talkers[0].phone.stream] {
+        bench.engine.bring(last.phone.stream, beside).unwrap();
+        bench.engine.command(Command::Echo { stream: last.phone.stream }).unwrap();
+    }
+    talkers.push(last);
+    mix(&mut bench, &talkers);
+    assert_eq!(who_hears_whom(&THREADS, &mut talkers), [vec![1, 2, 3], vec![0, 2, 3], vec![0, 1, 3], vec![0, 1, 2]]);
+    let (gone, stays) = (talkers[3].phone.stream, talkers[0].phone.stream);
+    bench.close(gone);
+    assert_eq!(bench.engine.bring(gone, stays), Err(CommandError::NotOpen));
+}

@@ -93,7 +93,7 @@ impl Worker {
         }
     }
 
-    fn start_pacing(&mut self, slot: usize) {
+    pub(super) fn start_pacing(&mut self, slot: usize) {
         let Some(stream) = self.streams[slot].as_deref_mut() else { return };
         if !stream.paced {
             stream.paced = true;

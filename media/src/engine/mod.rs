@@ -10,6 +10,7 @@ mod context;
 mod events;
 mod life;
 mod mixing;
+mod moving;
 mod paced;
 mod receive;
 mod reopen;
@@ -42,6 +43,7 @@ use crate::{
 use context::OwnAddresses;
 use events::EventQueue;
 use life::Life;
+use moving::Handover;
 use wake::Wake;
 use worker::{NewStream, Order, Worker};
 
@@ -83,6 +85,8 @@ pub struct Engine {
     rooms: HashMap<u64, usize>,
     /// Streams whose thread had no room for their `Close`; at most one entry a stream.
     closing: VecDeque<(usize, StreamId)>,
+    /// Streams on their way to a thread that had no room for the word of it.
+    owed: VecDeque<(usize, Handover)>,
     dropped_events: Arc<AtomicU64>,
     ended: watch::Receiver<Option<String>>,
     /// The threads are meant to end.
@@ -133,6 +137,7 @@ impl Engine {
             recordings: HashMap::new(),
             rooms: HashMap::new(),
             closing: VecDeque::new(),
+            owed: VecDeque::new(),
             dropped_events,
             ended,
             is_dropped: closing,
@@ -355,8 +360,14 @@ impl Engine {
         }
     }
 
-    /// Sends the closes that found no room before. They go before anything new.
+    /// Sends what found no room before. It goes before anything new.
     fn flush(&mut self) {
+        while let Some((thread, handover)) = self.owed.pop_front() {
+            if self.order(thread, Order::Take(handover.clone())).is_err() {
+                self.owed.push_front((thread, handover));
+                return;
+            }
+        }
         while let Some(&(thread, stream)) = self.closing.front() {
             if self.order(thread, Order::Command(Command::Close { stream })).is_err() {
                 return;

@@ -24,6 +24,7 @@ use super::{
     context::{Context, FRAME_SAMPLES, OwnAddresses, PACKET_BYTES},
     events::EventQueue,
     mixing::Room,
+    moving::Handover,
     receive, socket,
     stream::Stream,
     tape::Tape,
@@ -70,12 +71,20 @@ pub(super) struct NewStream {
 pub(super) enum Order {
     Open(Box<NewStream>),
     Command(Command),
+    /// Give a stream to another thread.
+    Give {
+        stream: StreamId,
+        into: Handover,
+        wake: Arc<Wake>,
+    },
+    /// Take one over; nothing else before it is here.
+    Take(Handover),
 }
 
 /// The state of a media thread.
 pub(super) struct Worker {
     clock: fn() -> Instant,
-    epoll: OwnedFd,
+    pub(super) epoll: OwnedFd,
     wake: Arc<Wake>,
     orders: Receiver<Order>,
     events: EventQueue,
@@ -89,6 +98,8 @@ pub(super) struct Worker {
     pub(super) paced: Vec<usize>,
     pub(super) recordings: HashMap<u64, u64>,
     pub(super) rooms: HashMap<u64, Room>,
+    /// A stream that comes from another thread; orders wait for it.
+    pub(super) awaited: Option<Handover>,
     pub(super) ring_back: Arc<Audio>,
     pub(super) fast_at: Instant,
     slow_at: Instant,
@@ -121,6 +132,7 @@ impl Worker {
             paced: Vec::new(),
             recordings: HashMap::new(),
             rooms: HashMap::new(),
+            awaited: None,
             ring_back: Arc::new(Audio::ringback()),
             fast_at: now,
             slow_at: now,
@@ -234,8 +246,13 @@ impl Worker {
 
     fn take_orders(&mut self) -> Result<bool, Gone> {
         for _ in 0..ORDERS_AT_ONCE {
+            if !self.has_come() {
+                return Ok(false);
+            }
             match self.orders.try_recv() {
                 Ok(Order::Open(new)) => self.open(*new),
+                Ok(Order::Give { stream, into, wake }) => self.give(stream, &into, &wake),
+                Ok(Order::Take(handover)) => self.awaited = Some(handover),
                 Ok(Order::Command(command)) => {
                     let slot = self.slot_for(&command);
                     if let Some(looked_at) = self.looked_at.get_mut(slot) {
@@ -357,6 +374,12 @@ impl Worker {
     }
 
     fn open(&mut self, new: NewStream) {
+        let stream = Box::new(Stream::new(new, &self.cx));
+        self.seat(stream);
+    }
+
+    /// Gives a stream a slot, and the thread ears for its sockets.
+    pub(super) fn seat(&mut self, stream: Box<Stream>) -> usize {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.streams.push(None);
             self.generations.push(0);
@@ -366,14 +389,20 @@ impl Worker {
         // The upper bit stays clear, so that no key equals `WAKE`.
         self.generations[slot] = self.generations[slot].wrapping_add(1) & 0x7fff_ffff;
         self.looked_at[slot] = None;
-        let id = new.id;
-        let added = epoll::add(&self.epoll, &new.rtp, epoll::EventData::new_u64(self.key(slot, false)), epoll::EventFlags::IN);
-        self.slots.insert(id, slot);
-        self.streams[slot] = Some(Box::new(Stream::new(new, &self.cx)));
+        let key = |is_rtcp| epoll::EventData::new_u64(self.key(slot, is_rtcp));
+        let outbound = &stream.outbound;
+        let added =
+            epoll::add(&self.epoll, &outbound.rtp, key(false), epoll::EventFlags::IN).and_then(|()| match &outbound.rtcp {
+                Some(rtcp) => epoll::add(&self.epoll, rtcp, key(true), epoll::EventFlags::IN),
+                None => Ok(()),
+            });
+        self.slots.insert(stream.id, slot);
+        self.streams[slot] = Some(stream);
         if let Err(error) = added {
             tracing::error!(%error, "a media thread cannot watch a socket");
             self.fail(slot);
         }
+        slot
     }
 }
 

@@ -94,9 +94,18 @@ impl Bench {
     }
 
     pub(crate) fn phone_with(&mut self, codec: Codec, change: impl FnOnce(&mut Configure)) -> Phone {
+        self.phone_of(1, codec, change)
+    }
+
+    /// One of another group.
+    pub(crate) fn phone_in(&mut self, group: u64, codec: Codec) -> Phone {
+        self.phone_of(group, codec, |_| ())
+    }
+
+    fn phone_of(&mut self, group: u64, codec: Codec, change: impl FnOnce(&mut Configure)) -> Phone {
         let stream = StreamId(self.next);
         self.next += 1;
-        let opened = self.engine.open(stream, 1, self.local).unwrap();
+        let opened = self.engine.open(stream, group, self.local).unwrap();
         let mut phone = Phone::new(stream, opened.rtp, codec);
         let mut to = Configure {
             remote: phone.address(),

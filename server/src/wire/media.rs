@@ -267,7 +267,9 @@ impl MediaEdge {
     pub fn enter_room(&mut self, leg: LegRef, room: &RoomName, voice: bool) -> bool {
         let Some(stream) = self.stream(leg) else { return false };
         let Some(laid) = self.rooms.enter(stream, room, voice) else { return false };
-        let taken = self.engine.command(Command::Mix { room: laid.room, members: laid.members });
+        let first = laid.members.first().map_or(stream, |member| member.stream);
+        let brought = self.engine.bring(stream, first);
+        let taken = brought.and_then(|()| self.engine.command(Command::Mix { room: laid.room, members: laid.members }));
         if let Err(error) = taken {
             tracing::warn!(call = %leg.call, %room, %error, "a leg cannot enter a room");
             self.rooms.leave(stream);
@@ -288,7 +290,12 @@ impl MediaEdge {
             (*leg, role)
         });
         let member = |(leg, role)| Some(MixMember { stream: self.stream(leg)?, role });
-        let members = parties.chain(others).filter_map(member).collect();
+        let members: Vec<_> = parties.chain(others).filter_map(member).collect();
+        for member in &members {
+            if let Err(error) = self.engine.bring(member.stream, agent) {
+                tracing::warn!(%error, "a supervisor's audio cannot be brought to the conversation");
+            }
+        }
         self.tell(Command::Mix { room, members });
     }
 
