@@ -12,7 +12,7 @@ FULL = dict(runs=3, secs=10, search_secs=8, tol=0.06, held=2000, ramp=200, settl
 QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.25, held=2000, ramp=400, settle=3, media_secs=6, queue_secs=6, overload_secs=8, growth_secs=5, limit_s=600)
 CPU_RATE = 300              # calls/s at which CPU per call is read: below the limit of every switch that was compared but the slowest
 WAYS = [("udp", 5060), ("tcp", 5060), ("tls", 5061), ("wss", 8443)]
-RELAYED, OPUS, G722 = 100, 30, 50
+RELAYED, OPUS, G722, MIXED = 100, 30, 50, 100
 REGISTERED = 10000          # phones that a restarted switch must know again
 RATED = 3000                # calls/s that one core is meant for; on a slower machine its best rate counts
 TIMES = 10                  # times the rated load, for the figure of overload
@@ -192,6 +192,20 @@ class Bench:
         self.put(name, value, None, "" if value is not None else failure(trials))
         self.measured[name]["baseline"] = floor_of(lambda: floor(self.lab))
 
+    def mix(self):
+        """A hundred parties, two of ten talking: in rooms of ten, and all in one."""
+        pid = self.lab.start_switch()
+        small, large = [], []
+        for _ in range(self.size["runs"]):
+            small += self.media(SIP, pid, MIXED, "--mix", "--service", "50", "--per-room", 10, "--talkers", 2)
+            large += self.media(SIP, pid, MIXED, "--mix", "--service", "500", "--talkers", MIXED // 5)
+        pairs = self.media(SIP, pid, MIXED // 2, "--service", "1000")
+        few, many = whole(small, "cpu_pct_per_100"), whole(large, "cpu_pct_per_100")
+        two = whole(pairs, "cpu_pct_per_100")
+        self.put("mix_cpu_pct_per_100", few, None if two is None else two / 2, "" if few is not None else failure(small))
+        ratio = figures.quotient(many, few)
+        self.put("mix_growth_ratio", ratio, few, f"{many} % with all in one room" if many is not None else failure(large))
+
     # ---- queue
     def queue(self, target, rate, pid=None, *more):
         secs = self.size["queue_secs"]
@@ -230,6 +244,7 @@ class Bench:
         for name, service, codec, calls, floor in (("transcode_opus_cpu_pct_per_100", "2000", "OPUS", OPUS, floors.opus_cpu_pct_per_100),
                                                    ("transcode_g722_cpu_pct_per_100", "2200", "G722", G722, floors.g722_cpu_pct_per_100)):
             self.step(f"G.711 to {codec}, {calls} calls", lambda: self.transcode(name, service, codec, calls, floor), name)
+        self.step(f"{MIXED} parties in rooms", self.mix, "mix_cpu_pct_per_100", "mix_growth_ratio")
         self.step(f"restart with {REGISTERED} registrations", self.restart, "restart_to_first_call_s")
         self.step("queue below its capacity", self.dispatch, "queue_dispatch_ms_p50", "queue_dispatch_ms_p99")
         self.step("queue above its capacity", self.capacity, "queue_connected_per_s")

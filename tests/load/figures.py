@@ -29,6 +29,8 @@ FIGURES = [
     Figure("setup_ms_p99", "ms", "caller and callee without a switch", goal=10),
     Figure("transcode_opus_cpu_pct_per_100", "% of a core", "libopus alone, 8 kHz, complexity 5"),
     Figure("transcode_g722_cpu_pct_per_100", "% of a core", "libspandsp's G.722 alone", goal=20),
+    Figure("mix_cpu_pct_per_100", "% of a core", "the same parties relayed in pairs", goal=12),
+    Figure("mix_growth_ratio", "x", "CPU of a party in rooms of 10", bar=1.2),
     Figure("queue_dispatch_ms_p50", "ms", "caller and agent without a switch", goal=2),
     Figure("queue_dispatch_ms_p99", "ms", "caller and agent without a switch", goal=10),
     Figure("restart_to_first_call_s", "s", "the same with one phone", goal=3),
