@@ -66,6 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             send: true,
             receive: true,
             rtcp_mux: false,
+            rtcp_xr: false,
             keep_alive_ms: None,
             keys: None,
         };
@@ -91,7 +92,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         total.packets_received += quality.packets_received;
         total.packets_sent += quality.packets_sent;
         total.lost += quality.lost;
-        total.late += quality.late;
+        total.reordered += quality.reordered;
         total.foreign += quality.foreign;
         total.malformed += quality.malformed;
     }

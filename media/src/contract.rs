@@ -19,6 +19,8 @@ use crate::{
     keys::StreamKeys,
 };
 
+pub use crate::{one_way::OneWay, quality::Quality};
+
 /// The media side of one leg. Chosen by the caller; never used twice in the life of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
@@ -219,6 +221,9 @@ pub struct Configure {
     /// count). `None`: nothing is sent of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive_ms: Option<u32>,
+    /// The peer wants to be told how it is heard (RTCP XR, RFC 3611).
+    #[serde(default)]
+    pub rtcp_xr: bool,
     /// The keys of SRTP; `None` for plain RTP. Counters go on as long as a key stays, and begin anew with a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Arc<StreamKeys>>,
@@ -268,6 +273,14 @@ pub enum Command {
         /// Nothing received for so long is told as `Event::MediaLost`; `None` when the peer may be silent: before an
         /// answer, on hold.
         silence: Option<Duration>,
+    },
+    /// Whether audio must go both ways from now on: answered, and agreed so. When none comes of the peer, or it says that
+    /// it hears none, `Event::OneWay` says why; the time counts from the first of these commands in a row.
+    Expect {
+        /// Which stream.
+        stream: StreamId,
+        /// Not before an answer, and not on hold.
+        both_ways: bool,
     },
     /// The two hear each other. Each leaves the stream it was joined to before; echo ends. A prompt
     /// that plays goes on and has precedence until its end.
@@ -402,6 +415,14 @@ pub enum Event {
         /// Which stream.
         stream: StreamId,
     },
+    /// Audio goes one way only, within 2 s of `Command::Expect` where the peer is not heard; where it says that it
+    /// hears nothing, when it says so. Each way is told once.
+    OneWay {
+        /// On which stream.
+        stream: StreamId,
+        /// Which way, and why.
+        verdict: OneWay,
+    },
     /// A recording is complete on disk.
     Recorded {
         /// Which recording.
@@ -433,31 +454,4 @@ pub enum Event {
         /// Which stream.
         stream: StreamId,
     },
-}
-
-/// What was measured on a stream. `None` means not measured, never "good".
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Quality {
-    /// RTP packets accepted.
-    pub packets_received: u64,
-    /// RTP packets sent.
-    pub packets_sent: u64,
-    /// Packets that never came (RFC 3550 A.3, never negative).
-    pub lost: u64,
-    /// Packets that came after a later one.
-    pub late: u64,
-    /// Packets that came twice.
-    pub duplicated: u64,
-    /// Packets from somebody who is not the peer.
-    pub foreign: u64,
-    /// Packets that are not RTP or RTCP as negotiated, or not authentic.
-    pub malformed: u64,
-    /// Interarrival jitter (RFC 3550 A.8) at the end, in ms.
-    pub jitter_ms: Option<f32>,
-    /// Round trip by RTCP, the last one, in ms.
-    pub rtt_ms: Option<f32>,
-    /// Share of our packets that the peer says it lost over the whole stream, 0 to 1.
-    pub remote_loss: Option<f32>,
-    /// Estimated listening quality of what was received, 1 to 4.5 (ITU-T G.107); narrow-band only.
-    pub mos: Option<f32>,
 }

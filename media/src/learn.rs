@@ -89,6 +89,12 @@ impl Learner {
         }
     }
 
+    /// Where the SDP says that the peer is.
+    #[must_use]
+    pub const fn described(&self) -> SocketAddr {
+        self.sdp
+    }
+
     /// Where media goes now.
     #[must_use]
     pub fn target(&self) -> SocketAddr {

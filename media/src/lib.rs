@@ -1,20 +1,26 @@
 //! The media plane of the switch: RTP relay, player, transcoding, recording, telephone events, RTCP.
 //!
-//! Cores ([`rtp`], [`reception`], [`outgoing`], [`relay`], [`learn`], [`dtmf`], [`reports`], [`ports`], [`player`],
-//! [`transcode`], [`mix`], [`record`]) do no I/O and read no clock. The module [`engine`] owns the sockets, files and
+//! Cores ([`rtp`], [`reception`], [`outgoing`], [`relay`], [`learn`], [`one_way`], [`jitter`], [`dtmf`], [`reports`], [`ports`],
+//! [`player`], [`transcode`], [`mix`], [`record`], [`quality`] with [`emodel`] and [`bursts`]) do no I/O and read no clock. The
+//! module [`engine`] owns the sockets, files and
 //! threads and drives them. [`contract`] is what the two sides say to each other. Nothing here knows
 //! SIP, SDP or calls. SRTP ([`keys`]) is done where a stream receives and sends: all others see packets in the clear.
 
+pub mod bursts;
 pub mod codec;
 pub mod contract;
 pub mod dtmf;
+pub mod emodel;
 pub mod engine;
+pub mod jitter;
 pub mod keys;
 pub mod learn;
 pub mod mix;
+pub mod one_way;
 pub mod outgoing;
 pub mod player;
 pub mod ports;
+pub mod quality;
 pub mod random;
 pub mod reception;
 pub mod record;

@@ -1,9 +1,9 @@
 //! What was received from a peer: sequence numbers sorted into new, late, repeated and wild ones
-//! (RFC 3550 appendix A.1), loss (A.3), interarrival jitter (A.8) and the quality estimated from them.
+//! (RFC 3550 appendix A.1), loss (A.3) and how it is spread, interarrival jitter (A.8), and the longest time without audio.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::rtp::Header;
+use crate::{bursts::LossPattern, emodel::Loss, rtp::Header};
 
 /// A forward step of this size is a restart of the source, not loss (RFC 3550 A.1).
 const MAX_DROPOUT: u16 = 3_000;
@@ -11,8 +11,8 @@ const MAX_DROPOUT: u16 = 3_000;
 const MAX_MISORDER: u16 = 100;
 /// Sequence numbers in one cycle.
 const CYCLE: u32 = 1 << 16;
-/// Fewer packets than this say nothing about quality.
-const MIN_PACKETS_FOR_MOS: u64 = 50;
+/// Packets that may still come late, and whose loss is not settled.
+const WINDOW: u32 = 64;
 
 /// How a packet fits to those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ struct Source {
     received: u32,
     /// Bit n: the packet n before the newest was seen.
     seen: u64,
+    /// How many of these bits are packets: up to 64 since the first one.
+    window: u32,
     wild_next: Option<u16>,
     transit: Option<i64>,
     jitter: f64,
@@ -72,15 +74,30 @@ pub struct Reception {
     clock_rate: u32,
     received: u64,
     lost_of_earlier_sources: u64,
-    late: u64,
+    reordered: u64,
     duplicated: u64,
+    pattern: LossPattern,
+    /// Arrival and timestamp of the newest packet.
+    newest: Option<(Instant, u32)>,
+    longest_gap: Option<Duration>,
 }
 
 impl Reception {
     /// Nothing received. `epoch` is any instant before the first packet.
     #[must_use]
     pub const fn new(epoch: Instant) -> Self {
-        Self { source: None, epoch, clock_rate: 8_000, received: 0, lost_of_earlier_sources: 0, late: 0, duplicated: 0 }
+        Self {
+            source: None,
+            epoch,
+            clock_rate: 8_000,
+            received: 0,
+            lost_of_earlier_sources: 0,
+            reordered: 0,
+            duplicated: 0,
+            pattern: LossPattern::NEW,
+            newest: None,
+            longest_gap: None,
+        }
     }
 
     /// From now on timestamps count at this rate, in Hz.
@@ -98,7 +115,7 @@ impl Reception {
     pub fn handle(&mut self, now: Instant, header: &Header, timed: bool) -> Arrival {
         let ticks = self.ticks(now);
         let arrival = match &mut self.source {
-            Some(source) if source.ssrc == header.ssrc => source.place(header.sequence),
+            Some(source) if source.ssrc == header.ssrc => source.place(header.sequence, &mut self.pattern),
             _ => {
                 self.start(header);
                 Arrival::First
@@ -110,9 +127,10 @@ impl Reception {
                 self.duplicated += 1;
                 return arrival;
             }
-            Arrival::Late => self.late += 1,
-            Arrival::InOrder { .. } => {}
+            Arrival::Late => self.reordered += 1,
+            Arrival::InOrder { missing } => self.measure_gap(now, header.timestamp, missing, timed),
             Arrival::First => {
+                self.newest = Some((now, header.timestamp));
                 // A restart inside one SSRC comes here too, with its source still the old one.
                 if self.source.as_ref().is_some_and(|s| s.received > 0) {
                     self.start(header);
@@ -129,9 +147,26 @@ impl Reception {
         arrival
     }
 
+    /// The peer may be silent from now on, or was allowed to be: that is no gap.
+    pub const fn forgive(&mut self) {
+        self.newest = None;
+    }
+
+    /// How long audio was missing before this packet. What the sender left out on purpose, its numbers going on and its
+    /// timestamps jumping, is not missing.
+    fn measure_gap(&mut self, now: Instant, timestamp: u32, missing: u16, timed: bool) {
+        if let Some((at, before)) = self.newest.replace((now, timestamp)).filter(|_| timed) {
+            let meant = timestamp.wrapping_sub(before) / (u32::from(missing) + 1);
+            let meant = Duration::from_micros(u64::from(meant) * 1_000_000 / u64::from(self.clock_rate));
+            let gap = now.saturating_duration_since(at).saturating_sub(meant);
+            self.longest_gap = self.longest_gap.max(Some(gap));
+        }
+    }
+
     fn start(&mut self, header: &Header) {
         if let Some(old) = &self.source {
             self.lost_of_earlier_sources += u64::from(old.lost());
+            old.settle(&mut self.pattern);
         }
         // One cycle ahead, so that a late packet from before the first one is not below zero.
         let sequence = CYCLE + u32::from(header.sequence);
@@ -141,6 +176,7 @@ impl Reception {
             newest: sequence,
             received: 0,
             seen: 1,
+            window: 1,
             wild_next: None,
             transit: None,
             jitter: 0.0,
@@ -187,14 +223,39 @@ impl Reception {
 
     /// Packets that came after a later one.
     #[must_use]
-    pub const fn late(&self) -> u64 {
-        self.late
+    pub const fn reordered(&self) -> u64 {
+        self.reordered
     }
 
     /// Packets that came twice.
     #[must_use]
     pub const fn duplicated(&self) -> u64 {
         self.duplicated
+    }
+
+    /// How loss is spread, all that may still come late counted as it is now.
+    #[must_use]
+    pub fn pattern(&self) -> LossPattern {
+        let mut pattern = self.pattern;
+        if let Some(source) = &self.source {
+            source.settle(&mut pattern);
+        }
+        pattern
+    }
+
+    /// Loss, with `discarded` packets that came and were not played.
+    #[must_use]
+    pub fn loss(&self, discarded: u64) -> Loss {
+        let expected = self.lost() + self.received;
+        #[expect(clippy::cast_precision_loss, reason = "a ratio of packet counts")]
+        let percent = if expected == 0 { 0.0 } else { (self.lost() + discarded) as f32 * 100.0 / expected as f32 };
+        Loss { percent: percent.min(100.0), burst_ratio: self.pattern().burst_ratio() }
+    }
+
+    /// The longest time that audio was missing, in ms; `None` before two packets came.
+    #[must_use]
+    pub fn longest_gap_ms(&self) -> Option<u32> {
+        self.longest_gap.map(|gap| u32::try_from(gap.as_millis()).unwrap_or(u32::MAX))
     }
 
     /// Jitter in ms; `None` before two packets were timed.
@@ -204,24 +265,6 @@ impl Reception {
         #[expect(clippy::cast_possible_truncation, reason = "a figure for people: single precision is ample")]
         Some((source.jitter * 1_000.0 / f64::from(self.clock_rate)) as f32)
     }
-
-    /// Listening quality of G.711 with loss concealment by the E-model (ITU-T G.107, with Ie = 0 and
-    /// Bpl = 25.1 of G.113 appendix I). The delay that counts is half the round trip, one packet and a
-    /// receive buffer of twice the jitter. `None` when too little was received.
-    #[must_use]
-    pub fn mos(&self, rtt_ms: Option<f32>) -> Option<f32> {
-        let jitter_ms = self.jitter_ms().filter(|_| self.received >= MIN_PACKETS_FOR_MOS)?;
-        #[expect(clippy::cast_precision_loss, reason = "a ratio of packet counts")]
-        let loss_percent = self.lost() as f32 * 100.0 / (self.lost() + self.received) as f32;
-        Some(mos_of(loss_percent, rtt_ms.unwrap_or(0.0) / 2.0 + 20.0 + 2.0 * jitter_ms))
-    }
-}
-
-fn mos_of(loss_percent: f32, delay_ms: f32) -> f32 {
-    let delay = 0.024 * delay_ms + if delay_ms > 177.3 { 0.11 * (delay_ms - 177.3) } else { 0.0 };
-    let equipment = 95.0 * loss_percent / (loss_percent + 25.1);
-    let r = (93.2 - delay - equipment).clamp(0.0, 100.0);
-    (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).clamp(1.0, 4.5)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates here, and jitter is not negative")]
@@ -230,7 +273,7 @@ const fn whole(jitter: f64) -> u32 {
 }
 
 impl Source {
-    fn place(&mut self, sequence: u16) -> Arrival {
+    fn place(&mut self, sequence: u16, pattern: &mut LossPattern) -> Arrival {
         let newest = (self.newest & 0xffff) as u16;
         let ahead = sequence.wrapping_sub(newest);
         if ahead == 0 {
@@ -238,7 +281,15 @@ impl Source {
         }
         if ahead < MAX_DROPOUT {
             self.newest = self.newest.wrapping_add(u32::from(ahead));
-            self.seen = if ahead >= 64 { 1 } else { self.seen << ahead | 1 };
+            for _ in 0..ahead {
+                if self.window == WINDOW {
+                    pattern.push(self.seen >> (WINDOW - 1) == 1);
+                } else {
+                    self.window += 1;
+                }
+                self.seen <<= 1;
+            }
+            self.seen |= 1;
             self.wild_next = None;
             return Arrival::InOrder { missing: ahead - 1 };
         }
@@ -248,6 +299,7 @@ impl Source {
                 return Arrival::Duplicate;
             }
             self.seen |= 1 << behind;
+            self.window = self.window.max(u32::from(behind) + 1);
             let extended = self.newest.wrapping_sub(u32::from(behind));
             // Distances, because the count wraps after 4 billion packets.
             if self.newest.wrapping_sub(extended) > self.newest.wrapping_sub(self.first) {
@@ -260,6 +312,13 @@ impl Source {
         }
         self.wild_next = Some(sequence.wrapping_add(1));
         Arrival::Wild
+    }
+
+    /// What has not come by now will not come.
+    fn settle(&self, pattern: &mut LossPattern) {
+        for behind in (0..self.window).rev() {
+            pattern.push(self.seen >> behind & 1 == 1);
+        }
     }
 
     fn expected(&self) -> u32 {
@@ -290,97 +349,4 @@ const fn low_bits(value: i64) -> i32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::rtp::Stamp;
-
-    fn header(ssrc: u32, sequence: u16, timestamp: u32) -> Header {
-        Header::parse(&Stamp { payload_type: 0, marker: false, sequence, timestamp, ssrc }.bytes()).unwrap()
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of simulated time")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    fn feed(sequences: &[u16]) -> (Reception, Vec<Arrival>) {
-        let epoch = start();
-        let mut reception = Reception::new(epoch);
-        let arrivals = sequences
-            .iter()
-            .enumerate()
-            .map(|(i, &s)| {
-                reception.handle(epoch + Duration::from_millis(20 * i as u64), &header(1, s, 160 * u32::from(s)), true)
-            })
-            .collect();
-        (reception, arrivals)
-    }
-
-    #[test]
-    fn order_loss_lateness_and_repeats_are_told_apart() {
-        use Arrival::{Duplicate, First, InOrder, Late};
-        let (r, arrivals) = feed(&[65_534, 65_535, 1, 0, 1, 4]);
-        let expected = [First, InOrder { missing: 0 }, InOrder { missing: 1 }, Late, Duplicate, InOrder { missing: 2 }];
-        assert_eq!(arrivals, expected);
-        assert_eq!((r.received(), r.lost(), r.late(), r.duplicated()), (5, 2, 1, 1));
-    }
-
-    #[test]
-    fn one_wild_packet_is_ignored_and_two_are_a_restart() {
-        let (r, arrivals) = feed(&[10, 11, 40_000, 12, 50_000, 50_001, 50_002]);
-        assert_eq!(arrivals[2], Arrival::Wild);
-        assert_eq!(arrivals[3], Arrival::InOrder { missing: 0 });
-        assert_eq!(arrivals[4..], [Arrival::Wild, Arrival::First, Arrival::InOrder { missing: 0 }]);
-        assert_eq!((r.received(), r.lost()), (5, 0));
-    }
-
-    #[test]
-    fn a_new_source_starts_anew_and_keeps_the_totals() {
-        let epoch = start();
-        let mut r = Reception::new(epoch);
-        for s in [1, 2, 5] {
-            r.handle(epoch, &header(1, s, 0), true);
-        }
-        assert_eq!(r.handle(epoch, &header(2, 900, 0), true), Arrival::First);
-        assert_eq!((r.received(), r.lost()), (4, 2));
-        let report = r.report().unwrap();
-        assert_eq!((report.ssrc, report.newest, report.lost), (2, 900, 0));
-    }
-
-    #[test]
-    fn a_report_counts_the_interval() {
-        let (mut r, _) = feed(&[0, 1, 2, 3]);
-        assert_eq!(r.report().unwrap().fraction_lost, 0);
-        let epoch = r.epoch;
-        for s in [4, 7] {
-            r.handle(epoch, &header(1, s, 0), false);
-        }
-        let report = r.report().unwrap();
-        assert_eq!((report.fraction_lost, report.lost, report.newest), (128, 2, 7));
-    }
-
-    #[test]
-    fn jitter_follows_appendix_a8() {
-        let epoch = start();
-        let mut r = Reception::new(epoch);
-        for i in 0..400u16 {
-            let late = if i % 2 == 0 { 0 } else { 5_000 };
-            let now = epoch + Duration::from_micros(20_000 * u64::from(i) + late);
-            r.handle(now, &header(1, i, 160 * u32::from(i)), true);
-        }
-        let jitter = r.jitter_ms().unwrap();
-        assert!((jitter - 5.0).abs() < 0.1, "{jitter}");
-        assert!(r.mos(Some(40.0)).unwrap() > 4.3);
-    }
-
-    #[test]
-    fn quality_is_unknown_until_measured_and_falls_with_loss() {
-        let (r, _) = feed(&[1, 2, 3]);
-        assert_eq!(r.mos(None), None);
-        assert!(mos_of(0.0, 20.0) > 4.35);
-        assert!((2.5..3.9).contains(&mos_of(5.0, 100.0)), "{}", mos_of(5.0, 100.0));
-        assert!(mos_of(40.0, 600.0) < 1.6);
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 //! end, and what the peer's reports say about the way back. What comes in is read by a small reader
 //! of our own, because anybody can send it; what goes out is built with the `rtcp` crate.
 
+mod xr;
+
 use std::time::{Duration, Instant};
 
 use rtcp::{
@@ -13,7 +15,9 @@ use rtcp::{
     source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem},
 };
 
-use crate::{outgoing::Outgoing, random::Random, reception::Reception};
+pub use xr::{Buffering, Heard};
+
+use crate::{outgoing::Outgoing, quality::RemoteQuality, random::Random, reception::Reception};
 
 /// Mean time between reports (RFC 3550 section 6.2); each is 0.5 to 1.5 times as long.
 const INTERVAL_MS: u64 = 5_000;
@@ -24,6 +28,7 @@ const MAX_RTT_MS: f32 = 30_000.0;
 
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
+const EXTENDED_REPORT: u8 = 207;
 
 /// Maps the engine's clock to NTP time.
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +69,13 @@ pub struct Reports {
     /// Middle of the peer's last sender report's NTP time, and when it came.
     last_sender_report: Option<(u32, Instant)>,
     rtt_ms: Option<f32>,
-    remote_loss: Option<f32>,
+    remote: Option<RemoteQuality>,
+    /// Whether the peer heard of us, as its newest report says; until that is taken.
+    hearing: Option<bool>,
     /// A report was sent.
     reported: bool,
+    /// Of what we send, in Hz.
+    clock_rate: u32,
 }
 
 impl Reports {
@@ -83,11 +92,18 @@ impl Reports {
             next_at: now,
             last_sender_report: None,
             rtt_ms: None,
-            remote_loss: None,
+            remote: None,
+            hearing: None,
             reported: false,
+            clock_rate: 8_000,
         };
         reports.next_at = now + reports.interval() / 2;
         reports
+    }
+
+    /// From now on what we send counts at this rate, in Hz.
+    pub fn set_clock_rate(&mut self, hz: u32) {
+        self.clock_rate = hz.max(1);
     }
 
     fn interval(&mut self) -> Duration {
@@ -100,36 +116,82 @@ impl Reports {
         self.rtt_ms
     }
 
-    /// Share of our packets that the peer lost, 0 to 1.
+    /// What the peer says that it receives of us; not scored.
     #[must_use]
-    pub const fn remote_loss(&self) -> Option<f32> {
-        self.remote_loss
+    pub const fn remote(&self) -> Option<RemoteQuality> {
+        self.remote
     }
 
-    /// The report that is due now, as a compound packet; `None` when none is due or nothing has
-    /// happened to report on.
-    pub fn due(&mut self, now: Instant, clock_rate: u32, outgoing: &Outgoing, reception: &mut Reception) -> Option<Vec<u8>> {
-        if now < self.next_at {
+    /// Whether the peer hears anything of us, when it has said so since the last time.
+    pub const fn take_hearing(&mut self) -> Option<bool> {
+        self.hearing.take()
+    }
+
+    /// Whether a report is due, so that what it should say beside the reception is worth finding out.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        now >= self.next_at
+    }
+
+    /// The report that is due now, as a compound packet; `None` when none is due or nothing has happened to report on.
+    /// `heard`: the peer wants to be told how it is heard.
+    pub fn due(
+        &mut self,
+        now: Instant,
+        clock_rate: u32,
+        outgoing: &Outgoing,
+        reception: &mut Reception,
+        heard: Option<&Heard>,
+    ) -> Option<Vec<u8>> {
+        if !self.is_due(now) {
             return None;
         }
         self.next_at = now + self.interval();
-        let blocks = self.blocks(now, reception);
-        if blocks.is_empty() && outgoing.packets() == 0 {
+        let packets = self.packets(now, clock_rate, outgoing, reception, heard);
+        if packets.is_empty() {
             return None;
         }
         self.reported = true;
-        marshal(&[self.report(now, clock_rate, outgoing, blocks), self.description(outgoing.ssrc())])
+        marshal(&packets)
     }
 
     /// The last compound packet of a stream, with BYE. Who never sent anything must not say it (RFC 3550
     /// section 6.3.7).
-    pub fn bye(&mut self, now: Instant, clock_rate: u32, outgoing: &Outgoing, reception: &mut Reception) -> Option<Vec<u8>> {
+    pub fn bye(
+        &mut self,
+        now: Instant,
+        clock_rate: u32,
+        outgoing: &Outgoing,
+        reception: &mut Reception,
+        heard: Option<&Heard>,
+    ) -> Option<Vec<u8>> {
         if outgoing.packets() == 0 && !self.reported {
             return None;
         }
+        let mut packets = self.packets(now, clock_rate, outgoing, reception, heard);
+        packets.push(Box::new(Goodbye { sources: vec![outgoing.ssrc()], ..Goodbye::default() }));
+        marshal(&packets)
+    }
+
+    /// Report, name and extended report; nothing when there is nothing to report on.
+    fn packets(
+        &self,
+        now: Instant,
+        clock_rate: u32,
+        outgoing: &Outgoing,
+        reception: &mut Reception,
+        heard: Option<&Heard>,
+    ) -> Vec<Box<dyn Packet>> {
         let blocks = self.blocks(now, reception);
-        let bye = Goodbye { sources: vec![outgoing.ssrc()], ..Goodbye::default() };
-        marshal(&[self.report(now, clock_rate, outgoing, blocks), self.description(outgoing.ssrc()), Box::new(bye)])
+        let theirs = blocks.first().map(|block| block.ssrc);
+        if theirs.is_none() && outgoing.packets() == 0 && !self.reported {
+            return Vec::new();
+        }
+        let mut packets = vec![self.report(now, clock_rate, outgoing, blocks), self.description(outgoing.ssrc())];
+        if let (Some(theirs), Some(heard)) = (theirs, heard) {
+            packets.push(Box::new(xr::write(outgoing.ssrc(), theirs, reception, heard, self.rtt_ms)));
+        }
+        packets
     }
 
     fn report(&self, now: Instant, clock_rate: u32, outgoing: &Outgoing, reports: Vec<ReceptionReport>) -> Box<dyn Packet> {
@@ -184,6 +246,7 @@ impl Reports {
             let taken = match kind {
                 SENDER_REPORT => self.sender_report(now, packet, first & 0x1f, outgoing),
                 RECEIVER_REPORT => packet.get(8..).is_some_and(|blocks| self.read_blocks(now, blocks, first & 0x1f, outgoing)),
+                EXTENDED_REPORT => packet.get(8..).is_some_and(|blocks| self.extended_report(blocks, outgoing)),
                 _ => true,
             };
             if !taken {
@@ -204,12 +267,23 @@ impl Reports {
         if blocks.len() < 24 * usize::from(count) {
             return false;
         }
+        // Who hears nobody names nobody (RFC 3550 section 6.4.1).
+        self.hearing = Some(false);
         for block in blocks.chunks_exact(24).take(usize::from(count)) {
             if word(block, 0) == Some(outgoing.ssrc()) {
                 self.heard_about_us(now, block, outgoing);
+                self.hearing = Some(block[4] < u8::MAX);
             }
         }
         true
+    }
+
+    fn extended_report(&mut self, blocks: &[u8], outgoing: &Outgoing) -> bool {
+        let read = xr::read(blocks, outgoing.ssrc());
+        if let Some(stated) = read.flatten() {
+            self.remote.get_or_insert_default().stated = Some(stated);
+        }
+        read.is_some()
     }
 
     fn heard_about_us(&mut self, now: Instant, block: &[u8], outgoing: &Outgoing) {
@@ -218,9 +292,10 @@ impl Reports {
         // 24 bits with a sign: more repeats than losses make it negative (RFC 3550 A.3).
         let lost = if lost & 0x80_0000 != 0 { 0 } else { lost };
         if outgoing.packets() > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "a ratio of packet counts")]
-            let share = lost as f32 / outgoing.packets() as f32;
-            self.remote_loss = Some(share.min(1.0));
+            let remote = self.remote.get_or_insert_default();
+            #[expect(clippy::cast_precision_loss, reason = "ratios and figures for people")]
+            let (share, jitter_ms) = (lost as f32 / outgoing.packets() as f32, at(12) as f32 * 1_000.0 / self.clock_rate as f32);
+            (remote.lost, remote.loss, remote.jitter_ms) = (u64::from(lost), share.min(1.0), jitter_ms);
         }
         let (last, delay) = (at(16), at(20));
         if last == 0 {
@@ -249,125 +324,4 @@ fn marshal(packets: &[Box<dyn Packet>]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::rtp::Header;
-
-    #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of simulated time")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    struct Side {
-        reports: Reports,
-        outgoing: Outgoing,
-        reception: Reception,
-    }
-
-    impl Side {
-        fn new(epoch: Instant, ssrc: u32) -> Self {
-            let clock = NtpClock::new(epoch, 1_790_000_000_000_000 + u64::from(ssrc) * 5_000_000);
-            Self {
-                reports: Reports::new(epoch, clock, u64::from(ssrc), u64::from(ssrc)),
-                outgoing: Outgoing::new(ssrc, 0, 0),
-                reception: Reception::new(epoch),
-            }
-        }
-
-        fn send(&mut self, now: Instant) -> Header {
-            let stamp = self.outgoing.stamp(now, 0, self.outgoing.timestamp().wrapping_add(160), false, 160);
-            Header::parse(&stamp.bytes()).unwrap()
-        }
-
-        fn due(&mut self, now: Instant) -> Option<Vec<u8>> {
-            self.reports.due(now, 8_000, &self.outgoing, &mut self.reception)
-        }
-    }
-
-    #[test]
-    fn two_sides_measure_round_trip_and_loss() {
-        let epoch = start();
-        let (mut a, mut b) = (Side::new(epoch, 1), Side::new(epoch, 2));
-        let way = Duration::from_millis(35);
-        for i in 0..3_000u64 {
-            let now = epoch + Duration::from_millis(20 * i);
-            let (from_a, from_b) = (a.send(now), b.send(now));
-            if i % 10 != 0 {
-                b.reception.handle(now + way, &from_a, true);
-            }
-            a.reception.handle(now + way, &from_b, true);
-            if let Some(report) = a.due(now) {
-                assert!(b.reports.handle(now + way, &b.outgoing, &report));
-            }
-            if let Some(report) = b.due(now) {
-                assert!(a.reports.handle(now + way, &a.outgoing, &report));
-            }
-        }
-        for side in [&a, &b] {
-            let rtt = side.reports.rtt_ms().unwrap();
-            assert!((rtt - 70.0).abs() < 1.0, "{rtt}");
-        }
-        let loss = a.reports.remote_loss().unwrap();
-        assert!((loss - 0.1).abs() < 0.03, "{loss}");
-        assert!(b.reports.remote_loss().unwrap() < 0.01);
-    }
-
-    #[test]
-    fn reports_come_every_few_seconds_and_end_with_bye() {
-        let epoch = start();
-        let mut a = Side::new(epoch, 1);
-        a.send(epoch);
-        let count = (0..60_000).filter(|ms| a.due(epoch + Duration::from_millis(*ms)).is_some()).count();
-        assert!((8..=20).contains(&count), "{count}");
-        let bye = a.reports.bye(epoch, 8_000, &a.outgoing, &mut a.reception).unwrap();
-        let packets = rtcp::packet::unmarshal(&mut bye.as_slice()).unwrap();
-        assert_eq!(packets.len(), 3);
-        let reader = packets[1].as_any().downcast_ref::<SourceDescription>().unwrap();
-        assert_eq!(reader.chunks[0].items[0].text.len(), 16);
-        assert!(packets[2].as_any().is::<Goodbye>());
-    }
-
-    #[test]
-    fn a_stream_that_only_listens_sends_receiver_reports() {
-        let epoch = start();
-        let (mut a, mut b) = (Side::new(epoch, 1), Side::new(epoch, 2));
-        assert_eq!(a.due(epoch + Duration::from_secs(9)), None, "nothing to report");
-        a.reception.handle(epoch, &b.send(epoch), true);
-        let report = a.due(epoch + Duration::from_secs(20)).unwrap();
-        assert_eq!(report[1], RECEIVER_REPORT);
-    }
-
-    #[test]
-    fn malformed_reports_are_refused() {
-        let epoch = start();
-        let mut a = Side::new(epoch, 1);
-        let cases: [&[u8]; 7] = [
-            &[],
-            &[0x80, 200, 0, 0],
-            &[0x80, 200, 0, 1, 0, 0, 0, 1],
-            &[0x9f, 201, 0, 1, 0, 0, 0, 1],
-            &[0x81, 201, 0xff, 0xff, 0, 0, 0, 1],
-            &[0x00, 201, 0, 1, 0, 0, 0, 1],
-            &[0x80, 205, 0x00, 0x01, 0, 0, 0, 0, 0x81],
-        ];
-        for bytes in cases {
-            assert!(!a.reports.handle(epoch, &a.outgoing, bytes), "{bytes:?}");
-        }
-        assert!(a.reports.handle(epoch, &a.outgoing, &[0x81, 203, 0, 1, 0, 0, 0, 9]), "a BYE alone is skipped");
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_survived(mut bytes in proptest::collection::vec(any::<u8>(), 0..120), kind in 198u8..206) {
-            let epoch = start();
-            let mut a = Side::new(epoch, 1);
-            if bytes.len() > 3 {
-                bytes[0] = bytes[0] & 0x1f | 0x80;
-                (bytes[1], bytes[2], bytes[3]) = (kind, 0, bytes[3] % 32);
-            }
-            a.reports.handle(epoch, &a.outgoing, &bytes);
-        }
-    }
-}
+mod tests;

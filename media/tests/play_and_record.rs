@@ -242,7 +242,7 @@ fn reports_are_exchanged_and_end_with_bye() {
     } else {
         panic!("the round trip was not measured");
     }
-    assert_eq!(quality.remote_loss, Some(0.0));
+    assert_eq!(quality.remote.map(|remote| remote.loss), Some(0.0));
     let (length, _) = b.rtcp.recv_from(&mut bytes).unwrap();
     let last = rtcp::packet::unmarshal(&mut &bytes[..length]).unwrap();
     assert!(last.last().unwrap().as_any().is::<rtcp::goodbye::Goodbye>());

@@ -201,7 +201,7 @@ fn prompts_key_presses_and_reports_are_encrypted_and_recordings_are_not() {
     assert_eq!(event.payload[0], 5);
     bench.command(Command::StopRecord { recording: 1 });
     let (before, quality) = bench.close(a.stream);
-    assert!(quality.remote_loss.is_some() && quality.malformed <= 1, "{quality:?}");
+    assert!(quality.remote.is_some() && quality.malformed <= 1, "{quality:?}");
     // The thread that writes recordings may be done before the stream is closed.
     let is_recorded = |event: &Event| matches!(event, Event::Recorded { recording: 1, .. });
     if !before.iter().any(is_recorded) {

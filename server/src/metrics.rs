@@ -7,6 +7,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use tandem_media::contract::OneWay;
+
 /// The metrics of this process.
 pub static METRICS: Metrics = Metrics::new();
 
@@ -87,6 +89,8 @@ const IDENTITIES: &[&str] = &[
     "certificate-unavailable",
     "malformed",
 ];
+/// Scores that legs are counted by: at least so much. Those of the categories of satisfaction of G.107 annex B.
+pub const SCORES: &[&str] = &["4.3", "4.0", "3.6", "3.1", "2.6", "1.0", "unknown"];
 const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];
 
 impl Counter {
@@ -293,6 +297,10 @@ metrics! {
     counter media_packets_refused = "tandem_media_packets_refused_total", "packets",
         "RTP packets from an address that is not the leg's, or that could not be read, counted when a leg ends.";
     counter media_packets_lost = "tandem_media_packets_lost_total", "packets", "RTP packets that the other side sent and we did not get, counted when a leg ends.";
+    family media_mos = "tandem_media_mos_total", "legs", "Legs that ended, by the estimated score (MOS) of what we received: at least so much.", "mos", SCORES;
+    family media_remote_mos = "tandem_media_remote_mos_total", "legs",
+        "Legs that ended, by the estimated score (MOS) of what their peer reports to receive: at least so much.", "mos", SCORES;
+    family media_one_way = "tandem_media_one_way_total", "legs", "Verdicts on audio that goes one way only, by cause.", "cause", OneWay::CAUSES;
     gauge recordings = "tandem_recordings", "recordings", "Recordings under way.";
     counter prompts_missing = "tandem_prompts_missing_total", "prompts", "Prompts that should have been heard and are not there.";
     counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";

@@ -238,6 +238,26 @@ fn offers_that_give_no_audio_say_why() {
 }
 
 #[test]
+fn voip_metrics_are_sent_to_whoever_asks_and_asked_of_all() {
+    let asks = |line: &str| {
+        let offer = format!("c=IN IP4 192.0.2.7\nt=0 0\nm=audio 4000 RTP/AVP 8\n{line}");
+        let (answer, negotiated) = LocalSession::new(42).answer(&parse(&description(&offer)), &local()).unwrap();
+        assert_eq!(answer.contains("a=rtcp-xr:voip-metrics"), negotiated.rtcp_xr, "{answer}");
+        negotiated.rtcp_xr
+    };
+    assert!(
+        asks("a=rtcp-xr:voip-metrics") && asks("a=rtcp-xr:pkt-loss-rle=4 rcvr-rtt=all:10 voip-metrics stat-summary=loss,dup")
+    );
+    assert!(!asks("") && !asks("a=rtcp-xr") && !asks("a=rtcp-xr:stat-summary=loss") && !asks("a=rtcp-xr:voip-metrics-not"));
+    let mut session = LocalSession::new(42);
+    let offer = session.offer(&local());
+    for (line, expected) in [("a=rtcp-xr:voip-metrics", true), ("a=rtcp-mux", false)] {
+        let answer = parse(&description(&format!("c=IN IP4 192.0.2.7\nt=0 0\nm=audio 4000 RTP/AVP 8\n{line}")));
+        assert_eq!(session.read_answer(&offer, &answer).unwrap().rtcp_xr, expected, "{line}");
+    }
+}
+
+#[test]
 fn our_offer_and_its_answers() {
     let mut session = LocalSession::new(42);
     let offer = session.offer(&local());
@@ -260,6 +280,7 @@ fn our_offer_and_its_answers() {
     a=ptime:20
     a=sendrecv
     a=rtcp-mux
+    a=rtcp-xr:voip-metrics
     ");
     let mut answer = |lines: &str| {
         let answer = parse(&description(&format!("c=IN IP4 192.0.2.7\nt=0 0\n{lines}")));
@@ -307,6 +328,7 @@ fn a_later_offer_keeps_id_sections_and_payload_types() {
     a=ptime:20
     a=sendonly
     a=rtcp-mux
+    a=rtcp-xr:voip-metrics
     ");
     assert_eq!(session.offer(&hold).text, offer.text, "unchanged: the version stays");
     assert!(session.offer(&local()).text.contains("o=- 42 44 "));

@@ -16,6 +16,7 @@ impl Worker {
         let id = match command {
             Command::Configure { stream, .. }
             | Command::Watch { stream, .. }
+            | Command::Expect { stream, .. }
             | Command::Part { stream }
             | Command::Play { stream, .. }
             | Command::RingBack { stream }
@@ -50,6 +51,7 @@ impl Worker {
         match command {
             Command::Configure { to, .. } => stream.configure(&to),
             Command::Watch { silence, .. } => stream.watch(silence, self.cx.now),
+            Command::Expect { both_ways, .. } => stream.expect(both_ways, self.cx.now),
             Command::Join { b, .. } => self.join(slot, b),
             Command::Part { .. } => self.part(slot),
             Command::Echo { .. } => {

@@ -9,6 +9,7 @@ mod command;
 mod context;
 mod events;
 mod life;
+mod measure;
 mod mixing;
 mod moving;
 mod paced;
@@ -309,6 +310,7 @@ impl Engine {
                 self.recordings.get(recording).copied().ok_or(CommandError::NotOpen)
             }
             Command::Watch { stream, .. }
+            | Command::Expect { stream, .. }
             | Command::Part { stream }
             | Command::Play { stream, .. }
             | Command::RingBack { stream }

@@ -73,13 +73,13 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
 }
 
 /// A datagram that is RTCP by its port or its type.
-pub(super) fn on_rtcp(stream: &mut Stream, packet: &mut [u8], from: SocketAddr, cx: &Context) {
+pub(super) fn on_rtcp(stream: &mut Stream, packet: &mut [u8], from: SocketAddr, cx: &mut Context) {
     if !stream.is_rtcp_peer(from.ip()) {
         stream.inbound.foreign += 1;
         return;
     }
     let Some(packet) = stream.inbound.unprotect(packet, true) else { return };
-    if !stream.outbound.reports.handle(cx.now, &stream.outbound.identity, packet) {
+    if !stream.take_reports(packet, cx) {
         stream.inbound.malformed += 1;
     }
 }
@@ -91,19 +91,23 @@ fn accept(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &mut Context
         inbound.foreign += 1;
         return None;
     };
-    let negotiated = |header: &Header| {
-        let kind = header.payload_type;
-        kind == format.receive_payload_type || Some(kind) == format.receive_dtmf_payload_type || kind == COMFORT_NOISE
-    };
-    let Some(header) = Header::parse(packet).filter(negotiated) else {
+    let Some(header) = Header::parse(packet) else {
         inbound.malformed += 1;
+        inbound.one_way.no_rtp();
         return None;
     };
+    let kind = header.payload_type;
+    if kind != format.receive_payload_type && Some(kind) != format.receive_dtmf_payload_type && kind != COMFORT_NOISE {
+        inbound.malformed += 1;
+        inbound.one_way.other_payload_type(kind);
+        return None;
+    }
     let ours = Some(from) != stream.outbound.target && cx.own.contains(from);
     let verdict = if ours { Verdict::Foreign } else { learner.handle(cx.now, from, &header) };
     match verdict {
         Verdict::Foreign => {
             inbound.foreign += 1;
+            inbound.one_way.refused(from);
             return None;
         }
         Verdict::AcceptNew => {
@@ -114,6 +118,7 @@ fn accept(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &mut Context
     }
     let inbound = &mut stream.inbound;
     (inbound.silent_since, inbound.lost_told) = (cx.now, false);
+    inbound.one_way.heard();
     Some((header, format))
 }
 

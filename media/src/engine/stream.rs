@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use super::{context::Context, mixing::Seat, worker::NewStream};
 use crate::{
     codec::{Codec, Encoder},
-    contract::{Configure, Format, Quality, StreamId},
+    contract::{Configure, Format, StreamId},
     dtmf::{DigitDetector, DigitGenerator},
     keys::StreamKeys,
     learn::Learner,
+    one_way::OneWayWatch,
     outgoing::Outgoing,
     player::{Pacer, Player},
     random::Random,
@@ -58,6 +59,7 @@ pub(super) struct Inbound {
     /// Since when there is silence.
     pub(super) silent_since: Instant,
     pub(super) lost_told: bool,
+    pub(super) one_way: OneWayWatch,
     pub(super) foreign: u64,
     pub(super) malformed: u64,
     /// What arrives is SRTP.
@@ -104,6 +106,8 @@ pub(super) struct Outbound {
     /// Where the SDP wants RTCP, when it says.
     pub(super) negotiated_rtcp: Option<SocketAddr>,
     pub(super) rtcp_mux: bool,
+    /// The peer wants to be told how it is heard.
+    pub(super) rtcp_xr: bool,
     /// Silence is sent when nothing else was for so long.
     pub(super) keep_alive: Option<Duration>,
     pub(super) identity: Outgoing,
@@ -139,6 +143,7 @@ impl Stream {
                 watched: None,
                 silent_since: cx.now,
                 lost_told: false,
+                one_way: OneWayWatch::default(),
                 foreign: 0,
                 malformed: 0,
                 unprotector: None,
@@ -153,6 +158,7 @@ impl Stream {
                 rtcp_target: None,
                 negotiated_rtcp: None,
                 rtcp_mux: false,
+                rtcp_xr: false,
                 keep_alive: None,
                 identity,
                 relay: Relay::new(),
@@ -204,6 +210,7 @@ impl Stream {
         }
         inbound.format = Some(format);
         inbound.expected = to.receive;
+        inbound.reception.forgive();
         let outbound = &mut self.outbound;
         if outbound.format.is_none_or(|old| old != format) {
             outbound.encoder = None;
@@ -213,6 +220,8 @@ impl Stream {
         outbound.format = Some(format);
         outbound.allowed = to.send;
         outbound.rtcp_mux = to.rtcp_mux;
+        outbound.rtcp_xr = to.rtcp_xr;
+        outbound.reports.set_clock_rate(format.codec.rtp_clock_hz());
         outbound.keep_alive = to.keep_alive_ms.map(|ms| Duration::from_millis(ms.into()));
         outbound.negotiated_rtcp = to.remote_rtcp;
         self.take_keys(to.keys.as_deref());
@@ -251,50 +260,11 @@ impl Stream {
         };
     }
 
-    /// What was measured over the whole life.
-    pub(super) fn quality(&self) -> Quality {
-        let (inbound, reports) = (&self.inbound, &self.outbound.reports);
-        let narrow = inbound.format.is_some_and(|f| matches!(f.codec, Codec::Pcmu | Codec::Pcma));
-        Quality {
-            packets_received: inbound.reception.received(),
-            packets_sent: self.outbound.identity.packets(),
-            lost: inbound.reception.lost(),
-            late: inbound.reception.late(),
-            duplicated: inbound.reception.duplicated(),
-            foreign: inbound.foreign,
-            malformed: inbound.malformed,
-            jitter_ms: inbound.reception.jitter_ms(),
-            rtt_ms: reports.rtt_ms(),
-            remote_loss: reports.remote_loss(),
-            mos: if narrow { inbound.reception.mos(reports.rtt_ms()) } else { None },
-        }
-    }
-
     /// Whether it was negotiated with a port of its own for RTCP, and is there long enough to be worth it.
     pub(super) fn wants_rtcp_socket(&self, now: Instant) -> bool {
         let outbound = &self.outbound;
         let is_due = outbound.format.is_some() && !outbound.rtcp_mux && !outbound.is_rtcp_settled;
         is_due && now.saturating_duration_since(self.opened_at) >= RTCP_AFTER
-    }
-
-    /// Sends the report that is due.
-    pub(super) fn report(&mut self, now: Instant) {
-        let Some(format) = self.outbound.format else { return };
-        let outbound = &mut self.outbound;
-        let clock = format.codec.rtp_clock_hz();
-        if let Some(packet) = outbound.reports.due(now, clock, &outbound.identity, &mut self.inbound.reception) {
-            outbound.send_rtcp(&packet);
-        }
-    }
-
-    /// Says goodbye.
-    pub(super) fn bye(&mut self, now: Instant) {
-        let Some(format) = self.outbound.format else { return };
-        let outbound = &mut self.outbound;
-        let clock = format.codec.rtp_clock_hz();
-        if let Some(packet) = outbound.reports.bye(now, clock, &outbound.identity, &mut self.inbound.reception) {
-            outbound.send_rtcp(&packet);
-        }
     }
 
     /// Whether RTCP from there is the peer's: from the host that media goes to, or negotiated.
@@ -320,6 +290,7 @@ impl Inbound {
         let length = if is_rtcp { unprotector.rtcp(packet) } else { unprotector.rtp(packet) };
         if length.is_none() {
             self.malformed += 1;
+            self.one_way.undecryptable();
         }
         packet.get_mut(..length?)
     }
@@ -350,7 +321,7 @@ impl Outbound {
         };
     }
 
-    fn send_rtcp(&mut self, packet: &[u8]) {
+    pub(super) fn send_rtcp(&mut self, packet: &[u8]) {
         let sealed;
         let packet = match &mut self.protector {
             None => packet,

@@ -213,7 +213,7 @@ impl Worker {
             let Ok((bytes, from)) = socket.recv_from(&mut worker.datagram[..]) else { return };
             let packet = &mut worker.datagram[..bytes];
             if is_rtcp {
-                receive::on_rtcp(stream, packet, from, &worker.cx);
+                receive::on_rtcp(stream, packet, from, &mut worker.cx);
             } else {
                 receive::on_rtp(&mut worker.streams, slot, packet, from, &mut worker.cx);
                 if worker.streams[slot].as_deref().is_some_and(|stream| stream.inbound.detector.is_busy()) {
@@ -342,13 +342,14 @@ impl Worker {
         if let Some(digit) = inbound.detector.timeout(now, format.dtmf_clock_hz) {
             self.cx.events.push_back(Event::Digit { stream: id, digit: digit.key, duration_ms: digit.duration_ms });
         }
-        if inbound.detector.is_busy() {
-            self.looked_at[slot] = None;
-        }
+        let is_busy = inbound.detector.is_busy();
         let silence = now.saturating_duration_since(inbound.silent_since);
         if inbound.watched.is_some_and(|most| silence >= most) && !inbound.lost_told {
             inbound.lost_told = true;
             self.cx.events.push_back(Event::MediaLost { stream: id });
+        }
+        if stream.judge(&mut self.cx) || is_busy {
+            self.looked_at[slot] = None;
         }
     }
 

@@ -125,6 +125,7 @@ impl Bench {
             send: true,
             receive: true,
             rtcp_mux: false,
+            rtcp_xr: false,
             keep_alive_ms: None,
             keys: None,
         };

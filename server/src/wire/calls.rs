@@ -23,7 +23,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::{LegRef, edges::Edges, lamps::Device, supervision::Talk, trace::TraceLine};
+use super::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, supervision::Talk, trace::TraceLine};
 use keep::Keeping;
 pub use keep::{FORM, KeptLiveCall, Revival};
 
@@ -43,9 +43,10 @@ pub struct LiveCall {
     /// The item that the floor knows this call by; for the case that the core fails.
     item: Option<ItemId>,
     recording: Option<RecordingId>,
-    /// Streams that are closed but not measured yet, and what was measured.
+    /// Streams that are closed but not measured yet.
     unmeasured: usize,
-    measured: Vec<(LegId, Quality)>,
+    /// What was measured, and found out, of its audio.
+    pub audio: CallAudio,
     over: Option<Over>,
     keeping: Keeping,
     /// The deadline as it stands in the line's timers.
@@ -131,7 +132,7 @@ impl LiveCall {
             item: None,
             recording: None,
             unmeasured: 0,
-            measured: Vec::new(),
+            audio: CallAudio::default(),
             over: None,
             keeping: Keeping::default(),
             timer: None,
@@ -430,7 +431,7 @@ impl LiveCall {
     /// What was measured on a leg that is gone.
     pub fn measured(&mut self, leg: LegId, quality: Quality) {
         self.unmeasured = self.unmeasured.saturating_sub(1);
-        self.measured.push((leg, quality));
+        self.audio.measured(leg, quality);
     }
 
     /// Whether the call is over and measured, or was waited for long enough; then it can be closed.
@@ -445,7 +446,7 @@ impl LiveCall {
             edges.media.forget(self.facts.call);
             edges.supervision.seen(self.facts.call, None, &mut edges.media);
             over.cdr.told = self.facts.told;
-            edges.ledger.call_ended(over.cdr, &self.measured, self.facts.identity, self.keeping.was_kept);
+            edges.ledger.call_ended(over.cdr, &self.audio, self.facts.identity, self.keeping.was_kept);
         }
     }
 
@@ -494,7 +495,7 @@ impl LiveCall {
             told: facts.told,
             segments: vec![segment],
         };
-        edges.ledger.call_ended(Box::new(cdr), &self.measured, facts.identity, self.keeping.was_kept);
+        edges.ledger.call_ended(Box::new(cdr), &self.audio, facts.identity, self.keeping.was_kept);
     }
 
     fn take_leg(&mut self, edges: &mut Edges, leg: LegId, occupies: Option<Extension>, device: Option<Device>) {

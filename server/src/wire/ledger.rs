@@ -6,15 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::{Map, Value, json};
-use tandem_media::contract::Quality;
 use tandem_switch::{
     cdr::Cdr,
-    id::{CallId, LegId, RecordingId},
+    id::{CallId, RecordingId},
     identity::CallerIdentity,
     time::Timestamp,
 };
 
+use super::audio::CallAudio;
 use crate::{
     metrics::METRICS,
     store::{CallStarted, Record, RecordingStarted, Writer},
@@ -56,11 +55,9 @@ impl Ledger {
     }
 
     /// Writes the record of a call, with what was measured on its legs.
-    pub fn call_ended(&mut self, cdr: Box<Cdr>, measured: &[(LegId, Quality)], identity: Option<CallerIdentity>, was_kept: bool) {
+    pub fn call_ended(&mut self, cdr: Box<Cdr>, audio: &CallAudio, identity: Option<CallerIdentity>, was_kept: bool) {
         count(&cdr);
-        let quality = (!measured.is_empty())
-            .then(|| measured.iter().map(|(leg, q)| (leg.0.to_string(), quality(q))).collect::<Map<_, _>>());
-        self.write(Record::CallEnded { cdr, quality: quality.map(Value::Object), identity, was_kept });
+        self.write(Record::CallEnded { cdr, quality: audio.to_json(), identity, was_kept });
     }
 
     /// Keeps what another process needs to go on with a call. `false`: the store has no room for what can wait; later.
@@ -163,13 +160,4 @@ fn count(cdr: &Cdr) {
     if cdr.agent.is_some() && cdr.connected_at.is_some() {
         METRICS.answer_wait.observe_ms(cdr.waited_ms);
     }
-}
-
-/// What was measured, with `null` for what was not.
-fn quality(q: &Quality) -> Value {
-    json!({
-        "packets_received": q.packets_received, "packets_sent": q.packets_sent, "lost": q.lost, "late": q.late,
-        "duplicated": q.duplicated, "foreign": q.foreign, "malformed": q.malformed, "jitter_ms": q.jitter_ms,
-        "rtt_ms": q.rtt_ms, "remote_loss": q.remote_loss, "mos": q.mos,
-    })
 }

@@ -25,7 +25,7 @@ use tandem_switch::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    LegRef,
+    LegRef, audio,
     beat::Heartbeat,
     calls::{LiveCall, Setup},
     edges::{Devices, Edges, FloorLink},
@@ -355,14 +355,20 @@ impl Line {
                 self.tell(at, Input::LegEnded { leg: at.leg, cause: Cause::MediaTimeout });
             }
             MediaEvent::Measured(at, quality) => {
-                METRICS.media_packets_in.add(quality.packets_received);
-                METRICS.media_packets_out.add(quality.packets_sent);
-                METRICS.media_packets_refused.add(quality.foreign + quality.malformed);
-                METRICS.media_packets_lost.add(quality.lost);
+                audio::count(&quality);
+                self.trace(at.call, "media", || audio::describe(at.leg, &quality));
                 if let Some(live) = self.calls.get_mut(&at.call) {
                     live.measured(at.leg, quality);
                 }
                 self.close_if_done(at.call);
+            }
+            MediaEvent::OneWay(at, verdict) => {
+                METRICS.media_one_way.inc(verdict.cause());
+                tracing::warn!(call = %at.call, leg = at.leg.0, cause = verdict.cause(), "audio goes one way only");
+                self.trace(at.call, "media", || format!("{} {}: {verdict}", at.leg, audio::silent(verdict.way())));
+                if let Some(live) = self.calls.get_mut(&at.call) {
+                    live.audio.one_way(at.leg, verdict);
+                }
             }
             MediaEvent::Recorded { recording, path, duration_ms, frames_lost } => {
                 if frames_lost > 0 {

@@ -10,7 +10,9 @@ use std::{
 
 use tandem_media::{
     codec::Audio as Pcm,
-    contract::{Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, OpenError, Opened, Quality, StreamId},
+    contract::{
+        Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, OneWay, OpenError, Opened, Quality, StreamId,
+    },
     engine::Engine,
 };
 use tandem_switch::{
@@ -59,6 +61,8 @@ pub enum MediaEvent {
     Lost(LegRef),
     /// Audio of the leg arrives, from where.
     Started(LegRef, SocketAddr),
+    /// Audio of the leg goes one way only, and why.
+    OneWay(LegRef, OneWay),
     /// A recording is complete.
     Recorded {
         /// Which.
@@ -170,10 +174,11 @@ impl MediaEdge {
         self.engine.command(Command::Configure { stream, to })
     }
 
-    /// Whether silence of the leg counts from now on.
+    /// Whether the leg must be heard, and hear us, from now on: its silence counts then.
     pub fn watch(&mut self, leg: LegRef, counts: bool) {
         let silence = self.silence.filter(|_| counts);
         self.with(leg, |stream| Command::Watch { stream, silence });
+        self.with(leg, |stream| Command::Expect { stream, both_ways: counts });
     }
 
     /// Whether the leg has a stream.
@@ -348,6 +353,7 @@ impl MediaEdge {
                 }
                 MediaEvent::Started(leg, from)
             }
+            Event::OneWay { stream, verdict } => MediaEvent::OneWay(leg(stream)?, verdict),
             Event::MediaLost { stream } | Event::Fault { stream } => MediaEvent::Lost(leg(stream)?),
             Event::Recorded { recording, path, duration_ms, frames_lost } => {
                 MediaEvent::Recorded { recording: RecordingId(recording), path, duration_ms, frames_lost }

@@ -19,12 +19,14 @@
 //! - [`calls`]: one live call: its core, its run of the plan, and what becomes of their outputs.
 //! - [`sip`]: the only place that knows SIP.
 //! - [`media`]: legs to streams, phrases to audio.
+//! - [`audio`]: what is known of the audio of a call, for its record.
 //! - [`floor`]: the loop that owns agents and queues.
 //! - [`lamps`]: what watchers see of each extension's calls.
 //! - [`ledger`]: what of a call is written down.
 //! - [`pace`]: how busy a loop is.
 //! - [`restart`]: how calls of the last process go on.
 
+pub mod audio;
 pub mod beat;
 pub mod calls;
 pub mod edges;

@@ -64,6 +64,8 @@ pub struct Media {
     pub rtcp: Option<(u16, Option<IpAddr>)>,
     /// `a=rtcp-mux` (RFC 5761).
     pub rtcp_mux: bool,
+    /// `a=rtcp-xr` asks for VoIP metrics (RFC 3611 section 5.1).
+    pub rtcp_xr: bool,
     /// The usable `a=crypto` lines (RFC 4568), in order of preference.
     pub crypto: Vec<CryptoLine>,
 }

@@ -44,6 +44,9 @@ pub struct Negotiated {
     pub direction: Direction,
     /// RTP and RTCP share a port.
     pub rtcp_mux: bool,
+    /// The peer wants to be told how it is heard (RFC 3611): in reports of ours, whatever it sends itself.
+    #[serde(default)]
+    pub rtcp_xr: bool,
     /// The keys of SRTP; `None` for plain RTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Box<MediaKeys>>,
@@ -107,6 +110,7 @@ fn answer_section(offer: &SessionDescription, media: &Media, local: &LocalAudio)
         remote_rtcp: remote.rtcp,
         direction: local.direction.and(remote.direction.reversed()),
         rtcp_mux,
+        rtcp_xr: media.rtcp_xr,
         keys: None,
         opus: opus_of(format.codec, media, format.payload_type),
     })
@@ -138,6 +142,7 @@ pub(super) fn from_answer(
         remote_rtcp: remote.rtcp,
         direction: local.direction.and(remote.direction.reversed()),
         rtcp_mux,
+        rtcp_xr: media.rtcp_xr,
         keys: None,
         opus: opus_of(codec, media, send_payload_type),
     })

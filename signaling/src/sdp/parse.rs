@@ -180,6 +180,7 @@ fn read_media(value: &str, direction: Direction) -> Result<Media, SdpError> {
             max_ptime_ms: None,
             rtcp: None,
             rtcp_mux: false,
+            rtcp_xr: false,
             crypto: Vec::new(),
         }),
         _ => Err(SdpError::TooManyFormats),
@@ -199,6 +200,7 @@ fn read_attribute(media: &mut Media, value: &str) -> Result<(), SdpError> {
         "maxptime" => media.max_ptime_ms = read_ptime(value),
         "rtcp" => media.rtcp = read_rtcp(value),
         "rtcp-mux" => media.rtcp_mux = true,
+        "rtcp-xr" => media.rtcp_xr = value.split_ascii_whitespace().any(|format| format == "voip-metrics"),
         "crypto" if media.crypto.len() < MAX_KEYS => media.crypto.extend(CryptoLine::read(value)),
         _ => media.direction = Direction::of(name).unwrap_or(media.direction),
     }

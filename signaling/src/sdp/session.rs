@@ -100,6 +100,7 @@ impl LocalSession {
             formats: &self.payload_types.offer(&local.codecs),
             direction: local.direction,
             rtcp_mux: local.rtcp_mux,
+            rtcp_xr: true,
             ptime_ms: negotiate::DEFAULT_PTIME_MS,
             keys: self.keys.as_deref().map(SessionKeys::lines).unwrap_or_default().to_vec(),
         };
@@ -132,6 +133,7 @@ impl LocalSession {
             formats: &PayloadTypes::answer(&negotiated),
             direction: negotiated.direction,
             rtcp_mux: negotiated.rtcp_mux,
+            rtcp_xr: negotiated.rtcp_xr,
             ptime_ms: negotiated.ptime_ms,
             keys: self.keys.as_deref().map(SessionKeys::lines).unwrap_or_default().to_vec(),
         };
@@ -218,6 +220,7 @@ struct AudioText<'a> {
     formats: &'a [Format],
     direction: Direction,
     rtcp_mux: bool,
+    rtcp_xr: bool,
     ptime_ms: u16,
     keys: Vec<CryptoLine>,
 }
@@ -246,6 +249,9 @@ impl AudioText<'_> {
         let _ = write!(out, "a=ptime:{}\r\na={}\r\n", self.ptime_ms, self.direction.as_str());
         if self.rtcp_mux {
             out.push_str("a=rtcp-mux\r\n");
+        }
+        if self.rtcp_xr {
+            out.push_str("a=rtcp-xr:voip-metrics\r\n");
         }
         for line in &self.keys {
             line.print(out);

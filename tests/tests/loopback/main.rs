@@ -15,6 +15,7 @@ mod kamailio;
 mod legs;
 mod media;
 mod media_keys;
+mod quality;
 mod queue;
 mod redirects;
 mod registration;

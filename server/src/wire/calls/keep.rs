@@ -21,7 +21,7 @@ use tandem_switch::{
 };
 
 use super::{Facts, LiveCall, LiveLeg};
-use crate::wire::{LegRef, edges::Edges, lamps::Device, line::Service, sip::KeptSip};
+use crate::wire::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, line::Service, sip::KeptSip};
 
 /// The form of what is written. What was written in another one is not read.
 pub const FORM: u32 = 1;
@@ -191,7 +191,7 @@ impl LiveCall {
             item,
             recording: None,
             unmeasured: 0,
-            measured: Vec::new(),
+            audio: CallAudio::default(),
             over: None,
             keeping: Keeping { touched: None, was_kept: true },
             timer: None,

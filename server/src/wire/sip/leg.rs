@@ -336,6 +336,7 @@ impl SipLeg {
                 send: sends && negotiated.remote_rtp.is_some(),
                 receive: receives,
                 rtcp_mux: negotiated.rtcp_mux,
+                rtcp_xr: negotiated.rtcp_xr,
                 keep_alive_ms: self.keep_alive_ms,
                 keys: negotiated.keys.as_deref().map(stream_keys),
             };
