@@ -5,7 +5,7 @@
 //!
 //! **Time.** A cursor goes through the timestamps. Whoever plays asks for the next piece whenever it has no samples left; each
 //! answer moves the cursor by what it stands for. How long the sample at the cursor was held, had nothing delayed it, is the
-//! delay; [`depth`] says how long it should be, from how late packets were in the last seconds. The two come together
+//! delay; `depth` says how long it should be, from how late packets were in the last seconds. The two come together
 //! where nobody hears it: the delay grows by a piece of concealment and shrinks by leaving out a packet, in silence first.
 //! A clock of the sender that is faster or slower than ours moves the delay, and is followed in the same way.
 //!
@@ -14,6 +14,9 @@
 //! in which the delay is set right for free. When nothing comes any more the buffer stands still until something does.
 
 mod depth;
+mod playout;
+
+pub use playout::Playout;
 
 use std::time::Instant;
 
@@ -25,53 +28,13 @@ const SLOTS: usize = 32;
 const SLOTS_U16: u16 = 32;
 /// The longest payload that is held: Opus has none longer in a frame (RFC 6716 section 3.4).
 const PAYLOAD_BYTES: usize = 1_280;
-/// Losses in a row are concealed for so long, in ms; then it is silence.
-const CONCEALED_MS: u32 = 60;
 /// A packet may last so long (RFC 6716 section 3.2.5), in ms.
 const PACKET_MS: u32 = 120;
-/// The delay may be so much under its target before it grows.
-const SCANT_MS: i64 = 2;
-/// And so much over it, beside one packet, before a packet is left out: in silence, and anywhere.
-const SLACK_MS: i64 = 5;
-const TOO_MUCH_MS: i64 = 80;
-/// Packets that are played between two that are left out: in silence, and anywhere.
-const APART: [u32; 2] = [1, 5];
 /// Timestamps that go back by more than this, or ahead by more than that, are a new base of the sender, in ms.
 const BACK_MS: i64 = 500;
 const AHEAD_MS: i64 = 10_000;
 /// Copies in later packets are waited for so long after a loss, in ms.
 const LOSSY_MS: i64 = 10_000;
-
-/// What comes next.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Playout<'a> {
-    /// A packet. Whoever decodes it says by [`JitterBuffer::played`] how long it was.
-    Packet {
-        /// As it came.
-        payload: &'a [u8],
-        /// Something before it was left out: the seam must be smoothed.
-        is_cut: bool,
-    },
-    /// So many ticks were lost, and are to be concealed.
-    Lost {
-        /// Of the RTP clock.
-        ticks: u32,
-        /// The packet directly behind, which may hold a copy (RFC 6716 section 2.1.7).
-        next: Option<&'a [u8]>,
-    },
-    /// So many ticks more than there are, made up from what was played: the delay grows.
-    Stretch {
-        /// Of the RTP clock.
-        ticks: u32,
-    },
-    /// So many ticks of silence.
-    Silence {
-        /// Of the RTP clock.
-        ticks: u32,
-    },
-    /// Nothing, until more comes or time goes on.
-    Wait,
-}
 
 /// What became of packets beside being played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -202,6 +165,7 @@ impl JitterBuffer {
         if self.last.is_some_and(is_past) && arrival != Arrival::Late {
             // The newest of all, and yet before what was played: its numbers went half around while nobody asked.
             self.restart();
+            self.depth.arrived(now, header.timestamp);
         } else if self.last.is_some_and(is_past) {
             self.discarded.late += u64::from(payload.is_some());
             return;
@@ -209,6 +173,12 @@ impl JitterBuffer {
         if self.make_room(header.sequence) {
             self.store(header, payload);
         }
+    }
+
+    /// What is held will not be asked for: the next packet is a beginning.
+    pub fn forget(&mut self) {
+        self.clear();
+        self.cursor = None;
     }
 
     /// Everything begins anew: another source, or timestamps that have nothing to do with those before.
@@ -279,142 +249,6 @@ impl JitterBuffer {
             bytes: u16::try_from(bytes).unwrap_or(0),
             kind: if payload.is_some() { Kind::Audio } else { Kind::Pause },
         };
-    }
-
-    /// What is to be played next, at `now`. `is_quiet`: what was played last was silence or near it.
-    pub fn next(&mut self, now: Instant, is_quiet: bool) -> Playout<'_> {
-        let now = self.ticks(now);
-        if self.copies && self.lossy_until < now {
-            self.depth.set_floor_ms(0);
-        }
-        // Each round but the last takes a packet out.
-        loop {
-            let Some(at) = self.lowest() else { return self.run_dry(now) };
-            let Slot { sequence, timestamp, kind, .. } = self.slots[at];
-            let Some(cursor) = self.cursor else {
-                if kind == Kind::Pause {
-                    self.take(sequence);
-                    continue;
-                }
-                if self.depth.delay(now, timestamp) < self.depth.target() {
-                    return Playout::Wait;
-                }
-                (self.cursor, self.is_pausing, self.made_up) = (Some(timestamp), false, 0);
-                continue;
-            };
-            let follows = self.last.is_none_or(|last| sequence == last.wrapping_add(1));
-            let ahead = i64::from(timestamp.wrapping_sub(cursor).cast_signed());
-            if kind == Kind::Pause && (follows || ahead <= i64::from(self.step / 4)) {
-                self.take(sequence);
-                self.is_pausing = true;
-            } else if ahead > 0 && self.depth.delay(now, cursor) > self.depth.most() {
-                // Nobody asked for so long that all this is history.
-                (self.cursor, self.is_cut) = (Some(timestamp), true);
-            } else if ahead <= -i64::from(self.step) {
-                self.take(sequence);
-                self.discarded.late += u64::from(kind == Kind::Audio);
-            } else if ahead <= i64::from(self.step / 4) {
-                if !self.is_too_long(now, timestamp, is_quiet) {
-                    return self.play(now, at, is_quiet);
-                }
-                self.take(sequence);
-                self.cursor = Some(timestamp.wrapping_add(self.step));
-                (self.discarded.cut, self.is_cut, self.since_cut) = (self.discarded.cut + 1, true, 0);
-            } else if follows || self.is_pausing {
-                if let Some(silence) = self.pause(now, cursor, ahead) {
-                    return silence;
-                }
-            } else {
-                return self.lose(now, cursor, ahead, at);
-            }
-        }
-    }
-
-    /// A packet that came out was so long.
-    pub const fn played(&mut self, ticks: u32) {
-        if let Some(cursor) = self.cursor {
-            self.cursor = Some(cursor.wrapping_add(ticks));
-        }
-    }
-
-    /// Whether the delay is so much over its target that a packet is left out: one at a time, unless it is over all bounds.
-    fn is_too_long(&self, now: i64, timestamp: u32, is_quiet: bool) -> bool {
-        let delay = self.depth.delay(now, timestamp);
-        let over = delay - self.depth.target() - i64::from(self.step);
-        let (slack, apart) = if is_quiet { (SLACK_MS, APART[0]) } else { (TOO_MUCH_MS, APART[1]) };
-        delay > self.depth.most() || over > slack * self.per_ms() && self.since_cut >= apart
-    }
-
-    fn play(&mut self, now: i64, at: usize, is_quiet: bool) -> Playout<'_> {
-        let Slot { sequence, timestamp, bytes, .. } = self.slots[at];
-        let step = self.step;
-        if is_quiet && self.made_up == 0 && self.is_scant(now, timestamp) {
-            self.made_up = step;
-            return Playout::Stretch { ticks: step };
-        }
-        self.take(sequence);
-        (self.cursor, self.made_up, self.is_pausing) = (Some(timestamp), 0, false);
-        let is_cut = std::mem::take(&mut self.is_cut);
-        self.since_cut = self.since_cut.saturating_add(1);
-        Playout::Packet { payload: &self.payloads[at][..usize::from(bytes)], is_cut }
-    }
-
-    /// The sender left out the time up to its next packet. `None`: that is to be played now.
-    fn pause(&mut self, now: i64, cursor: u32, ahead: i64) -> Option<Playout<'static>> {
-        let missing = self.depth.target() - self.depth.delay(now, cursor);
-        let step = i64::from(self.step);
-        if missing >= step {
-            return Some(Playout::Silence { ticks: self.step });
-        }
-        let left_out = (-missing).clamp(0, ahead);
-        let ticks = (ahead - left_out).min(step);
-        self.cursor = Some(cursor.wrapping_add(wrapped(left_out + ticks)));
-        (ticks > 0).then(|| Playout::Silence { ticks: wrapped(ticks) })
-    }
-
-    /// The time up to the packet in a slot was lost.
-    fn lose(&mut self, now: i64, cursor: u32, ahead: i64, at: usize) -> Playout<'_> {
-        if let Some(stretch) = self.hold_out(now, cursor) {
-            return stretch;
-        }
-        let ticks = wrapped(ahead.min(i64::from(self.step)));
-        self.cursor = Some(cursor.wrapping_add(ticks));
-        if self.made_up >= self.clock_hz / 1_000 * CONCEALED_MS {
-            return Playout::Silence { ticks };
-        }
-        self.made_up += ticks;
-        let Slot { bytes, kind, .. } = self.slots[at];
-        let is_next = kind == Kind::Audio && i64::from(ticks) == ahead;
-        Playout::Lost { ticks, next: is_next.then(|| &self.payloads[at][..usize::from(bytes)]) }
-    }
-
-    /// Nothing is here although its turn has come.
-    fn run_dry(&mut self, now: i64) -> Playout<'static> {
-        let Some(cursor) = self.cursor else { return Playout::Wait };
-        if self.is_pausing || self.made_up >= self.clock_hz / 1_000 * CONCEALED_MS {
-            self.cursor = None;
-            return Playout::Wait;
-        }
-        if let Some(stretch) = self.hold_out(now, cursor) {
-            return stretch;
-        }
-        let ticks = self.step;
-        self.cursor = Some(cursor.wrapping_add(ticks));
-        self.made_up += ticks;
-        Playout::Lost { ticks, next: None }
-    }
-
-    /// What is not here may still come, where it is awaited for less long than others are.
-    fn hold_out(&mut self, now: i64, cursor: u32) -> Option<Playout<'static>> {
-        (self.is_scant(now, cursor) && self.made_up < self.clock_hz / 1_000 * CONCEALED_MS).then(|| {
-            self.made_up += self.step;
-            Playout::Stretch { ticks: self.step }
-        })
-    }
-
-    /// Whether what has that timestamp would be played before packets that are as late as some are.
-    fn is_scant(&self, now: i64, timestamp: u32) -> bool {
-        self.depth.delay(now, timestamp) < self.depth.target() - SCANT_MS * self.per_ms()
     }
 
     /// Something was lost: copies are worth waiting for, for a while.

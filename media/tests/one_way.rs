@@ -17,19 +17,6 @@ fn answered(bench: &mut Bench, phone: &Phone) {
     bench.command(Command::Expect { stream: phone.stream, both_ways: true });
 }
 
-/// A phone that hears itself.
-fn control(bench: &mut Bench) -> Phone {
-    let control = bench.phone(Codec::Pcmu);
-    bench.command(Command::Echo { stream: control.stream });
-    control
-}
-
-/// What was commanded and sent before is done when a packet came back.
-fn settle(control: &mut Phone) {
-    control.send_tone(400.0);
-    control.receive();
-}
-
 /// The verdict on a stream.
 fn verdict(bench: &Bench, phone: &Phone) -> OneWay {
     let of = |e: &Event| if let Event::OneWay { stream, verdict } = e { Some((*stream, *verdict)) } else { None };
@@ -40,10 +27,10 @@ fn verdict(bench: &Bench, phone: &Phone) -> OneWay {
 
 /// A second and a half of packets that the phone sends, then the rest of the two seconds.
 fn two_seconds(clock: &support::Clock, control: &mut Phone, mut packet: impl FnMut()) {
-    settle(control);
+    control.settle();
     for _ in 0..75 {
         packet();
-        settle(control);
+        control.settle();
         clock.advance_ms(20);
     }
     clock.advance_ms(500);
@@ -57,7 +44,7 @@ fn nothing_comes() {
     // Before the answer nobody minds.
     NOTHING.advance_ms(60_000);
     answered(&mut bench, &phone);
-    settle(&mut control(&mut bench));
+    bench.control().settle();
     NOTHING.advance_ms(2_000);
     assert_eq!(verdict(&bench, &phone), OneWay::NothingComes { described: phone.address() });
 }
@@ -66,7 +53,7 @@ simulated_clock!(OTHER, other);
 #[test]
 fn packets_come_from_elsewhere() {
     let mut bench = Bench::new(51, other);
-    let mut control = control(&mut bench);
+    let mut control = bench.control();
     let stranger = UdpSocket::bind("127.0.72.66:0").unwrap();
     let from = stranger.local_addr().unwrap();
     let phone = bench.phone(Codec::Pcmu);
@@ -87,7 +74,7 @@ simulated_clock!(KINDS, kinds);
 #[test]
 fn packets_are_of_another_kind() {
     let mut bench = Bench::new(52, kinds);
-    let mut control = control(&mut bench);
+    let mut control = bench.control();
     let mut phone = bench.phone(Codec::Pcmu);
     answered(&mut bench, &phone);
     two_seconds(&KINDS, &mut control, || phone.send(18, false, &[7; 20]));
@@ -148,13 +135,13 @@ fn hold_early_media_comfort_noise_keys_and_pauses_are_no_one_way_audio() {
     for phone in [&held, &noise, &keys, &pausing, &silent] {
         bench.command(Command::Expect { stream: phone.stream, both_ways: true });
     }
-    settle(&mut control(&mut bench));
+    bench.control().settle();
     NONE.advance_ms(500);
     noise.send(13, false, &[70]);
     keys.send(101, true, &[5, 10, 0, 160]);
     pausing.send_tone(400.0);
     bench.command(Command::Expect { stream: held.stream, both_ways: false });
-    settle(&mut control(&mut bench));
+    bench.control().settle();
     NONE.advance_ms(1_500);
     assert_eq!(verdict(&bench, silent).cause(), "nothing-comes", "the only one, and the last to be looked at");
     NONE.advance_ms(60_000);

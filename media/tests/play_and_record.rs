@@ -123,13 +123,15 @@ fn a_recording_goes_on_through_a_transfer_and_a_pause() {
     let record = |left, right| Command::Record { recording: 6, path: path.clone(), left, right };
     bench.command(record(a.stream, Some(b.stream)));
     let (first, third) = (a.stream, c.stream);
+    let mut control = bench.control();
     let mut talk = |other: &mut support::Phone, hz: f64, count: usize| {
         for _ in 0..count {
             a.send_tone(300.0);
-            other.receive();
             other.send_tone(hz);
-            a.receive();
+            control.settle();
             WIDE.advance_ms(20);
+            other.receive();
+            a.receive();
         }
     };
     talk(&mut b, 700.0, 50);

@@ -265,16 +265,19 @@ fn transcoded(host: u8, clock: &support::Clock, read: fn() -> std::time::Instant
     bench.join(&a, &b);
     let (mut at_a, mut at_b) = (Vec::new(), Vec::new());
     let per_packet = usize::from(ptime_ms) / 20;
+    let mut control = bench.control();
     for i in 0..60 {
         a.send_tone(500.0);
+        b.send_tone(900.0);
+        control.settle();
+        // They come out of the jitter buffers one packet later at most.
+        clock.advance_ms(20);
         if (i + 1) % per_packet == 0 {
             let packet = b.receive();
             b.listen(&packet, &mut at_b);
         }
-        b.send_tone(900.0);
         let packet = a.receive();
         a.listen(&packet, &mut at_a);
-        clock.advance_ms(20);
     }
     let (rate_a, rate_b) = (left.sample_rate_hz(), right.sample_rate_hz());
     assert_eq!((at_a.len(), at_b.len()), (60 * rate_a as usize / 50, 60 * rate_b as usize / 50));
@@ -301,12 +304,62 @@ fn key_presses_cross_codecs_at_the_partners_clock() {
     let mut bench = Bench::new(14, t5);
     let (mut a, b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Opus));
     bench.join(&a, &b);
-    a.send_tone(400.0);
+    let mut control = bench.control();
+    let mut speak = |a: &mut Phone, ms: u64| {
+        a.send_tone(400.0);
+        control.settle();
+        T5.advance_ms(ms);
+    };
+    speak(&mut a, 20);
+    let mut heard = received(&b, 1);
+    // It speaks while it presses the key: what is held of that, and what comes with it, makes no second key of it.
+    speak(&mut a, 0);
     press(&mut a, 3);
-    a.send_tone(400.0);
-    let heard = received(&b, 8);
+    heard.extend(received(&b, 6));
+    speak(&mut a, 40);
+    speak(&mut a, 60);
+    speak(&mut a, 20);
+    heard.extend(received(&b, 1));
+    for pair in heard.windows(2) {
+        assert_eq!(pair[1].header.sequence_number, pair[0].header.sequence_number.wrapping_add(1));
+    }
     assert_eq!(heard[6].payload[2..], 3_840u16.to_be_bytes(), "80 ms at 48 kHz");
-    assert!(heard[1..7].iter().all(|p| p.header.payload_type == 101));
+    assert!(heard[1..7].iter().all(|p| p.header.payload_type == 101 && p.header.timestamp == heard[1].header.timestamp));
+    assert_eq!(heard[7].header.payload_type, 111, "audio again");
+}
+
+simulated_clock!(LOSSY, lossy);
+#[test]
+fn what_is_lost_on_the_way_to_another_codec_is_concealed_and_what_comes_too_late_is_told() {
+    let mut bench = Bench::new(48, lossy);
+    let (mut a, mut b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcma));
+    bench.join(&a, &b);
+    let mut control = bench.control();
+    let mut pcm = Vec::new();
+    for i in 0..100u32 {
+        if i % 20 == 9 {
+            // One of twenty comes 200 ms late, when its turn is over.
+            a.encoded_tone(400.0);
+            (a.sequence, a.timestamp) = (a.sequence.wrapping_add(1), a.timestamp.wrapping_add(160));
+        } else {
+            a.send_tone(400.0);
+        }
+        if i % 20 == 19 {
+            let (sequence, timestamp) = (a.sequence, a.timestamp);
+            (a.sequence, a.timestamp) = (sequence.wrapping_sub(11), timestamp.wrapping_sub(11 * 160));
+            a.send(0, false, &[0xff; 160]);
+            (a.sequence, a.timestamp) = (sequence, timestamp);
+        }
+        control.settle();
+        LOSSY.advance_ms(20);
+        let packet = b.receive();
+        b.listen(&packet, &mut pcm);
+    }
+    assert!(share_of(&pcm[1_600..], 8_000, 400.0) > 0.9, "{}", share_of(&pcm[1_600..], 8_000, 400.0));
+    let (_, quality) = bench.close(a.stream);
+    assert_eq!((quality.packets_received, quality.lost, quality.reordered, quality.late), (100, 0, 5, Some(5)));
+    let (_, quality) = bench.close(b.stream);
+    assert_eq!(quality.late, None, "nothing of it was played");
 }
 
 simulated_clock!(T6, t6);

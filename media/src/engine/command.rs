@@ -128,7 +128,7 @@ impl Worker {
     fn partner(&mut self, slot: usize, partner: Option<usize>) {
         if let Some(stream) = self.streams[slot].as_deref_mut() {
             stream.partner = partner;
-            stream.inbound.transcoder = None;
+            stream.inbound.drop_transcoder();
             stream.outbound.change_speaker();
         }
     }

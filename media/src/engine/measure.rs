@@ -6,8 +6,9 @@ use super::{context::Context, stream::Stream};
 use crate::{
     contract::Event,
     emodel::{self, Mos},
+    jitter::JitterBuffer,
     quality::{self, Quality},
-    reports::Heard,
+    reports::{Buffering, Heard},
 };
 
 impl Stream {
@@ -25,7 +26,7 @@ impl Stream {
             packets_sent: sent,
             lost: reception.lost(),
             reordered: reception.reordered(),
-            late: None,
+            late: inbound.late(),
             duplicated: reception.duplicated(),
             foreign: inbound.foreign,
             malformed: inbound.malformed,
@@ -65,15 +66,29 @@ impl Stream {
 
     fn mos(&self) -> Option<Mos> {
         let format = self.inbound.format?;
-        quality::received_mos(format.codec, &self.inbound.reception, 0, self.outbound.reports.rtt_ms(), format.ptime_ms)
+        quality::received_mos(
+            format.codec,
+            &self.inbound.reception,
+            self.inbound.late().unwrap_or(0),
+            self.outbound.reports.rtt_ms(),
+            format.ptime_ms,
+        )
     }
 
     /// What the peer is told of how it is heard, if it wants to be told.
     fn heard(&self) -> Option<Heard> {
         let format = self.inbound.format.filter(|_| self.outbound.rtcp_xr)?;
         let mos = self.mos();
-        let listening = mos.and_then(|_| emodel::estimate(format.codec, true, self.inbound.reception.loss(0), None));
-        Some(Heard { discarded: 0, packet_ms: format.ptime_ms, mos, listening, buffering: None })
+        let discarded = self.inbound.late().unwrap_or(0);
+        let loss = self.inbound.reception.loss(discarded);
+        let listening = mos.and_then(|_| emodel::estimate(format.codec, true, loss, None));
+        let ms = |ms: u32| u16::try_from(ms).unwrap_or(u16::MAX);
+        let buffering = self
+            .inbound
+            .transcoder
+            .as_ref()
+            .map(|transcoder| Buffering { delay_ms: ms(transcoder.depth_ms()), most_ms: ms(JitterBuffer::most_ms()) });
+        Some(Heard { discarded, packet_ms: format.ptime_ms, mos, listening, buffering })
     }
 
     /// Sends the report that is due.

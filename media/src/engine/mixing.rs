@@ -5,7 +5,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     codec::{Codec, Downsampler, Upsampler},
     contract::{Format, MixMember, MixRole},
-    mix::{FRAME_MS, Gate, Limiter, MAX_FRAME, Playout, Sum, frame_samples},
+    mix::{FRAME_MS, Gate, Limiter, MAX_FRAME, Sum, frame_samples},
     player::Pacer,
     reception::Arrival,
     rtp::Header,
@@ -54,7 +54,6 @@ pub(super) struct Seat {
     transcoder: Option<Transcoder>,
     up: Upsampler,
     down: Downsampler,
-    playout: Playout,
     gate: Gate,
     limiter: Limiter,
     /// What the member says in this frame, when anything.
@@ -73,7 +72,6 @@ impl Seat {
             transcoder: None,
             up: Upsampler::new(),
             down: Downsampler::new(),
-            playout: Playout::new(frame_samples(rate_hz)),
             gate: Gate::default(),
             limiter: Limiter::default(),
             says: [0; MAX_FRAME],
@@ -87,33 +85,36 @@ impl Seat {
         if codec.sample_rate_hz() < self.rate_hz { codec.sample_rate_hz() } else { self.rate_hz }
     }
 
-    /// A packet of the member.
-    pub(super) fn receive(&mut self, header: &Header, payload: &[u8], format: Format, arrival: Arrival, cx: &mut Context) {
+    /// A packet of the member; without a payload one that holds no audio.
+    pub(super) fn receive(&mut self, header: &Header, payload: Option<&[u8]>, format: Format, arrival: Arrival, now: Instant) {
         let rate = self.rate_of(format.codec);
         if self.transcoder.as_ref().is_none_or(|t| t.codec() != format.codec || t.rate_hz() != rate) {
-            match Transcoder::new(format.codec, rate, FRAME_MS) {
+            match Transcoder::new(format.codec, rate, FRAME_MS, now) {
                 Ok(fresh) => self.transcoder = Some(fresh),
                 Err(error) => return tracing::error!(%error, "no decoder for a member of a room"),
             }
         }
-        let Some(transcoder) = &mut self.transcoder else { return };
-        transcoder.receive(header.timestamp, payload, arrival);
-        while transcoder.next_frame(&mut cx.frame[..]).is_some() {
-            let narrow = frame_samples(rate);
-            if rate == self.rate_hz {
-                self.playout.push(&cx.frame[..narrow]);
-            } else {
-                let mut wide = [0; MAX_FRAME];
-                let samples = self.up.process(&cx.frame[..narrow], &mut wide);
-                self.playout.push(&wide[..samples]);
-            }
+        if let Some(transcoder) = &mut self.transcoder {
+            transcoder.receive(now, header, payload, arrival);
         }
     }
 
     /// The frame that is due of what the member says.
-    fn next(&mut self) {
+    fn next(&mut self, now: Instant) {
         let frame = &mut self.says[..frame_samples(self.rate_hz)];
-        self.speaks = self.playout.pull(frame) && self.place != Place::Listener && self.gate.opens(frame);
+        let came = match &mut self.transcoder {
+            None => false,
+            Some(transcoder) if transcoder.rate_hz() == self.rate_hz => transcoder.frame_at(now, frame),
+            Some(transcoder) => {
+                let mut narrow = [0; MAX_FRAME];
+                let came = transcoder.frame_at(now, &mut narrow);
+                if came {
+                    self.up.process(&narrow[..frame_samples(transcoder.rate_hz())], frame);
+                }
+                came
+            }
+        };
+        self.speaks = came && self.place != Place::Listener && self.gate.opens(frame);
     }
 
     fn said(&self) -> &[i16] {
@@ -231,7 +232,7 @@ impl Room {
         self.whispers.clear();
         for &slot in &self.members {
             let Some(seat) = streams[slot].as_deref_mut().and_then(|stream| stream.seat.as_deref_mut()) else { continue };
-            seat.next();
+            seat.next(cx.now);
             match seat.place {
                 Place::Party if seat.speaks => self.sum.add(seat.said()),
                 Place::Whisper(Some(to)) if seat.speaks => self.whispers.push((to, seat.says)),

@@ -18,6 +18,7 @@ mod reopen;
 mod socket;
 mod stream;
 mod tape;
+mod transcoding;
 mod wake;
 mod worker;
 mod writer;

@@ -13,7 +13,6 @@ use crate::{
     reception::Arrival,
     relay::Packing,
     rtp::{self, HEADER_BYTES, Header},
-    transcode::{Transcoder, common_rate_hz},
 };
 
 /// Payload type of comfort noise (RFC 3389): part of G.711 silence suppression, never negotiated by us.
@@ -37,16 +36,17 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
         return;
     }
     let is_event = Some(header.payload_type) == format.receive_dtmf_payload_type;
+    if !is_audio {
+        stream.inbound.pause(&header, arrival, cx.now);
+    }
     if is_audio {
         stream.inbound.record(&header, &packet[header.payload()], format, cx);
     } else if is_event {
         stream.inbound.detect(stream.id, &header, &packet[header.payload()], format, cx);
     }
     if let Some(seat) = &mut stream.seat {
-        if is_audio {
-            seat.receive(&header, &packet[header.payload()], format, arrival, cx);
-        }
-        return;
+        let payload = is_audio.then(|| &packet[header.payload()]);
+        return seat.receive(&header, payload, format, arrival, cx.now);
     }
     match stream.partner {
         Some(partner) if partner == slot => {
@@ -156,7 +156,7 @@ fn forward_audio(
         return outbound.relay.hold_back(header, arrival);
     }
     if from.codec != to.codec {
-        return transcode(inbound, outbound, &packet[header.payload()], header, from, arrival, cx);
+        return inbound.take_in(outbound, &packet[header.payload()], header, from, arrival, cx.now);
     }
     if outbound.speaker != Speaker::Relayed {
         outbound.change_speaker();
@@ -165,36 +165,6 @@ fn forward_audio(
     let stamp = outbound.relay.forward(cx.now, header, arrival, packing(&to, to.payload_type), &mut outbound.identity);
     if let Some(stamp) = stamp {
         outbound.send_rtp(stamp.write_before(packet, &header.payload()), target);
-    }
-}
-
-/// Decodes for a partner with another codec and sends what became complete.
-fn transcode(
-    inbound: &mut Inbound,
-    outbound: &mut Outbound,
-    payload: &[u8],
-    header: &Header,
-    from: Format,
-    arrival: Arrival,
-    cx: &mut Context,
-) {
-    let Some(to) = outbound.format else { return };
-    let rate = common_rate_hz(from.codec, to.codec);
-    let frame = rate as usize / 1_000 * usize::from(to.ptime_ms);
-    let fits = |t: &Transcoder| t.codec() == from.codec && t.rate_hz() == rate && t.frame_samples() == frame;
-    if !inbound.transcoder.as_deref().is_some_and(fits) {
-        match Transcoder::new(from.codec, rate, to.ptime_ms) {
-            Ok(fresh) => inbound.transcoder = Some(Box::new(fresh)),
-            Err(error) => return tracing::error!(%error, "no decoder for a joined stream"),
-        }
-    }
-    let Some(transcoder) = &mut inbound.transcoder else { return };
-    if outbound.speaker != Speaker::Transcoded || arrival == Arrival::First {
-        outbound.change_speaker();
-    }
-    transcoder.receive(header.timestamp, payload, arrival);
-    while let Some(skipped_ms) = transcoder.next_frame(&mut cx.frame[..]) {
-        outbound.send_frame(Speaker::Transcoded, rate, frame, skipped_ms, cx);
     }
 }
 
@@ -248,8 +218,8 @@ impl Outbound {
         let ours = begun.map_or_else(|| self.identity.timestamp_at(cx.now, clock_rate, step), |event| event.ours);
         if begun.is_none() {
             self.change_speaker();
-            self.carried_event = Some(CarriedEvent { theirs, ours });
         }
+        self.carried_event = Some(CarriedEvent { theirs, ours, at: cx.now });
         self.identity.stamp(cx.now, payload_type, ours, begun.is_none(), bytes)
     }
 

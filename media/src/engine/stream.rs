@@ -53,6 +53,8 @@ pub(super) struct Inbound {
     pub(super) detector: DigitDetector,
     /// On the heap: most streams have none, and it is large.
     pub(super) transcoder: Option<Box<Transcoder>>,
+    /// Packets that came too late for earlier ones of these.
+    pub(super) late: Option<u64>,
     pub(super) tap: Option<Tap>,
     /// So much silence counts as lost media.
     pub(super) watched: Option<Duration>,
@@ -89,6 +91,8 @@ pub(super) enum Speaker {
 pub(super) struct CarriedEvent {
     pub(super) theirs: u32,
     pub(super) ours: u32,
+    /// When its last packet was sent.
+    pub(super) at: Instant,
 }
 
 /// The sending half.
@@ -139,6 +143,7 @@ impl Stream {
                 reception: Reception::new(cx.now),
                 detector: DigitDetector::new(),
                 transcoder: None,
+                late: None,
                 tap: None,
                 watched: None,
                 silent_since: cx.now,
@@ -205,7 +210,7 @@ impl Stream {
             none => *none = Some(Learner::new(to.remote, to.signalling, to.learn)),
         }
         if inbound.format.is_none_or(|old| old.codec != format.codec) {
-            inbound.transcoder = None;
+            inbound.drop_transcoder();
             inbound.reception.set_clock_rate(format.codec.rtp_clock_hz());
         }
         inbound.format = Some(format);

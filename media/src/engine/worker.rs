@@ -28,6 +28,7 @@ use super::{
     receive, socket,
     stream::Stream,
     tape::Tape,
+    transcoding,
     wake::Wake,
 };
 use crate::{
@@ -42,6 +43,9 @@ const READY: usize = 512;
 const ORDERS_AT_ONCE: usize = 256;
 /// Tick of prompts and key presses.
 const FAST: Duration = Duration::from_millis(10);
+/// Streams that are sent to by the clock in one go: an encoder takes up to a tenth of a millisecond, and what others
+/// receive meanwhile waits.
+const PACED_AT_ONCE: usize = 16;
 /// Tick of reports, silence, lost ends of key presses and recordings.
 const SLOW: Duration = Duration::from_millis(200);
 /// A stream that nothing happens to is looked at once in so long: to visit thousands in each tick costs more than what they
@@ -96,6 +100,8 @@ pub(super) struct Worker {
     pub(super) free: Vec<usize>,
     pub(super) slots: HashMap<StreamId, usize>,
     pub(super) paced: Vec<usize>,
+    /// Where in that list the tick goes on.
+    paced_next: usize,
     pub(super) recordings: HashMap<u64, u64>,
     pub(super) rooms: HashMap<u64, Room>,
     /// A stream that comes from another thread; orders wait for it.
@@ -130,6 +136,7 @@ impl Worker {
             free: Vec::new(),
             slots: HashMap::new(),
             paced: Vec::new(),
+            paced_next: 0,
             recordings: HashMap::new(),
             rooms: HashMap::new(),
             awaited: None,
@@ -216,8 +223,12 @@ impl Worker {
                 receive::on_rtcp(stream, packet, from, &mut worker.cx);
             } else {
                 receive::on_rtp(&mut worker.streams, slot, packet, from, &mut worker.cx);
-                if worker.streams[slot].as_deref().is_some_and(|stream| stream.inbound.detector.is_busy()) {
+                let Some(Stream { inbound, paced, .. }) = worker.streams[slot].as_deref() else { return };
+                if inbound.detector.is_busy() {
                     worker.looked_at[slot] = None;
+                }
+                if !paced && inbound.is_transcoding() {
+                    worker.start_pacing(slot);
                 }
             }
         });
@@ -270,8 +281,10 @@ impl Worker {
     fn tick(&mut self) {
         let now = self.cx.now;
         if now >= self.fast_at {
-            self.fast_at = now + FAST;
-            self.pace();
+            if self.pace() {
+                // In step with the clock, so that what goes by it does not come a little later each time.
+                self.fast_at = if now.saturating_duration_since(self.fast_at) < FAST { self.fast_at + FAST } else { now + FAST };
+            }
             self.mix_rooms();
             self.events.flush();
         }
@@ -291,24 +304,30 @@ impl Worker {
         }
     }
 
-    fn pace(&mut self) {
-        let mut index = 0;
-        while let Some(&slot) = self.paced.get(index) {
+    /// Sends what is due by the clock to some of the streams. `true` when all had their turn.
+    fn pace(&mut self) -> bool {
+        for _ in 0..PACED_AT_ONCE {
+            let Some(&slot) = self.paced.get(self.paced_next) else {
+                self.paced_next = 0;
+                return true;
+            };
             let mut busy = false;
             self.guarded(slot, |worker| {
                 if let Some(stream) = worker.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) {
                     busy = stream.pace(&mut worker.cx);
+                    busy |= transcoding::pace(&mut worker.streams, slot, &mut worker.cx);
                 }
             });
             if busy {
-                index += 1;
+                self.paced_next += 1;
             } else {
-                self.paced.swap_remove(index);
+                self.paced.swap_remove(self.paced_next);
                 if let Some(stream) = self.streams[slot].as_deref_mut() {
                     stream.paced = false;
                 }
             }
         }
+        false
     }
 
     /// Opens the socket of RTCP of a stream that needs one. Another program may have the port: then the call has

@@ -253,7 +253,6 @@ impl Hand {
             self.newest = sequence;
         }
         let text = match self.buffer.next(self.now + Duration::from_millis(12), false) {
-            Playout::Packet { payload, .. } if payload.is_empty() => "empty".to_owned(),
             Playout::Packet { .. } => "packet".to_owned(),
             Playout::Lost { next, .. } => if next.is_some() { "copy" } else { "lost" }.to_owned(),
             Playout::Stretch { .. } => "stretch".to_owned(),

@@ -4,15 +4,13 @@
 //! parties and not with its square. Who only listens is never in the sum, and a whisper is added for the one it is meant
 //! for after the sum was made: no order of things lets a supervisor reach a customer.
 //!
-//! Here: places in a room ([`Seat`]), the waiting room of decoded audio ([`Playout`]), and the sum ([`Sum`]). Plain
+//! Here: places in a room ([`Seat`]), and the sum ([`Sum`]). Plain
 //! computation on frames of [`FRAME_MS`]. Not here: packets, codecs and the clock, which are the engine's (`engine::mixing`).
 
 mod limit;
-mod playout;
 mod sum;
 
 pub use limit::Limiter;
-pub use playout::Playout;
 pub use sum::{Gate, Sum};
 
 /// A mix is made so often, in ms.

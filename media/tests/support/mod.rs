@@ -141,6 +141,13 @@ impl Bench {
         self.engine.commit();
     }
 
+    /// A phone that hears itself, for [`Phone::settle`].
+    pub(crate) fn control(&mut self) -> Phone {
+        let control = self.phone(Codec::Pcmu);
+        self.command(Command::Echo { stream: control.stream });
+        control
+    }
+
     pub(crate) fn join(&mut self, a: &Phone, b: &Phone) {
         self.command(Command::Join { a: a.stream, b: b.stream });
     }
@@ -259,6 +266,12 @@ impl Phone {
         let mut bytes = [0; 2_048];
         let length = self.rtp.recv(&mut bytes).ok()?;
         Some(unmarshal(&bytes[..length]))
+    }
+
+    /// Of one that hears itself: what was commanded and sent before is done when its packet came back.
+    pub(crate) fn settle(&mut self) {
+        self.send_tone(400.0);
+        self.receive();
     }
 
     /// Decodes a packet and appends its samples.
