@@ -364,7 +364,7 @@ impl Line {
             }
             MediaEvent::OneWay(at, verdict) => {
                 METRICS.media_one_way.inc(verdict.cause());
-                tracing::warn!(call = %at.call, leg = at.leg.0, cause = verdict.cause(), "audio goes one way only");
+                tracing::debug!(call = %at.call, leg = at.leg.0, cause = verdict.cause(), "audio goes one way only");
                 self.trace(at.call, "media", || format!("{} {}: {verdict}", at.leg, audio::silent(verdict.way())));
                 if let Some(live) = self.calls.get_mut(&at.call) {
                     live.audio.one_way(at.leg, verdict);
