@@ -165,7 +165,10 @@ impl Transcoder {
     /// Takes the next piece from the buffer. `false`: there is none now.
     fn pull(&mut self, at: Instant) -> bool {
         let (clock, rate) = (self.codec().rtp_clock_hz(), self.rate_hz());
-        let samples_of = |ticks: u32| (u64::from(ticks) * u64::from(rate) / u64::from(clock)) as usize;
+        let most = self.scratch.len();
+        let samples_of = |ticks: u32| {
+            usize::try_from(u64::from(ticks) * u64::from(rate) / u64::from(clock)).map_or(most, |samples| samples.min(most))
+        };
         let samples = match self.buffer.next(at, self.is_quiet) {
             Playout::Packet { payload, is_cut } => {
                 if is_cut {
