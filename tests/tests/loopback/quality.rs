@@ -72,6 +72,14 @@ impl Conversation {
     }
 }
 
+/// What the caller says paces what is sent, so that nothing is lost but what the test loses: waits for its next packet.
+fn wait_for_the_other(voice: &UdpSocket) {
+    voice.set_nonblocking(true).expect("a socket option");
+    while voice.recv(&mut [0; 500]).is_ok() {}
+    voice.set_nonblocking(false).expect("a socket option");
+    voice.recv(&mut [0; 500]).expect("the caller speaks");
+}
+
 fn packet(number: u16) -> Vec<u8> {
     let mut packet = vec![0x80, 0];
     packet.extend_from_slice(&number.to_be_bytes());
@@ -116,15 +124,14 @@ fn the_score_in_the_record_follows_the_formula_and_says_that_the_delay_is_unknow
             if number < 10 || random.below(100) >= percent {
                 voice.send(&packet(number)).expect("loopback takes it");
                 sent += 1;
-                // What comes back paces it: nothing is lost but what the test loses.
                 if number % 32 == 31 {
-                    let _heard = voice.recv(&mut [0; 500]).expect("the caller speaks");
+                    wait_for_the_other(&voice);
                 }
             }
         }
         let (caller, called, seen) = call.end();
         let received = called["packets_received"].as_u64().expect("a number");
-        assert!((sent - 10..=sent).contains(&received), "{received} of {sent}");
+        assert!((sent - sent / 100..=sent).contains(&received), "{received} of {sent}");
         let mos = called["mos"]["value"].as_f64().expect("a score");
         assert!((mos - expected).abs() < 0.1, "{mos} with {percent} % lost: {called}");
         assert_eq!((&called["mos"]["scale"], &called["mos"]["delay_ms"]), (&"narrow-band".into(), &Value::Null), "{called}");
