@@ -48,7 +48,7 @@ impl Worker {
             return;
         }
         match command {
-            Command::Configure { to, .. } => stream.configure(&to),
+            Command::Configure { to, .. } => stream.configure(&to, &mut self.cx),
             Command::Watch { silence, .. } => stream.watch(silence, self.cx.now),
             Command::Join { b, .. } => self.join(slot, b),
             Command::Part { .. } => self.part(slot),
