@@ -88,6 +88,8 @@ pub struct Peer {
     ice: Option<Ice>,
     /// Where packets go.
     selected: Option<SocketAddr>,
+    /// Where the handshake was spoken from last.
+    heard_from: Option<SocketAddr>,
     association: Association,
     /// At most one answer and one flight a datagram: whoever gives one takes them out.
     outputs: VecDeque<Output>,
@@ -102,6 +104,7 @@ impl Peer {
             terms: terms.clone(),
             ice: terms.ice.as_ref().map(|terms| Ice::new(terms.clone())),
             selected: None,
+            heard_from: None,
             association: Association::new(identity, terms),
             outputs: VecDeque::new(),
         };
@@ -121,7 +124,12 @@ impl Peer {
         match (&mut self.ice, &terms.ice) {
             (Some(ice), Some(terms)) if is_restart => ice.restart(terms.clone()),
             (Some(_), Some(_)) => {}
-            (_, terms) => self.ice = terms.clone().map(Ice::new),
+            (was, terms) => {
+                // Who is to be checked from now on is nowhere until that was done.
+                let is_unproved = was.is_none() && terms.is_some();
+                *was = terms.clone().map(Ice::new);
+                self.outputs.extend(self.selected.take_if(|_| is_unproved).map(Output::Silent));
+            }
         }
         self.terms = terms.clone();
         if self.ice.is_none() && self.selected != Some(remote) {
@@ -138,8 +146,9 @@ impl Peer {
             Some(0..=3) => self.check(now, from, datagram),
             // Only whoever was checked, or is where the description says.
             Some(20..=63) if self.is_known(from) => {
+                self.heard_from = Some(from);
                 let progress = self.association.handle(now, datagram);
-                self.follow(progress, from);
+                self.follow(progress);
             }
             _ => {}
         }
@@ -157,9 +166,7 @@ impl Peer {
     /// What became due: a flight that is sent again, consent that ran out.
     pub fn tick(&mut self, now: Instant) {
         let progress = self.association.tick(now);
-        if let Some(to) = self.selected {
-            self.follow(progress, to);
-        }
+        self.follow(progress);
         let is_silent = self.ice.as_mut().is_some_and(|ice| ice.ran_out(now));
         if let Some(selected) = self.selected.take_if(|_| is_silent) {
             self.outputs.push_back(Output::Silent(selected));
@@ -195,17 +202,15 @@ impl Peer {
     /// Begins the handshake where that is on us and not done.
     fn begin(&mut self, now: Instant) {
         let progress = self.association.begin(now);
-        if let Some(to) = self.selected {
-            self.follow(progress, to);
-        }
+        self.follow(progress);
     }
 
     /// Sends what the handshake wants sent: where packets go, or back to where the last flight came from as long as
     /// nothing was nominated.
-    fn follow(&mut self, progress: Option<Progress>, from: SocketAddr) {
-        let to = self.selected.unwrap_or(from);
+    fn follow(&mut self, progress: Option<Progress>) {
+        let to = self.selected.or(self.heard_from.filter(|from| self.is_known(*from)));
         while let Some(bytes) = self.association.transmit() {
-            self.outputs.push_back(Output::Send { to, bytes });
+            self.outputs.extend(to.map(|to| Output::Send { to, bytes }));
         }
         match progress {
             Some(Progress::Keys(keys)) => self.outputs.push_back(Output::Keys(keys)),

@@ -214,6 +214,14 @@ pub enum Command {
     Drain,
 }
 
+impl Invite {
+    /// The offer for whoever is reached by a transport.
+    pub(super) fn sdp_by(&self, transport: Transport) -> &Bytes {
+        let web = self.web_sdp.as_ref().filter(|_| matches!(transport, Transport::Ws | Transport::Wss));
+        web.unwrap_or(&self.sdp)
+    }
+}
+
 /// An outgoing invitation.
 #[derive(Clone, Debug)]
 pub struct Invite {
@@ -229,6 +237,8 @@ pub struct Invite {
     pub party: PartyIdentity,
     /// Our offer.
     pub sdp: Bytes,
+    /// Our offer to devices that come by WebSocket, where they get another one.
+    pub web_sdp: Option<Bytes>,
     /// Further headers, name and value. One that would break the message is left out.
     /// `Max-Forwards` takes the place of ours; with 0 the invitation is refused with 483.
     pub headers: Vec<(String, String)>,

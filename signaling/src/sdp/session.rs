@@ -192,7 +192,8 @@ impl LocalSession {
     }
 
     /// Whether its keys are agreed by DTLS.
-    fn is_dtls(&self) -> bool {
+    #[must_use]
+    pub fn is_dtls(&self) -> bool {
         let by_dtls = |section: &Section| matches!(section, Section::Audio { protocol } if protocol.starts_with("UDP/TLS/"));
         self.sections.iter().any(by_dtls)
     }

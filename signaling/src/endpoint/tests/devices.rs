@@ -27,6 +27,7 @@ fn call_alice(desk: &mut Desk) -> InviteId {
         sdp: sdp(),
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
     };
     desk.command(Command::Invite(Box::new(wish)));
     invite
