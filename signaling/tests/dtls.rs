@@ -1,5 +1,7 @@
 //! Descriptions with DTLS-SRTP and ICE: what a browser offers and is answered, what it is offered, and what stays.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::net::IpAddr;
 
 use tandem_signaling::sdp::{
