@@ -214,14 +214,6 @@ pub enum Command {
     Drain,
 }
 
-impl Invite {
-    /// The offer for whoever is reached by a transport.
-    pub(super) fn sdp_by(&self, transport: Transport) -> &Bytes {
-        let web = self.web_sdp.as_ref().filter(|_| matches!(transport, Transport::Ws | Transport::Wss));
-        web.unwrap_or(&self.sdp)
-    }
-}
-
 /// An outgoing invitation.
 #[derive(Clone, Debug)]
 pub struct Invite {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Endpoint,
-    contract::{Binding, Destination, InviteId, Outbound, Target},
+    contract::{Binding, Destination, Invite, InviteId, Outbound, Target},
     uac::Route,
 };
 use crate::{
@@ -92,6 +92,14 @@ impl Registering {
 pub(super) fn contact_params(binding: &Binding) -> String {
     let params = |outbound: &Outbound| format!(";reg-id={};+sip.instance={}", outbound.reg_id, Quoted(&outbound.instance));
     binding.outbound.as_ref().map(params).unwrap_or_default()
+}
+
+impl Invite {
+    /// The offer for whoever is reached by a transport.
+    pub(super) fn sdp_by(&self, transport: Transport) -> &bytes::Bytes {
+        let web = self.web_sdp.as_ref().filter(|_| matches!(transport, Transport::Ws | Transport::Wss));
+        web.unwrap_or(&self.sdp)
+    }
 }
 
 impl Endpoint {
