@@ -151,24 +151,33 @@ impl Codec {
     }
 }
 
-/// Whether audio is encrypted, with keys in the messages of the call (SRTP with SDES).
+/// Whether audio is encrypted (SRTP), with keys in the messages of the call (SDES) or by DTLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MediaKeys {
-    /// Never; who offers nothing else is refused.
+    /// What the plan does not say: what we offer is not encrypted, but to devices that come by WebSocket, which get DTLS.
     #[default]
+    Usual,
+    /// What we offer is not encrypted, whatever the device comes by.
     None,
     /// Always; who offers nothing else is refused.
     Sdes,
     /// When the other side offers it; what we offer is not encrypted.
     SdesOptional,
+    /// Always, by DTLS; who offers nothing else is refused.
+    Dtls,
 }
 
 impl MediaKeys {
-    pub(crate) const WORDS: &'static [&'static str] = &["none", "sdes", "sdes-optional"];
+    pub(crate) const WORDS: &'static [&'static str] = &["none", "sdes", "sdes-optional", "dtls"];
+
+    /// Whether keys stand in messages.
+    pub(crate) const fn are_written(self) -> bool {
+        matches!(self, Self::Sdes | Self::SdesOptional)
+    }
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        [Self::None, Self::Sdes, Self::SdesOptional]
+        [Self::None, Self::Sdes, Self::SdesOptional, Self::Dtls]
             .into_iter()
             .zip(Self::WORDS)
             .find(|(_, own)| **own == word)

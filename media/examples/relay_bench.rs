@@ -69,6 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             rtcp_xr: false,
             keep_alive_ms: None,
             keys: None,
+            dtls: None,
         };
         engine.command(Command::Configure { stream, to })?;
         if leg == 1 {

@@ -15,6 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    browser::Terms,
     codec::{Audio, Codec, OpusLimits},
     keys::StreamKeys,
 };
@@ -200,7 +201,7 @@ pub struct Format {
 /// the learned address, a changed one starts learning anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configure {
-    /// Where the peer's SDP wants RTP.
+    /// Where the peer's SDP wants RTP. With ICE nobody looks at it.
     pub remote: SocketAddr,
     /// Where it wants RTCP; the RTP port plus one when the SDP says nothing.
     pub remote_rtcp: Option<SocketAddr>,
@@ -227,6 +228,16 @@ pub struct Configure {
     /// The keys of SRTP; `None` for plain RTP. Counters go on as long as a key stays, and begin anew with a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Arc<StreamKeys>>,
+    /// The keys are agreed by DTLS, and nothing is sent or taken before. `keys` says nothing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtls: Option<Arc<Terms>>,
+}
+
+impl Configure {
+    /// Whether packets go to the address that the SDP says, or may.
+    pub(crate) fn goes_to_remote(&self) -> bool {
+        self.dtls.as_ref().is_none_or(|terms| terms.ice.is_none())
+    }
 }
 
 /// Members of a room.

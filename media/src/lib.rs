@@ -7,6 +7,7 @@
 //! SIP, SDP or calls. SRTP ([`keys`]) is done where a stream receives and sends: all others see packets in the clear.
 
 pub mod bursts;
+pub mod browser;
 pub mod codec;
 pub mod contract;
 pub mod dtmf;

@@ -114,6 +114,7 @@ impl Pair {
             sdp,
             headers: Vec::new(),
             is_emergency: false,
+            web_sdp: None,
         };
         self.input(0, Input::Command(Command::Invite(Box::new(wish))));
         self.deliver();

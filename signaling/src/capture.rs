@@ -167,9 +167,12 @@ fn mask_body(body: &mut [u8], has_digits: bool) {
     if has_digits {
         return hide(body);
     }
-    // RFC 4568 section 9.1: `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY|…`.
+    // RFC 4568 section 9.1: `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY|…`; RFC 8839 section 5.4: `a=ice-pwd:PASSWORD`.
     for line in body.split_mut(|byte| *byte == b'\n') {
-        if line.to_ascii_lowercase().starts_with(b"a=crypto:")
+        let lower = line.to_ascii_lowercase();
+        if lower.starts_with(b"a=ice-pwd:") {
+            hide(&mut line[b"a=ice-pwd:".len()..]);
+        } else if lower.starts_with(b"a=crypto:")
             && let Some(key) = memchr::memmem::find(line, b"inline:")
         {
             hide(&mut line[key + b"inline:".len()..]);
@@ -209,6 +212,8 @@ mod tests {
             "INVITE sip:h SIP/2.0\nc: application/sdp\n\nv=0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc+/=|2^20\nm=audio",
         );
         assert!(text.ends_with("v=0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***********\nm=audio"), "{text}");
+        let (text, _) = masked("INVITE sip:h SIP/2.0\r\n\r\nv=0\r\na=ice-ufrag:a\r\nA=ICE-PWD:secret\r\na=mid:0\r\n");
+        assert!(text.ends_with("a=ice-ufrag:a\r\nA=ICE-PWD:******\r\na=mid:0\r\n"), "{text}");
         let (text, _) = masked("INFO sip:h SIP/2.0\r\nContent-Type: application/DTMF-relay\r\n\r\nSignal=5\r\nDuration=160\r\n");
         assert!(text.ends_with("\r\n\r\n********\r\n************\r\n"), "{text}");
     }

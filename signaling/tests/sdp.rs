@@ -15,7 +15,7 @@ fn local() -> LocalAudio {
         codecs: vec![AudioCodec::Opus, AudioCodec::G722, AudioCodec::Pcma, AudioCodec::Pcmu],
         direction: Direction::SendRecv,
         rtcp_mux: true,
-        keys: KeyPolicy::Plain,
+        keys: KeyPolicy::default(),
     }
 }
 

@@ -18,7 +18,7 @@ if [ "$(cat stamp 2>/dev/null)" != "$stamp" ]; then
     cp "$here"/package.json "$here"/package-lock.json "$here"/*.js .
     # No script of a package runs.
     npm ci --ignore-scripts --no-audit --no-fund --silent >&2 || { echo "npm ci failed in $out" >&2; exit 1; }
-    node_modules/.bin/esbuild jssip-phone.js sipjs-phone.js --bundle --format=iife --outdir=bundles --log-level=error >&2
+    node_modules/.bin/esbuild jssip-phone.js jssip-audio.js sipjs-phone.js --bundle --format=iife --outdir=bundles --log-level=error >&2
     echo "$stamp" >stamp
 fi
 echo "$out/bundles"

@@ -1,4 +1,4 @@
-// What the switch does not have yet, left out of the browser: an RTCPeerConnection whose audio is plain RTP (RTP/AVP, no
+// The browser's audio left out, for tests of signalling: an RTCPeerConnection whose audio is plain RTP (RTP/AVP, no
 // DTLS-SRTP, no ICE), sent and received by somebody else at the address in `window.audio`. Libraries see the interface
 // that they know and are not changed.
 

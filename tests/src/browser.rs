@@ -1,5 +1,5 @@
 //! Phones in a browser: Chromium without a window, steered by its DevTools protocol, with SIP libraries that others
-//! wrote. `tests/browser/` has the pages' scripts and says what is left out of the browser (its encrypted audio).
+//! wrote. `tests/browser/` has the pages' scripts, with the browser's own audio or without.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client::client};
 
-use crate::{echo::Echo, switch::Switch, wait};
+use crate::{echo::Echo, switch::Switch, tone, wait};
 
 /// A library for phones in browsers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Library {
     JsSip,
     /// `SIP.js`.
     SipJs,
+    /// `JsSIP` with the browser's own audio; the others describe plain RTP, and an [`Echo`] sends back what it hears.
+    JsSipAudio,
 }
 
 impl Library {
@@ -31,6 +33,7 @@ impl Library {
         let name = match self {
             Self::JsSip => "jssip-phone.js",
             Self::SipJs => "sipjs-phone.js",
+            Self::JsSipAudio => "jssip-audio.js",
         };
         fs::read_to_string(bundles().join(name)).expect("a bundle")
     }
@@ -64,8 +67,19 @@ impl Browser {
     /// When it is not installed.
     #[must_use]
     pub fn start(switch: &Switch) -> Self {
+        Self::speaking(switch, 600.0)
+    }
+
+    /// The same with a microphone that hears a tone, for pages with the browser's own audio.
+    ///
+    /// # Panics
+    /// When it is not installed.
+    #[must_use]
+    pub fn speaking(switch: &Switch, hz: f64) -> Self {
         let folder = switch.ground.join("browser");
         fs::create_dir_all(&folder).expect("a writable folder");
+        let microphone = folder.join("microphone.wav");
+        tone::write(&microphone, hz, 60);
         let log = fs::File::create(folder.join("log")).expect("a writable folder");
         let child = Command::new("chromium-headless-shell")
             .args([
@@ -76,6 +90,9 @@ impl Browser {
                 "--no-proxy-server",
             ])
             .args(["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"])
+            .arg(format!("--use-file-for-fake-audio-capture={}", microphone.display()))
+            // Everything is on this machine, and nobody clicks.
+            .args(["--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required"])
             .args(["--disable-background-timer-throttling", "--disable-renderer-backgrounding"])
             .arg(format!("--user-data-dir={}", folder.display()))
             .arg("about:blank")
@@ -270,6 +287,32 @@ impl WebRtcPhone {
             }
             None
         });
+    }
+
+    /// Waits until a page with the browser's own audio hears a tone for half a second.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn until_heard(&mut self, hz: f64) {
+        let end = wait::deadline(wait::SOON);
+        let mut times = 0;
+        while times < 6 {
+            let share = self.page.evaluate(&format!("hears({hz})")).as_f64().unwrap_or_default();
+            times = if share > 0.6 { times + 1 } else { 0 };
+            if wait::passed(end) {
+                let (states, name) = (self.page.evaluate("states()"), &self.name);
+                let wire = self.page.evaluate("wire.join('\\n')");
+                panic!("{name} does not hear {hz} Hz ({share}): {states}; by wire:\n{}", wire.as_str().unwrap_or_default());
+            }
+            thread::park_timeout(std::time::Duration::from_millis(100));
+        }
+    }
+
+    /// The value of an expression in the page.
+    #[track_caller]
+    pub fn evaluate(&mut self, expression: &str) -> Value {
+        self.page.evaluate(expression)
     }
 
     /// Whether its log says so by now, behind what was waited for last.

@@ -98,6 +98,20 @@ impl Setup {
         self
     }
 
+    /// It speaks SRTP only, with keys by DTLS.
+    #[must_use]
+    pub const fn with_dtls(mut self) -> Self {
+        self.keys = ";mediaenc=dtls_srtp";
+        self
+    }
+
+    /// The same, found by ICE.
+    #[must_use]
+    pub const fn with_dtls_and_ice(mut self) -> Self {
+        self.keys = ";mediaenc=dtls_srtp;medianat=ice";
+        self
+    }
+
     /// Starts it and does not wait for anything.
     #[must_use]
     pub fn start_there(self) -> Phone {
@@ -136,7 +150,7 @@ impl Phone {
         fs::create_dir_all(folder).expect("a writable folder");
         let tone = folder.join("tone.wav");
         tone::write(&tone, setup.hz, setup.seconds);
-        fs::write(folder.join("config"), config(folder, &tone, &ports)).expect("a writable folder");
+        fs::write(folder.join("config"), config(&setup, &tone, &ports)).expect("a writable folder");
         fs::write(folder.join("accounts"), account(&setup)).expect("a writable folder");
         let log = fs::File::create(folder.join("log")).expect("a writable folder");
         let child = Command::new("baresip")
@@ -283,15 +297,18 @@ fn host(setup: &Setup) -> String {
     format!("{};transport={}", setup.switch.ip(), setup.transport)
 }
 
-fn config(folder: &Path, tone: &Path, ports: &Ports) -> String {
+fn config(setup: &Setup, tone: &Path, ports: &Ports) -> String {
+    // DTLS has keys for one port only here.
+    let mux = if setup.keys.contains("dtls") { "module_app ice.so\nrtcp_mux yes\n" } else { "" };
+    let folder = &setup.folder;
     let (folder, tone) = (folder.display(), tone.display());
     let (sip, control, first, last) = (ports.at(SIP), ports.at(CONTROL), ports.at(AUDIO.0), ports.at(AUDIO.1));
     format!(
         "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\nmodule_path /usr/lib/baresip/modules\n\
-         module g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
+         module g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
          module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n\
          audio_player aubridge,ear\naudio_alert aubridge,bell\naudio_source aufile,{tone}\nsnd_path {folder}\n\
-         call_local_timeout 120\naudio_telev_pt 101\nrtp_ports {first}-{last}\n"
+         call_local_timeout 120\naudio_telev_pt 101\n{mux}rtp_ports {first}-{last}\n"
     )
 }
 

@@ -13,15 +13,14 @@ impl Builder<'_> {
     pub(super) fn readable_keys(&mut self, items: &[Item], plan: &Plan) {
         let listens_by_tls = !plan.listen.sip_tls.is_empty() || !plan.listen.https.is_empty();
         for item in tops(items, "extensions") {
-            if item.prop_text("media-keys").and_then(MediaKeys::from_word).unwrap_or_default() != MediaKeys::None
-                && !listens_by_tls
+            if item.prop_text("media-keys").and_then(MediaKeys::from_word).is_some_and(MediaKeys::are_written) && !listens_by_tls
             {
                 self.warn(item, "no address is listened on with TLS (`sip-tls`, `https`)");
             }
         }
         for item in tops(items, "trunk") {
             let Some(trunk) = item.text().and_then(|name| plan.trunks.get(name)) else { continue };
-            if trunk.media_keys == MediaKeys::None {
+            if !trunk.media_keys.are_written() {
                 continue;
             }
             let is_readable = match &trunk.peer {

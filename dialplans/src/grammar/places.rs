@@ -76,8 +76,8 @@ pub(crate) const TOP: &[NodeSpec] = &[
             prop(
                 "media-keys",
                 Kind::OneOf(MediaKeys::WORDS),
-                "none",
-                "whether the audio of their devices is encrypted: never, always, or when the device offers it",
+                "",
+                "whether what we offer their devices is encrypted: `none`, `sdes` for always with keys in the messages, `sdes-optional` for when the device offers it, `dtls` for always with keys by DTLS; when absent, DTLS to devices that come by WebSocket, which browsers need, and nothing to others. What a device offers with DTLS is always taken",
             ),
             prop(
                 "redirects",

@@ -64,7 +64,7 @@ pub(super) const TRUNK: &[NodeSpec] = &[
     ),
     node(
         "media-keys",
-        "Whether audio is encrypted (SRTP), with keys in the messages of the call (SDES): `none`, `sdes` for always, `sdes-optional` for when the carrier offers it; what we offer is not encrypted then. Who offers what may not be is refused with 488.",
+        "Whether audio is encrypted (SRTP): `none`; `sdes` for always, with keys in the messages of the call (SDES); `sdes-optional` for when the carrier offers that, what we offer is not encrypted then; `dtls` for always, with keys by DTLS. What is offered with DTLS is always taken; who offers what else may not be is refused with 488.",
         &[one("keys", Kind::OneOf(MediaKeys::WORDS), "`none` when absent")],
         &[],
         Body::None,

@@ -49,7 +49,7 @@ impl Worker {
             return;
         }
         match command {
-            Command::Configure { to, .. } => stream.configure(&to),
+            Command::Configure { to, .. } => stream.configure(&to, &mut self.cx),
             Command::Watch { silence, .. } => stream.watch(silence, self.cx.now),
             Command::Expect { both_ways, .. } => stream.expect(both_ways, self.cx.now),
             Command::Join { b, .. } => self.join(slot, b),

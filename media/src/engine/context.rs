@@ -4,11 +4,13 @@
 use std::{
     collections::VecDeque,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Instant,
 };
 
 use super::tape::Tape;
 use crate::{
+    browser::Identity,
     contract::{EngineConfig, Event},
     reports::NtpClock,
 };
@@ -48,6 +50,7 @@ pub(super) struct Context {
     pub(super) tape: Tape,
     pub(super) ntp: NtpClock,
     pub(super) own: OwnAddresses,
+    pub(super) identity: Arc<Identity>,
     pub(super) frame: Box<[i16; FRAME_SAMPLES]>,
     pub(super) packet: Box<[u8; PACKET_BYTES]>,
 }

@@ -5,6 +5,7 @@
 //! media thread is one epoll loop (`worker`) that owns all its streams: no locks, no hand-over. One
 //! more thread writes recordings (`writer`).
 
+mod browser;
 mod command;
 mod context;
 mod events;
@@ -38,6 +39,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    browser::{Fingerprint, Identity},
     contract::{Command, CommandError, Configure, EngineConfig, Event, MOST_MEMBERS, MixMember, OpenError, Opened, StreamId},
     ports::PortPool,
     random::Random,
@@ -94,13 +96,15 @@ pub struct Engine {
     /// The threads are meant to end.
     is_dropped: Arc<AtomicBool>,
     random: Random,
+    /// Of the certificate of this process.
+    fingerprint: Fingerprint,
 }
 
 impl Engine {
     /// Starts the threads. Events come out of the receiver; when it is dropped they are discarded.
     ///
     /// # Errors
-    /// The operating system gave no thread or epoll instance.
+    /// The operating system gave no thread, epoll instance or randomness.
     pub fn start(config: EngineConfig) -> io::Result<(Self, mpsc::Receiver<Event>)> {
         let capacity = config.event_capacity.max(16);
         let (events_tx, events_rx) = mpsc::channel(capacity);
@@ -113,11 +117,12 @@ impl Engine {
         let life = |thread: String| Life { thread, ended: Arc::clone(&ended_tx), closing: Arc::clone(&closing) };
         let (tapes, writer) = writer::start(config.clock, count, queue(), life("media-writer".to_owned()))?;
         let mut random = Random::new(config.seed);
+        let identity = Arc::new(Identity::new().map_err(io::Error::other)?);
         let mut threads = Vec::with_capacity(count);
         for (index, tape) in tapes.into_iter().enumerate() {
             let (orders_tx, orders_rx) = sync_channel(ORDERS);
             let wake = Arc::new(Wake::new()?);
-            let worker = Worker::new(&config, Arc::clone(&wake), orders_rx, queue(), tape)?;
+            let worker = Worker::new(&config, &identity, Arc::clone(&wake), orders_rx, queue(), tape)?;
             let life = life(format!("media-{index}"));
             let join = std::thread::Builder::new().name(life.thread.clone()).spawn(move || {
                 let _life = life;
@@ -144,6 +149,7 @@ impl Engine {
             ended,
             is_dropped: closing,
             random,
+            fingerprint: identity.fingerprint(),
         };
         Ok((engine, events_rx))
     }
@@ -157,6 +163,12 @@ impl Engine {
                 thread.wake.wake();
             }
         }
+    }
+
+    /// The certificate that streams with DTLS prove to have, new with each engine: for descriptions.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// Whether streams of two groups are on one thread, so that they can be joined.
@@ -295,7 +307,7 @@ impl Engine {
         match command {
             Command::Configure { stream, to } => {
                 let rtcp = to.remote_rtcp.unwrap_or(to.remote);
-                if is_forbidden(&self.config, to.remote) || is_forbidden(&self.config, rtcp) {
+                if to.goes_to_remote() && [to.remote, rtcp].into_iter().any(|remote| is_forbidden(&self.config, remote)) {
                     return Err(CommandError::ForbiddenRemote);
                 }
                 Ok(of(stream)?.thread)

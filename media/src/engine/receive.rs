@@ -24,6 +24,16 @@ pub(super) type Streams = [Option<Box<Stream>>];
 /// A datagram from the RTP socket of the stream in `slot`.
 pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from: SocketAddr, cx: &mut Context) {
     let Some(stream) = streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
+    if let Some(browser) = &stream.browser {
+        let is_expected = stream.inbound.has_key() && browser.is_known(from);
+        if stream.take_other(packet, from, cx) {
+            return;
+        }
+        if !is_expected {
+            stream.inbound.foreign += 1;
+            return;
+        }
+    }
     if stream.outbound.rtcp_mux && rtp::is_rtcp(packet) {
         return on_rtcp(stream, packet, from, cx);
     }
@@ -103,7 +113,11 @@ fn accept(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &mut Context
         return None;
     }
     let ours = Some(from) != stream.outbound.target && cx.own.contains(from);
-    let verdict = if ours { Verdict::Foreign } else { learner.handle(cx.now, from, &header) };
+    let verdict = match &mut stream.browser {
+        _ if ours => Verdict::Foreign,
+        Some(browser) => browser.judge(from),
+        None => learner.handle(cx.now, from, &header),
+    };
     match verdict {
         Verdict::Foreign => {
             inbound.foreign += 1;

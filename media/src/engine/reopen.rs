@@ -13,6 +13,9 @@
 //! source, whose counter begins at zero for it too (RFC 3711 section 3.3.1). Its own counter we find by trying: see
 //! `secure`. What was received before the restart could be replayed once, until the peer's next packet is there.
 //!
+//! **DTLS** has no keys that are kept: the certificate is another one. Checks of ICE are answered as before, so that the
+//! peer does not give up; keys come with the new offer that the wiring makes.
+//!
 //! **How the wiring uses it.** Whenever a leg is kept, [`Engine::keep`] says what belongs to its stream; the
 //! `from` of the last [`MediaStarted`](crate::contract::Event::MediaStarted) goes with it. After a restart, before any new call may
 //! take the ports, [`Engine::reopen`] is asked for each stream, under a new [`StreamId`] and the group of its call; then
@@ -55,7 +58,7 @@ impl Engine {
 
     /// Media goes only where a negotiation of ours could have led.
     fn check_kept(&self, kept: &KeptMedia) -> Result<(), OpenError> {
-        let remotes = |to: &Configure| [Some(to.remote), to.remote_rtcp];
+        let remotes = |to: &Configure| [to.goes_to_remote().then_some(to.remote), to.remote_rtcp];
         let mut remotes = kept.to.iter().flat_map(remotes).chain([kept.heard_from]).flatten();
         let is_sound = kept.v == KEPT_VERSION && !remotes.any(|remote| is_forbidden(&self.config, remote));
         if is_sound { Ok(()) } else { Err(OpenError::Nonsense) }

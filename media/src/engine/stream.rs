@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::{context::Context, mixing::Seat, worker::NewStream};
+use super::{browser::Browser, context::Context, mixing::Seat, worker::NewStream};
 use crate::{
     codec::{Codec, Encoder},
     contract::{Configure, Format, StreamId},
@@ -40,6 +40,8 @@ pub(super) struct Stream {
     pub(super) faulty: bool,
     /// Whether the thread's list of paced streams holds it.
     pub(super) paced: bool,
+    /// Its keys are agreed by DTLS.
+    pub(super) browser: Option<Box<Browser>>,
 }
 
 /// The receiving half.
@@ -129,7 +131,7 @@ pub(super) struct Outbound {
 }
 
 impl Stream {
-    pub(super) fn new(new: NewStream, cx: &Context) -> Self {
+    pub(super) fn new(new: NewStream, cx: &mut Context) -> Self {
         let mut random = Random::new(new.seed);
         // The first number in the lower half: the peer cannot miss a rollover then (RFC 3711 section 3.3.1).
         let identity = Outgoing::new(random.u32(), random.u16() >> 1, random.u32());
@@ -181,9 +183,10 @@ impl Stream {
             seat: None,
             faulty: false,
             paced: false,
+            browser: None,
         };
         if let Some(to) = &new.to {
-            stream.configure(to);
+            stream.configure(to, cx);
         }
         if let (Some(learner), Some(from)) = (&mut stream.inbound.learner, new.heard_from) {
             learner.resume(cx.now, from);
@@ -202,7 +205,7 @@ impl Stream {
     }
 
     /// Takes over what was negotiated.
-    pub(super) fn configure(&mut self, to: &Configure) {
+    pub(super) fn configure(&mut self, to: &Configure, cx: &mut Context) {
         let format = Format { ptime_ms: usable_ptime(&to.format), ..to.format };
         let inbound = &mut self.inbound;
         match &mut inbound.learner {
@@ -229,12 +232,17 @@ impl Stream {
         outbound.reports.set_clock_rate(format.codec.rtp_clock_hz());
         outbound.keep_alive = to.keep_alive_ms.map(|ms| Duration::from_millis(ms.into()));
         outbound.negotiated_rtcp = to.remote_rtcp;
-        self.take_keys(to.keys.as_deref());
+        if to.dtls.is_none() {
+            self.take_keys(to.keys.as_deref());
+        } else if self.browser.is_none() {
+            self.take_keys(None);
+        }
+        self.configure_browser(to.dtls.as_deref(), to.remote, cx);
         self.retarget();
     }
 
     /// A key that stays keeps its counters.
-    fn take_keys(&mut self, keys: Option<&StreamKeys>) {
+    pub(super) fn take_keys(&mut self, keys: Option<&StreamKeys>) {
         let (protector, unprotector) = (&mut self.outbound.protector, &mut self.inbound.unprotector);
         match keys {
             None => (*protector, *unprotector) = (None, None),
@@ -252,6 +260,12 @@ impl Stream {
     /// Sends to where the peer is now. RTCP goes where it was negotiated unless the peer was learned
     /// elsewhere: then to the port beside its RTP.
     pub(super) fn retarget(&mut self) {
+        if let Some(browser) = &self.browser {
+            self.outbound.target = browser.target();
+            // Another port would want keys of its own: without rtcp-mux there are no reports.
+            self.outbound.rtcp_target = self.outbound.target.filter(|_| self.outbound.rtcp_mux);
+            return;
+        }
         let Some(learner) = &self.inbound.learner else { return };
         let target = learner.target();
         self.outbound.target = Some(target);
@@ -268,7 +282,7 @@ impl Stream {
     /// Whether it was negotiated with a port of its own for RTCP, and is there long enough to be worth it.
     pub(super) fn wants_rtcp_socket(&self, now: Instant) -> bool {
         let outbound = &self.outbound;
-        let is_due = outbound.format.is_some() && !outbound.rtcp_mux && !outbound.is_rtcp_settled;
+        let is_due = outbound.format.is_some() && !outbound.rtcp_mux && !outbound.is_rtcp_settled && self.browser.is_none();
         is_due && now.saturating_duration_since(self.opened_at) >= RTCP_AFTER
     }
 
@@ -289,6 +303,11 @@ fn usable_ptime(format: &Format) -> u8 {
 }
 
 impl Inbound {
+    /// Whether there is a key for what arrives.
+    pub(super) const fn has_key(&self) -> bool {
+        self.unprotector.is_some()
+    }
+
     /// The packet in the clear, in its place; `None` when it is not authentic.
     pub(super) fn unprotect<'a>(&mut self, packet: &'a mut [u8], is_rtcp: bool) -> Option<&'a mut [u8]> {
         let Some(unprotector) = &mut self.unprotector else { return Some(packet) };

@@ -32,6 +32,7 @@ use super::{
     wake::Wake,
 };
 use crate::{
+    browser::Identity,
     codec::Audio,
     contract::{Command, Configure, EngineConfig, Event, StreamId},
     reports::NtpClock,
@@ -116,6 +117,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         config: &EngineConfig,
+        identity: &Arc<Identity>,
         wake: Arc<Wake>,
         orders: Receiver<Order>,
         events: EventQueue,
@@ -150,6 +152,7 @@ impl Worker {
                 tape,
                 ntp: NtpClock::new(now, config.unix_us),
                 own: OwnAddresses::of(config),
+                identity: Arc::clone(identity),
                 frame: Box::new([0; FRAME_SAMPLES]),
                 packet: Box::new([0; PACKET_BYTES]),
             },
@@ -356,6 +359,9 @@ impl Worker {
         let Some(stream) = self.streams[slot].as_deref_mut() else { return };
         stream.report(now);
         stream.outbound.keep_alive(&mut self.cx);
+        if stream.tick_browser(&mut self.cx) {
+            self.looked_at[slot] = None;
+        }
         let (id, inbound) = (stream.id, &mut stream.inbound);
         let Some(format) = inbound.format else { return };
         if let Some(digit) = inbound.detector.timeout(now, format.dtmf_clock_hz) {
@@ -394,7 +400,7 @@ impl Worker {
     }
 
     fn open(&mut self, new: NewStream) {
-        let stream = Box::new(Stream::new(new, &self.cx));
+        let stream = Box::new(Stream::new(new, &mut self.cx));
         self.seat(stream);
     }
 
@@ -446,7 +452,8 @@ mod tests {
         let tape = Tape::new(0, writer, sync_channel(1).1);
         let (_handle, orders) = sync_channel(16);
         let config = EngineConfig::new(clock);
-        let mut worker = Worker::new(&config, Arc::new(Wake::new().unwrap()), orders, queue, tape).unwrap();
+        let identity = Arc::new(Identity::new().unwrap());
+        let mut worker = Worker::new(&config, &identity, Arc::new(Wake::new().unwrap()), orders, queue, tape).unwrap();
         for id in [1, 2] {
             let rtp = bind(SocketAddr::from(([127, 0, 71, 60], 21_000 + 2 * u16::try_from(id).unwrap()))).unwrap();
             worker.open(NewStream { id: StreamId(id), rtp, seed: id, name: id, to: None, heard_from: None });

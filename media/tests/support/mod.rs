@@ -128,6 +128,7 @@ impl Bench {
             rtcp_xr: false,
             keep_alive_ms: None,
             keys: None,
+            dtls: None,
         };
         change(&mut to);
         phone.configured = Some(to.clone());
@@ -283,7 +284,7 @@ impl Phone {
 }
 
 pub(crate) fn unmarshal(bytes: &[u8]) -> Packet {
-    use rtc_shared::marshal::Unmarshal as _;
+    use shared::marshal::Unmarshal as _;
     Packet::unmarshal(&mut &bytes[..]).unwrap()
 }
 

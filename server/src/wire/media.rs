@@ -9,6 +9,7 @@ use std::{
 };
 
 use tandem_media::{
+    browser::Fingerprint,
     codec::Audio as Pcm,
     contract::{
         Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, OneWay, OpenError, Opened, Quality, StreamId,
@@ -113,6 +114,12 @@ impl MediaEdge {
     /// What was ordered since the last commit begins now.
     pub fn commit(&mut self) {
         self.engine.commit();
+    }
+
+    /// The certificate of this process, for descriptions.
+    #[must_use]
+    pub const fn certificate(&self) -> Fingerprint {
+        self.engine.fingerprint()
     }
 
     /// Streams in use, and free ports on an address.

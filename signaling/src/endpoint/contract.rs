@@ -229,6 +229,8 @@ pub struct Invite {
     pub party: PartyIdentity,
     /// Our offer.
     pub sdp: Bytes,
+    /// Our offer to devices that come by WebSocket, where they get another one.
+    pub web_sdp: Option<Bytes>,
     /// Further headers, name and value. One that would break the message is left out.
     /// `Max-Forwards` takes the place of ours; with 0 the invitation is refused with 483.
     pub headers: Vec<(String, String)>,

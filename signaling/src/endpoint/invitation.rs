@@ -200,7 +200,7 @@ impl Invitation {
         if let Phase::Calling(calling) = std::mem::replace(&mut self.phase, Phase::Up)
             && self.described.is_empty()
         {
-            self.described = calling.wish.sdp;
+            self.described = calling.wish.sdp_by(dialog.flow.transport).clone();
         }
         self.dialog = Some(dialog);
         self.negotiation = negotiation;

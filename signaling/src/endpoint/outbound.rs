@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Endpoint,
-    contract::{Binding, Destination, InviteId, Outbound, Target},
+    contract::{Binding, Destination, Invite, InviteId, Outbound, Target},
     uac::Route,
 };
 use crate::{
@@ -94,7 +94,22 @@ pub(super) fn contact_params(binding: &Binding) -> String {
     binding.outbound.as_ref().map(params).unwrap_or_default()
 }
 
+impl Invite {
+    /// The offer for whoever is reached by a transport.
+    pub(super) fn sdp_by(&self, transport: Transport) -> &bytes::Bytes {
+        let web = self.web_sdp.as_ref().filter(|_| matches!(transport, Transport::Ws | Transport::Wss));
+        web.unwrap_or(&self.sdp)
+    }
+}
+
 impl Endpoint {
+    /// Whether a device of an account comes by WebSocket, as browsers do.
+    #[must_use]
+    pub fn comes_by_web_socket(&self, user: &str) -> bool {
+        let is_web = |binding: &Binding| matches!(binding.flow.transport, Transport::Ws | Transport::Wss);
+        self.registrar.bindings(user).any(is_web)
+    }
+
     /// The ways to the devices of an account: one to each, with the device's other flows behind it (RFC 5626 section
     /// 5.3: never two flows of one instance at a time).
     pub(super) fn routes_to_devices(&self, user: &str) -> Vec<Route> {

@@ -201,7 +201,7 @@ impl Endpoint {
                 builder = builder.header_named(name, value);
             }
         }
-        builder.build_with_body("application/sdp", &wish.sdp).ok()
+        builder.build_with_body("application/sdp", wish.sdp_by(transport)).ok()
     }
 
     /// The host part of our From.

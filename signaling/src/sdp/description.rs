@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{AudioCodec, CryptoLine, Direction};
+use super::{AudioCodec, CryptoLine, Direction, DtlsLines};
 
 /// A parsed session description (RFC 8866).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub struct SessionDescription {
     pub time: (u64, u64),
     /// Every `m=` section, in order, those we can not use included.
     pub media: Vec<Media>,
+    /// `a=ice-lite`: they check nothing.
+    pub is_lite: bool,
+    /// The sections of `a=group:BUNDLE` (RFC 9143), by their `a=mid`.
+    pub bundle: Vec<String>,
 }
 
 /// `o=`: who made the description, and which version of it this is.
@@ -68,6 +72,8 @@ pub struct Media {
     pub rtcp_xr: bool,
     /// The usable `a=crypto` lines (RFC 4568), in order of preference.
     pub crypto: Vec<CryptoLine>,
+    /// What it says of DTLS and ICE.
+    pub dtls: DtlsLines,
 }
 
 /// `a=rtpmap:type name/clock/channels`
@@ -98,13 +104,20 @@ impl Media {
     /// True for audio with a port, over plain RTP or over SRTP: what we can talk to.
     #[must_use]
     pub fn is_audio(&self) -> bool {
-        self.is_plain_audio() || self.is_secure_audio()
+        self.is_plain_audio() || self.is_secure_audio() || self.is_dtls_audio()
     }
 
     /// True for audio over SRTP with a port and keys in the description. It is never answered as plain.
     #[must_use]
     pub fn is_secure_audio(&self) -> bool {
         self.kind == "audio" && self.port != 0 && matches!(self.protocol.as_str(), "RTP/SAVP" | "RTP/SAVPF")
+    }
+
+    /// True for audio over SRTP with a port whose keys can be agreed by DTLS. It is never answered as anything else.
+    #[must_use]
+    pub fn is_dtls_audio(&self) -> bool {
+        let is_dtls = matches!(self.protocol.as_str(), "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF");
+        self.kind == "audio" && self.port != 0 && is_dtls && self.dtls.is_usable()
     }
 
     /// True for audio over plain RTP with a port.

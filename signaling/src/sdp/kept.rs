@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    dtls::SessionDtls,
     keys::SessionKeys,
     parse::MAX_MEDIA,
     payload_types::PayloadTypes,
@@ -25,6 +26,8 @@ pub(super) struct Kept {
     payload_types: PayloadTypes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     keys: Option<Box<SessionKeys>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dtls: Option<Box<SessionDtls>>,
 }
 
 /// What was kept of a session is of another version, or nothing that was ever kept.
@@ -34,8 +37,8 @@ pub struct NotKept;
 
 impl From<LocalSession> for Kept {
     fn from(session: LocalSession) -> Self {
-        let LocalSession { id, version, last, sections, payload_types, keys } = session;
-        Self { v: VERSION, id, version, last, sections, payload_types, keys }
+        let LocalSession { id, version, last, sections, payload_types, keys, dtls } = session;
+        Self { v: VERSION, id, version, last, sections, payload_types, keys, dtls }
     }
 }
 
@@ -43,7 +46,7 @@ impl TryFrom<Kept> for LocalSession {
     type Error = NotKept;
 
     fn try_from(kept: Kept) -> Result<Self, NotKept> {
-        let Kept { v, id, version, last, sections, payload_types, keys } = kept;
+        let Kept { v, id, version, last, sections, payload_types, keys, dtls } = kept;
         let most = u64::MAX >> 1;
         let is_sound = v == VERSION
             && id <= most
@@ -51,8 +54,9 @@ impl TryFrom<Kept> for LocalSession {
             && sections.len() <= MAX_MEDIA
             && sections.iter().all(Section::is_sound)
             && payload_types.is_sound()
-            && keys.as_deref().is_none_or(SessionKeys::is_sound);
-        if is_sound { Ok(Self { id, version, last, sections, payload_types, keys }) } else { Err(NotKept) }
+            && keys.as_deref().is_none_or(SessionKeys::is_sound)
+            && dtls.as_deref().is_none_or(SessionDtls::is_sound);
+        if is_sound { Ok(Self { id, version, last, sections, payload_types, keys, dtls }) } else { Err(NotKept) }
     }
 }
 
@@ -79,7 +83,7 @@ mod tests {
             codecs: vec![AudioCodec::Opus, AudioCodec::Pcma],
             direction: Direction::SendRecv,
             rtcp_mux: true,
-            keys: crate::sdp::KeyPolicy::Plain,
+            keys: crate::sdp::KeyPolicy::default(),
         }
     }
 

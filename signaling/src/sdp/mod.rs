@@ -1,5 +1,6 @@
 //! SDP for audio: reading descriptions, making offers, answering them (RFC 8866, RFC 3264, RFC 3605, RFC 4733,
-//! RFC 5761, RFC 7587), in the clear or with SRTP and its keys in the description (RFC 4568).
+//! RFC 5761, RFC 7587), in the clear or with SRTP, whose keys stand in the description (RFC 4568) or are agreed by DTLS
+//! (RFC 5763), with ICE as browsers want it (RFC 8839).
 //!
 //! Text in, text out. Other media than audio over RTP and SRTP is kept only to be refused in its place. What the media
 //! engine does with the outcome is not known here.
@@ -13,7 +14,7 @@
 //!     codecs: vec![AudioCodec::Pcma],
 //!     direction: Direction::SendRecv,
 //!     rtcp_mux: false,
-//!     keys: KeyPolicy::Plain,
+//!     keys: KeyPolicy::default(),
 //! };
 //! let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n";
 //! let (answer, negotiated) = LocalSession::new(7).answer(&SessionDescription::parse(offer.as_bytes())?, &local)?;
@@ -25,6 +26,7 @@
 mod codec;
 mod crypto;
 mod description;
+mod dtls;
 mod kept;
 mod keys;
 mod negotiate;
@@ -37,6 +39,7 @@ mod session;
 pub use codec::{AudioCodec, Direction};
 pub use crypto::{CryptoLine, MediaKey, NoKey, Suite};
 pub use description::{AudioFormat, Connection, Encoding, Media, Origin, SessionDescription};
+pub use dtls::{DtlsLines, Fingerprint, MediaDtls, MediaIce};
 pub use kept::NotKept;
 pub use keys::MediaKeys;
 pub use negotiate::{Incompatible, Negotiated};

@@ -8,7 +8,7 @@ use super::description::{Connection, Media, SessionDescription};
 use super::opus::OpusWishes;
 use super::payload_types::PayloadTypes;
 use super::session::{LocalAudio, own_address};
-use super::{AudioCodec, Direction, MediaKeys};
+use super::{AudioCodec, Direction, MediaDtls, MediaKeys};
 
 /// The packet length when nobody asks for another, in ms.
 pub(super) const DEFAULT_PTIME_MS: u16 = 20;
@@ -36,7 +36,7 @@ pub struct Negotiated {
     pub dtmf_clock_hz: u32,
     /// The length of packets we send, in ms: 10, 20, 30, 40 or 60.
     pub ptime_ms: u16,
-    /// Where RTP goes. `None` when the peer holds by the address 0.0.0.0 or `::`.
+    /// Where RTP goes. `None` when the peer holds by the address 0.0.0.0 or `::`, or will be found by ICE.
     pub remote_rtp: Option<SocketAddr>,
     /// Where RTCP goes.
     pub remote_rtcp: Option<SocketAddr>,
@@ -47,9 +47,12 @@ pub struct Negotiated {
     /// The peer wants to be told how it is heard (RFC 3611): in reports of ours, whatever it sends itself.
     #[serde(default)]
     pub rtcp_xr: bool,
-    /// The keys of SRTP; `None` for plain RTP.
+    /// The keys of SRTP that the descriptions say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Box<MediaKeys>>,
+    /// How they are agreed, where that is by DTLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtls: Option<Box<MediaDtls>>,
     /// What they want of the Opus that we send; `None` with other codecs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opus: Option<OpusWishes>,
@@ -112,6 +115,7 @@ fn answer_section(offer: &SessionDescription, media: &Media, local: &LocalAudio)
         rtcp_mux,
         rtcp_xr: media.rtcp_xr,
         keys: None,
+        dtls: None,
         opus: opus_of(format.codec, media, format.payload_type),
     })
 }
@@ -144,6 +148,7 @@ pub(super) fn from_answer(
         rtcp_mux,
         rtcp_xr: media.rtcp_xr,
         keys: None,
+        dtls: None,
         opus: opus_of(codec, media, send_payload_type),
     })
 }
@@ -189,6 +194,9 @@ struct Remote {
 /// Where the peer wants its media. The address 0.0.0.0 is the hold of RFC 2543: nothing is sent to it
 /// (RFC 3264 section 8.4).
 fn remote_of(theirs: &SessionDescription, media: &Media, local: &LocalAudio, rtcp_mux: bool) -> Result<Remote, Incompatible> {
+    if theirs.is_checked(media) {
+        return Ok(Remote { rtp: None, rtcp: None, direction: media.direction });
+    }
     let address = match theirs.connection_of(media).ok_or(Incompatible::NoAddress)? {
         Connection::Address(address) => *address,
         Connection::HostName => return Err(Incompatible::UnusableAddress),

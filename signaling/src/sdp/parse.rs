@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::description::{Connection, Encoding, Media, Origin, SessionDescription};
-use super::{CryptoLine, Direction};
+use super::{CryptoLine, Direction, DtlsLines};
 
 /// The most bytes of a description.
 pub const MAX_SDP_BYTES: usize = 32 * 1024;
@@ -76,6 +76,10 @@ struct Reader {
     time: Option<(u64, u64)>,
     /// The session's direction; a section's own replaces it.
     direction: Direction,
+    /// What stands before the sections counts for those that do not say it themselves.
+    dtls: DtlsLines,
+    is_lite: bool,
+    bundle: Vec<String>,
     media: Vec<Media>,
 }
 
@@ -102,15 +106,31 @@ impl Reader {
                 if self.media.len() >= MAX_MEDIA {
                     return Err(SdpError::TooManyMedia);
                 }
-                self.media.push(read_media(value, self.direction)?);
+                self.media.push(read_media(value, self.direction, &self.dtls)?);
             }
             b'a' => match self.media.last_mut() {
                 Some(media) => read_attribute(media, value)?,
-                None => self.direction = Direction::of(value).unwrap_or(self.direction),
+                None => self.attribute(value),
             },
             _ => {}
         }
         Ok(())
+    }
+
+    /// An attribute of the session.
+    fn attribute(&mut self, value: &str) {
+        let (name, value) = value.split_once(':').unwrap_or((value, ""));
+        match name {
+            "ice-lite" => self.is_lite = true,
+            "group" => {
+                let mut words = value.split_ascii_whitespace();
+                if words.next() == Some("BUNDLE") {
+                    self.bundle = words.take(MAX_MEDIA).map(str::to_owned).collect();
+                }
+            }
+            _ if self.dtls.read(name, value) => {}
+            _ => self.direction = Direction::of(name).unwrap_or(self.direction),
+        }
     }
 
     fn finish(self) -> Result<SessionDescription, SdpError> {
@@ -122,6 +142,8 @@ impl Reader {
             connection: self.connection,
             time: self.time.unwrap_or((0, 0)),
             media: self.media,
+            is_lite: self.is_lite,
+            bundle: self.bundle,
         })
     }
 }
@@ -157,7 +179,7 @@ fn read_time(value: &str) -> Option<(u64, u64)> {
     Some((words.next()??, words.next()??))
 }
 
-fn read_media(value: &str, direction: Direction) -> Result<Media, SdpError> {
+fn read_media(value: &str, direction: Direction, dtls: &DtlsLines) -> Result<Media, SdpError> {
     let mut words = value.split_ascii_whitespace();
     let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else {
         return Err(SdpError::Media);
@@ -182,6 +204,7 @@ fn read_media(value: &str, direction: Direction) -> Result<Media, SdpError> {
             rtcp_mux: false,
             rtcp_xr: false,
             crypto: Vec::new(),
+            dtls: dtls.clone(),
         }),
         _ => Err(SdpError::TooManyFormats),
     }
@@ -202,6 +225,7 @@ fn read_attribute(media: &mut Media, value: &str) -> Result<(), SdpError> {
         "rtcp-mux" => media.rtcp_mux = true,
         "rtcp-xr" => media.rtcp_xr = value.split_ascii_whitespace().any(|format| format == "voip-metrics"),
         "crypto" if media.crypto.len() < MAX_KEYS => media.crypto.extend(CryptoLine::read(value)),
+        _ if media.dtls.read(name, value) => {}
         _ => media.direction = Direction::of(name).unwrap_or(media.direction),
     }
     Ok(())

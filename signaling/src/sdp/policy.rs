@@ -1,4 +1,4 @@
-//! Whether audio is encrypted with keys in descriptions, and the randomness that new keys are made from.
+//! Whether audio is encrypted and how its keys are agreed, and the randomness that new keys are made from.
 
 use std::fmt;
 
@@ -10,83 +10,88 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroize as _;
 
-use super::{Media, MediaKey, SessionDescription, Suite};
+use super::{Fingerprint, Media, MediaKey, SessionDescription, Suite};
 
-/// Whether audio is encrypted with keys in descriptions.
+/// Whether audio is encrypted, and how its keys are agreed. What they offer with DTLS is taken by every rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyRule {
-    /// Never: `RTP/AVP` only.
+    /// Not with keys in descriptions; we offer `RTP/AVP`.
     #[default]
     Plain,
-    /// Always: `RTP/SAVP` only.
+    /// Always, with keys in descriptions: `RTP/SAVP`.
     Sdes,
     /// As the other side offers; we offer `RTP/AVP`.
     Optional,
+    /// Always, with keys by DTLS: `UDP/TLS/RTP/SAVPF`.
+    Dtls,
 }
 
 impl KeyRule {
-    /// The rule, with what new keys are made from where keys may be needed.
+    /// The rule, with what new keys are made from where keys may be needed. Nothing is agreed by DTLS with it.
     #[must_use]
     pub fn with(self, seed: impl FnOnce() -> KeySeed) -> KeyPolicy {
-        match self {
-            Self::Plain => KeyPolicy::Plain,
-            Self::Sdes => KeyPolicy::Sdes(seed()),
-            Self::Optional => KeyPolicy::Optional(seed()),
-        }
+        KeyPolicy { rule: self, seed: (self != Self::Plain).then(seed), fingerprint: None }
     }
 
     /// Whether a section can be answered: one over SRTP needs a usable key, and is never answered as plain (RFC 4568
     /// section 7.1.2).
     #[must_use]
     pub fn allows(self, media: &Media) -> bool {
-        if media.is_secure_audio() {
-            self != Self::Plain && !media.crypto.is_empty()
+        if media.is_dtls_audio() {
+            true
+        } else if media.is_secure_audio() {
+            matches!(self, Self::Sdes | Self::Optional) && !media.crypto.is_empty()
         } else {
-            self != Self::Sdes && media.is_plain_audio()
+            matches!(self, Self::Plain | Self::Optional) && media.is_plain_audio()
         }
     }
 }
 
-/// A [`KeyRule`], with the seed of the keys of one description.
+/// A [`KeyRule`], with the seed of the keys of one description. The default is the plain rule without anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum KeyPolicy {
-    /// Never.
-    #[default]
-    Plain,
-    /// Always.
-    Sdes(KeySeed),
-    /// As the other side offers.
-    Optional(KeySeed),
+pub struct KeyPolicy {
+    rule: KeyRule,
+    seed: Option<KeySeed>,
+    /// Of our certificate.
+    fingerprint: Option<Fingerprint>,
 }
 
 impl KeyPolicy {
+    /// A rule of somebody with a certificate.
+    #[must_use]
+    pub const fn new(rule: KeyRule, seed: KeySeed, fingerprint: Fingerprint) -> Self {
+        Self { rule, seed: Some(seed), fingerprint: Some(fingerprint) }
+    }
+
     /// Without the seed.
     #[must_use]
     pub const fn rule(&self) -> KeyRule {
-        match self {
-            Self::Plain => KeyRule::Plain,
-            Self::Sdes(_) => KeyRule::Sdes,
-            Self::Optional(_) => KeyRule::Optional,
-        }
+        self.rule
     }
 
-    pub(super) const fn seed(&self) -> Option<&KeySeed> {
-        match self {
-            Self::Plain => None,
-            Self::Sdes(seed) | Self::Optional(seed) => Some(seed),
+    /// The seed of keys in descriptions, where there may be some.
+    pub(super) fn seed(&self) -> Option<&KeySeed> {
+        self.seed.as_ref().filter(|_| matches!(self.rule, KeyRule::Sdes | KeyRule::Optional))
+    }
+
+    /// What is needed for DTLS.
+    pub(super) const fn dtls(&self) -> Option<(&KeySeed, Fingerprint)> {
+        match (&self.seed, self.fingerprint) {
+            (Some(seed), Some(fingerprint)) => Some((seed, fingerprint)),
+            _ => None,
         }
     }
 }
 
 impl SessionDescription {
-    /// The audio sections that a rule allows, in the order in which they are tried: who offers both ways prefers the
-    /// encrypted one, wherever it stands.
+    /// The audio sections that a rule allows, in the order in which they are tried: who offers several ways prefers the
+    /// encrypted one, wherever it stands, and the one whose keys nobody can read.
     pub fn audio(&self, rule: KeyRule) -> impl Iterator<Item = (usize, &Media)> {
-        let all = move |is_secure| {
-            let fits = move |(_, media): &(usize, &Media)| media.is_secure_audio() == is_secure && rule.allows(media);
+        let all = move |is_wanted: fn(&Media) -> bool| {
+            let fits = move |(_, media): &(usize, &Media)| is_wanted(media) && rule.allows(media);
             self.media.iter().enumerate().filter(fits)
         };
-        all(true).chain(all(false))
+        all(Media::is_dtls_audio).chain(all(Media::is_secure_audio)).chain(all(Media::is_plain_audio))
     }
 }
 
@@ -99,6 +104,13 @@ impl KeySeed {
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// Its first bytes, for what is no key of SRTP.
+    pub(super) fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        ChaCha20Rng::from_seed(self.0).fill_bytes(&mut bytes);
+        bytes
     }
 
     /// One new key for each suite.
@@ -165,6 +177,7 @@ mod tests {
         for (at, key) in drawn.iter().enumerate() {
             assert!(drawn[..at].iter().all(|other| other.key() != key.key() && other.salt() != key.salt()));
         }
-        assert_eq!(format!("{:?} {source:?}", KeyRule::Sdes.with(|| KeySeed::new([65; 32]))), "Sdes(KeySeed) KeySource");
+        let shown = format!("{:?} {source:?}", KeyRule::Sdes.with(|| KeySeed::new([65; 32])));
+        assert_eq!(shown, "KeyPolicy { rule: Sdes, seed: Some(KeySeed), fingerprint: None } KeySource");
     }
 }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::description::{Media, SessionDescription};
+use super::dtls::SessionDtls;
 use super::kept::Kept;
 use super::keys::SessionKeys;
 use super::negotiate::{self, Incompatible, Negotiated};
@@ -61,6 +62,8 @@ pub struct LocalSession {
     pub(super) payload_types: PayloadTypes,
     /// The keys, once there are some.
     pub(super) keys: Option<Box<SessionKeys>>,
+    /// How they are agreed by DTLS, where they are.
+    pub(super) dtls: Option<Box<SessionDtls>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,13 +84,18 @@ impl LocalSession {
     #[must_use]
     pub fn new(id: u64) -> Self {
         let id = id & (u64::MAX >> 1);
-        Self { id, version: id, last: None, sections: Vec::new(), payload_types: PayloadTypes::default(), keys: None }
+        let (sections, payload_types) = (Vec::new(), PayloadTypes::default());
+        Self { id, version: id, last: None, sections, payload_types, keys: None, dtls: None }
     }
 
     /// Makes an offer: the first of the session or a later one (hold, resume, another address).
     pub fn offer(&mut self, local: &LocalAudio) -> SdpOffer {
         if !self.sections.iter().any(|section| matches!(section, Section::Audio { .. })) {
-            let protocol = if local.keys.rule() == KeyRule::Sdes { "RTP/SAVP" } else { "RTP/AVP" };
+            let protocol = match local.keys.rule() {
+                KeyRule::Plain | KeyRule::Optional => "RTP/AVP",
+                KeyRule::Sdes => "RTP/SAVP",
+                KeyRule::Dtls => "UDP/TLS/RTP/SAVPF",
+            };
             self.sections.push(Section::Audio { protocol: protocol.to_owned() });
         }
         // What was encrypted stays so.
@@ -95,6 +103,9 @@ impl LocalSession {
             Some(seed) => Some(Box::new(SessionKeys::offer(self.keys.as_deref(), local, seed))),
             None => self.keys.take().filter(|_| self.is_secure()),
         };
+        if let Some(means) = local.keys.dtls().filter(|_| self.is_dtls()) {
+            self.dtls = Some(Box::new(SessionDtls::offer(self.dtls.as_deref(), local, means)));
+        }
         let audio = AudioText {
             local,
             formats: &self.payload_types.offer(&local.codecs),
@@ -116,6 +127,16 @@ impl LocalSession {
             return Err(Incompatible::SectionsChanged);
         }
         let (at, mut negotiated) = negotiate::from_offer(offer, local)?;
+        self.dtls = match offer.media.get(at).filter(|media| media.is_dtls_audio()) {
+            Some(media) => {
+                let means = local.keys.dtls().ok_or(Incompatible::NoKey)?;
+                let answered = SessionDtls::answer(self.dtls.as_deref(), (offer, media), local, means);
+                let (session, agreed) = answered.ok_or(Incompatible::NoKey)?;
+                negotiated.dtls = Some(Box::new(agreed));
+                Some(Box::new(session))
+            }
+            None => None,
+        };
         let seed = local.keys.seed().filter(|_| offer.media[at].is_secure_audio());
         let answered = seed.map(|seed| SessionKeys::answer(self.keys.as_deref(), &offer.media[at], local, seed));
         (self.keys, negotiated.keys) = match answered {
@@ -153,11 +174,16 @@ impl LocalSession {
         let (_, media) = audio.ok_or(Incompatible::NoAudio)?;
         let mut negotiated = negotiate::from_answer(&offer.local, &self.payload_types, answer, media)?;
         // Nobody answers what was offered encrypted in the clear, or the other way round.
-        negotiated.keys = match &mut self.keys {
-            None if media.is_plain_audio() => None,
-            Some(keys) if media.is_secure_audio() => Some(Box::new(keys.read_answer(media).ok_or(Incompatible::NoKey)?)),
+        match (&mut self.keys, &mut self.dtls) {
+            (None, None) if media.is_plain_audio() => {}
+            (Some(keys), None) if media.is_secure_audio() => {
+                negotiated.keys = Some(Box::new(keys.read_answer(media).ok_or(Incompatible::NoKey)?));
+            }
+            (None, Some(dtls)) if media.is_dtls_audio() => {
+                negotiated.dtls = Some(Box::new(dtls.read_answer(answer, media).ok_or(Incompatible::NoKey)?));
+            }
             _ => return Err(Incompatible::NoKey),
-        };
+        }
         Ok(negotiated)
     }
 
@@ -167,15 +193,30 @@ impl LocalSession {
         self.sections.iter().any(secure)
     }
 
+    /// Whether its keys are agreed by DTLS.
+    #[must_use]
+    pub fn is_dtls(&self) -> bool {
+        let by_dtls = |section: &Section| matches!(section, Section::Audio { protocol } if protocol.starts_with("UDP/TLS/"));
+        self.sections.iter().any(by_dtls)
+    }
+
     /// Prints the whole description, with a new version if anything changed.
     fn describe(&mut self, time: (u64, u64), audio: &AudioText<'_>) -> String {
         let mut rest = String::with_capacity(512);
         let (family, address) = family_and_address(audio.local.address);
         let (start, stop) = time;
         let _ = write!(rest, "s=-\r\nc=IN {family} {address}\r\nt={start} {stop}\r\n");
+        if let Some(dtls) = &self.dtls {
+            dtls.print_session(&mut rest);
+        }
         for section in &self.sections {
             match section {
-                Section::Audio { protocol } => audio.print(protocol, &mut rest),
+                Section::Audio { protocol } => {
+                    audio.print(protocol, &mut rest);
+                    if let Some(dtls) = &self.dtls {
+                        dtls.print(&mut rest);
+                    }
+                }
                 Section::Refused { kind, protocol, format } => {
                     let _ = write!(rest, "m={kind} 0 {protocol} {format}\r\n");
                 }

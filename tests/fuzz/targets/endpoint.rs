@@ -242,6 +242,7 @@ impl World {
             sdp: SDP.into(),
             headers: Vec::new(),
             is_emergency: false,
+            web_sdp: None,
         })));
     }
 

@@ -1,7 +1,7 @@
 //! Phones in Chromium by libraries that others wrote, over WSS at `/sip`.
 //!
-//! The libraries and their signalling are whole. The browser's encrypted audio is not: the switch speaks plain RTP only
-//! by now, so the pages describe plain RTP, and a socket of the test sends back what it hears there.
+//! The libraries and their signalling are whole. The browser's audio is left out (`browser_audio` has it): the pages
+//! describe plain RTP, and a socket of the test sends back what it hears there.
 
 use serde_json::Value;
 use tandem_tests::{
@@ -11,7 +11,7 @@ use tandem_tests::{
     wait,
 };
 
-use crate::{prompt, tells, with_https};
+use crate::{prompt, tells, with_plain_pages};
 
 /// The extension of the browser's phone, and of the desk phones beside it.
 const PAGE: &str = "1011";
@@ -33,7 +33,7 @@ fn sip_js_in_chromium_does_what_a_phone_does() {
 #[test]
 fn browsers_answer_the_challenge_that_they_know_of_two() {
     // As a plan has it that says nothing of algorithms.
-    let switch = Switch::with_plan(&with_https().replace("digest \"md5\"\n", ""));
+    let switch = Switch::with_plan(&with_plain_pages().replace("digest \"md5\"\n", ""));
     let browser = Browser::start(&switch);
     for (library, user) in [(Library::JsSip, "1014"), (Library::SipJs, "1015")] {
         let mut page = browser.phone(&switch, library, user);
@@ -47,7 +47,7 @@ fn browsers_answer_the_challenge_that_they_know_of_two() {
 }
 
 fn does_what_a_phone_does(library: Library) {
-    let switch = Switch::with_plan(&with_https());
+    let switch = Switch::with_plan(&with_plain_pages());
     let browser = Browser::start(&switch);
     let mut page = browser.phone(&switch, library, PAGE);
     let mut desk = Phone::of(&switch, DESK).hz(HZ).start(&switch);

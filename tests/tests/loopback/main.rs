@@ -2,6 +2,7 @@
 
 mod abuse;
 mod baresip;
+mod browser_audio;
 mod browsers;
 mod capture;
 mod commands;
@@ -47,6 +48,11 @@ const TEAM: &str = include_str!("../../plans/team.kdl");
 /// The same with HTTP in TLS as well.
 fn with_https() -> String {
     TEAM.replace("    http ", "    https \"127.0.0.1:8443\"\n    http ")
+}
+
+/// The same, where pages describe plain RTP.
+fn with_plain_pages() -> String {
+    with_https().replace("extensions from=1001 to=1020", "extensions from=1001 to=1020 media-keys=\"none\"")
 }
 
 /// A shipped prompt, as `en/welcome`.

@@ -10,7 +10,7 @@ use tandem_tests::{
 use crate::{
     TEAM, prompt, states,
     survive::{HIGH, LOW, hear, kill_and_start},
-    tells, with_https,
+    tells, with_plain_pages,
 };
 
 /// The extension of the phone with the connection, and of the one at the other end.
@@ -132,7 +132,7 @@ fn a_page_over_ws_talks_on_holds_and_is_hung_up() {
 
 /// A page opens its connection and registers anew by itself; nobody could dial it.
 fn page_talks_on(url: impl Fn(&str) -> String) {
-    let mut switch = Switch::with_plan(&with_https());
+    let mut switch = Switch::with_plan(&with_plain_pages());
     let browser = Browser::start(&switch);
     let host = switch.sip.ip().to_string();
     let account = Account { url: url(&host), host, user: OURS.to_owned(), password: switch.password(OURS) };

@@ -209,6 +209,7 @@ impl Edge {
             sdp: Bytes::from_static(TALKS),
             headers: Vec::new(),
             is_emergency: false,
+            web_sdp: None,
         };
         self.command(Command::Invite(Box::new(wish)));
         Ok(())

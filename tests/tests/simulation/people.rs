@@ -115,6 +115,7 @@ impl World {
             sdp: Bytes::from_static(TALKS),
             headers: Vec::new(),
             is_emergency: false,
+            web_sdp: None,
         };
         self.note(&[number], || format!("dials {dials}"));
         self.run_phone(phone, Input::Command(Command::Invite(Box::new(wish))));

@@ -25,7 +25,7 @@ pub struct KeptSip {
 pub enum Back {
     /// It goes on.
     Up,
-    /// The same, but nobody knows which description counts: a new offer settles it.
+    /// The same, but it needs a new offer: nobody knows which description counts, or its keys were the last process's.
     Unsettled,
 }
 
@@ -67,12 +67,13 @@ impl SipEdge {
             (Restored::Up { invite, needs_offer }, Some(mut leg)) => {
                 leg.invite = invite;
                 leg.keys.renew(&mut self.keys);
+                let wants_keys = leg.wants_keys();
                 self.legs.insert(at, *leg);
                 self.invites.insert(invite, at);
                 if let Some(toll) = toll {
                     self.toll_goes_on(at, toll);
                 }
-                Ok(Some(if needs_offer { Back::Unsettled } else { Back::Up }))
+                Ok(Some(if needs_offer || wants_keys { Back::Unsettled } else { Back::Up }))
             }
             (Restored::Up { invite, .. }, None) => {
                 self.command(Command::End { invite, code: 500, reason: String::new() });

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tandem_dialplan as plan;
-use tandem_media::keys::{StreamKey, StreamKeys, Suite as StreamSuite};
-use tandem_signaling::sdp::{KeyPolicy, KeyRule, KeySource, MediaKey, MediaKeys, Suite};
+use tandem_media::{
+    browser::{Fingerprint as StreamFingerprint, IceTerms, Terms},
+    keys::{StreamKey, StreamKeys, Suite as StreamSuite},
+};
+use tandem_signaling::sdp::{Fingerprint, KeyPolicy, KeyRule, KeySource, MediaDtls, MediaIce, MediaKey, MediaKeys, Suite};
 
 /// What a leg needs for its keys.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct LegKeys {
     rule: KeyRule,
-    /// Where keys may be needed. Each process has its own.
+    /// Each process has its own.
     #[serde(skip)]
     source: Option<Box<KeySource>>,
 }
@@ -25,8 +28,7 @@ impl Clone for LegKeys {
 
 impl LegKeys {
     pub(super) fn new(rule: KeyRule, all: &mut KeySource) -> Self {
-        let source = (rule != KeyRule::Plain).then(|| Box::new(all.fork()));
-        Self { rule, source }
+        Self { rule, source: Some(Box::new(all.fork())) }
     }
 
     /// The same for a leg that is back.
@@ -38,27 +40,41 @@ impl LegKeys {
         self.rule
     }
 
-    /// For one description.
-    pub(super) fn policy(&mut self) -> KeyPolicy {
-        match &mut self.source {
-            Some(source) => self.rule.with(|| source.seed()),
-            None => KeyPolicy::Plain,
-        }
+    /// For one description of a process with that certificate.
+    pub(super) fn policy(&mut self, certificate: StreamFingerprint) -> KeyPolicy {
+        self.policy_by(self.rule, certificate)
+    }
+
+    /// The same by another rule.
+    pub(super) fn policy_by(&mut self, rule: KeyRule, certificate: StreamFingerprint) -> KeyPolicy {
+        let drawn = self.source.as_mut().map(|source| KeyPolicy::new(rule, source.seed(), Fingerprint(certificate.0)));
+        drawn.unwrap_or_default()
     }
 }
 
 /// What the plan says of keys, as signalling takes it.
 pub(super) const fn rule(word: plan::MediaKeys) -> KeyRule {
     match word {
-        plan::MediaKeys::None => KeyRule::Plain,
+        plan::MediaKeys::Usual | plan::MediaKeys::None => KeyRule::Plain,
         plan::MediaKeys::Sdes => KeyRule::Sdes,
         plan::MediaKeys::SdesOptional => KeyRule::Optional,
+        plan::MediaKeys::Dtls => KeyRule::Dtls,
     }
 }
 
 /// What was agreed, as the media engine takes it.
 pub(super) fn stream_keys(keys: &MediaKeys) -> Arc<StreamKeys> {
     Arc::new(StreamKeys { send: stream_key(&keys.send), receive: stream_key(&keys.receive) })
+}
+
+/// The same of DTLS.
+pub(super) fn terms(agreed: &MediaDtls) -> Arc<Terms> {
+    let ice = agreed.ice.as_ref().map(|MediaIce { ufrag, password, their_ufrag }| IceTerms {
+        ufrag: ufrag.clone(),
+        password: password.clone(),
+        their_ufrag: their_ufrag.clone(),
+    });
+    Arc::new(Terms { fingerprint: StreamFingerprint(agreed.fingerprint.0), is_client: agreed.is_client, ice })
 }
 
 fn stream_key(key: &MediaKey) -> StreamKey {
@@ -88,7 +104,7 @@ mod tests {
             codecs: vec![AudioCodec::Pcma],
             direction: Direction::SendRecv,
             rtcp_mux: true,
-            keys: keys.policy(),
+            keys: keys.policy(StreamFingerprint([7; 32])),
         };
         for suite in Suite::ALL {
             let offer = LocalSession::new(1).offer(&side(4_000)).text;
@@ -107,12 +123,13 @@ mod tests {
     fn what_is_written_down_has_no_randomness_and_a_leg_that_is_back_gets_new() {
         let mut source = KeySource::new([1; 32]);
         let mut keys = LegKeys::new(KeyRule::Sdes, &mut source);
-        let first = keys.policy();
+        let certificate = StreamFingerprint([7; 32]);
+        let first = keys.policy(certificate);
         let written = serde_json::to_string(&keys.clone()).unwrap();
         assert_eq!(written, r#"{"rule":"Sdes"}"#);
         let mut back: LegKeys = serde_json::from_str(&written).unwrap();
         back.renew(&mut source);
-        let again = back.policy();
-        assert!(again.rule() == KeyRule::Sdes && again != first && again != keys.policy());
+        let again = back.policy(certificate);
+        assert!(again.rule() == KeyRule::Sdes && again != first && again != keys.policy(certificate));
     }
 }

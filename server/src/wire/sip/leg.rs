@@ -1,6 +1,6 @@
 //! The SIP and SDP state of one leg.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -19,11 +19,14 @@ use tandem_switch::{
 
 use super::{
     Settings,
-    keys::{LegKeys, stream_keys},
+    keys::{LegKeys, stream_keys, terms},
     outgoing::Ways,
     parse, usable,
 };
 use crate::wire::{LegRef, media::MediaEdge};
+
+/// Where somebody is who will be found by ICE.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9);
 
 /// One leg. It is written down as long as it is up, for the next process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,6 +70,10 @@ pub(super) struct SipLeg {
     /// What we described last: an offer, answered or not, or an answer, which is what the endpoint offers
     /// again when it refreshes the session.
     ours: Option<SdpOffer>,
+    /// What others of the called devices were offered: those that come by WebSocket, or those that do not, whichever did not
+    /// answer last. Once one is up there are no others.
+    #[serde(skip)]
+    other: Option<Box<(LocalSession, Option<SdpOffer>)>>,
     /// Our offer went out in an answer: their ACK owes us theirs.
     answer_owed: bool,
     /// Our description as it was sent: an answer is the same in 183 and 200.
@@ -125,6 +132,7 @@ impl SipLeg {
             session: LocalSession::new(invite.0),
             theirs: None,
             ours: None,
+            other: None,
             answer_owed: false,
             described: None,
             negotiated: None,
@@ -215,6 +223,30 @@ impl SipLeg {
         self.new_offer(at, wanted, settings, media).map(Bytes::from)
     }
 
+    /// Our offer to those of its devices that come by WebSocket, which want their keys by DTLS.
+    pub(super) fn offer_web(
+        &mut self,
+        at: LegRef,
+        wanted: &[AudioCodec],
+        settings: &Settings,
+        media: &mut MediaEdge,
+    ) -> Result<Bytes, Cause> {
+        let mut first = wanted.to_vec();
+        first.extend(self.allowed.iter().copied());
+        let keys = self.keys.policy_by(KeyRule::Dtls, media.certificate());
+        let local = LocalAudio { keys, ..self.local(at, &first, settings, media)? };
+        let mut session = LocalSession::new(self.invite.0);
+        let offer = session.offer(&local);
+        let text = offer.text.clone();
+        self.other = Some(Box::new((session, Some(offer))));
+        Ok(text.into())
+    }
+
+    /// Whether its keys are nobody's after a restart: those by DTLS are.
+    pub(super) fn wants_keys(&self) -> bool {
+        self.negotiated.as_ref().is_some_and(|negotiated| negotiated.dtls.is_some())
+    }
+
     /// Our offer to a party that is up, of what our side is now. Until it is answered their audio goes on as it was
     /// agreed before.
     pub(super) fn offer_again(&mut self, at: LegRef, settings: &Settings, media: &mut MediaEdge) -> Result<Bytes, Cause> {
@@ -268,13 +300,22 @@ impl SipLeg {
             codecs,
             direction: Direction::SendRecv,
             rtcp_mux: true,
-            keys: self.keys.policy(),
+            keys: self.keys.policy(media.certificate()),
         })
     }
 
     /// Reads their answer to our offer; tells whether they hold us now, if that changed.
     pub(super) fn read_answer(&mut self, at: LegRef, sdp: &[u8], media: &mut MediaEdge) -> Result<Option<bool>, Cause> {
-        let (Some(offer), Some(answer)) = (&self.ours, parse(sdp)) else { return Err(Cause::Incompatible) };
+        let answer = parse(sdp).ok_or(Cause::Incompatible)?;
+        let is_dtls = answer.media.iter().any(tandem_signaling::sdp::Media::is_dtls_audio);
+        if let Some(other) = self.other.as_mut().filter(|other| is_dtls == other.0.is_dtls()) {
+            std::mem::swap(&mut self.session, &mut other.0);
+            std::mem::swap(&mut self.ours, &mut other.1);
+        }
+        if self.answered {
+            self.other = None;
+        }
+        let offer = self.ours.as_ref().ok_or(Cause::Incompatible)?;
         let negotiated = self.session.read_answer(offer, &answer).map_err(|_| Cause::Incompatible)?;
         Ok(self.take(at, negotiated, media))
     }
@@ -325,7 +366,9 @@ impl SipLeg {
     fn take(&mut self, at: LegRef, negotiated: Negotiated, media: &mut MediaEdge) -> Option<bool> {
         let sends = matches!(negotiated.direction, Direction::SendRecv | Direction::SendOnly);
         let receives = matches!(negotiated.direction, Direction::SendRecv | Direction::RecvOnly);
-        if let Some(remote) = negotiated.remote_rtp.filter(|remote| usable(remote.ip())).or(self.remote) {
+        let is_checked = negotiated.dtls.as_ref().is_some_and(|dtls| dtls.ice.is_some());
+        let said = if is_checked { Some(NOWHERE) } else { negotiated.remote_rtp.filter(|remote| usable(remote.ip())) };
+        if let Some(remote) = said.or(self.remote) {
             self.remote = Some(remote);
             let to = Configure {
                 remote,
@@ -333,12 +376,13 @@ impl SipLeg {
                 learn: LearnPolicy::SameHost,
                 signalling: self.signalling,
                 format: format(&negotiated),
-                send: sends && negotiated.remote_rtp.is_some(),
+                send: sends && (is_checked || negotiated.remote_rtp.is_some()),
                 receive: receives,
                 rtcp_mux: negotiated.rtcp_mux,
                 rtcp_xr: negotiated.rtcp_xr,
                 keep_alive_ms: self.keep_alive_ms,
                 keys: negotiated.keys.as_deref().map(stream_keys),
+                dtls: negotiated.dtls.as_deref().map(terms),
             };
             if let Err(error) = media.configure(at, to) {
                 tracing::warn!(call = %at.call, leg = at.leg.0, %error, "audio of a leg cannot be set up as agreed");

@@ -425,10 +425,12 @@ impl SipEdge {
         caller: LegRef,
         media: &mut MediaEdge,
     ) -> Result<(), Cause> {
-        let mut keys = KeyRule::Plain;
+        let (mut keys, mut has_web) = (KeyRule::Plain, false);
         let target = match target {
             Target::Extension(extension) => {
                 keys = self.settings.keys_of_extension(extension.as_str());
+                has_web =
+                    self.settings.is_web_encrypted(extension.as_str()) && self.endpoint.comes_by_web_socket(extension.as_str());
                 if !self.bindings.contains_key(extension) {
                     return Err(Cause::NotRegistered);
                 }
@@ -450,6 +452,7 @@ impl SipEdge {
             codecs: self.settings.codecs_of(None),
             trunk: None,
             keys,
+            has_web,
             ways: None,
             is_emergency: false,
         };

@@ -47,6 +47,8 @@ pub(super) struct Wish {
     pub(super) headers: Vec<(String, String)>,
     pub(super) codecs: Vec<AudioCodec>,
     pub(super) keys: KeyRule,
+    /// Some of those who are called come by WebSocket and get an offer with DTLS.
+    pub(super) has_web: bool,
     /// The trunk that it goes by.
     pub(super) trunk: Option<TrunkName>,
     pub(super) ways: Option<Ways>,
@@ -122,7 +124,8 @@ impl SipEdge {
         let codecs = self.settings.codecs_of(Some(&trunk));
         let keys = self.settings.keys_of_trunk(&trunk);
         let (trunk, ways) = (Some(trunk), Some(ways));
-        let wish = Wish { target, from_user, from_display, party, headers, codecs, keys, trunk, ways, is_emergency };
+        let wish =
+            Wish { target, from_user, from_display, party, headers, codecs, keys, has_web: false, trunk, ways, is_emergency };
         let called = self.call(at, wish, caller, media);
         if called.is_err() {
             self.toll_ended(at);
@@ -135,7 +138,8 @@ impl SipEdge {
     /// # Errors
     /// Its audio cannot be set up.
     pub(super) fn call(&mut self, at: LegRef, wish: Wish, caller: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
-        let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, trunk, ways, is_emergency } = wish;
+        let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, .. } = wish;
+        let Wish { has_web, trunk, ways, is_emergency, .. } = wish;
         party.diverted_by = self.diversions(at, caller);
         let referrer = self.referrer(at);
         party.referred_by = referrer.as_ref().map(|by| by.as_str().to_owned());
@@ -149,9 +153,10 @@ impl SipEdge {
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
         headers.extend(hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string())));
         let sdp = leg.offer(at, &wanted, &self.settings, media)?;
+        let web_sdp = if has_web { Some(leg.offer_web(at, &wanted, &self.settings, media)?) } else { None };
         self.legs.insert(at, leg);
         self.invites.insert(invite, at);
-        let wish = endpoint::Invite { invite, target, from_user, from_display, party, sdp, headers, is_emergency };
+        let wish = endpoint::Invite { invite, target, from_user, from_display, party, sdp, web_sdp, headers, is_emergency };
         self.command(Command::Invite(Box::new(wish)));
         Ok(())
     }

@@ -106,9 +106,17 @@ impl Settings {
 
     /// Whether the audio of an extension is encrypted.
     pub(super) fn keys_of_extension(&self, number: &str) -> KeyRule {
-        let ranges = self.plan.iter().flat_map(|plan| &plan.extensions);
-        let range = ranges.into_iter().find(|range| range.contains(number));
-        range.map_or(KeyRule::Plain, |range| keys::rule(range.media_keys))
+        keys::rule(self.media_keys_of(number))
+    }
+
+    /// Whether devices of an extension that come by WebSocket get another offer than its others.
+    pub(super) fn is_web_encrypted(&self, number: &str) -> bool {
+        self.media_keys_of(number) == plan::MediaKeys::Usual
+    }
+
+    fn media_keys_of(&self, number: &str) -> plan::MediaKeys {
+        let mut ranges = self.plan.iter().flat_map(|plan| &plan.extensions);
+        ranges.find(|range| range.contains(number)).map_or(plan::MediaKeys::Usual, |range| range.media_keys)
     }
 
     /// The trunks of a plan, as the endpoint takes them; their codecs stay here.

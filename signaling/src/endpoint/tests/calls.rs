@@ -28,6 +28,7 @@ pub(super) fn call(world: &mut World, from: usize, to: usize) -> InviteId {
         sdp: sdp(),
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
     };
     world.command(from, Command::Invite(Box::new(wish)));
     invite
@@ -146,6 +147,7 @@ fn nobody_there_is_told_after_64_t1_and_no_way_at_once() {
         sdp: sdp(),
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
     };
     world.command(0, Command::Invite(Box::new(wish)));
     assert_eq!(world.run(0), ["a: rejected 503 Network"]);
@@ -315,6 +317,7 @@ fn a_call_that_came_too_far_goes_no_further() {
             sdp: sdp(),
             headers,
             is_emergency: false,
+            web_sdp: None,
         };
         world.command(0, Command::Invite(Box::new(wish)));
         world.run_with(20, &mut |_, end, event| {

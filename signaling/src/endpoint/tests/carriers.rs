@@ -35,6 +35,7 @@ fn call(desk: &mut Desk) -> InviteId {
         sdp,
         headers,
         is_emergency: false,
+        web_sdp: None,
     };
     desk.command(Command::Invite(Box::new(wish)));
     invite
@@ -225,6 +226,7 @@ fn a_trunk_has_as_many_calls_as_it_may() {
             sdp,
             headers: Vec::new(),
             is_emergency,
+            web_sdp: None,
         };
         world.command(0, Command::Invite(Box::new(wish)));
     }
@@ -248,6 +250,7 @@ fn a_trunk_has_as_many_calls_as_it_may() {
         sdp: Bytes::new(),
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
     };
     world.command(0, Command::Invite(Box::new(wish)));
     assert_eq!(world.run(10), ["b: invited 1 from 2"], "the place is free again");
@@ -274,6 +277,7 @@ fn a_fixed_device_is_called_where_it_is() {
             sdp,
             headers: Vec::new(),
             is_emergency: false,
+            web_sdp: None,
         };
         desk.command(Command::Invite(Box::new(wish)));
         let Some((transport, address)) = to else {

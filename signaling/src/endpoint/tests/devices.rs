@@ -27,6 +27,7 @@ fn call_alice(desk: &mut Desk) -> InviteId {
         sdp: sdp(),
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
     };
     desk.command(Command::Invite(Box::new(wish)));
     invite
@@ -64,6 +65,37 @@ fn ring_three(desk: &mut Desk) -> (InviteId, Vec<Phone>, Vec<Message>) {
         })
         .collect();
     (invite, phones, requests)
+}
+
+#[test]
+fn a_device_that_comes_by_web_socket_is_offered_what_is_for_it() {
+    let mut desk = Desk::new();
+    let mut phones = [Phone::new("alice", "secret", "192.0.2.1:5060"), Phone::new("alice", "secret", "192.0.2.2:5060")];
+    phones[1].flow.transport = crate::flow::Transport::Wss;
+    assert!(!desk.endpoint.comes_by_web_socket("alice"));
+    for (phone, by_web) in phones.iter_mut().zip([false, true]) {
+        desk.register(phone, &[]);
+        assert_eq!(desk.endpoint.comes_by_web_socket("alice"), by_web);
+    }
+    desk.words();
+    let invite = desk.endpoint.next_invite();
+    let web_sdp = Bytes::from(SDP.replace("RTP/AVP", "UDP/TLS/RTP/SAVPF"));
+    let wish = Invite {
+        party: PartyIdentity::default(),
+        invite,
+        target: Target::Account("alice".into()),
+        from_user: "7".to_owned(),
+        from_display: String::new(),
+        sdp: sdp(),
+        web_sdp: Some(web_sdp.clone()),
+        headers: Vec::new(),
+        is_emergency: false,
+    };
+    desk.command(Command::Invite(Box::new(wish)));
+    for (phone, expected) in phones.iter().zip([sdp(), web_sdp]) {
+        let (to, request) = desk.sent.pop_front().unwrap();
+        assert_eq!((to, &request.body()[..]), (Destination::Flow(phone.flow), &expected[..]));
+    }
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub(super) fn call(desk: &mut Desk, target: Target) -> InviteId {
         sdp,
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
         party: PartyIdentity::default(),
     };
     desk.command(Command::Invite(Box::new(wish)));

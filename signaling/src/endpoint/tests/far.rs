@@ -75,6 +75,7 @@ impl Far {
             sdp: super::calls::sdp(),
             headers: Vec::new(),
             is_emergency: false,
+            web_sdp: None,
             party: PartyIdentity::default(),
         };
         desk.command(Command::Invite(Box::new(wish)));

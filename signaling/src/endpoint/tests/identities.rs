@@ -125,6 +125,7 @@ fn told(desk: &mut Desk, target: Target, party: PartyIdentity) -> Message {
         sdp,
         headers,
         is_emergency: false,
+        web_sdp: None,
     })));
     let message = desk.next();
     assert!(!String::from_utf8_lossy(message.bytes()).contains("smuggled"));

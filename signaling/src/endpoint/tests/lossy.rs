@@ -34,6 +34,7 @@ impl Programs {
             sdp: sdp(),
             headers: Vec::new(),
             is_emergency: false,
+            web_sdp: None,
         };
         self.open.insert((from, invite), "calling");
         world.command(from, Command::Invite(Box::new(wish)));

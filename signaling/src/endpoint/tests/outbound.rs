@@ -34,6 +34,7 @@ fn call_alice(desk: &mut Desk) {
         sdp,
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
         party: PartyIdentity::default(),
     };
     desk.command(Command::Invite(Box::new(wish)));
@@ -231,6 +232,7 @@ fn requests_to_a_browser_go_by_its_connection_and_name_ours() {
         sdp,
         headers: vec![],
         is_emergency: false,
+        web_sdp: None,
         party: PartyIdentity::default(),
     })));
     assert_eq!(desk.words(), ["rejected 404 Us"]);

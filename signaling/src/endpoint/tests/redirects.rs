@@ -28,6 +28,7 @@ fn ring(desk: &mut Desk, devices: usize) -> (InviteId, Vec<(Phone, Message)>) {
         sdp: super::calls::sdp(),
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
     };
     desk.command(Command::Invite(Box::new(wish)));
     let sent = phones.into_iter().map(|phone| (phone, desk.next())).collect();

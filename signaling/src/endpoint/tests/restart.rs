@@ -348,8 +348,17 @@ fn a_restored_call_counts_among_those_of_its_trunk() {
         let invite = desk.endpoint.next_invite();
         let target = Target::Trunk { name: "carrier".into(), user: "1".to_owned() };
         let (from_user, from_display, party) = ("7".to_owned(), String::new(), PartyIdentity::default());
-        let wish =
-            Invite { invite, target, from_user, from_display, sdp: sdp(), headers: Vec::new(), is_emergency: false, party };
+        let wish = Invite {
+            invite,
+            target,
+            from_user,
+            from_display,
+            sdp: sdp(),
+            headers: Vec::new(),
+            is_emergency: false,
+            web_sdp: None,
+            party,
+        };
         desk.command(Command::Invite(Box::new(wish)));
         desk.words()
     };

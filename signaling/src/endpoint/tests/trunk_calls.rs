@@ -286,6 +286,7 @@ fn call(desk: &mut Desk) -> Message {
         sdp: Bytes::from_static(SDP.as_bytes()),
         headers: Vec::new(),
         is_emergency: false,
+        web_sdp: None,
     };
     desk.command(Command::Invite(Box::new(wish)));
     desk.next()

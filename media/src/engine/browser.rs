@@ -1,0 +1,128 @@
+//! Streams whose keys are agreed by DTLS: what comes besides RTP and RTCP goes to the stream's [`Peer`], and what that says
+//! is done. Nothing of it touches streams without one.
+
+use std::net::SocketAddr;
+
+use super::{
+    context::Context,
+    stream::{Outbound, Stream},
+};
+use crate::{
+    browser::{Output, Peer, Terms},
+    keys::StreamKeys,
+    learn::Verdict,
+};
+
+/// What a stream knows of its peer.
+pub(super) struct Browser {
+    peer: Peer,
+    /// What came out of the handshake.
+    keys: Option<Box<StreamKeys>>,
+    /// Where packets go.
+    selected: Option<SocketAddr>,
+    /// Where audio came from last.
+    heard_from: Option<SocketAddr>,
+}
+
+/// Whether a datagram is neither RTP nor RTCP (RFC 7983 section 7).
+const fn is_other(datagram: &[u8]) -> bool {
+    !matches!(datagram.first(), Some(128..=191))
+}
+
+impl Browser {
+    /// Where packets go, once there are keys.
+    pub(super) fn target(&self) -> Option<SocketAddr> {
+        self.selected.filter(|_| self.keys.is_some())
+    }
+
+    /// Judges a packet that is authentic.
+    pub(super) fn judge(&mut self, from: SocketAddr) -> Verdict {
+        if self.heard_from == Some(from) {
+            return Verdict::Accept;
+        }
+        if !self.peer.is_known(from) {
+            return Verdict::Foreign;
+        }
+        self.heard_from = Some(from);
+        Verdict::AcceptNew
+    }
+
+    /// Whether packets from there are worth a look.
+    pub(super) fn is_known(&self, from: SocketAddr) -> bool {
+        self.heard_from == Some(from) || self.peer.is_known(from)
+    }
+}
+
+impl Stream {
+    /// Takes over what was negotiated of DTLS.
+    pub(super) fn configure_browser(&mut self, terms: Option<&Terms>, remote: SocketAddr, cx: &mut Context) {
+        match (&mut self.browser, terms) {
+            (_, None) => self.browser = None,
+            (Some(browser), Some(terms)) => {
+                if browser.peer.renegotiate(cx.now, terms, remote) {
+                    browser.keys = None;
+                    self.take_keys(None);
+                }
+            }
+            (none, Some(terms)) => {
+                let peer = Peer::new(cx.now, &cx.identity, terms, remote);
+                *none = Some(Box::new(Browser { peer, keys: None, selected: None, heard_from: None }));
+            }
+        }
+        self.follow_browser();
+    }
+
+    /// Takes a datagram that is for the peer and not for the stream; `true` when it was.
+    pub(super) fn take_other(&mut self, datagram: &[u8], from: SocketAddr, cx: &mut Context) -> bool {
+        let Some(browser) = self.browser.as_mut().filter(|_| is_other(datagram)) else { return false };
+        if cx.own.contains(from) {
+            self.inbound.foreign += 1;
+            return true;
+        }
+        browser.peer.handle(cx.now, from, datagram);
+        self.follow_browser();
+        true
+    }
+
+    /// What is due; whether something is soon.
+    pub(super) fn tick_browser(&mut self, cx: &mut Context) -> bool {
+        let Some(browser) = &mut self.browser else { return false };
+        browser.peer.tick(cx.now);
+        let is_busy = browser.keys.is_none();
+        self.follow_browser();
+        is_busy
+    }
+
+    fn follow_browser(&mut self) {
+        let Self { id, browser: Some(browser), outbound, .. } = self else { return };
+        let mut keys = None;
+        while let Some(output) = browser.peer.poll() {
+            match output {
+                Output::Send { to, bytes } => outbound.send_other(&bytes, to),
+                Output::Selected(place) => browser.selected = Some(place),
+                Output::Keys(agreed) => {
+                    tracing::debug!(stream = %id, suite = ?agreed.send.suite(), "keys by DTLS");
+                    keys = Some(agreed);
+                }
+                Output::Silent(_) => {
+                    tracing::info!(stream = %id, "nobody answers for the address of a peer any more; nothing is sent there");
+                    browser.selected = None;
+                }
+                Output::Failed(why) => tracing::warn!(stream = %id, why, "no keys by DTLS; the stream is silent"),
+            }
+        }
+        if let Some(agreed) = keys {
+            browser.keys = Some(agreed.clone());
+            self.take_keys(Some(&agreed));
+        }
+        self.retarget();
+    }
+}
+
+impl Outbound {
+    /// Sends what is no media.
+    fn send_other(&self, bytes: &[u8], to: SocketAddr) {
+        // What the kernel does not take now is sent again when nobody answers.
+        let _ = self.rtp.send_to(bytes, to);
+    }
+}

@@ -1,0 +1,56 @@
+//! What comes to a stream with keys by DTLS besides its packets: checks of ICE and records of DTLS, right and wrong, from
+//! several places, while time goes on. Nothing is sent to a place that proved nothing but an answer that is not three
+//! times as long as what it answers, and nothing but a proved peer ever gives keys.
+#![no_main]
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
+
+use libfuzzer_sys::fuzz_target;
+use tandem_media::browser::{Fingerprint, IceTerms, Identity, Output, Peer, Terms};
+
+static IDENTITY: LazyLock<Arc<Identity>> = LazyLock::new(|| Arc::new(Identity::new().expect("randomness")));
+
+fn place(number: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, number % 4], 4_000 + u16::from(number % 3)))
+}
+
+fn terms(kind: u8) -> Terms {
+    let ice = IceTerms { ufrag: "ours".to_owned(), password: "our-own-password-here".to_owned(), their_ufrag: "them".to_owned() };
+    Terms { fingerprint: Fingerprint([kind & 4; 32]), is_client: kind & 1 == 1, ice: (kind & 2 == 2).then_some(ice) }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((kind, mut rest)) = bytes.split_first() else { return };
+    let mut now = Instant::now();
+    let mut peer = Peer::new(now, &IDENTITY, &terms(*kind), place(0));
+    while let Some(([step, from, length], after)) = rest.split_first_chunk::<3>() {
+        let (datagram, next) = after.split_at(usize::from(*length).min(after.len()));
+        rest = next;
+        match step % 4 {
+            0 => now += Duration::from_millis(u64::from(*from) * 100),
+            1 => {
+                peer.renegotiate(now, &terms(*from), place(*length));
+            }
+            _ => peer.handle(now, place(*from), datagram),
+        }
+        peer.tick(now);
+        let mut outputs = 0;
+        while let Some(output) = peer.poll() {
+            outputs += 1;
+            assert!(outputs < 64, "no end");
+            match output {
+                Output::Send { to, bytes } if bytes[0] < 4 => {
+                    assert!(to == place(*from) && bytes.len() <= 3 * datagram.len());
+                }
+                Output::Send { to, .. } => assert!(peer.is_known(to)),
+                Output::Keys(_) => panic!("nobody has that certificate"),
+                Output::Selected(_) | Output::Silent(_) | Output::Failed(_) => {}
+            }
+        }
+        assert!(peer.deadline().is_none_or(|due| due <= now + Duration::from_secs(30)));
+    }
+});
