@@ -94,7 +94,7 @@ fn a_device_that_comes_by_web_socket_is_offered_what_is_for_it() {
     desk.command(Command::Invite(Box::new(wish)));
     for (phone, expected) in phones.iter().zip([sdp(), web_sdp]) {
         let (to, request) = desk.sent.pop_front().unwrap();
-        assert_eq!((to, &request.body()[..]), (Destination::Flow(phone.flow), &expected[..]));
+        assert_eq!((to, request.body()), (Destination::Flow(phone.flow), &expected[..]));
     }
 }
 
