@@ -39,6 +39,8 @@ fn a_page_calls_and_is_called_and_both_hear_each_other() {
     page.does("hold()");
     page.until("HELD");
     switch.until_call(PAGE, "hold");
+    // The page holds before it is answered, and resumes only after that.
+    wait::until_true("the page may resume", || page.evaluate("phone.session.isReadyToReOffer()") == true);
     page.does("resume()");
     page.until("RESUMED");
     switch.until_call(PAGE, "talking");
