@@ -18,7 +18,14 @@ impl Side {
     fn new(id: u64) -> Self {
         let address = "192.0.2.1".parse().expect("an address");
         let codecs = AudioCodec::ALL.to_vec();
-        let audio = LocalAudio { address, port: 20_000, codecs, direction: Direction::SendRecv, rtcp_mux: true, keys: KeyRule::Optional.with(|| KeySeed::new([7; 32])) };
+        let audio = LocalAudio {
+            address,
+            port: 20_000,
+            codecs,
+            direction: Direction::SendRecv,
+            rtcp_mux: true,
+            keys: KeyRule::Optional.with(|| KeySeed::new([7; 32])),
+        };
         Self { session: LocalSession::new(id), audio, offered: None, version: 0 }
     }
 
