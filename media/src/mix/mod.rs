@@ -4,8 +4,8 @@
 //! parties and not with its square. Who only listens is never in the sum, and a whisper is added for the one it is meant
 //! for after the sum was made: no order of things lets a supervisor reach a customer.
 //!
-//! Here: places in a room ([`Seat`]), and the sum ([`Sum`]). Plain
-//! computation on frames of [`FRAME_MS`]. Not here: packets, codecs and the clock, which are the engine's (`engine::mixing`).
+//! Here: who is in the sum ([`Gate`]), the sum ([`Sum`]), and how loud it may be ([`Limiter`]). Plain computation on frames of
+//! [`FRAME_MS`]. Not here: packets, codecs, the jitter buffer and the clock; a member's seat is the engine's (`engine::mixing`).
 
 mod limit;
 mod sum;
