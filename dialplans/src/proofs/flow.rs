@@ -294,7 +294,10 @@ impl<'a> Walk<'a> {
             }
             Action::Conference { room, handlers, .. } => {
                 self.uses(room, at, &state);
-                joined(self.endings(handlers, &[Ending::Full, Ending::Error], &State { answered: true, ..state }))
+                // Without a name nothing was answered. Who finds the room full was; that the call ends at once says it.
+                let mut paths = self.endings(handlers, &[Ending::Error], &state);
+                paths.extend(self.endings(handlers, &[Ending::Full], &State { answered: true, ..heard(state) }));
+                joined(paths)
             }
             Action::Supervise { agent, handlers, .. } => {
                 self.uses(agent, at, &state);
@@ -304,7 +307,8 @@ impl<'a> Walk<'a> {
                         findings.error("no-supervisors", at, "nobody could use this: name them with `supervisors \"1001\"`");
                     });
                 }
-                joined(self.endings(handlers, &[Ending::Error], &State { answered: true, ..state }))
+                // Who may not was not answered either.
+                joined(self.endings(handlers, &[Ending::Error], &state))
             }
             Action::Agent { handlers, .. } => {
                 self.agents_only(at);
