@@ -130,10 +130,12 @@ pub enum Codec {
     G722,
     /// Opus.
     Opus,
+    /// G.729, which is passed on only.
+    G729,
 }
 
 impl Codec {
-    pub(crate) const WORDS: &'static [&'static str] = &["pcmu", "pcma", "g722", "opus"];
+    pub(crate) const WORDS: &'static [&'static str] = &["pcmu", "pcma", "g722", "opus", "g729"];
 
     /// The word for it.
     #[must_use]
@@ -143,6 +145,7 @@ impl Codec {
             Self::Pcma => "pcma",
             Self::G722 => "g722",
             Self::Opus => "opus",
+            Self::G729 => "g729",
         }
     }
 

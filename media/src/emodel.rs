@@ -64,7 +64,7 @@ struct Impairment {
 }
 
 /// The values that are published. G.711: G.113 appendix I, 25.1 with the concealment of G.711 appendix I and 4.3 without
-/// any. G.722 at 64 kbit/s: G.113 appendix IV, without loss only, because the values under loss there are for other
+/// any. G.729A: the same appendix. G.722 at 64 kbit/s: G.113 appendix IV, without loss only, because the values under loss there are for other
 /// concealments than phones use. Opus: none for the wide band that we speak.
 const fn impairment(codec: Codec, is_concealed: bool) -> Option<Impairment> {
     match codec {
@@ -73,6 +73,8 @@ const fn impairment(codec: Codec, is_concealed: bool) -> Option<Impairment> {
             Some(Impairment { scale: Scale::NarrowBand, codec: 0.0, robustness: Some(robustness) })
         }
         Codec::G722 => Some(Impairment { scale: Scale::WideBand, codec: 13.0, robustness: None }),
+        // G.729A.
+        Codec::G729 => Some(Impairment { scale: Scale::NarrowBand, codec: 11.0, robustness: Some(19.0) }),
         Codec::Opus => None,
     }
 }

@@ -1,11 +1,12 @@
 //! The media plane of the switch: RTP relay, player, transcoding, recording, telephone events, RTCP.
 //!
-//! Cores ([`rtp`], [`reception`], [`outgoing`], [`relay`], [`learn`], [`one_way`], [`jitter`], [`dtmf`], [`reports`], [`ports`],
+//! Cores ([`rtp`], [`reception`], [`outgoing`], [`relay`], [`learn`], [`flood`], [`one_way`], [`jitter`], [`dtmf`], [`reports`], [`ports`],
 //! [`player`], [`transcode`], [`mix`], [`record`], [`quality`] with [`emodel`] and [`bursts`]) do no I/O and read no clock. The
 //! module [`engine`] owns the sockets, files and
 //! threads and drives them. [`contract`] is what the two sides say to each other. Nothing here knows
 //! SIP, SDP or calls. SRTP ([`keys`]) is done where a stream receives and sends: all others see packets in the clear.
 
+pub mod adapt;
 pub mod browser;
 pub mod bursts;
 pub mod codec;
@@ -13,6 +14,7 @@ pub mod contract;
 pub mod dtmf;
 pub mod emodel;
 pub mod engine;
+pub mod flood;
 pub mod jitter;
 pub mod keys;
 pub mod learn;
@@ -28,5 +30,5 @@ pub mod record;
 pub mod relay;
 pub mod reports;
 pub mod rtp;
-mod secure;
+pub mod secure;
 pub mod transcode;

@@ -34,6 +34,8 @@ pub struct Quality {
     pub foreign: u64,
     /// Packets that are not RTP or RTCP as negotiated, or not authentic.
     pub malformed: u64,
+    /// Packets that were more than any audio has: somebody floods, or two peers send each other back what they hear.
+    pub excess: u64,
     /// Interarrival jitter (RFC 3550 A.8) at the end, in ms.
     pub jitter_ms: Option<f32>,
     /// The longest time that audio was missing, in ms: beyond what the peer left out on purpose, and while it was expected.

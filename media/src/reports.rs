@@ -72,6 +72,8 @@ pub struct Reports {
     remote: Option<RemoteQuality>,
     /// Whether the peer heard of us, as its newest report says; until that is taken.
     hearing: Option<bool>,
+    /// What share of our packets was lost on the way to the peer, in 256ths, as its newest report says; until that is taken.
+    lost_of_late: Option<u8>,
     /// A report was sent.
     reported: bool,
     /// Of what we send, in Hz.
@@ -94,6 +96,7 @@ impl Reports {
             rtt_ms: None,
             remote: None,
             hearing: None,
+            lost_of_late: None,
             reported: false,
             clock_rate: 8_000,
         };
@@ -125,6 +128,11 @@ impl Reports {
     /// Whether the peer hears anything of us, when it has said so since the last time.
     pub const fn take_hearing(&mut self) -> Option<bool> {
         self.hearing.take()
+    }
+
+    /// What share of what we sent was lost of late, in 256ths, when the peer has said so since the last time.
+    pub const fn take_lost_of_late(&mut self) -> Option<u8> {
+        self.lost_of_late.take()
     }
 
     /// Whether a report is due, so that what it should say beside the reception is worth finding out.
@@ -273,6 +281,7 @@ impl Reports {
             if word(block, 0) == Some(outgoing.ssrc()) {
                 self.heard_about_us(now, block, outgoing);
                 self.hearing = Some(block[4] < u8::MAX);
+                self.lost_of_late = Some(block[4]);
             }
         }
         true

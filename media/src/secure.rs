@@ -39,7 +39,7 @@ const LAST_ROLLOVER: u64 = 64;
 const STEP: u64 = 1 << 14;
 
 /// Protects what a stream sends.
-pub(crate) struct Protector {
+pub struct Protector {
     key: StreamKey,
     /// `None` when the ciphers are not there, which they are: nothing is sent then.
     context: Option<Context>,
@@ -47,16 +47,20 @@ pub(crate) struct Protector {
 }
 
 impl Protector {
-    pub(crate) fn new(key: &StreamKey) -> Self {
+    /// Nothing was sent with this key.
+    #[must_use]
+    pub fn new(key: &StreamKey) -> Self {
         Self { key: key.clone(), context: context(key, false), sent: Indexes::default() }
     }
 
-    pub(crate) const fn key(&self) -> &StreamKey {
+    /// The key.
+    #[must_use]
+    pub const fn key(&self) -> &StreamKey {
         &self.key
     }
 
     /// The packet as it goes on the wire; `None` when its index was used before, or is too old to know.
-    pub(crate) fn rtp(&mut self, packet: &[u8]) -> Option<BytesMut> {
+    pub fn rtp(&mut self, packet: &[u8]) -> Option<BytesMut> {
         let head = Head::read(packet)?;
         let index = self.sent.estimate(head.sequence)?;
         let sealed = self.context.as_mut()?.encrypt_rtp_with_header(packet, &head.header()).ok();
@@ -65,13 +69,13 @@ impl Protector {
     }
 
     /// A compound RTCP packet as it goes on the wire.
-    pub(crate) fn rtcp(&mut self, packet: &[u8]) -> Option<BytesMut> {
+    pub fn rtcp(&mut self, packet: &[u8]) -> Option<BytesMut> {
         self.context.as_mut()?.encrypt_rtcp(packet).ok()
     }
 }
 
 /// Authenticates and decrypts what a stream receives.
-pub(crate) struct Unprotector {
+pub struct Unprotector {
     key: StreamKey,
     /// The newest first.
     sources: Vec<Source>,
@@ -90,18 +94,22 @@ struct Source {
 }
 
 impl Unprotector {
-    pub(crate) fn new(key: &StreamKey) -> Self {
+    /// Nothing was received with this key, or nothing is known of it after a restart.
+    #[must_use]
+    pub fn new(key: &StreamKey) -> Self {
         let sources = Vec::with_capacity(1);
         // The first failure is looked at: after a restart it is all that is known of the peer's counter.
         Self { key: key.clone(), sources, strangers: None, strange: 0, failures: SEARCH_EVERY - 1 }
     }
 
-    pub(crate) const fn key(&self) -> &StreamKey {
+    /// The key.
+    #[must_use]
+    pub const fn key(&self) -> &StreamKey {
         &self.key
     }
 
     /// Decrypts a packet in its place and gives its new length; `None` when it is not authentic, or came before.
-    pub(crate) fn rtp(&mut self, packet: &mut [u8]) -> Option<usize> {
+    pub fn rtp(&mut self, packet: &mut [u8]) -> Option<usize> {
         let head = Head::read(packet)?;
         let header = head.header();
         let known = self.sources.iter().position(|source| source.ssrc == head.ssrc);
@@ -136,7 +144,7 @@ impl Unprotector {
     }
 
     /// The same for a compound RTCP packet.
-    pub(crate) fn rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
+    pub fn rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
         let ssrc = rtcp_source(packet, self.key.suite())?;
         let clear = match self.sources.iter_mut().find(|source| source.ssrc == ssrc) {
             Some(source) => source.context.decrypt_rtcp(packet).ok()?,

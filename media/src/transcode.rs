@@ -5,6 +5,9 @@
 //! It goes by the clock: each piece is taken from the buffer when the one before it has been played. While the sender is
 //! silent nothing comes out, and the next frame says how long that was.
 //!
+//! A sender that leaves out its pauses is not gone: what it was like behind it goes on, by the comfort noise that it described
+//! (RFC 3389), or by what Opus makes of its own pauses (RFC 7587 section 3.1.3).
+//!
 //! Both ends work at one rate, so nothing is resampled: Opus and G.722 run at 8 kHz beside G.711.
 
 use std::time::{Duration, Instant};
@@ -12,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::{
     codec::{Codec, CodecError, Decoder},
     jitter::{Discarded, JitterBuffer, Playout},
+    random::Random,
     reception::Arrival,
     rtp::Header,
 };
@@ -22,6 +26,12 @@ const MAX_PACKET_MS: usize = 120;
 const SEAM_MS: usize = 5;
 /// Whoever asks later than this was busy elsewhere: what was missed is skipped.
 const FORGOTTEN: Duration = Duration::from_millis(100);
+/// What goes on in pauses is made in pieces of so many ms.
+const PAUSE_PIECE_MS: u32 = 10;
+/// Noise that somebody described goes on for so long without another packet: the description may be the last one.
+const NOISE: Duration = Duration::from_secs(30);
+/// Opus sends something at least every 400 ms in its pauses; later than this it is no pause.
+const OPUS_PAUSE: Duration = Duration::from_millis(600);
 /// Samples are silence or near it when they are below this on average: about -50 dB of the loudest.
 const QUIET: u64 = 100;
 
@@ -50,6 +60,11 @@ pub struct Transcoder {
     last_samples: usize,
     /// Before the first sample of `pcm`, so many ms were skipped.
     skipped_ms: u32,
+    /// The root mean square of the noise that is heard in pauses, as far as the sender told.
+    noise: Option<i32>,
+    random: Random,
+    /// When a packet came last.
+    heard_at: Instant,
 }
 
 impl Transcoder {
@@ -71,6 +86,9 @@ impl Transcoder {
             is_quiet: true,
             last_samples: samples_of(20),
             skipped_ms: 0,
+            noise: None,
+            random: Random::new(1),
+            heard_at: epoch,
         })
     }
 
@@ -112,7 +130,20 @@ impl Transcoder {
 
     /// A packet of the source; without a payload one that holds no audio.
     pub fn receive(&mut self, now: Instant, header: &Header, payload: Option<&[u8]>, arrival: Arrival) {
+        self.heard_at = now;
+        if payload.is_some() {
+            self.noise = None;
+        }
         self.buffer.insert(now, header, payload, arrival);
+    }
+
+    /// In the pause that follows there is noise of so many dB under the loudest (RFC 3389 section 3.1).
+    pub fn comfort(&mut self, level: u8) {
+        // A square wave of all the range is 0 dB.
+        let root = f64::from(i16::MAX) * 10_f64.powf(-f64::from(level & 0x7f) / 20.0);
+        #[expect(clippy::cast_possible_truncation, reason = "at most the largest sample")]
+        let root = root as i32;
+        self.noise = Some(root).filter(|root| *root > 0);
     }
 
     /// Nobody hears what is under way.
@@ -120,6 +151,7 @@ impl Transcoder {
         self.buffer.forget();
         self.pcm.clear();
         self.next_at = None;
+        self.noise = None;
     }
 
     /// Copies the next full frame that is due into `out`, which holds at least one, and gives the ms of silence that were
@@ -131,7 +163,7 @@ impl Transcoder {
                 Some(at) if now.saturating_duration_since(at) < FORGOTTEN => at,
                 _ => now,
             };
-            if !self.pull(at) {
+            if !self.pull(at) && !self.fill_pause(at) {
                 self.next_at = None;
                 if self.pcm.is_empty() {
                     return None;
@@ -193,13 +225,43 @@ impl Transcoder {
             }
             Playout::Stretch { ticks } => self.decoder.conceal(&mut self.scratch[..samples_of(ticks)]),
             Playout::Silence { ticks } => {
-                let silence = &mut self.scratch[..samples_of(ticks)];
-                silence.fill(0);
-                self.is_quiet = true;
-                silence.len()
+                let samples = samples_of(ticks);
+                self.make_up(samples, at);
+                samples
             }
             Playout::Wait => return false,
         };
+        self.give(samples, at);
+        true
+    }
+
+    /// Nothing is to be played. `true`: the sender pauses, and what is behind it goes on.
+    fn fill_pause(&mut self, at: Instant) -> bool {
+        let ago = at.saturating_duration_since(self.heard_at);
+        let is_opus_pause = self.codec() == Codec::Opus && self.is_quiet && self.played_until.is_some() && ago < OPUS_PAUSE;
+        if !is_opus_pause && (self.noise.is_none() || ago >= NOISE) {
+            return false;
+        }
+        let samples = (self.rate_hz() / 1_000 * PAUSE_PIECE_MS) as usize;
+        self.make_up(samples, at);
+        self.give(samples, at);
+        true
+    }
+
+    /// What is heard while the sender says nothing.
+    fn make_up(&mut self, samples: usize, at: Instant) {
+        self.is_quiet = true;
+        let is_opus = self.codec() == Codec::Opus && at.saturating_duration_since(self.heard_at) < OPUS_PAUSE;
+        let piece = &mut self.scratch[..samples];
+        match self.noise {
+            Some(root) => piece.fill_with(|| noise(&mut self.random, root)),
+            None if is_opus => drop(self.decoder.conceal(piece)),
+            None => piece.fill(0),
+        }
+    }
+
+    /// So many samples of the scratch are played from then on.
+    fn give(&mut self, samples: usize, at: Instant) {
         if let Some(until) = self.played_until {
             let skipped = at.saturating_duration_since(until).as_micros() + 500;
             self.skipped_ms = self.skipped_ms.saturating_add(u32::try_from(skipped / 1_000).unwrap_or(u32::MAX));
@@ -207,12 +269,19 @@ impl Transcoder {
         self.pcm.extend_from_slice(&self.scratch[..samples]);
         self.next_at = Some(at + self.time_of(samples));
         self.played_until = self.next_at;
-        true
     }
 
     fn time_of(&self, samples: usize) -> Duration {
         Duration::from_micros(samples as u64 * 1_000_000 / u64::from(self.rate_hz()))
     }
+}
+
+/// A sample of white noise: the sum of two even ones, whose mean square is a sixth of their reach's.
+fn noise(random: &mut Random, root: i32) -> i16 {
+    let reach = i64::from(root) * 5 / 2;
+    let even = |random: &mut Random| i64::from(random.u16()) - 32_768;
+    let sample = (even(random) + even(random)) * reach / 65_536;
+    i16::try_from(sample.clamp(-32_767, 32_767)).unwrap_or(0)
 }
 
 fn is_quiet(pcm: &[i16]) -> bool {
@@ -221,103 +290,4 @@ fn is_quiet(pcm: &[i16]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{codec::Encoder, rtp::Stamp};
-
-    #[expect(clippy::disallowed_methods, reason = "any instant will do as the start of simulated time")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    const NEXT: Arrival = Arrival::InOrder { missing: 0 };
-
-    /// Packets of 20 ms of a constant level in PCMU come as `plan` says, one turn of 20 ms after the other; frames are asked
-    /// for every 10 ms. What comes out: in which turn, how much was skipped before it, and its mean level.
-    fn run(ptime_ms: u8, plan: &[Option<(u32, Arrival)>]) -> Vec<(usize, u32, i32)> {
-        let epoch = start();
-        let mut transcoder = Transcoder::new(Codec::Pcmu, 8_000, ptime_ms, epoch).unwrap();
-        let (mut payload, mut frame, mut out) = ([0; 160], [0; 960], Vec::new());
-        Encoder::new(Codec::Pcmu).unwrap().encode(&[1_000; 160], &mut payload).unwrap();
-        for (turn, packet) in plan.iter().chain(&[None; 6]).enumerate() {
-            for half in 0..2 {
-                let now = epoch + Duration::from_millis(turn as u64 * 20 + half * 10);
-                if let (Some((number, arrival)), 0) = (packet, half) {
-                    transcoder.receive(now, &header(*number), Some(&payload), *arrival);
-                }
-                while let Some(skipped_ms) = transcoder.next_frame(now, &mut frame) {
-                    let samples = transcoder.frame_samples();
-                    let level = frame[..samples].iter().map(|s| i32::from(*s)).sum::<i32>() / i32::try_from(samples).unwrap();
-                    out.push((turn, skipped_ms, (level + 50) / 100));
-                }
-            }
-        }
-        assert!(!transcoder.is_busy(), "it ends by itself");
-        out
-    }
-
-    fn header(number: u32) -> Header {
-        let [.., high, low] = number.to_be_bytes();
-        let sequence = u16::from_be_bytes([high, low]);
-        let stamp = Stamp { payload_type: 0, marker: false, sequence, timestamp: number.wrapping_mul(160), ssrc: 1 };
-        Header::parse(&stamp.bytes()).unwrap()
-    }
-
-    fn spoken(numbers: std::ops::Range<u32>) -> Vec<Option<(u32, Arrival)>> {
-        numbers.clone().map(|n| Some((n, if n == numbers.start { Arrival::First } else { NEXT }))).collect()
-    }
-
-    #[test]
-    fn packets_are_cut_to_the_receivers_length_and_come_out_10_ms_later() {
-        let loud = |out: Vec<(usize, u32, i32)>| out.into_iter().filter(|(_, _, level)| *level == 10).collect::<Vec<_>>();
-        let plan = spoken(1..5);
-        assert_eq!(loud(run(20, &plan)), [(0, 0, 10), (1, 0, 10), (2, 0, 10), (3, 0, 10)]);
-        assert_eq!(loud(run(40, &plan)), [(1, 0, 10), (3, 0, 10)]);
-        assert_eq!(loud(run(10, &plan)).len(), 9, "the tenth fades");
-        assert_eq!(loud(run(30, &plan))[..2], [(1, 0, 10), (2, 0, 10)]);
-    }
-
-    #[test]
-    fn losses_are_filled_and_silence_is_skipped() {
-        let mut two_lost = spoken(1..8);
-        (two_lost[3], two_lost[4]) = (None, None);
-        two_lost[5] = Some((6, Arrival::InOrder { missing: 2 }));
-        let out = run(20, &two_lost);
-        assert_eq!(
-            out.iter().take(7).map(|(turn, skipped, _)| (*turn, *skipped)).collect::<Vec<_>>(),
-            (0..7).map(|t| (t, 0)).collect::<Vec<_>>()
-        );
-        assert!(out[3].2 > 5 && out[5].2 >= 9 && out[6].2 == 10, "{out:?}");
-
-        let mut pause = spoken(1..3);
-        pause.extend([None; 48]);
-        pause.extend([Some((51, Arrival::InOrder { missing: 0 })), Some((52, NEXT))]);
-        let out = run(20, &pause);
-        let resumed = out.iter().position(|(turn, ..)| *turn == 50).unwrap();
-        let before = u32::try_from(resumed).unwrap();
-        assert_eq!((before, out[resumed].1), (5, 1_000 - before * 20), "two packets and three of a guess: {out:?}");
-    }
-
-    #[test]
-    fn late_repeated_and_invalid_packets_do_no_harm() {
-        let plan = [(5, Arrival::First), (4, Arrival::Late), (5, Arrival::Duplicate), (900, Arrival::Wild), (6, NEXT)];
-        let out = run(20, &plan.map(Some));
-        assert!(out.len() >= 2 && out[0].2 == 10, "{out:?}");
-        let now = start();
-        let mut opus = Transcoder::new(Codec::Opus, 8_000, 20, now).unwrap();
-        let mut frame = [0; 160];
-        for (i, payload) in [&[][..], &[0xff; 3], &[0x03, 0xff, 0, 0], &[0xff; 1_400]].iter().enumerate() {
-            let at = now + Duration::from_millis(20 * i as u64);
-            opus.receive(at, &header(u32::try_from(i).unwrap()), Some(payload), NEXT);
-            while opus.next_frame(at, &mut frame).is_some() {}
-        }
-        opus.forget();
-        assert!(!opus.is_busy());
-    }
-
-    #[test]
-    fn codecs_meet_at_the_narrower_rate() {
-        assert_eq!(common_rate_hz(Codec::Pcmu, Codec::Opus), 8_000);
-        assert_eq!(common_rate_hz(Codec::G722, Codec::Opus), 16_000);
-    }
-}
+mod tests;

@@ -364,7 +364,7 @@ fn descriptions_that_can_not_be_read() {
 fn what_a_peer_wants_of_opus_is_read_from_offers_and_answers() {
     let opus = "c=IN IP4 192.0.2.7\nt=0 0\nm=audio 4000 RTP/AVP 0 111\na=rtpmap:111 opus/48000/2\na=fmtp:0 maxaveragebitrate=7000\n\
                 a=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1";
-    let wishes = Some(OpusWishes { most_bps: 20_000, most_playback_hz: 16_000, fec: true });
+    let wishes = Some(OpusWishes { most_bps: 20_000, most_playback_hz: 16_000, fec: true, dtx: false });
     let (answer, negotiated) = LocalSession::new(42).answer(&parse(&description(opus)), &local()).unwrap();
     assert_eq!(negotiated.opus, wishes);
     assert!(answer.contains("a=fmtp:111 minptime=10;useinbandfec=1\r\n"), "ours are not theirs: {answer}");

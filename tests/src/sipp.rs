@@ -119,6 +119,19 @@ impl Script {
         self
     }
 
+    /// Describes another codec than PCMU, and audio at a port that is in the hands of the test.
+    ///
+    /// # Panics
+    /// When the scenario does not describe PCMU.
+    #[must_use]
+    pub fn speaks(mut self, payload_type: u8, encoding: &str, port: u16) -> Self {
+        assert!(self.text.contains("a=rtpmap:0 PCMU/8000"), "{} does not describe PCMU", self.name);
+        let (format, port) = (payload_type.to_string(), port.to_string());
+        self.text = self.text.replace("[media_port]", &port).replace(" RTP/AVP 0 ", &format!(" RTP/AVP {format} "));
+        self.text = self.text.replace("a=rtpmap:0 PCMU/8000", &format!("a=rtpmap:{format} {encoding}"));
+        self
+    }
+
     /// Fills `{{name}}` in the scenario.
     ///
     /// # Panics

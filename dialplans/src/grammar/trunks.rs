@@ -57,7 +57,7 @@ pub(super) const TRUNK: &[NodeSpec] = &[
     ),
     node(
         "codecs",
-        "Audio formats that are offered and taken, best first; all when absent.",
+        "Audio formats that are offered and taken, best first; all when absent. `g729` is passed on between two that speak it, and nothing else: prompts, queues, recordings and other codecs need one of the others.",
         &[some("codec", Kind::OneOf(Codec::WORDS), Times::OneOrMore, "")],
         &[],
         Body::None,

@@ -22,6 +22,8 @@ pub use resample::{Downsampler, Upsampler, resample_offline};
 use concealment::Concealer;
 use serde::{Deserialize, Serialize};
 
+use crate::adapt::Adaptation;
+
 /// The voice codecs this switch speaks itself; others are relayed untouched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
@@ -33,17 +35,24 @@ pub enum Codec {
     G722,
     /// Opus, mono, 24 kbit/s, with in-band forward error correction where loss is expected.
     Opus,
+    /// G.729, which no crate that may be used here decodes: it is passed on between two that speak it.
+    G729,
 }
 
 impl Codec {
-    /// Every codec, in the order they are offered when nothing else is configured.
+    /// Every codec that we speak, in the order they are offered when nothing else is configured.
     pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcma, Self::Pcmu];
+
+    /// Whether we can make and hear it, and not pass it on only.
+    pub const fn is_spoken(self) -> bool {
+        !matches!(self, Self::G729)
+    }
 
     /// Rate of the RTP timestamp in Hz. G.722 counts 8000 although it samples at 16 kHz
     /// (RFC 3551 section 4.5.2); Opus always counts 48000 (RFC 7587 section 4.1).
     pub const fn rtp_clock_hz(self) -> u32 {
         match self {
-            Self::Pcmu | Self::Pcma | Self::G722 => 8000,
+            Self::Pcmu | Self::Pcma | Self::G722 | Self::G729 => 8000,
             Self::Opus => 48_000,
         }
     }
@@ -51,7 +60,7 @@ impl Codec {
     /// Rate in Hz of the PCM that [`Encoder::new`] takes and [`Decoder::new`] gives.
     pub const fn sample_rate_hz(self) -> u32 {
         match self {
-            Self::Pcmu | Self::Pcma => 8000,
+            Self::Pcmu | Self::Pcma | Self::G729 => 8000,
             Self::G722 | Self::Opus => 16_000,
         }
     }
@@ -62,6 +71,7 @@ impl Codec {
             Self::Pcmu => Some(0),
             Self::Pcma => Some(8),
             Self::G722 => Some(9),
+            Self::G729 => Some(18),
             Self::Opus => None,
         }
     }
@@ -73,6 +83,7 @@ impl Codec {
             Self::Pcma => "PCMA",
             Self::G722 => "G722",
             Self::Opus => "opus",
+            Self::G729 => "G729",
         }
     }
 
@@ -91,6 +102,7 @@ impl Codec {
     pub const fn max_payload_bytes(self, ptime_ms: usize) -> usize {
         match self {
             Self::Pcmu | Self::Pcma | Self::G722 => 8 * ptime_ms,
+            Self::G729 => ptime_ms,
             Self::Opus => opus::MAX_PAYLOAD_BYTES,
         }
     }
@@ -102,6 +114,7 @@ impl Codec {
             Self::Pcmu | Self::Pcma => &[8000],
             Self::G722 => &[8000, 16_000],
             Self::Opus => &[8000, 16_000, 48_000],
+            Self::G729 => &[],
         }
     }
 }
@@ -116,6 +129,12 @@ pub enum CodecError {
         codec: Codec,
         /// PCM rate asked for.
         rate_hz: u32,
+    },
+    /// Nobody of ours speaks the codec.
+    #[error("{} is only passed on between two that speak it", codec.sdp_name())]
+    PassedOn {
+        /// Codec asked for.
+        codec: Codec,
     },
     /// The PCM frame is not of a length the codec can encode.
     #[error("{} cannot encode a frame of {samples} samples; give 10, 20, 40 or 60 ms", codec.sdp_name())]
@@ -155,12 +174,15 @@ pub struct OpusLimits {
     pub most_playback_hz: u32,
     /// It can use copies of lost packets in later ones.
     pub fec: bool,
+    /// It wants nothing to be sent in pauses.
+    #[serde(default)]
+    pub dtx: bool,
 }
 
 impl Default for OpusLimits {
     /// Those of a far side that says nothing.
     fn default() -> Self {
-        Self { most_bps: 510_000, most_playback_hz: 48_000, fec: false }
+        Self { most_bps: 510_000, most_playback_hz: 48_000, fec: false, dtx: false }
     }
 }
 
@@ -194,6 +216,7 @@ impl Encoder {
             Codec::Pcma => EncoderState::Pcma,
             Codec::G722 => EncoderState::G722(Box::new(g722::Encoder::new(rate_hz))),
             Codec::Opus => EncoderState::Opus(opus::Encoder::new(rate_hz)?),
+            Codec::G729 => return Err(CodecError::PassedOn { codec }),
         };
         Ok(Self { codec, rate_hz, state })
     }
@@ -208,12 +231,24 @@ impl Encoder {
         self.rate_hz
     }
 
-    /// Prepare for so many percent of packets getting lost on the way, as the far side's RTCP reports say
-    /// (RFC 3550 section 6.4.1). From 1 on Opus packets carry a coarse copy of their predecessor; a new
-    /// encoder expects none. Other codecs have no use for it.
-    pub fn expect_loss(&mut self, percent: u8) {
-        if let EncoderState::Opus(encoder) = &mut self.state {
-            encoder.expect_loss(percent);
+    /// Encode for a line of which that is known. From one percent of loss on Opus packets carry a coarse copy of their
+    /// predecessor; a new encoder expects none. Other codecs have no use for it.
+    ///
+    /// # Errors
+    /// libopus refused.
+    pub fn adapt(&mut self, line: Adaptation) -> Result<(), CodecError> {
+        match &mut self.state {
+            EncoderState::Opus(encoder) => encoder.adapt(line),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a payload of so many bytes, just encoded, is not to be sent: the far side makes up a pause (RFC 7587 section
+    /// 3.1.3). Only where [`OpusLimits::dtx`] was asked for.
+    pub const fn is_pause(&self, bytes: usize) -> bool {
+        match &self.state {
+            EncoderState::Opus(encoder) => encoder.is_pause(bytes),
+            _ => false,
         }
     }
 
@@ -271,6 +306,7 @@ impl Decoder {
             Codec::Pcma => DecoderState::Pcma(concealer()),
             Codec::G722 => DecoderState::G722(Box::new(g722::Decoder::new(rate_hz)), concealer()),
             Codec::Opus => DecoderState::Opus(opus::Decoder::new(rate_hz)?),
+            Codec::G729 => return Err(CodecError::PassedOn { codec }),
         };
         Ok(Self { codec, rate_hz, state })
     }
@@ -335,6 +371,9 @@ impl Decoder {
 }
 
 fn check_rate(codec: Codec, rate_hz: u32) -> Result<(), CodecError> {
+    if !codec.is_spoken() {
+        return Err(CodecError::PassedOn { codec });
+    }
     if codec.supported_rates_hz().contains(&rate_hz) { Ok(()) } else { Err(CodecError::Rate { codec, rate_hz }) }
 }
 

@@ -1,20 +1,22 @@
 //! Opus (RFC 6716, RFC 7587) by libopus through `audiopus`.
 //!
-//! Mono, tuned for voice: VOIP application, complexity 5, 24 kbit/s or what the far side takes at most, in-band forward
-//! error correction as soon as loss is expected: the copies cost a third more work and some quality, so a clean line
-//! goes without.
+//! Mono, tuned for voice: VOIP application, complexity 5, 24 kbit/s or what the line and the far side take at most, in-band
+//! forward error correction as soon as loss is expected: the copies cost a third more work and some quality, so a clean line
+//! goes without. Pauses are left out (DTX) where the far side wants that.
 //! Stereo payloads of peers are decoded to mono by libopus itself.
 
 use audiopus::{Application, Bandwidth, Bitrate, Channels, ErrorCode, MutSignals, SampleRate, coder, packet::Packet};
 
 use super::{Codec, CodecError, OpusLimits};
+use crate::adapt::{Adaptation, MOST_BPS};
 
 /// Most bytes of a packet with one frame (RFC 6716 section 3.4).
 pub(super) const MAX_PAYLOAD_BYTES: usize = 1275;
 
-const BITRATE: i32 = 24_000;
-/// Less than this is no voice any more (RFC 7587 section 6.1).
-const LEAST_BITRATE: i32 = 6_000;
+/// Less than this is no voice any more (RFC 7587 section 6.1), in bits per second.
+const LEAST_BPS: u32 = 6_000;
+/// What is no longer than this says that nothing is to be sent: the far side makes up the pause.
+const PAUSE_BYTES: usize = 2;
 const COMPLEXITY: u8 = 5;
 /// Most loss prepared for: beyond it the copies leave too few bits for the voice.
 const EXPECTED_LOSS_MAX_PERCENT: u8 = 25;
@@ -23,27 +25,48 @@ const EXPECTED_LOSS_MAX_PERCENT: u8 = 25;
 pub(super) struct Encoder {
     encoder: coder::Encoder,
     samples_per_10_ms: usize,
+    line: Adaptation,
+    limits: OpusLimits,
 }
 
 impl Encoder {
     pub(super) fn new(rate_hz: u32) -> Result<Self, CodecError> {
         let mut encoder = coder::Encoder::new(sample_rate(rate_hz)?, Channels::Mono, Application::Voip).map_err(library_error)?;
-        encoder.set_bitrate(Bitrate::BitsPerSecond(BITRATE)).map_err(library_error)?;
         encoder.set_complexity(COMPLEXITY).map_err(library_error)?;
-        encoder.set_inband_fec(true).map_err(library_error)?;
-        Ok(Self { encoder, samples_per_10_ms: rate_hz as usize / 100 })
+        let limits = OpusLimits { fec: true, ..OpusLimits::default() };
+        let mut encoder = Self { encoder, samples_per_10_ms: rate_hz as usize / 100, line: Adaptation::default(), limits };
+        encoder.set().map(|()| encoder)
     }
 
-    pub(super) fn expect_loss(&mut self, percent: u8) {
-        let outcome = self.encoder.set_packet_loss_perc(percent.min(EXPECTED_LOSS_MAX_PERCENT));
-        debug_assert!(outcome.is_ok(), "libopus takes 0 to 100 percent: {outcome:?}");
+    pub(super) fn adapt(&mut self, line: Adaptation) -> Result<(), CodecError> {
+        if self.line == line {
+            return Ok(());
+        }
+        self.line = line;
+        self.set()
     }
 
     pub(super) fn limit(&mut self, limits: OpusLimits) -> Result<(), CodecError> {
-        let bps = i32::try_from(limits.most_bps).unwrap_or(BITRATE).clamp(LEAST_BITRATE, BITRATE);
-        self.encoder.set_bitrate(Bitrate::BitsPerSecond(bps)).map_err(library_error)?;
-        self.encoder.set_max_bandwidth(bandwidth(limits.most_playback_hz)).map_err(library_error)?;
-        self.encoder.set_inband_fec(limits.fec).map_err(library_error)
+        self.limits = limits;
+        self.set()
+    }
+
+    fn set(&mut self) -> Result<(), CodecError> {
+        let Self { encoder, line, limits, .. } = self;
+        let bps = line.bps().min(limits.most_bps).clamp(LEAST_BPS, MOST_BPS);
+        let mut set = || -> Result<(), audiopus::Error> {
+            encoder.set_bitrate(Bitrate::BitsPerSecond(bps.cast_signed()))?;
+            encoder.set_packet_loss_perc(line.loss_percent().min(EXPECTED_LOSS_MAX_PERCENT))?;
+            encoder.set_max_bandwidth(bandwidth(limits.most_playback_hz))?;
+            encoder.set_inband_fec(limits.fec)?;
+            encoder.set_dtx(limits.dtx)
+        };
+        set().map_err(library_error)
+    }
+
+    /// Whether a payload that was encoded says that nothing is to be sent.
+    pub(super) const fn is_pause(&self, bytes: usize) -> bool {
+        self.limits.dtx && bytes <= PAUSE_BYTES
     }
 
     pub(super) fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {

@@ -10,7 +10,10 @@ fn facts_of_the_codecs() {
     assert_eq!(facts(Codec::G722), ("G722", 8000, 16_000, Some(9)));
     assert_eq!(facts(Codec::Opus), ("opus", 48_000, 16_000, None));
     assert_eq!(Codec::from_sdp_name("OPUS"), Some(Codec::Opus));
-    assert_eq!(Codec::from_sdp_name("G729"), None);
+    assert_eq!(Codec::from_sdp_name("G723"), None);
+    let passed_on = CodecError::PassedOn { codec: Codec::G729 };
+    assert_eq!(Encoder::new(Codec::G729).err(), Some(passed_on.clone()));
+    assert_eq!(Decoder::with_rate(Codec::G729, 8_000).err(), Some(passed_on));
     assert_eq!(Codec::from_static_payload_type(9), Some(Codec::G722));
 }
 
@@ -75,6 +78,7 @@ fn voice_survives_every_codec() {
             Codec::G722 => 20.0,
             // Opus keeps the sound rather than the waveform.
             Codec::Opus => 5.0,
+            Codec::G729 => unreachable!("it is not spoken"),
         };
         assert!(snr > least, "{codec:?} at {rate_hz} Hz: {snr} dB");
     }
@@ -108,6 +112,36 @@ fn a_voice_is_concealed_without_clicks() {
     }
 }
 
+/// A line that loses a tenth.
+fn lossy_line() -> Adaptation {
+    let mut line = Adaptation::default();
+    line.reported(25);
+    line
+}
+
+#[test]
+fn opus_follows_its_line_and_leaves_out_pauses_where_that_is_wanted() {
+    let limits = OpusLimits { fec: true, dtx: true, ..OpusLimits::default() };
+    let mut encoder = Encoder::new(Codec::Opus).unwrap();
+    encoder.limit(limits).unwrap();
+    let mut narrow = Adaptation::default();
+    (0..6).for_each(|_| narrow.reported(60));
+    let voice = vowel(16_000, 2_000);
+    let mut payload = [0; 1275];
+    let mut bytes = |encoder: &mut Encoder, pcm: &[i16]| -> Vec<usize> {
+        pcm.chunks_exact(320).map(|part| encoder.encode(part, &mut payload).unwrap()).collect()
+    };
+    let free: usize = bytes(&mut encoder, &voice).iter().sum();
+    encoder.adapt(narrow).unwrap();
+    let adapted: usize = bytes(&mut encoder, &voice).iter().sum();
+    assert!(adapted * 10 < free * 7, "{free} bytes, and {adapted} on a narrow line");
+    let pause = bytes(&mut encoder, &[0; 16_000]);
+    let sent = pause.iter().filter(|bytes| !encoder.is_pause(**bytes)).count();
+    assert!((2..25).contains(&sent), "of fifty packets of silence {sent} are sent");
+    encoder.limit(OpusLimits { dtx: false, ..limits }).unwrap();
+    assert!(bytes(&mut encoder, &[0; 16_000]).iter().all(|bytes| !encoder.is_pause(*bytes)));
+}
+
 #[test]
 fn opus_keeps_to_what_the_far_side_takes() {
     let speech = Audio::from_wav_bytes(include_bytes!("testdata/speech-en.wav")).unwrap();
@@ -116,7 +150,7 @@ fn opus_keeps_to_what_the_far_side_takes() {
         if let Some(limits) = limits {
             encoder.limit(limits).unwrap();
         }
-        encoder.expect_loss(10);
+        encoder.adapt(lossy_line()).unwrap();
         let encode = |part: &[i16]| {
             let mut payload = [0; 1275];
             let bytes = encoder.encode(part, &mut payload).unwrap();
@@ -130,9 +164,9 @@ fn opus_keeps_to_what_the_far_side_takes() {
     let free = packets(Some(OpusLimits { fec: true, ..OpusLimits::default() }));
     assert!(free == packets(None), "ours are fewer than anybody's most");
     assert!(bps(&free) > 17_000 && band(&free) == 2, "{}", bps(&free));
-    let fewer = packets(Some(OpusLimits { most_bps: 16_000, most_playback_hz: 16_000, fec: true }));
+    let fewer = packets(Some(OpusLimits { most_bps: 16_000, most_playback_hz: 16_000, fec: true, dtx: false }));
     assert!((9_000..16_000).contains(&bps(&fewer)) && band(&fewer) == 2, "{}", bps(&fewer));
-    let narrow = packets(Some(OpusLimits { most_bps: 0, most_playback_hz: 8_000, fec: false }));
+    let narrow = packets(Some(OpusLimits { most_bps: 0, most_playback_hz: 8_000, fec: false, dtx: false }));
     assert!(bps(&narrow) <= 6_600 && band(&narrow) == 0, "{}", bps(&narrow));
     // Who cannot use copies gets none: there is more room for the voice.
     assert!(packets(Some(OpusLimits::default())) != free);
@@ -143,7 +177,7 @@ fn opus_restores_a_frame_from_the_next_packet_better_than_it_guesses() {
     let speech = Audio::from_wav_bytes(include_bytes!("testdata/speech-en.wav")).unwrap();
     let frame = 320;
     let mut encoder = Encoder::new(Codec::Opus).unwrap();
-    encoder.expect_loss(10);
+    encoder.adapt(lossy_line()).unwrap();
     let packets: Vec<Vec<u8>> = speech
         .pcm_16k
         .chunks_exact(frame)

@@ -30,6 +30,7 @@ impl Stream {
             duplicated: reception.duplicated(),
             foreign: inbound.foreign,
             malformed: inbound.malformed,
+            excess: inbound.excess,
             jitter_ms: reception.jitter_ms(),
             longest_gap_ms: reception.longest_gap_ms(),
             rtt_ms,
@@ -60,6 +61,10 @@ impl Stream {
             && let Some(verdict) = self.inbound.one_way.reported(cx.now, hears, outbound.identity.packets(), to)
         {
             cx.events.push_back(Event::OneWay { stream: self.id, verdict });
+        }
+        if let Some(fraction_lost) = outbound.reports.take_lost_of_late() {
+            outbound.line.reported(fraction_lost);
+            outbound.adapt();
         }
         is_sound
     }

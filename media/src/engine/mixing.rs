@@ -87,6 +87,9 @@ impl Seat {
 
     /// A packet of the member; without a payload one that holds no audio.
     pub(super) fn receive(&mut self, header: &Header, payload: Option<&[u8]>, format: Format, arrival: Arrival, now: Instant) {
+        if !format.codec.is_spoken() {
+            return;
+        }
         let rate = self.rate_of(format.codec);
         if self.transcoder.as_ref().is_none_or(|t| t.codec() != format.codec || t.rate_hz() != rate) {
             match Transcoder::new(format.codec, rate, FRAME_MS, now) {

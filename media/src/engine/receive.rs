@@ -47,7 +47,8 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
     }
     let is_event = Some(header.payload_type) == format.receive_dtmf_payload_type;
     if !is_audio {
-        stream.inbound.pause(&header, arrival, cx.now);
+        let noise = (header.payload_type == COMFORT_NOISE).then(|| packet.get(header.payload().start).copied()).flatten();
+        stream.inbound.pause(&header, arrival, noise, cx.now);
     }
     if is_audio {
         stream.inbound.record(&header, &packet[header.payload()], format, cx);
@@ -131,6 +132,10 @@ fn accept(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &mut Context
         Verdict::Accept => {}
     }
     let inbound = &mut stream.inbound;
+    if !inbound.gate.admits(cx.now) {
+        inbound.excess += 1;
+        return None;
+    }
     (inbound.silent_since, inbound.lost_told) = (cx.now, false);
     inbound.one_way.heard();
     Some((header, format))
@@ -248,14 +253,20 @@ impl Outbound {
             self.change_speaker();
             self.speaker = speaker;
         }
-        let timestamp = if fresh {
-            self.identity.timestamp_at(cx.now, clock, step)
-        } else {
-            self.identity.timestamp().wrapping_add(step).wrapping_add(clock / 1_000 * skipped_ms)
-        };
         let Some(encoder) = self.encoder_at(rate_hz) else { return };
         let (head, body) = cx.packet.split_at_mut(HEADER_BYTES);
         let Ok(bytes) = encoder.encode(&cx.frame[..samples], body) else { return };
+        let is_pause = encoder.is_pause(bytes);
+        let skipped_ms = skipped_ms.saturating_add(std::mem::take(&mut self.unsent_ms));
+        if is_pause && !fresh {
+            self.unsent_ms = skipped_ms.saturating_add(u32::from(format.ptime_ms));
+            return;
+        }
+        let timestamp = if fresh {
+            self.identity.timestamp_at(cx.now, clock, step)
+        } else {
+            self.identity.timestamp().wrapping_add(step).wrapping_add((clock / 1_000).wrapping_mul(skipped_ms))
+        };
         let marker = fresh || skipped_ms > 0;
         let stamp = self.identity.stamp(cx.now, format.payload_type, timestamp, marker, bytes);
         head.copy_from_slice(&stamp.bytes());
@@ -268,7 +279,17 @@ impl Outbound {
         if !self.encoder.as_deref().is_some_and(fits) {
             let limited = |mut encoder: crate::codec::Encoder| encoder.limit(opus).map(|()| Box::new(encoder));
             self.encoder = crate::codec::Encoder::with_rate(codec, rate_hz).and_then(limited).ok();
+            self.adapt();
         }
         self.encoder.as_deref_mut()
+    }
+
+    /// Encodes for the line as it is now known.
+    pub(super) fn adapt(&mut self) {
+        if let Some(encoder) = &mut self.encoder
+            && let Err(error) = encoder.adapt(self.line)
+        {
+            tracing::warn!(%error, "an encoder does not follow its line");
+        }
     }
 }

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::{browser::Browser, context::Context, mixing::Seat, worker::NewStream};
 use crate::{
+    adapt::Adaptation,
     codec::{Codec, Encoder},
     contract::{Configure, Format, StreamId},
     dtmf::{DigitDetector, DigitGenerator},
+    flood::FloodGate,
     keys::StreamKeys,
     learn::Learner,
     one_way::OneWayWatch,
@@ -66,6 +68,8 @@ pub(super) struct Inbound {
     pub(super) one_way: OneWayWatch,
     pub(super) foreign: u64,
     pub(super) malformed: u64,
+    pub(super) gate: FloodGate,
+    pub(super) excess: u64,
     /// What arrives is SRTP.
     unprotector: Option<Box<Unprotector>>,
 }
@@ -121,6 +125,10 @@ pub(super) struct Outbound {
     pub(super) reports: Reports,
     pub(super) speaker: Speaker,
     pub(super) encoder: Option<Box<Encoder>>,
+    /// What the far side reported of the way there.
+    pub(super) line: Adaptation,
+    /// Of what the speaker said since its last packet, so many ms were a pause that is not sent.
+    pub(super) unsent_ms: u32,
     pub(super) player: Option<Player>,
     pub(super) player_pacer: Option<Pacer>,
     pub(super) digits: DigitGenerator,
@@ -153,6 +161,8 @@ impl Stream {
                 one_way: OneWayWatch::default(),
                 foreign: 0,
                 malformed: 0,
+                gate: FloodGate::new(cx.now),
+                excess: 0,
                 unprotector: None,
             },
             outbound: Outbound {
@@ -172,6 +182,8 @@ impl Stream {
                 reports: Reports::new(cx.now, cx.ntp, random.u64(), new.name),
                 speaker: Speaker::Nobody,
                 encoder: None,
+                line: Adaptation::default(),
+                unsent_ms: 0,
                 player: None,
                 player_pacer: None,
                 digits: DigitGenerator::new(),
@@ -297,7 +309,7 @@ impl Stream {
 fn usable_ptime(format: &Format) -> u8 {
     match (format.codec, format.ptime_ms) {
         (_, 10 | 20 | 40 | 60) => format.ptime_ms,
-        (Codec::Pcmu | Codec::Pcma | Codec::G722, 30) => 30,
+        (Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::G729, 30) => 30,
         _ => 20,
     }
 }
@@ -324,6 +336,7 @@ impl Outbound {
     /// What is sent next comes from somebody else.
     pub(super) fn change_speaker(&mut self) {
         self.speaker = Speaker::Nobody;
+        self.unsent_ms = 0;
         self.relay.forget();
         self.carried_event = None;
     }

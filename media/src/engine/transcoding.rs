@@ -29,7 +29,7 @@ impl Inbound {
         arrival: Arrival,
         now: Instant,
     ) {
-        let Some(to) = outbound.format else { return };
+        let Some(to) = outbound.format.filter(|to| to.codec.is_spoken() && from.codec.is_spoken()) else { return };
         let rate = common_rate_hz(from.codec, to.codec);
         let frame = rate as usize / 1_000 * usize::from(to.ptime_ms);
         let fits = |t: &Transcoder| t.codec() == from.codec && t.rate_hz() == rate && t.frame_samples() == frame;
@@ -47,10 +47,14 @@ impl Inbound {
         transcoder.receive(now, header, Some(payload), arrival);
     }
 
-    /// A packet without audio: whoever sends it says nothing meanwhile.
-    pub(super) fn pause(&mut self, header: &Header, arrival: Arrival, now: Instant) {
+    /// A packet without audio: whoever sends it says nothing meanwhile. `noise` is the level of what is heard instead, as
+    /// comfort noise tells it (RFC 3389 section 3).
+    pub(super) fn pause(&mut self, header: &Header, arrival: Arrival, noise: Option<u8>, now: Instant) {
         if let Some(transcoder) = &mut self.transcoder {
             transcoder.receive(now, header, None, arrival);
+            if let (Some(level), Arrival::InOrder { .. }) = (noise, arrival) {
+                transcoder.comfort(level);
+            }
         }
     }
 

@@ -13,11 +13,19 @@ pub enum AudioCodec {
     G722,
     /// Opus (RFC 7587).
     Opus,
+    /// G.729 and G.729A. Nobody of ours speaks it: it is passed on between two that do.
+    G729,
 }
 
 impl AudioCodec {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
+    pub const ALL: [Self; 5] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus, Self::G729];
+
+    /// Whether we can make and hear it, and not pass it on only.
+    #[must_use]
+    pub const fn is_spoken(self) -> bool {
+        !matches!(self, Self::G729)
+    }
 
     /// The encoding name of `a=rtpmap`.
     #[must_use]
@@ -27,6 +35,7 @@ impl AudioCodec {
             Self::Pcma => "PCMA",
             Self::G722 => "G722",
             Self::Opus => "opus",
+            Self::G729 => "G729",
         }
     }
 
@@ -34,7 +43,7 @@ impl AudioCodec {
     #[must_use]
     pub const fn clock_hz(self) -> u32 {
         match self {
-            Self::Pcmu | Self::Pcma | Self::G722 => 8_000,
+            Self::Pcmu | Self::Pcma | Self::G722 | Self::G729 => 8_000,
             Self::Opus => 48_000,
         }
     }
@@ -43,7 +52,7 @@ impl AudioCodec {
     #[must_use]
     pub const fn channels(self) -> u8 {
         match self {
-            Self::Pcmu | Self::Pcma | Self::G722 => 1,
+            Self::Pcmu | Self::Pcma | Self::G722 | Self::G729 => 1,
             Self::Opus => 2,
         }
     }
@@ -56,6 +65,7 @@ impl AudioCodec {
             Self::Pcma => Some(8),
             Self::G722 => Some(9),
             Self::Opus => None,
+            Self::G729 => Some(18),
         }
     }
 

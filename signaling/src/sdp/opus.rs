@@ -1,8 +1,7 @@
 //! What a peer wants of the Opus that is sent to it: the `a=fmtp` parameters of RFC 7587 section 6.1 that change what we
 //! send. They say nothing of what the peer sends, so offer and answer each have their own (section 7).
 //!
-//! `stereo`, `cbr` and `usedtx` are preferences that nobody has to follow: we send one channel, at a variable rate,
-//! without pauses. The `sprop-` parameters describe the other direction.
+//! `stereo` and `cbr` are preferences that nobody has to follow: we send one channel, at a variable rate. The `sprop-` parameters describe the other direction.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +19,15 @@ pub struct OpusWishes {
     pub most_playback_hz: u32,
     /// It can restore lost packets from copies in the next ones.
     pub fec: bool,
+    /// It would rather be sent nothing in pauses.
+    #[serde(default)]
+    pub dtx: bool,
 }
 
 impl Default for OpusWishes {
     /// Of a peer that says nothing.
     fn default() -> Self {
-        Self { most_bps: BPS.1, most_playback_hz: PLAYBACK_HZ.1, fec: false }
+        Self { most_bps: BPS.1, most_playback_hz: PLAYBACK_HZ.1, fec: false, dtx: false }
     }
 }
 
@@ -43,6 +45,8 @@ impl OpusWishes {
                 wishes.most_playback_hz = number(PLAYBACK_HZ).unwrap_or(wishes.most_playback_hz);
             } else if name.eq_ignore_ascii_case("useinbandfec") {
                 wishes.fec = value == "1";
+            } else if name.eq_ignore_ascii_case("usedtx") {
+                wishes.dtx = value == "1";
             }
         }
         wishes
@@ -54,8 +58,14 @@ mod tests {
     use super::*;
 
     fn read(params: &str) -> (u32, u32, bool) {
-        let OpusWishes { most_bps, most_playback_hz, fec } = OpusWishes::read(params);
+        let OpusWishes { most_bps, most_playback_hz, fec, .. } = OpusWishes::read(params);
         (most_bps, most_playback_hz, fec)
+    }
+
+    #[test]
+    fn whoever_wants_no_packets_in_pauses_is_believed() {
+        assert!(OpusWishes::read("useinbandfec=1; UseDTX=1").dtx);
+        assert!(!OpusWishes::read("usedtx=0").dtx && !OpusWishes::read("sprop-stereo=1").dtx);
     }
 
     #[test]

@@ -279,6 +279,10 @@ impl AudioText<'_> {
                 Format::Codec(payload_type, AudioCodec::Opus) => {
                     write!(out, "a=rtpmap:{payload_type} opus/48000/2\r\na=fmtp:{payload_type} minptime=10;useinbandfec=1\r\n")
                 }
+                // No pauses left out (annex B): what is passed on must be what both can read.
+                Format::Codec(payload_type, AudioCodec::G729) => {
+                    write!(out, "a=rtpmap:{payload_type} G729/8000\r\na=fmtp:{payload_type} annexb=no\r\n")
+                }
                 Format::Codec(payload_type, codec) => {
                     write!(out, "a=rtpmap:{payload_type} {}/{}\r\n", codec.encoding_name(), codec.clock_hz())
                 }

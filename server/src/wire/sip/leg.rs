@@ -18,7 +18,7 @@ use tandem_switch::{
 };
 
 use super::{
-    Settings,
+    Settings, codecs,
     keys::{LegKeys, stream_keys, terms},
     outgoing::Ways,
     parse, usable,
@@ -194,9 +194,8 @@ impl SipLeg {
         }
         let text = match self.theirs.take() {
             Some(offer) => {
-                let mut first: Vec<_> = partner.into_iter().collect();
-                first.extend(offered(&offer, self.keys.rule()));
-                let local = self.local(at, &first, settings, media)?;
+                let codecs = codecs::answer(partner, &offered(&offer, self.keys.rule()), &self.allowed);
+                let local = self.local(at, codecs, settings, media)?;
                 let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| Cause::Incompatible)?;
                 self.ours = Some(SdpOffer { text: text.clone(), local });
                 self.take(at, negotiated, media);
@@ -231,10 +230,8 @@ impl SipLeg {
         settings: &Settings,
         media: &mut MediaEdge,
     ) -> Result<Bytes, Cause> {
-        let mut first = wanted.to_vec();
-        first.extend(self.allowed.iter().copied());
         let keys = self.keys.policy_by(KeyRule::Dtls, media.certificate());
-        let local = LocalAudio { keys, ..self.local(at, &first, settings, media)? };
+        let local = LocalAudio { keys, ..self.local(at, codecs::offer(wanted, &self.allowed), settings, media)? };
         let mut session = LocalSession::new(self.invite.0);
         let offer = session.offer(&local);
         let text = offer.text.clone();
@@ -261,13 +258,11 @@ impl SipLeg {
     fn new_offer(
         &mut self,
         at: LegRef,
-        first: &[AudioCodec],
+        wanted: &[AudioCodec],
         settings: &Settings,
         media: &mut MediaEdge,
     ) -> Result<String, Cause> {
-        let mut first = first.to_vec();
-        first.extend(self.allowed.iter().copied());
-        let local = self.local(at, &first, settings, media)?;
+        let local = self.local(at, codecs::offer(wanted, &self.allowed), settings, media)?;
         let offer = self.session.offer(&local);
         let text = offer.text.clone();
         self.ours = Some(offer);
@@ -277,10 +272,13 @@ impl SipLeg {
     fn local(
         &mut self,
         at: LegRef,
-        first: &[AudioCodec],
+        codecs: Vec<AudioCodec>,
         settings: &Settings,
         media: &mut MediaEdge,
     ) -> Result<LocalAudio, Cause> {
+        if codecs.is_empty() {
+            return Err(Cause::Incompatible);
+        }
         let opened = media.open(at, settings.rtp_address).map_err(|error| match error {
             OpenError::PortsExhausted(_) | OpenError::Busy => Cause::Congestion,
             error => {
@@ -288,12 +286,6 @@ impl SipLeg {
                 Cause::Fault
             }
         })?;
-        let mut codecs = Vec::with_capacity(4);
-        for codec in first {
-            if self.allowed.contains(codec) && !codecs.contains(codec) {
-                codecs.push(*codec);
-            }
-        }
         Ok(LocalAudio {
             address: settings.advertised(opened.rtp.ip()),
             port: opened.rtp.port(),
@@ -346,16 +338,17 @@ impl SipLeg {
         settings: &Settings,
         media: &mut MediaEdge,
     ) -> Result<(Bytes, Option<bool>), u16> {
-        let current: Vec<_> = self.codec().into_iter().collect();
+        let current = self.codec();
+        let refusal = |cause| if cause == Cause::Incompatible { 488_u16 } else { 500 };
         let Some(sdp) = sdp else {
-            let text = self.new_offer(at, &current, settings, media).map_err(|_| 500_u16)?;
+            let current: Vec<_> = current.into_iter().collect();
+            let text = self.new_offer(at, &current, settings, media).map_err(refusal)?;
             self.answer_owed = true;
             return Ok((text.into(), None));
         };
         let offer = SessionDescription::parse(sdp).map_err(|_| 400_u16)?;
-        let mut first = current;
-        first.extend(offered(&offer, self.keys.rule()));
-        let local = self.local(at, &first, settings, media).map_err(|_| 500_u16)?;
+        let codecs = codecs::answer(current, &offered(&offer, self.keys.rule()), &self.allowed);
+        let local = self.local(at, codecs, settings, media).map_err(refusal)?;
         let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| 488_u16)?;
         self.ours = Some(SdpOffer { text: text.clone(), local });
         let held = self.take(at, negotiated, media);
@@ -422,6 +415,7 @@ fn format(negotiated: &Negotiated) -> Format {
             AudioCodec::Pcma => Codec::Pcma,
             AudioCodec::G722 => Codec::G722,
             AudioCodec::Opus => Codec::Opus,
+            AudioCodec::G729 => Codec::G729,
         },
         payload_type: negotiated.send_payload_type,
         receive_payload_type: negotiated.receive_payload_type,
@@ -434,8 +428,8 @@ fn format(negotiated: &Negotiated) -> Format {
 }
 
 const fn limits(wishes: OpusWishes) -> OpusLimits {
-    let OpusWishes { most_bps, most_playback_hz, fec } = wishes;
-    OpusLimits { most_bps, most_playback_hz, fec }
+    let OpusWishes { most_bps, most_playback_hz, fec, dtx } = wishes;
+    OpusLimits { most_bps, most_playback_hz, fec, dtx }
 }
 
 #[cfg(test)]
@@ -448,9 +442,9 @@ mod tests {
         let (codecs, direction) = (vec![AudioCodec::Opus], Direction::SendRecv);
         let local = LocalAudio { address, port: 20_000, codecs, direction, rtcp_mux: true, keys: Default::default() };
         let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 111\r\n\
-                     a=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;useinbandfec=1\r\n";
+                     a=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;useinbandfec=1;usedtx=1\r\n";
         let offer = SessionDescription::parse(offer.as_bytes()).unwrap();
         let (_, negotiated) = LocalSession::new(1).answer(&offer, &local).unwrap();
-        assert_eq!(format(&negotiated).opus, OpusLimits { most_bps: 20_000, most_playback_hz: 16_000, fec: true });
+        assert_eq!(format(&negotiated).opus, OpusLimits { most_bps: 20_000, most_playback_hz: 16_000, fec: true, dtx: true });
     }
 }

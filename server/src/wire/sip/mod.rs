@@ -7,6 +7,7 @@ mod answers;
 mod arriving;
 mod capture;
 mod causes;
+mod codecs;
 pub mod finder;
 mod gate;
 mod guard;

@@ -16,7 +16,8 @@ use super::{finder::Wanted, keys};
 use crate::wire::line::Service;
 
 /// What is offered where the plan names no codecs: what needs no transcoding with carriers first.
-const DEFAULT_CODECS: [AudioCodec; 4] = [AudioCodec::Pcma, AudioCodec::Pcmu, AudioCodec::G722, AudioCodec::Opus];
+const DEFAULT_CODECS: [AudioCodec; 5] =
+    [AudioCodec::Pcma, AudioCodec::Pcmu, AudioCodec::G722, AudioCodec::Opus, AudioCodec::G729];
 
 /// Addresses, realm and trunks.
 #[derive(Clone)]
@@ -255,6 +256,7 @@ const fn audio(word: plan::Codec) -> AudioCodec {
         plan::Codec::Pcma => AudioCodec::Pcma,
         plan::Codec::G722 => AudioCodec::G722,
         plan::Codec::Opus => AudioCodec::Opus,
+        plan::Codec::G729 => AudioCodec::G729,
     }
 }
 
