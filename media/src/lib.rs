@@ -6,6 +6,7 @@
 //! threads and drives them. [`contract`] is what the two sides say to each other. Nothing here knows
 //! SIP, SDP or calls. SRTP ([`keys`]) is done where a stream receives and sends: all others see packets in the clear.
 
+pub mod archive;
 pub mod browser;
 pub mod bursts;
 pub mod codec;

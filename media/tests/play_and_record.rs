@@ -88,7 +88,7 @@ fn a_recording_has_each_side_in_its_channel() {
     let (mut a, mut b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcmu));
     bench.join(&a, &b);
     let path = temporary("each-side");
-    bench.command(Command::Record { recording: 5, path: path.clone(), left: a.stream, right: Some(b.stream) });
+    bench.command(Command::Record { recording: 5, path: path.clone(), key: None, left: a.stream, right: Some(b.stream) });
     // A packet through the relay proves that the command before it was taken.
     for i in 0..150 {
         a.send_tone(440.0);
@@ -120,7 +120,7 @@ fn a_recording_goes_on_through_a_transfer_and_a_pause() {
     let (mut a, mut b, mut c) = (bench.phone(Codec::Opus), bench.phone(Codec::G722), bench.phone(Codec::Pcmu));
     let path = temporary("transfer");
     bench.join(&a, &b);
-    let record = |left, right| Command::Record { recording: 6, path: path.clone(), left, right };
+    let record = |left, right| Command::Record { recording: 6, path: path.clone(), key: None, left, right };
     bench.command(record(a.stream, Some(b.stream)));
     let (first, third) = (a.stream, c.stream);
     let mut control = bench.control();
@@ -158,8 +158,8 @@ fn a_running_recording_is_readable_and_a_bad_path_is_told() {
     let (mut a, b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcmu));
     bench.join(&a, &b);
     let path = temporary("running");
-    bench.command(Command::Record { recording: 1, path: path.clone(), left: a.stream, right: None });
-    bench.command(Command::Record { recording: 2, path: "/nowhere/at/all.wav".into(), left: b.stream, right: None });
+    bench.command(Command::Record { recording: 1, path: path.clone(), key: None, left: a.stream, right: None });
+    bench.command(Command::Record { recording: 2, path: "/nowhere/at/all.wav".into(), key: None, left: b.stream, right: None });
     bench.event(|e| matches!(e, Event::RecordFailed { recording: 2, .. }).then_some(()));
     let mut sent_ms = 0usize;
     // The file grows while the call goes on, never more than two seconds behind.
