@@ -39,6 +39,7 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
+    recordings,
     store::{Ban, Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         calls::LiveCall,
@@ -282,6 +283,8 @@ impl Start {
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
+        let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
+        recordings::start(&store, &writer, data.join("recordings"), &archive)?;
         let control = Control {
             requests_tx,
             store: store.clone(),
@@ -289,6 +292,7 @@ impl Start {
             traces,
             ready: Arc::clone(&ready),
             recordings: data.join("recordings"),
+            archive,
             realm: service.plan.realm.clone(),
         };
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
@@ -308,6 +312,7 @@ impl Start {
             tls,
             ready: Arc::clone(&ready),
             reloads: reload::Reloads::default(),
+            archive: archive_tx,
         };
         let running = Running {
             line: line_tx,

@@ -18,6 +18,7 @@ mod media;
 mod media_keys;
 mod quality;
 mod queue;
+mod recordings;
 mod redirects;
 mod registration;
 mod restart;
