@@ -31,10 +31,7 @@ use super::{
     problem::{JsonBody, Path, Problem, id},
     view::At,
 };
-use crate::{
-    clock,
-    store::Scope,
-};
+use crate::{clock, store::Scope};
 
 /// How long a ticket can be traded, in ms: as long as it takes to open a page.
 const TICKET_MS: u64 = 2 * 60 * 1_000;

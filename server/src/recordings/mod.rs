@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod finisher;
+mod make;
 pub mod s3;
 pub mod spool;
 pub mod sweep;
