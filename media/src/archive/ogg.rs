@@ -81,7 +81,7 @@ impl<W: Write> Writer<W> {
     pub fn end_page(&mut self, last: bool) -> Result<(), ArchiveError> {
         let mut head = [0; HEAD_BYTES];
         head[..4].copy_from_slice(b"OggS");
-        head[5] = u8::from(self.pages == 0) * FIRST | u8::from(last) * LAST;
+        head[5] = (u8::from(self.pages == 0) * FIRST) | (u8::from(last) * LAST);
         head[6..14].copy_from_slice(&self.granule.to_le_bytes());
         head[14..18].copy_from_slice(&self.serial.to_le_bytes());
         head[18..22].copy_from_slice(&self.pages.to_le_bytes());

@@ -18,7 +18,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) enum Sink {
     Clear(WavWriter<BufWriter<File>>),
-    Sealed(sealed::Writer<BufWriter<File>>),
+    Sealed(Box<sealed::Writer<BufWriter<File>>>),
 }
 
 impl Sink {
@@ -36,7 +36,7 @@ impl Sink {
                 SystemRandom::new().fill(&mut seed).map_err(|_| io::Error::other("the system gives no random bytes"))?;
                 let mut file = sealed::Writer::new(file, key, &seed, 0)?;
                 file.write_all(&capture::header(rate_hz, None))?;
-                Self::Sealed(file)
+                Self::Sealed(Box::new(file))
             }
         };
         sink.flush()?;

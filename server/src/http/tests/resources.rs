@@ -193,7 +193,7 @@ async fn a_sealed_recording_is_opened_in_ranges_and_by_the_page() {
 
     let (archive_tx, archive) = tokio::sync::watch::channel(Arc::new(Archive { keys: vec![key], ..Archive::default() }));
     fixture.control.archive = archive;
-    fixture.app = crate::http::app(fixture.control.clone(), axum::Router::new());
+    fixture.app = app(fixture.control.clone(), axum::Router::new());
     let whole = fixture.get(&fixture.read, &path).await;
     assert_eq!((&whole.headers[header::CONTENT_TYPE], &whole.body[..]), (&"audio/ogg".parse().unwrap(), &audio[..]));
 
@@ -202,7 +202,7 @@ async fn a_sealed_recording_is_opened_in_ranges_and_by_the_page() {
     assert!(ticket["player"].as_str().unwrap().starts_with(&format!("{path}/player#")));
     let trade = |ticket: &str| {
         let body = json!({ "ticket": ticket }).to_string();
-        fixture.send(super::request(Method::POST, &format!("{path}/session"), None, Some(body)))
+        fixture.send(request(Method::POST, &format!("{path}/session"), None, Some(body)))
     };
     trade("0.x.00").await.problem(401);
     let traded = trade(ticket["ticket"].as_str().unwrap()).await;
