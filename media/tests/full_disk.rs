@@ -29,7 +29,7 @@ fn a_full_disk_fails_the_recording_and_nothing_else() {
         return assert!(status.unwrap().success());
     }
     let mut bench = Bench::new(41, full);
-    let (mut a, mut b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcmu));
+    let (mut a, b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcmu));
     bench.join(&a, &b);
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("full-{}.wav", std::process::id()));
     let _not_there = std::fs::remove_file(&path);

@@ -161,7 +161,11 @@ mod tests {
     fn pairs(bytes: &[u8]) -> Vec<[i16; 2]> {
         let mut all = Vec::new();
         let mut capture = Capture::open(bytes).unwrap();
-        let count = capture.read_all(|pair| Ok(all.push(pair))).unwrap();
+        let count = capture.read_all(|pair| {
+            all.push(pair);
+            Ok(())
+        });
+        let count = count.unwrap();
         assert_eq!(count, all.len() as u64);
         all
     }

@@ -113,6 +113,7 @@ mod tests {
     use super::*;
 
     /// The left party whistles at 440 Hz, the right one at 1300 Hz.
+    #[expect(clippy::cast_possible_truncation, reason = "a tone of a quarter of the scale")]
     fn capture(rate_hz: u32, pairs: u32) -> Vec<u8> {
         let tone = |n: u32, hz: f64| {
             let level = 8_000.0 * (std::f64::consts::TAU * hz * f64::from(n) / f64::from(rate_hz)).sin();

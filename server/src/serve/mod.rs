@@ -26,7 +26,7 @@ use tandem_media::{
     contract::{EngineConfig, Event},
     engine::Engine,
 };
-use tandem_switch::{floor::Restored, id::IdSource, name::PartyNumber, time::Timestamp, toll::TollSpent};
+use tandem_switch::{floor::Restored, id::IdSource, link::ToFloor, name::PartyNumber, time::Timestamp, toll::TollSpent};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -43,7 +43,7 @@ use crate::{
     store::{Ban, Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         calls::LiveCall,
-        floor::{self, FloorLoop, LINK_CAPACITY},
+        floor::{self, FloorAsk, FloorLoop, FloorNews, LINK_CAPACITY},
         line::{self, Line, Service},
         media::MediaEdge,
         restart::{self, Home, Survivors},
@@ -243,16 +243,8 @@ impl Start {
         let (to_line, from_floor) = mpsc::channel(LINK_CAPACITY);
         let (line_tx, line_asks) = mpsc::channel(ASKS);
         let (floor_tx, floor_asks) = mpsc::channel(ASKS);
-        let floor_loop = tokio::spawn(FloorLoop::run(floor::Parts {
-            queues: service.plan.queue_profiles(),
-            agents: people.iter().filter_map(Person::profile).collect(),
-            restored,
-            from_lines,
-            to_line,
-            asks: floor_asks,
-            writer: writer.clone(),
-            beat: ready.floor.clone(),
-        }));
+        let between = (from_lines, to_line, floor_asks);
+        let floor_loop = tokio::spawn(FloorLoop::run(floor_parts(&service, (&people, restored), between, (&writer, &ready))));
 
         let (taken_up_tx, taken_up) = oneshot::channel();
         let line = LineStart {
@@ -328,6 +320,25 @@ impl Start {
             store,
         };
         running.until_stopped(&control, options.drain_s).await
+    }
+}
+
+/// What the floor loop is made of.
+fn floor_parts(
+    service: &Service,
+    (people, restored): (&[Person], Restored),
+    (from_lines, to_line, asks): (mpsc::Receiver<ToFloor>, mpsc::Sender<FloorNews>, mpsc::Receiver<FloorAsk>),
+    (writer, ready): (&Writer, &Readiness),
+) -> floor::Parts {
+    floor::Parts {
+        queues: service.plan.queue_profiles(),
+        agents: people.iter().filter_map(Person::profile).collect(),
+        restored,
+        from_lines,
+        to_line,
+        asks,
+        writer: writer.clone(),
+        beat: ready.floor.clone(),
     }
 }
 

@@ -155,7 +155,7 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             }
             ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
             ControlRequest::PauseRecording { call, reply, .. } => {
-                drop(reply.send((call != CallId(6)).then_some(call == CallId(5))));
+                let _asker_is_gone = reply.send((call != CallId(6)).then_some(call == CallId(5)));
             }
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),
             ControlRequest::Bans(reply) => drop(reply.send(vec![ban()])),
