@@ -23,6 +23,7 @@ use crate::{
     identity::Capture,
     pattern::NumberMatch,
     protect::Protect,
+    recordings::Recordings,
     schedule::Schedule,
     settings::{Digest, ExtensionRange, Listen, Queue, StarterAgents, Trunk},
     source::Location,
@@ -59,6 +60,8 @@ pub struct Plan {
     pub capture: Option<Capture>,
     /// Overload and abuse.
     pub protect: Protect,
+    /// What becomes of recordings.
+    pub recordings: Recordings,
     /// Internal numbers.
     pub extensions: Vec<ExtensionRange>,
     /// Extensions that may supervise agents.

@@ -422,6 +422,8 @@ pub struct Queue {
     pub comfort: Option<PromptName>,
     /// Conversations are recorded.
     pub record: bool,
+    /// Days that its recordings are kept; as all others are when `None`.
+    pub retain_days: Option<u32>,
     /// The longest wait, in ms.
     pub max_wait_ms: Option<u64>,
     /// Whether a caller may wait while no agent is signed in.

@@ -15,6 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    archive::sealed::Key,
     browser::Terms,
     codec::{Audio, Codec, OpusLimits},
     keys::StreamKeys,
@@ -341,14 +342,16 @@ pub enum Command {
         /// Which stream.
         stream: StreamId,
     },
-    /// Record what both streams receive into one stereo WAV file. A recording that runs already goes
-    /// on with the new sides (a transfer), in the same file; `path` is not looked at then. A stream is a
+    /// Record what both streams receive into one stereo WAV file, sealed when there is a key. A recording that runs already goes
+    /// on with the new sides (a transfer), in the same file; `path` and `key` are not looked at then. A stream is a
     /// side of one recording at a time, the newest. The file has 16 kHz when a side is wide-band now.
     Record {
         /// Chosen by the caller; unique in the life of an engine.
         recording: u64,
         /// A file that does not exist yet; its folder does.
         path: PathBuf,
+        /// What it is sealed with.
+        key: Option<Arc<Key>>,
         /// Heard on the left: the caller.
         left: StreamId,
         /// Heard on the right: the agent. May come later.

@@ -7,6 +7,7 @@
 //! SIP, SDP or calls. SRTP ([`keys`]) is done where a stream receives and sends: all others see packets in the clear.
 
 pub mod adapt;
+pub mod archive;
 pub mod browser;
 pub mod bursts;
 pub mod codec;

@@ -88,7 +88,7 @@ fn a_recording_has_each_side_in_its_channel() {
     let (mut a, mut b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcmu));
     bench.join(&a, &b);
     let path = temporary("each-side");
-    bench.command(Command::Record { recording: 5, path: path.clone(), left: a.stream, right: Some(b.stream) });
+    bench.command(Command::Record { recording: 5, path: path.clone(), key: None, left: a.stream, right: Some(b.stream) });
     // A packet through the relay proves that the command before it was taken.
     for i in 0..150 {
         a.send_tone(440.0);
@@ -120,7 +120,7 @@ fn a_recording_goes_on_through_a_transfer_and_a_pause() {
     let (mut a, mut b, mut c) = (bench.phone(Codec::Opus), bench.phone(Codec::G722), bench.phone(Codec::Pcmu));
     let path = temporary("transfer");
     bench.join(&a, &b);
-    let record = |left, right| Command::Record { recording: 6, path: path.clone(), left, right };
+    let record = |left, right| Command::Record { recording: 6, path: path.clone(), key: None, left, right };
     bench.command(record(a.stream, Some(b.stream)));
     let (first, third) = (a.stream, c.stream);
     let mut control = bench.control();
@@ -146,7 +146,9 @@ fn a_recording_goes_on_through_a_transfer_and_a_pause() {
     let (rate, left, right) = channels(&path);
     assert_eq!(rate, 16_000);
     assert!(share_of(&left[1_600..15_000], rate, 300.0) > 0.9 && share_of(&right[1_600..15_000], rate, 700.0) > 0.9);
-    assert!(left[17_000..31_000].iter().all(|s| s.abs() < 200), "nothing while paused");
+    for side in [&left, &right] {
+        assert!(side[17_000..31_000].iter().all(|&sample| sample == 0), "nothing while paused");
+    }
     assert!(share_of(&left[34_000..46_000], rate, 300.0) > 0.9 && share_of(&right[34_000..46_000], rate, 1_500.0) > 0.9);
     std::fs::remove_file(path).unwrap();
 }
@@ -158,8 +160,8 @@ fn a_running_recording_is_readable_and_a_bad_path_is_told() {
     let (mut a, b) = (bench.phone(Codec::Pcmu), bench.phone(Codec::Pcmu));
     bench.join(&a, &b);
     let path = temporary("running");
-    bench.command(Command::Record { recording: 1, path: path.clone(), left: a.stream, right: None });
-    bench.command(Command::Record { recording: 2, path: "/nowhere/at/all.wav".into(), left: b.stream, right: None });
+    bench.command(Command::Record { recording: 1, path: path.clone(), key: None, left: a.stream, right: None });
+    bench.command(Command::Record { recording: 2, path: "/nowhere/at/all.wav".into(), key: None, left: b.stream, right: None });
     bench.event(|e| matches!(e, Event::RecordFailed { recording: 2, .. }).then_some(()));
     let mut sent_ms = 0usize;
     // The file grows while the call goes on, never more than two seconds behind.

@@ -159,7 +159,7 @@ fn prompts_key_presses_and_reports_are_encrypted_and_recordings_are_not() {
     let (mut a, mut locks) = phone(&mut bench, Suite::AeadAes128Gcm, (1, 2));
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("secure-{}.wav", std::process::id()));
     let _ = std::fs::remove_file(&path);
-    bench.command(Command::Record { recording: 1, path: path.clone(), left: a.stream, right: None });
+    bench.command(Command::Record { recording: 1, path: path.clone(), key: None, left: a.stream, right: None });
     let audio = vec![Arc::new(Audio::tone(600.0, -12.0, 400, 0))];
     bench.command(Command::Play { stream: a.stream, play: 7, audio, repeat: false });
     let (mut pcm, mut tone) = (Vec::new(), Phone::new(StreamId(99), a.engine_rtp, Codec::Pcma));

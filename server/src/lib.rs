@@ -6,6 +6,7 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod prompts;
+pub mod recordings;
 pub mod serve;
 pub mod store;
 pub mod wire;

@@ -304,6 +304,13 @@ metrics! {
     gauge recordings = "tandem_recordings", "recordings", "Recordings under way.";
     counter prompts_missing = "tandem_prompts_missing_total", "prompts", "Prompts that should have been heard and are not there.";
     counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";
+    gauge recordings_unfinished = "tandem_recordings_unfinished", "recordings", "Recordings that are over and not yet what is kept, at most 16.";
+    counter recordings_saved = "tandem_recordings_saved_total", "recordings", "Recordings that are what is kept, read back and on the disk.";
+    gauge recordings_unspooled = "tandem_recordings_unspooled", "recordings", "Recordings that wait for the store, at most 16.";
+    counter recordings_spooled = "tandem_recordings_spooled_total", "recordings", "Recordings that the store has.";
+    counter recordings_spool_failed = "tandem_recordings_spool_failed_total", "attempts", "Attempts to bring a recording to the store that are made again.";
+    counter recordings_deleted = "tandem_recordings_deleted_total", "recordings", "Recordings deleted because their time was over.";
+    counter recordings_retried = "tandem_recordings_retried_total", "attempts", "Attempts to finish a recording that are made again, as on a full disk.";
 
     histogram line_loop_turn = "tandem_line_loop_turn_seconds", "seconds", "One turn of a line loop.", SHORT_US;
     counter loop_messages_refused = "tandem_loop_messages_refused_total", "messages",

@@ -5,6 +5,7 @@ mod media_keys;
 mod names;
 mod places;
 mod protect;
+mod recordings;
 mod routes;
 mod schedules;
 mod steps;
@@ -139,6 +140,7 @@ impl<'a> Builder<'a> {
         let trunks = self.trunks(items);
         let trunk_groups = self.trunk_groups(items, &trunks);
         let protect = self.protect(items);
+        let recordings = self.recordings(items);
         let queues = self.queues(items);
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
@@ -157,6 +159,7 @@ impl<'a> Builder<'a> {
             name_servers: name_servers(items),
             listen,
             protect,
+            recordings,
             supervisors: self.supervisors(items),
             extensions: std::mem::take(&mut self.extensions),
             skills: self.names.all(Noun::Skill).map(SkillName::from).collect(),

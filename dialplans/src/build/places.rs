@@ -173,6 +173,7 @@ fn queue(name: &str, item: &Item) -> Queue {
         announce_every_ms: item.child("announce").and_then(|a| a.prop_ms("every")),
         comfort: prompt("comfort"),
         record: item.child("record").and_then(Item::flag).unwrap_or(false),
+        retain_days: count("retain"),
         max_wait_ms: ms("max-wait"),
         wait_without_agents: item.child("when-empty").and_then(Item::text) == Some("wait"),
     }

@@ -6,6 +6,7 @@
 mod identity;
 mod places;
 mod protect;
+mod recordings;
 mod steps;
 mod trunk_calls;
 mod trunks;
@@ -22,6 +23,7 @@ pub(crate) enum Place {
     Identity,
     TrunkGroup,
     Protect,
+    Recordings,
     Queue,
     Schedule,
     StarterAgents,
@@ -147,6 +149,8 @@ pub(crate) enum Kind {
     Hours,
     Dates,
     Holidays,
+    /// Whole days, as a count.
+    Age,
 }
 
 impl Kind {
@@ -190,6 +194,7 @@ impl Kind {
             Self::Hours => "hours",
             Self::Dates => "dates",
             Self::Holidays => "dates or calendar file",
+            Self::Age => "days",
             Self::Declares(_) | Self::Refers(_) | Self::OneOf(_) | Self::Count(..) => "",
         }
     }
@@ -205,6 +210,7 @@ impl Place {
             Self::TrunkGroup => trunks::TRUNK_GROUP,
             Self::Identity => identity::NODES,
             Self::Protect => protect::NODES,
+            Self::Recordings => recordings::NODES,
             Self::Queue => places::QUEUE,
             Self::Schedule => places::SCHEDULE,
             Self::StarterAgents => places::STARTER_AGENTS,
@@ -248,6 +254,7 @@ impl Place {
             Self::Identity => "in `identity`",
             Self::TrunkGroup => "in `trunk-group`",
             Self::Protect => "in `protect`",
+            Self::Recordings => "in `recordings`",
             Self::Queue => "in `queue`",
             Self::Schedule => "in `schedule`",
             Self::StarterAgents => "in `starter-agents`",
@@ -272,6 +279,7 @@ impl Place {
         Self::Identity,
         Self::TrunkGroup,
         Self::Protect,
+        Self::Recordings,
         Self::Queue,
         Self::Schedule,
         Self::StarterAgents,

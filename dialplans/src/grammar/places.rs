@@ -118,6 +118,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
         Body::Required(Place::TrunkGroup),
     )),
     super::protect::PROTECT,
+    super::recordings::RECORDINGS,
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
         "schedule",
@@ -267,6 +268,13 @@ pub(super) const QUEUE: &[NodeSpec] = &[
     node("announce", "Say position and estimated wait.", &[], &[must("every", Kind::Duration, "")], Body::None),
     node("comfort", "Said with each announcement.", &[one("prompt", Kind::Refers(Noun::Prompt), "")], &[], Body::None),
     node("record", "Record conversations.", &[one("on", Kind::Flag, "`#false` when absent")], &[], Body::None),
+    node(
+        "retain",
+        "How long its recordings are kept; as `recordings` says when absent.",
+        &[one("age", Kind::Age, "`90d`")],
+        &[],
+        Body::None,
+    ),
 ];
 
 pub(super) const SCHEDULE: &[NodeSpec] = &[

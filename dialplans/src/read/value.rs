@@ -149,6 +149,7 @@ fn of_text(kind: Kind, text: &str) -> Result<Data, Problem> {
         Kind::Holidays if text.ends_with(".ics") => {
             plain(is_name(text), "the plain name of a calendar file").map(|_| Data::Calendar(text.to_owned()))
         }
+        Kind::Age => days(text).map(Data::Count).ok_or_else(|| Problem::new("expected 1 to 36500 days, as in `90d`")),
         Kind::Holidays => DateRule::parse(text).map(Data::Dates).map_err(Problem::new),
         Kind::Flag | Kind::Count(..) => Err(Problem::new(format!("expected a {}", kind.title()))),
     }
@@ -184,6 +185,11 @@ fn duration_ms(text: &str) -> Result<u64, String> {
         1..=86_400_000 => Ok(total),
         _ => Err("a duration is at most a day".into()),
     }
+}
+
+fn days(text: &str) -> Option<u32> {
+    let days = text.strip_suffix('d').filter(|days| days.bytes().all(|b| b.is_ascii_digit()))?;
+    days.parse().ok().filter(|days| (1..=36_500).contains(days))
 }
 
 fn ports(text: &str) -> Option<Data> {
@@ -272,6 +278,14 @@ mod tests {
         }
         for bad in ["", "20", "s", "0s", "20 s", "30s2m", "25h", "1d", "-1s", "99999999999999999999s"] {
             assert!(duration_ms(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ages_are_whole_days() {
+        assert_eq!((days("1d"), days("90d"), days("36500d")), (Some(1), Some(90), Some(36_500)));
+        for bad in ["", "d", "90", "0d", "36501d", "+1d", "1.5d", "90 d", "12h"] {
+            assert_eq!(days(bad), None, "{bad}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{stream::Tap, tape::WriterOrder, worker::Worker};
 use crate::{
+    archive::sealed::Key,
     contract::{Command, Event, StreamId},
     player::Player,
     record::Side,
@@ -34,7 +35,7 @@ impl Worker {
 
     pub(super) fn command(&mut self, slot: usize, command: Command) {
         match command {
-            Command::Record { recording, path, left, right } => self.record(recording, path, left, right),
+            Command::Record { recording, path, key, left, right } => self.record(recording, (path, key), left, right),
             Command::PauseRecord { recording, paused } => self.cx.tape.order(WriterOrder::Pause { recording, paused }),
             Command::StopRecord { recording } => self.stop_record(recording),
             Command::Mix { room, members } => self.mix(room, &members),
@@ -169,7 +170,7 @@ impl Worker {
 
 /// Recordings.
 impl Worker {
-    fn record(&mut self, recording: u64, path: PathBuf, left: StreamId, right: Option<StreamId>) {
+    fn record(&mut self, recording: u64, file: (PathBuf, Option<Arc<Key>>), left: StreamId, right: Option<StreamId>) {
         let left = self.slots.get(&left).copied();
         let right = right.and_then(|right| self.slots.get(&right).copied());
         let sides = [(Side::Left, left), (Side::Right, right)];
@@ -180,7 +181,7 @@ impl Worker {
             self.recordings.insert(recording, 0);
             let wide = sides.iter().filter_map(|(_, slot)| self.streams[(*slot)?].as_ref()?.inbound.format);
             let rate_hz = wide.map(|format| format.codec.sample_rate_hz()).max().unwrap_or(8_000);
-            self.cx.tape.start(recording, path, rate_hz, self.cx.now);
+            self.cx.tape.start(recording, file.0, file.1, rate_hz, self.cx.now);
         }
         for (side, slot) in sides {
             let Some(inbound) = slot.and_then(|slot| self.streams[slot].as_deref_mut()).map(|s| &mut s.inbound) else {

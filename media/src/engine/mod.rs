@@ -16,6 +16,7 @@ mod moving;
 mod paced;
 mod receive;
 mod reopen;
+mod sink;
 mod socket;
 mod stream;
 mod tape;

@@ -5,11 +5,14 @@
 use std::{
     ops::Range,
     path::PathBuf,
-    sync::mpsc::{Receiver, SyncSender},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender},
+    },
     time::Instant,
 };
 
-use crate::{codec::Codec, record::Side, rtp::Header};
+use crate::{archive::sealed::Key, codec::Codec, record::Side, rtp::Header};
 
 /// Payload bytes of a page.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -49,7 +52,7 @@ pub(super) enum WriterOrder {
     /// All that a thread recorded before this time has been handed over.
     Reached { home: usize, at: Instant },
     /// A file begins; its packets come from this thread.
-    Start { home: usize, recording: u64, path: PathBuf, rate_hz: u32, at: Instant },
+    Start { home: usize, recording: u64, path: PathBuf, key: Option<Arc<Key>>, rate_hz: u32, at: Instant },
     /// Another stream takes one side.
     ChangeSide { recording: u64, side: Side },
     /// Silence from now on, or audio again.
@@ -124,8 +127,8 @@ impl Tape {
     }
 
     /// A file begins.
-    pub(super) fn start(&mut self, recording: u64, path: PathBuf, rate_hz: u32, at: Instant) {
-        self.order(WriterOrder::Start { home: self.home, recording, path, rate_hz, at });
+    pub(super) fn start(&mut self, recording: u64, path: PathBuf, key: Option<Arc<Key>>, rate_hz: u32, at: Instant) {
+        self.order(WriterOrder::Start { home: self.home, recording, path, key, rate_hz, at });
     }
 
     /// Hands over what was recorded, and says that this was all up to `now`.

@@ -1,21 +1,19 @@
-//! The thread that writes recordings: stereo WAV, 16 bits, 8 or 16 kHz. The header is made valid again
-//! at least every second, so a file is readable whatever happens to the process.
+//! The thread that writes recordings: stereo, 16 bits, 8 or 16 kHz, as captures (`sink`). What was written is with the
+//! system at least every second, so a file is readable whatever happens to the process.
 
 use std::{
     collections::HashMap,
-    fs::File,
-    io::{self, BufWriter},
+    io,
     path::PathBuf,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use hound::{SampleFormat, WavSpec, WavWriter};
-
 use super::{
     events::EventQueue,
     life::Life,
+    sink::Sink,
     tape::{PAGES, Page, SPARE_ORDERS, Tape, WriterOrder},
 };
 use crate::{
@@ -32,7 +30,7 @@ struct Recording {
     path: PathBuf,
     started_at: Instant,
     timeline: Timeline,
-    file: WavWriter<BufWriter<File>>,
+    file: Sink,
 }
 
 struct Writer {
@@ -92,10 +90,16 @@ impl Writer {
         match order {
             WriterOrder::Page(page) => self.place(page),
             WriterOrder::Reached { home, at } => self.reached[home] = at,
-            WriterOrder::Start { home, recording, path, rate_hz, at } => match Recording::create(home, path, rate_hz, at) {
-                Ok(file) => drop(self.recordings.insert(recording, file)),
-                Err(error) => self.events.push(Event::RecordFailed { recording, error: error.to_string() }),
-            },
+            WriterOrder::Start { home, recording, path, key, rate_hz, at } => {
+                let timeline = Timeline::new(rate_hz);
+                match Sink::create(&path, timeline.rate_hz(), key.as_deref()) {
+                    Ok(file) => {
+                        let new = Recording { home, path, started_at: at, timeline, file };
+                        self.recordings.insert(recording, new);
+                    }
+                    Err(error) => self.events.push(Event::RecordFailed { recording, error: error.to_string() }),
+                }
+            }
             WriterOrder::ChangeSide { recording, side } => {
                 if let Some(r) = self.recordings.get_mut(&recording) {
                     r.timeline.change_source(side);
@@ -159,16 +163,6 @@ impl Writer {
 }
 
 impl Recording {
-    fn create(home: usize, path: PathBuf, rate_hz: u32, started_at: Instant) -> Result<Self, hound::Error> {
-        let timeline = Timeline::new(rate_hz);
-        let spec =
-            WavSpec { channels: 2, sample_rate: timeline.rate_hz(), bits_per_sample: 16, sample_format: SampleFormat::Int };
-        let file = BufWriter::with_capacity(64 * 1024, File::create_new(&path)?);
-        let mut file = WavWriter::new(file, spec)?;
-        file.flush()?;
-        Ok(Self { home, path, started_at, timeline, file })
-    }
-
     fn write(&mut self, reached: Instant) -> Result<(), hound::Error> {
         let mut result = Ok(());
         let file = &mut self.file;
@@ -181,7 +175,7 @@ impl Recording {
         let mut result = Ok(());
         let file = &mut self.file;
         self.timeline.finish(at.saturating_duration_since(self.started_at), |pair| append(file, pair, &mut result));
-        match result.and_then(|()| self.file.finalize()) {
+        match result.and_then(|()| self.file.finish()) {
             Ok(()) => Event::Recorded {
                 recording,
                 path: self.path,
@@ -193,10 +187,8 @@ impl Recording {
     }
 }
 
-fn append(file: &mut WavWriter<BufWriter<File>>, pair: [i16; 2], result: &mut Result<(), hound::Error>) {
-    for sample in pair {
-        if result.is_ok() {
-            *result = file.write_sample(sample);
-        }
+fn append(file: &mut Sink, pair: [i16; 2], result: &mut Result<(), hound::Error>) {
+    if result.is_ok() {
+        *result = file.append(pair);
     }
 }

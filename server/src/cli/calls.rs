@@ -9,6 +9,7 @@ use super::{
     print,
     table::{draw, duration, instant, list, maybe},
 };
+use crate::http::calls::RecordingOrder;
 use crate::http::view::{CallDetail, CallView, CdrPage, CdrView, Done};
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,16 @@ pub(super) enum CallsCommand {
     },
     /// End a call.
     Hangup {
+        /// Its identifier.
+        call: String,
+    },
+    /// Record silence from now on: card numbers.
+    PauseRecording {
+        /// Its identifier.
+        call: String,
+    },
+    /// Record audio again.
+    ResumeRecording {
         /// Its identifier.
         call: String,
     },
@@ -71,6 +82,14 @@ pub(super) async fn run(command: CallsCommand, common: &Common) -> Result<(), Cl
         CallsCommand::Hangup { call } => {
             let done: Done = client.order(Method::POST, &["calls", &call, "hangup"], &()).await?;
             print(common, &done, |_| "The call is ended.\n".to_owned())
+        }
+        CallsCommand::PauseRecording { call } => {
+            let done: Done = client.order(Method::POST, &["calls", &call, "recording"], &RecordingOrder::Pause).await?;
+            print(common, &done, |_| "The recording is silent until you resume it.\n".to_owned())
+        }
+        CallsCommand::ResumeRecording { call } => {
+            let done: Done = client.order(Method::POST, &["calls", &call, "recording"], &RecordingOrder::Resume).await?;
+            print(common, &done, |_| "The recording has audio again.\n".to_owned())
         }
         CallsCommand::Cdr(args) => {
             let page: CdrPage = client.search(&["cdrs"], &query(args)).await?;

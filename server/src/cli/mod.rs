@@ -12,6 +12,7 @@ mod follow;
 mod ladder;
 mod people;
 mod plans;
+mod recordings;
 mod table;
 mod tokens;
 
@@ -81,6 +82,9 @@ enum Command {
     /// Calls that are up, and records of those that are over.
     #[command(subcommand)]
     Calls(calls::CallsCommand),
+    /// Recordings: which there are, and which go because their time is over.
+    #[command(subcommand)]
+    Recordings(recordings::RecordingsCommand),
     /// Sources that are not heard for a while, for guessing passwords, scanning or flooding.
     Bans(bans::BansArgs),
     /// The live trace of a number's calls, until interrupted.
@@ -141,6 +145,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Agents => floor::agents(common).await?,
             Command::Agent(args) => floor::agent(args, common).await?,
             Command::Calls(command) => calls::run(command, common).await?,
+            Command::Recordings(command) => recordings::run(command, common).await?,
             Command::Bans(args) => bans::run(args, common).await?,
             Command::Follow(args) => follow::run(args, common).await?,
             Command::Why(args) => floor::why(args, common).await?,

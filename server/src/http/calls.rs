@@ -2,16 +2,16 @@
 
 #![expect(unused_qualifications, reason = "the macro that documents a query writes them")]
 
-use axum::{Extension, Json, extract::State};
-use serde::Deserialize;
+use axum::{Extension, Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
 use tandem_switch::id::CallId;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
     auth::Caller,
     control::ControlRequest,
-    problem::{Params, Path, Problem, id},
+    problem::{JsonBody, Params, Path, Problem, id},
     view::{At, CallDetail, CallView, CdrPage, CdrView, Done},
 };
 use crate::store::CdrFilter;
@@ -56,6 +56,41 @@ pub(super) async fn hangup(
     }
     api.audit(&caller, "call-hung-up", call);
     Ok(Json(Done { done: true }))
+}
+
+/// What a recording is to do.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "action")]
+pub enum RecordingOrder {
+    /// Silence from now on: card numbers.
+    Pause,
+    /// Audio again.
+    Resume,
+}
+
+/// Pause or resume the recording of a call
+///
+/// While it pauses, silence is recorded and no sample of what is said, through hold, transfers and restarts, until it is
+/// resumed or the call is over.
+#[utoipa::path(post, path = "/api/v1/calls/{call}/recording", tag = "calls", security(("token" = ["control"])),
+    params(("call" = String, Path, description = "Its identifier")), request_body = RecordingOrder,
+    responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn recording(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(call): Path<String>,
+    JsonBody(order): JsonBody<RecordingOrder>,
+) -> Result<Json<Done>, Problem> {
+    let id: CallId = id(&call)?;
+    let paused = matches!(order, RecordingOrder::Pause);
+    match api.control.ask(|reply| ControlRequest::PauseRecording { call: id, paused, reply }).await? {
+        None => Err(Problem::not_found("call that is up", &call)),
+        Some(false) => Err(Problem::new(StatusCode::CONFLICT, "the call is not recorded now")),
+        Some(true) => {
+            api.audit(&caller, if paused { "recording-paused" } else { "recording-resumed" }, call);
+            Ok(Json(Done { done: true }))
+        }
+    }
 }
 
 /// Which CDRs.

@@ -20,10 +20,11 @@ use tandem_switch::{
     step::AgentRequest,
     time::Timestamp,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::view::{CallView, PlanProblem, PlanView, RouteExplanation};
 use crate::{
+    recordings::Archive,
     store::{Ban, Store, Writer},
     wire::{beat::Heartbeat, trace::TraceBus},
 };
@@ -64,6 +65,15 @@ pub enum ControlRequest {
         call: CallId,
         /// Whether it was there.
         reply: oneshot::Sender<bool>,
+    },
+    /// Pause or resume the recording of a call. Whether it is recorded; `None`: no such call is up.
+    PauseRecording {
+        /// Which.
+        call: CallId,
+        /// Silence from now on.
+        paused: bool,
+        /// What became of it.
+        reply: oneshot::Sender<Option<bool>>,
     },
     /// Sources that are not heard now.
     Bans(oneshot::Sender<Vec<Ban>>),
@@ -183,6 +193,8 @@ pub struct Control {
     pub ready: Arc<Readiness>,
     /// Where recordings lie.
     pub recordings: PathBuf,
+    /// How they are kept, with their keys.
+    pub archive: watch::Receiver<Arc<Archive>>,
     /// Realm of devices' passwords.
     pub realm: String,
 }

@@ -5,7 +5,7 @@
 
 mod auth;
 pub mod bans;
-mod calls;
+pub mod calls;
 pub mod control;
 mod events;
 mod floor;
@@ -14,8 +14,9 @@ mod health;
 mod listen;
 pub mod people;
 mod plan;
+mod player;
 mod problem;
-mod recordings;
+pub mod recordings;
 mod shares;
 mod socket;
 #[cfg(test)]
@@ -43,7 +44,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::control::Control;
+use self::{control::Control, player::Tickets};
 use crate::{metrics::METRICS, store::Scope};
 
 /// The largest request body that is read.
@@ -58,6 +59,7 @@ const MAX_SUBSCRIBERS: usize = 256;
 pub(crate) struct Api {
     pub(crate) control: Control,
     pub(crate) subscribers: Arc<Semaphore>,
+    pub(crate) tickets: Arc<Tickets>,
 }
 
 #[derive(OpenApi)]
@@ -82,7 +84,12 @@ struct Document;
 
 /// The routes, and the document that describes them.
 fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
-    let open = OpenApiRouter::new().routes(routes!(health::healthz)).routes(routes!(health::readyz));
+    let open = OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(player::session))
+        .routes(routes!(player::player));
+    let listened = OpenApiRouter::new().routes(routes!(recordings::recording)).routes(routes!(recordings::waveform));
     let read = OpenApiRouter::new()
         .routes(routes!(health::metrics))
         .routes(routes!(floor::queues))
@@ -94,7 +101,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(calls::call))
         .routes(routes!(calls::cdrs))
         .routes(routes!(recordings::recordings))
-        .routes(routes!(recordings::recording))
+        .routes(routes!(player::ticket))
         .routes(routes!(bans::bans))
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
@@ -104,9 +111,11 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
     let control = OpenApiRouter::new()
         .routes(routes!(floor::put_agent_state, floor::post_agent_state))
         .routes(routes!(calls::hangup))
+        .routes(routes!(calls::recording))
         .routes(routes!(bans::lift_ban));
     let admin = OpenApiRouter::new()
         .routes(routes!(plan::reload))
+        .routes(routes!(recordings::sweep_now))
         .routes(routes!(people::people))
         .routes(routes!(people::person, people::put_person, people::delete_person))
         .routes(routes!(people::put_password))
@@ -119,6 +128,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(open)
         .merge(guarded(read, Scope::Read))
+        .merge(listened.route_layer(middleware::from_fn_with_state(api.clone(), player::require)))
         .merge(guarded(control, Scope::Control))
         .merge(guarded(admin, Scope::Admin))
         .split_for_parts();
@@ -129,7 +139,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
 
 /// The whole application, with routes of others beside its own.
 pub fn app(control: Control, beside: Router) -> Router {
-    let api = Api { control, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)) };
+    let api = Api { control, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)), tickets: Arc::new(Tickets::new()) };
     let (router, document) = routes(&api);
     let document = Json(document);
     let header =
@@ -162,6 +172,6 @@ async fn counted(response: Response) -> Response {
 /// The API's description, as JSON text.
 #[must_use]
 pub fn openapi(control: Control) -> String {
-    let api = Api { control, subscribers: Arc::new(Semaphore::new(0)) };
+    let api = Api { control, subscribers: Arc::new(Semaphore::new(0)), tickets: Arc::new(Tickets::new()) };
     routes(&api).1.to_pretty_json().unwrap_or_default()
 }

@@ -2,10 +2,7 @@
 
 #![expect(unused_qualifications, reason = "the macro that documents a query writes them")]
 
-use std::{
-    io::SeekFrom,
-    path::{Component, Path as FilePath, PathBuf},
-};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use axum::{
     Extension, Json,
@@ -15,22 +12,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tandem_switch::id::RecordingId;
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt as _, AsyncSeekExt as _},
-};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
     auth::Caller,
     calls::{MAX_PAGE, PAGE},
-    problem::{Params, Path, Problem, id},
-    view::{RecordingPage, RecordingView},
+    problem::{JsonBody, Params, Path, Problem, id},
+    view::{RecordingPage, RecordingView, WaveformView},
 };
-use crate::store::{RecordingRow, RecordingState};
+use crate::{
+    clock,
+    recordings::{
+        file::{Audio, Remote, open_below},
+        sweep,
+    },
+    store::{RecordingRow, RecordingState},
+};
 
 const CHUNK_BYTES: u64 = 64 * 1024;
 
@@ -65,11 +65,13 @@ pub(super) async fn recordings(
 
 /// The audio of a recording
 ///
-/// WAV, stereo: the caller left, the agent or called party right. Takes one byte range (RFC 9110 section 14).
+/// WAV or Opus in Ogg, stereo: the caller left, the agent or called party right. What is sealed is opened. Takes one byte
+/// range (RFC 9110 section 14).
 #[utoipa::path(get, path = "/api/v1/recordings/{recording}", tag = "calls", security(("token" = ["read"])),
     params(("recording" = String, Path, description = "Its identifier")),
     responses((status = 200, body = Vec<u8>, content_type = "audio/wav"), (status = 206, body = Vec<u8>, content_type = "audio/wav"),
-        (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 416, body = Problem)))]
+        (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem), (status = 410, body = Problem),
+        (status = 416, body = Problem)))]
 pub(super) async fn recording(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -78,7 +80,7 @@ pub(super) async fn recording(
 ) -> Result<Response, Problem> {
     let id: RecordingId = id(&recording)?;
     let row = api.control.store.recording(id).await?.ok_or_else(|| Problem::not_found("recording", &recording))?;
-    let (mut file, size) = open(&api.control.recordings, &row).await?;
+    let (mut file, size) = open(&api, &row).await?;
     let (status, first, length) = match range(&headers, size) {
         Range::All => (StatusCode::OK, 0, size),
         Range::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
@@ -88,16 +90,18 @@ pub(super) async fn recording(
             return Ok((headers, problem.at("header range")).into_response());
         }
     };
-    file.seek(SeekFrom::Start(first)).await.map_err(|_| gone())?;
-    if first == 0 {
+    if first > 0 {
+        file = blocking(move || file.seek(SeekFrom::Start(first)).map(|_| file)).await.map_err(unreadable)?;
+    }
+    if api.tickets.is_news(&caller, id, clock::now().at) {
         api.audit(&caller, "recording-read", recording.as_str());
     }
     let mut response = Response::builder()
         .status(status)
-        .header(header::CONTENT_TYPE, "audio/wav")
+        .header(header::CONTENT_TYPE, row.kept.format.media_type())
         .header(header::CONTENT_LENGTH, length)
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.wav\""));
+        .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.{}\"", row.kept.format.suffix()));
     if status == StatusCode::PARTIAL_CONTENT {
         response = response.header(header::CONTENT_RANGE, format!("bytes {first}-{}/{size}", first + length - 1));
     }
@@ -108,34 +112,91 @@ fn gone() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "the file of this recording is not there").todo("look in the backup of the data folder")
 }
 
-/// Opens the file of a recording that is complete, and only below `root`.
-async fn open(root: &FilePath, row: &RecordingRow) -> Result<(File, u64), Problem> {
-    match row.state {
-        RecordingState::Finished | RecordingState::Interrupted => {}
-        RecordingState::Recording => {
-            return Err(Problem::new(StatusCode::CONFLICT, "the recording goes on").todo("try again when the call is over"));
-        }
-        RecordingState::Failed => return Err(gone()),
+fn unreadable(error: io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::NotFound => gone(),
+        _ => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the recording cannot be opened: {error}"))
+            .todo("look into `docs/recordings.md`, under keys"),
     }
-    let path = below(root, &row.path).ok_or_else(gone)?;
-    // Links are followed first: what counts is where the file really is.
-    let (root, path) = (tokio::fs::canonicalize(root).await, tokio::fs::canonicalize(path).await);
-    let (Ok(root), Ok(path)) = (root, path) else { return Err(gone()) };
-    if !path.starts_with(root) {
-        return Err(gone());
-    }
-    let file = File::open(path).await.map_err(|_| gone())?;
-    let about = file.metadata().await.map_err(|_| gone())?;
-    if !about.is_file() {
-        return Err(gone());
-    }
-    Ok((file, about.len()))
 }
 
-/// A stored relative path below `root`; `None` when it would lead anywhere else.
-fn below(root: &FilePath, path: &str) -> Option<PathBuf> {
-    let path = FilePath::new(path);
-    path.components().all(|part| matches!(part, Component::Normal(_))).then(|| root.join(path))
+/// Opens the file of a recording that is complete, and only below the recordings folder.
+async fn open(api: &Api, row: &RecordingRow) -> Result<(Audio, u64), Problem> {
+    match row.state {
+        RecordingState::Recording | RecordingState::Captured => {
+            return Err(Problem::new(StatusCode::CONFLICT, "the recording goes on, or is being finished").todo("try again later"));
+        }
+        RecordingState::Deleted => {
+            return Err(Problem::new(StatusCode::GONE, "the audio of this recording was deleted; its time was over"));
+        }
+        // What was captured until then may still be on its way.
+        RecordingState::Interrupted | RecordingState::Failed if row.size_bytes.is_none() && row.kept.capture.is_some() => {
+            return Err(Problem::new(StatusCode::CONFLICT, "what was recorded is being finished").todo("try again later"));
+        }
+        RecordingState::Failed if row.size_bytes.is_none() => return Err(gone()),
+        RecordingState::Finished | RecordingState::Interrupted | RecordingState::Failed => {}
+    }
+    let (folder, path, sealed) = (api.control.recordings.clone(), row.path.clone(), row.kept.sealed);
+    let (keys, spool) = {
+        let archive = api.control.archive.borrow();
+        (archive.keys.clone(), archive.spool.clone())
+    };
+    if row.local {
+        return blocking(move || Audio::open(open_below(&folder, &path)?, sealed, &keys)).await.map_err(unreadable);
+    }
+    let (Some(spool), Some(name)) = (spool, row.remote.clone()) else { return Err(gone()) };
+    let remote = Remote::find(spool, name).await.map_err(unreadable)?;
+    blocking(move || Audio::open_remote(remote, sealed, &keys)).await.map_err(unreadable)
+}
+
+/// Does what waits for the disk where waiting is allowed.
+async fn blocking<T: Send + 'static>(task: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(task).await.map_err(io::Error::other)?
+}
+
+/// What a sweep is to do.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SweepOrder {
+    /// Only say what would be deleted.
+    pub dry_run: bool,
+}
+
+/// Delete the recordings whose time is over
+///
+/// As it is done daily: audio, wherever it is, and waveform go, the row stays. The answer lists the first 500 that it was about.
+#[utoipa::path(post, path = "/api/v1/recordings/sweep", tag = "calls", security(("token" = ["admin"])), request_body = SweepOrder,
+    responses((status = 200, body = RecordingPage), (status = 400, body = Problem)))]
+pub(super) async fn sweep_now(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(order): JsonBody<SweepOrder>,
+) -> Result<Json<RecordingPage>, Problem> {
+    let (now, control) = (clock::now().at, &api.control);
+    let due = control.store.recordings_to_delete(now, None, MAX_PAGE).await?;
+    if !order.dry_run {
+        let spool = control.archive.borrow().spool.clone();
+        let swept = sweep::sweep(&control.store, &control.writer, (&control.recordings, spool.as_deref()), now).await?;
+        api.audit(&caller, "recordings-swept", format!("{} deleted, {} left", swept.deleted, swept.left));
+        if swept.left > 0 {
+            let detail = format!("{} recordings could not be deleted; {} were", swept.left, swept.deleted);
+            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).todo("see the log"));
+        }
+    }
+    Ok(Json(RecordingPage { recordings: due.into_iter().map(RecordingView::from).collect(), next: None }))
+}
+
+/// What a recording looks like
+///
+/// The loudest sample of each side in spells of one length: 255 times the square root of its share of full scale.
+#[utoipa::path(get, path = "/api/v1/recordings/{recording}/waveform", tag = "calls", security(("token" = ["read"])),
+    params(("recording" = String, Path, description = "Its identifier")),
+    responses((status = 200, body = WaveformView), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn waveform(State(api): State<Api>, Path(recording): Path<String>) -> Result<Json<WaveformView>, Problem> {
+    let waveform = api.control.store.waveform(id(&recording)?).await?;
+    let waveform = waveform.ok_or_else(|| Problem::not_found("waveform of the recording", &recording))?;
+    let side = |side: usize| waveform.peaks.iter().map(|spell| spell[side]).collect();
+    Ok(Json(WaveformView { spell_ms: waveform.spell_ms, left: side(0), right: side(1) }))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -167,18 +228,23 @@ fn range(headers: &HeaderMap, size: u64) -> Range {
     }
 }
 
-/// `length` bytes of a file from where it stands, read as the client takes them.
-fn chunks(file: File, length: u64) -> Body {
-    Body::from_stream(stream::unfold((file, length), |(mut file, left)| async move {
-        if left == 0 {
-            return None;
-        }
-        let mut chunk = Vec::new();
-        match (&mut file).take(left.min(CHUNK_BYTES)).read_to_end(&mut chunk).await {
+/// `length` bytes of a recording from where it stands, read and opened as the client takes them.
+fn chunks(file: Audio, length: u64) -> Body {
+    Body::from_stream(stream::unfold(Some((file, length)), |state| async move {
+        let (mut file, left) = state.filter(|(_, left)| *left > 0)?;
+        let read = blocking(move || {
+            let mut chunk = Vec::new();
+            (&mut file).take(left.min(CHUNK_BYTES)).read_to_end(&mut chunk)?;
+            Ok((chunk, file))
+        });
+        match read.await {
             // The file became shorter: the client sees a broken transfer, not a shorter recording.
-            Ok(0) => Some((Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)), (file, 0))),
-            Ok(read) => Some((Ok(Bytes::from(chunk)), (file, left.saturating_sub(read as u64)))),
-            Err(error) => Some((Err(error), (file, 0))),
+            Ok((chunk, _)) if chunk.is_empty() => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
+            Ok((chunk, file)) => {
+                let left = left.saturating_sub(chunk.len() as u64);
+                Some((Ok(Bytes::from(chunk)), Some((file, left))))
+            }
+            Err(error) => Some((Err(error), None)),
         }
     }))
 }
@@ -206,15 +272,6 @@ mod tests {
             ["bytes=5-3", "bytes=a-b", "bytes=0-1,5-6", "lines=1-2", "bytes=", "bytes=-", "bytes=99999999999999999999999-"]
         {
             check(ignored, 1_000, Range::All);
-        }
-    }
-
-    #[test]
-    fn no_stored_path_leads_out_of_the_folder() {
-        let root = FilePath::new("/recordings");
-        assert_eq!(below(root, "2026/11/a.wav"), Some("/recordings/2026/11/a.wav".into()));
-        for out in ["../a.wav", "/etc/passwd", "a/../../b", "./../x", ".."] {
-            assert_eq!(below(root, out), None, "{out}");
         }
     }
 }

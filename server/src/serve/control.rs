@@ -4,7 +4,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use tandem_switch::{cdr::Origin, time::Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     plans::PlanFolder,
@@ -18,6 +18,7 @@ use crate::{
         view::{PlanProblem, PlanView, RouteConsidered, RouteExplanation},
     },
     metrics::METRICS,
+    recordings::Archive,
     store::{Generation, Person, PlanFile, Record, Store, Writer},
     wire::{
         floor::FloorAsk,
@@ -52,6 +53,8 @@ pub struct Director {
     pub ready: Arc<Readiness>,
     /// Plans that are being read.
     pub reloads: Reloads,
+    /// To whoever works on recordings.
+    pub archive: watch::Sender<Arc<Archive>>,
 }
 
 impl Director {
@@ -83,6 +86,9 @@ impl Director {
             }
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
             ControlRequest::Hangup { call, reply } => self.ask_line(LineAsk::Hangup { call, done: reply }).await,
+            ControlRequest::PauseRecording { call, paused, reply } => {
+                self.ask_line(LineAsk::PauseRecording { call, paused, done: reply }).await;
+            }
             ControlRequest::Bans(reply) => self.ask_line(LineAsk::Bans(reply)).await,
             ControlRequest::LiftBan { address, reply } => self.ask_line(LineAsk::LiftBan { address, done: reply }).await,
             ControlRequest::Plan(reply) => drop(reply.send(self.view())),
@@ -149,6 +155,7 @@ impl Director {
         self.tls.set_peers(&service.tls);
         self.service = service.clone();
         METRICS.plan_generation.set(service.generation);
+        self.archive.send_replace(Arc::clone(&service.archive));
         let names = wanted(&service.plan);
         self.ask_line(LineAsk::Plan(service)).await;
         let _gone = self.finder.send(names).await;

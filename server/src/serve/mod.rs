@@ -26,7 +26,7 @@ use tandem_media::{
     contract::{EngineConfig, Event},
     engine::Engine,
 };
-use tandem_switch::{floor::Restored, id::IdSource, name::PartyNumber, time::Timestamp, toll::TollSpent};
+use tandem_switch::{floor::Restored, id::IdSource, link::ToFloor, name::PartyNumber, time::Timestamp, toll::TollSpent};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -39,10 +39,11 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
+    recordings,
     store::{Ban, Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         calls::LiveCall,
-        floor::{self, FloorLoop, LINK_CAPACITY},
+        floor::{self, FloorAsk, FloorLoop, FloorNews, LINK_CAPACITY},
         line::{self, Line, Service},
         media::MediaEdge,
         restart::{self, Home, Survivors},
@@ -242,16 +243,8 @@ impl Start {
         let (to_line, from_floor) = mpsc::channel(LINK_CAPACITY);
         let (line_tx, line_asks) = mpsc::channel(ASKS);
         let (floor_tx, floor_asks) = mpsc::channel(ASKS);
-        let floor_loop = tokio::spawn(FloorLoop::run(floor::Parts {
-            queues: service.plan.queue_profiles(),
-            agents: people.iter().filter_map(Person::profile).collect(),
-            restored,
-            from_lines,
-            to_line,
-            asks: floor_asks,
-            writer: writer.clone(),
-            beat: ready.floor.clone(),
-        }));
+        let between = (from_lines, to_line, floor_asks);
+        let floor_loop = tokio::spawn(FloorLoop::run(floor_parts(&service, (&people, restored), between, (&writer, &ready))));
 
         let (taken_up_tx, taken_up) = oneshot::channel();
         let line = LineStart {
@@ -282,6 +275,8 @@ impl Start {
         ready.plan_loaded.store(true, Ordering::Relaxed);
 
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
+        let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
+        recordings::start(&store, &writer, data.join("recordings"), &archive)?;
         let control = Control {
             requests_tx,
             store: store.clone(),
@@ -289,6 +284,7 @@ impl Start {
             traces,
             ready: Arc::clone(&ready),
             recordings: data.join("recordings"),
+            archive,
             realm: service.plan.realm.clone(),
         };
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
@@ -308,6 +304,7 @@ impl Start {
             tls,
             ready: Arc::clone(&ready),
             reloads: reload::Reloads::default(),
+            archive: archive_tx,
         };
         let running = Running {
             line: line_tx,
@@ -323,6 +320,25 @@ impl Start {
             store,
         };
         running.until_stopped(&control, options.drain_s).await
+    }
+}
+
+/// What the floor loop is made of.
+fn floor_parts(
+    service: &Service,
+    (people, restored): (&[Person], Restored),
+    (from_lines, to_line, asks): (mpsc::Receiver<ToFloor>, mpsc::Sender<FloorNews>, mpsc::Receiver<FloorAsk>),
+    (writer, ready): (&Writer, &Readiness),
+) -> floor::Parts {
+    floor::Parts {
+        queues: service.plan.queue_profiles(),
+        agents: people.iter().filter_map(Person::profile).collect(),
+        restored,
+        from_lines,
+        to_line,
+        asks,
+        writer: writer.clone(),
+        beat: ready.floor.clone(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use tandem_dialplan::{Host, LoadError, Peer, Plan, Report, Secret, Transport, World};
 use tandem_switch::{
-    call::CallSettings,
+    call::{CallSettings, Notice},
     name::{Language, PromptName},
 };
 
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     prompts::Prompts,
+    recordings::{Archive, ArchiveError},
     store::PlanFile,
     wire::{
         line::Service,
@@ -102,6 +103,9 @@ pub enum ServiceError {
         #[source]
         error: IdentityError,
     },
+    /// What recordings need cannot be used.
+    #[error(transparent)]
+    Recordings(#[from] ArchiveError),
     /// What belongs to a trunk's TLS cannot be used.
     #[error("the TLS of trunk {trunk}: {}", chain(.error))]
     Tls {
@@ -144,8 +148,11 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
             .map_err(|error| ServiceError::Identity { trunk: trunk.name.to_string(), error })
     });
     let identities = Arc::new(identities.collect::<Result<BTreeMap<_, _>, _>>()?);
+    let archive = Arc::new(Archive::new(&plan.recordings, |secret| read_secret(secret, folder), place)?);
+    let notice = plan.recordings.notice.as_ref();
+    let notice = notice.map(|notice| Notice { prompt: notice.prompt.clone(), to_both: notice.to_both });
     let settings =
-        CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), ..CallSettings::default() };
+        CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), notice, ..CallSettings::default() };
     let capture = match &plan.capture {
         Some(capture) => collector(capture).await,
         None => None,
@@ -158,6 +165,7 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
         identities,
         prompts,
         settings: Arc::new(settings),
+        archive,
         generation,
     })
 }

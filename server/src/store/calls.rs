@@ -1,11 +1,11 @@
-//! Calls that are over, and their recordings.
+//! Calls that are over.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     cdr::{Cdr, Segment},
-    id::{CallId, RecordingId},
+    id::CallId,
     identity::CallerIdentity,
     name::{AgentName, PartyNumber, QueueName, RouteName},
     time::Timestamp,
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Sorts after every identifier: the cursor of a first page.
-const AFTER_ALL: &str = "~";
+pub(super) const AFTER_ALL: &str = "~";
 
 /// A CDR and the audio quality that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,44 +51,6 @@ pub struct CdrFilter {
     pub before: Option<CallId>,
 }
 
-/// What became of a recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecordingState {
-    /// It goes on.
-    Recording,
-    /// The file is complete.
-    Finished,
-    /// It could not be written.
-    Failed,
-    /// The switch stopped meanwhile; what was written until then is there.
-    Interrupted,
-}
-
-/// One recording.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RecordingRow {
-    /// Which.
-    pub recording: RecordingId,
-    /// Of which call.
-    pub call: CallId,
-    /// The file, relative to the recordings folder; not for the outside.
-    #[serde(skip)]
-    pub path: String,
-    /// What became of it.
-    pub state: RecordingState,
-    /// Its begin.
-    pub started_at: Timestamp,
-    /// Its end.
-    pub ended_at: Option<Timestamp>,
-    /// Its length, in ms.
-    pub duration_ms: Option<u64>,
-    /// Size of the file.
-    pub size_bytes: Option<u64>,
-    /// Why it failed.
-    pub reason: Option<String>,
-}
-
 impl Store {
     /// A page of CDRs, newest first, without segments.
     pub async fn cdrs(&self, filter: &CdrFilter, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
@@ -113,23 +75,6 @@ impl Store {
         let segments = self.db.fetch(sql::SEGMENTS, &args![id.as_str()]).await?;
         let segments = segments.iter().map(segment).collect::<Result<_, _>>()?;
         call_record(&row, segments).map(Some)
-    }
-
-    /// A page of recordings, newest first; `before` is the last one of the page before.
-    pub async fn recordings(
-        &self,
-        call: Option<CallId>,
-        before: Option<RecordingId>,
-        limit: u32,
-    ) -> Result<Vec<RecordingRow>, StoreError> {
-        let before = before.map_or_else(|| AFTER_ALL.to_owned(), |recording| recording.to_string());
-        let call = call.map(|call| call.to_string()).unwrap_or_default();
-        self.db.fetch(sql::RECORDINGS, &args![before, call, limit]).await?.iter().map(recording_row).collect()
-    }
-
-    /// One recording.
-    pub async fn recording(&self, recording: RecordingId) -> Result<Option<RecordingRow>, StoreError> {
-        self.db.fetch_one(sql::RECORDING, &args![recording.to_string()]).await?.as_ref().map(recording_row).transpose()
     }
 }
 
@@ -177,19 +122,5 @@ fn segment(row: &Row) -> Result<Segment, StoreError> {
         cause: row.word("cause")?,
         from_at: row.at("from_us")?,
         to_at: row.at("to_us")?,
-    })
-}
-
-fn recording_row(row: &Row) -> Result<RecordingRow, StoreError> {
-    Ok(RecordingRow {
-        recording: row.parsed("recording_id")?,
-        call: row.parsed("call_id")?,
-        path: row.get("path")?,
-        state: row.word("state")?.ok_or(StoreError::Unreadable { column: "state" })?,
-        started_at: row.at("started_us")?,
-        ended_at: row.maybe_at("ended_us")?,
-        duration_ms: row.maybe_count("duration_ms")?,
-        size_bytes: row.maybe_count("size_bytes")?,
-        reason: row.get("reason")?,
     })
 }

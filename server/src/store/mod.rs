@@ -12,6 +12,7 @@ mod items;
 mod people;
 mod project;
 mod record;
+mod recordings;
 mod restore;
 mod sql;
 #[cfg(test)]
@@ -25,11 +26,12 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 pub use bans::Ban;
-pub use calls::{CallRecord, CdrFilter, RecordingRow, RecordingState};
+pub use calls::{CallRecord, CdrFilter};
 pub use events::JournalRow;
 pub use items::{ItemStory, OfferRow};
 pub use people::{Person, Secret};
 pub use record::{Audit, Binding, BindingWay, CallStarted, Generation, PlanFile, Record, RecordingStarted};
+pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingState};
 pub use restore::{KeptRow, Restart};
 pub use tokens::{Scope, Token, TokenCheck};
 pub use writer::{Refused, Writer};

@@ -16,8 +16,8 @@ use super::{
     Record, StoreError,
     db::{Arg, Rows, Tx, args, json},
     events::JournalRow,
-    record::{Binding, CallStarted, Entry, Generation, RecordingStarted},
-    sql, tolls,
+    record::{Binding, CallStarted, Entry, Generation},
+    recordings, sql, tolls,
 };
 
 /// Records turned into statements, ready to run in one transaction.
@@ -92,15 +92,14 @@ impl Batch {
             }
             Record::CallTakenUp { .. } => {}
             Record::Floor(event) => self.floor(event),
-            Record::RecordingStarted(RecordingStarted { recording, call, path, at }) => {
-                self.run(sql::PUT_RECORDING, args![recording.to_string(), call.to_string(), path.as_str(), *at]);
-            }
+            Record::RecordingStarted(started) => self.run(sql::PUT_RECORDING, recordings::row(started)),
             Record::RecordingFinished { recording, duration_ms, size_bytes, at } => {
                 self.run(sql::RECORDING_FINISHED, args![recording.to_string(), *duration_ms, *size_bytes, *at]);
             }
-            Record::RecordingFailed { recording, reason, at } => {
-                self.run(sql::RECORDING_FAILED, args![recording.to_string(), reason.as_str(), *at]);
+            Record::RecordingFailed { recording, reason, lost, at } => {
+                self.run(sql::RECORDING_FAILED, args![recording.to_string(), reason.as_str(), *at, u64::from(*lost)]);
             }
+            Record::Recording(news) => self.others.extend(recordings::changes(news)),
             Record::BindingPut { binding, .. } => self.binding_put(binding),
             Record::BindingRemoved { extension, contact, .. } => {
                 self.run(sql::REMOVE_BINDING, args![extension.as_str(), contact.as_str()]);

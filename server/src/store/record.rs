@@ -13,7 +13,10 @@ use tandem_switch::{
     toll::{TollAlarm, TollSpent},
 };
 
-use super::bans::Ban;
+use super::{
+    bans::Ban,
+    recordings::{KeptAs, RecordingNews},
+};
 
 /// One thing worth keeping. What it does to the tables stands in `project`.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,9 +75,13 @@ pub enum Record {
         recording: RecordingId,
         /// Why, for the operator.
         reason: String,
+        /// Nothing can be made of what was captured, now or later.
+        lost: bool,
         /// When.
         at: Timestamp,
     },
+    /// Recordings that are over: what became of their audio.
+    Recording(RecordingNews),
     /// A device registered.
     BindingPut {
         /// All that a restart needs to reach it.
@@ -141,6 +148,9 @@ pub struct CallStarted {
 /// A recording that began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordingStarted {
+    /// How it is kept.
+    #[serde(flatten)]
+    pub kept: KeptAs,
     /// Which.
     pub recording: RecordingId,
     /// Of which call.
@@ -255,6 +265,7 @@ impl Record {
             Self::RecordingStarted(_) => "recording-started",
             Self::RecordingFinished { .. } => "recording-finished",
             Self::RecordingFailed { .. } => "recording-failed",
+            Self::Recording(news) => news.kind(),
             Self::BindingPut { .. } => "binding-put",
             Self::BindingRemoved { .. } => "binding-removed",
             Self::Banned(_) => "source-banned",
@@ -289,9 +300,10 @@ impl Record {
                 None,
                 json(serde_json::json!({ "recording": recording, "duration_ms": duration_ms, "size_bytes": size_bytes })),
             ),
-            Self::RecordingFailed { recording, reason, at } => {
+            Self::RecordingFailed { recording, reason, at, .. } => {
                 row(*at, None, json(serde_json::json!({ "recording": recording, "reason": reason })))
             }
+            Self::Recording(news) => row(news.at, news.call.map(|call| call.to_string()), json(news.body())),
             Self::BindingPut { refreshed: true, .. } => return None,
             Self::BindingPut { binding, .. } => row(binding.registered_at, None, super::db::json(binding)),
             Self::BindingRemoved { extension, contact, at } => {

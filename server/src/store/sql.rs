@@ -104,16 +104,38 @@ statements! {
     SEGMENTS = "SELECT state, agent, cause, from_us, to_us FROM segments WHERE call_id = $1 ORDER BY position";
 
     // recordings
-    PUT_RECORDING = "INSERT INTO recordings (recording_id, call_id, path, state, started_us) VALUES ($1, $2, $3, 'recording', $4) \
-        ON CONFLICT DO NOTHING";
-    RECORDING_FINISHED = "UPDATE recordings SET state = 'finished', duration_ms = $2, size_bytes = $3, ended_us = $4 \
-        WHERE recording_id = $1";
-    RECORDING_FAILED = "UPDATE recordings SET state = 'failed', reason = $2, ended_us = $3 WHERE recording_id = $1";
+    PUT_RECORDING = "INSERT INTO recordings (recording_id, call_id, path, state, started_us, format, sealed, capture, retain_days) \
+        VALUES ($1, $2, $3, 'recording', $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+    RECORDING_FINISHED = "UPDATE recordings SET state = CASE WHEN capture <> path THEN 'captured' ELSE 'finished' END, \
+        duration_ms = $2, size_bytes = $3, ended_us = $4 WHERE recording_id = $1";
+    RECORDING_FAILED = "UPDATE recordings SET state = 'failed', reason = $2, ended_us = COALESCE(ended_us, $3), \
+        capture = CASE WHEN $4 = 1 THEN NULL ELSE capture END WHERE recording_id = $1";
+    RECORDING_SAVED = "UPDATE recordings SET state = CASE WHEN state = 'captured' THEN 'finished' ELSE state END, \
+        duration_ms = $2, size_bytes = $3, capture = NULL WHERE recording_id = $1 AND state <> 'deleted'";
+    RECORDING_SPOOLED = "UPDATE recordings SET remote = $2, local = $3 WHERE recording_id = $1";
+    RECORDING_DELETED = "UPDATE recordings SET state = 'deleted', capture = NULL, local = 0, remote = NULL WHERE recording_id = $1";
+    PUT_WAVEFORM = "INSERT INTO waveforms (recording_id, spell_ms, peaks) VALUES ($1, $2, $3) \
+        ON CONFLICT (recording_id) DO UPDATE SET spell_ms = excluded.spell_ms, peaks = excluded.peaks";
+    DROP_WAVEFORM = "DELETE FROM waveforms WHERE recording_id = $1";
+    WAVEFORM = "SELECT spell_ms, peaks FROM waveforms WHERE recording_id = $1";
     CLOSE_RECORDINGS = "UPDATE recordings SET state = 'interrupted', ended_us = $1 WHERE state = 'recording'";
-    RECORDINGS = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason FROM recordings \
+    RECORDINGS = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason, \
+        format, sealed, capture, retain_days, remote, local FROM recordings \
         WHERE recording_id < $1 AND ($2 = '' OR call_id = $2) ORDER BY recording_id DESC LIMIT $3";
-    RECORDING = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason FROM recordings \
+    RECORDING = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason, \
+        format, sealed, capture, retain_days, remote, local FROM recordings \
         WHERE recording_id = $1";
+    RECORDINGS_TO_FINISH = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason, \
+        format, sealed, capture, retain_days, remote, local FROM recordings \
+        WHERE capture IS NOT NULL AND state <> 'recording' AND recording_id > $1 ORDER BY recording_id LIMIT $2";
+    RECORDINGS_TO_SPOOL = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason, \
+        format, sealed, capture, retain_days, remote, local FROM recordings \
+        WHERE capture IS NULL AND remote IS NULL AND local = 1 AND size_bytes IS NOT NULL AND state NOT IN ('recording', 'deleted') \
+        AND recording_id > $1 ORDER BY recording_id LIMIT $2";
+    RECORDINGS_TO_DELETE = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason, \
+        format, sealed, capture, retain_days, remote, local FROM recordings \
+        WHERE retain_days IS NOT NULL AND state NOT IN ('recording', 'deleted') AND started_us + retain_days * 86400000000 <= $1 \
+        AND recording_id > $2 ORDER BY recording_id LIMIT $3";
 
     // bindings
     PUT_BINDING = "INSERT INTO bindings (extension, contact, source, register_call_id, register_cseq, user_agent, \

@@ -313,6 +313,10 @@ impl LiveCall {
             }
             Output::Record { recording, left, right } => self.record(edges, recording, left, right),
             Output::StopRecord { recording } => edges.media.stop_record(recording),
+            Output::PauseRecord { recording, paused } => {
+                edges.media.pause_record(recording, paused);
+                edges.ledger.recording_paused(edges.now.at, (recording, self.facts.call), paused);
+            }
             Output::StepEnded(outcome) => {
                 self.active_run().handle(edges.now.at, RunInput::Outcome(outcome));
                 self.drain_run(edges, inputs);
@@ -363,7 +367,11 @@ impl LiveCall {
         while let Some(output) = self.active_run().poll() {
             inputs.push_back(match output {
                 RunOutput::Routed(route) => Input::Routed(route),
-                RunOutput::Step(step) => Input::Step(step),
+                RunOutput::Step(step) => {
+                    let language = self.active_run().language().clone();
+                    self.call.speaks(language);
+                    Input::Step(step)
+                }
                 RunOutput::Trace(what, detail) => {
                     self.trace(edges, "plan", || format!("{what} {detail}"));
                     continue;
@@ -419,8 +427,10 @@ impl LiveCall {
 
     fn record(&mut self, edges: &mut Edges, recording: RecordingId, left: LegId, right: LegId) {
         self.recording = Some(recording);
-        match edges.ledger.recording_started(edges.now.at, recording, self.facts.call) {
-            Ok(path) => edges.media.record(recording, path, self.at(left), self.at(right)),
+        let queue = self.call.view().queue.and_then(|queue| self.run.plan().queues.get(queue));
+        let retain_days = queue.and_then(|queue| queue.retain_days);
+        match edges.ledger.recording_started(edges.now.at, (recording, self.facts.call), retain_days) {
+            Ok(file) => edges.media.record(recording, file, self.at(left), self.at(right)),
             Err(error) => {
                 tracing::error!(%recording, %error, "the folder of the recordings cannot be written; the call goes on without");
                 edges.ledger.recording_failed(edges.now.at, recording, error.to_string());

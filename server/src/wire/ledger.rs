@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use tandem_media::archive::sealed::Key;
 
 use tandem_switch::{
     cdr::Cdr,
@@ -16,7 +19,8 @@ use tandem_switch::{
 use super::audio::CallAudio;
 use crate::{
     metrics::METRICS,
-    store::{CallStarted, Record, RecordingStarted, Writer},
+    recordings::{Archive, Begin},
+    store::{CallStarted, Happened, Record, RecordingNews, RecordingStarted, Writer},
 };
 
 /// Records of calls that are over, kept while the writer is full. New calls are refused long before.
@@ -26,6 +30,7 @@ const MAX_UNSAVED: usize = 65_536;
 pub struct Ledger {
     writer: Writer,
     recordings: PathBuf,
+    archive: Arc<Archive>,
     unsaved: VecDeque<Record>,
     /// Recordings that were begun and are neither complete nor failed.
     open: usize,
@@ -34,8 +39,8 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger that keeps recordings below `recordings`.
     #[must_use]
-    pub fn new(writer: Writer, recordings: PathBuf) -> Self {
-        Self { writer, recordings, unsaved: VecDeque::new(), open: 0 }
+    pub fn new(writer: Writer, recordings: PathBuf, archive: Arc<Archive>) -> Self {
+        Self { writer, recordings, archive, unsaved: VecDeque::new(), open: 0 }
     }
 
     /// Whether new calls must be refused, because their records could not be kept.
@@ -69,19 +74,34 @@ impl Ledger {
             && self.writer.try_write(Record::CallKept { call, v, body, at }).is_ok()
     }
 
-    /// Notes a recording and makes room for it.
+    /// What the plan in service wants of recordings that begin now.
+    pub fn set_archive(&mut self, archive: Arc<Archive>) {
+        self.archive = archive;
+    }
+
+    /// Notes a recording and makes room for its capture; what that is sealed with. `retain_days` is what its queue wants.
     ///
     /// # Errors
     /// The folder cannot be made.
-    pub fn recording_started(&mut self, at: Timestamp, recording: RecordingId, call: CallId) -> io::Result<PathBuf> {
-        let day = jiff::Timestamp::from_microsecond(at.0).map_err(io::Error::other)?;
-        let path = format!("{}/{recording}.wav", day.strftime("%Y/%m/%d"));
-        let file = self.recordings.join(&path);
+    pub fn recording_started(
+        &mut self,
+        at: Timestamp,
+        (recording, call): (RecordingId, CallId),
+        retain_days: Option<u32>,
+    ) -> io::Result<(PathBuf, Option<Arc<Key>>)> {
+        let Begin { path, kept, key } = self.archive.begin(at, recording, retain_days);
+        let file = self.recordings.join(kept.capture.as_ref().unwrap_or(&path));
         METRICS.recordings.inc();
         self.open += 1;
-        self.write(Record::RecordingStarted(RecordingStarted { recording, call, path, at }));
+        self.write(Record::RecordingStarted(RecordingStarted { kept, recording, call, path, at }));
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
-        Ok(file)
+        Ok((file, key))
+    }
+
+    /// Notes that a recording is silent from now on, or has audio again.
+    pub fn recording_paused(&mut self, at: Timestamp, (recording, call): (RecordingId, CallId), paused: bool) {
+        let what = if paused { Happened::Paused } else { Happened::Resumed };
+        self.write(Record::Recording(RecordingNews { recording, call: Some(call), at, what }));
     }
 
     /// Notes that a recording is complete in its file.
@@ -97,7 +117,7 @@ impl Ledger {
         METRICS.recordings.dec();
         self.open = self.open.saturating_sub(1);
         METRICS.recordings_failed.inc();
-        self.write(Record::RecordingFailed { recording, reason, at });
+        self.write(Record::RecordingFailed { recording, reason, lost: false, at });
     }
 
     /// How full the queue to the database is, in thousandths.

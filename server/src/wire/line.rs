@@ -42,6 +42,7 @@ use crate::{
     clock,
     metrics::METRICS,
     prompts::Prompts,
+    recordings::Archive,
     store::{CallStarted, Writer},
 };
 pub use asks::LineAsk;
@@ -71,6 +72,8 @@ pub struct Service {
     pub prompts: Arc<Prompts>,
     /// What calls are set up with.
     pub settings: Arc<CallSettings>,
+    /// What becomes of recordings.
+    pub archive: Arc<Archive>,
     /// Counts up with each plan.
     pub generation: u64,
 }
@@ -168,7 +171,7 @@ impl Line {
             sip,
             media,
             floor: FloorLink::default(),
-            ledger: Ledger::new(writer, recordings),
+            ledger: Ledger::new(writer, recordings, Arc::clone(&service.archive)),
             devices: Devices::default(),
             lamps: Lamps::default(),
             supervision: Supervision::default(),

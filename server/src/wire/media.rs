@@ -9,6 +9,7 @@ use std::{
 };
 
 use tandem_media::{
+    archive::sealed::Key,
     browser::Fingerprint,
     codec::Audio as Pcm,
     contract::{
@@ -327,9 +328,14 @@ impl MediaEdge {
     }
 
     /// Records two legs into a file.
-    pub fn record(&mut self, recording: RecordingId, path: PathBuf, left: LegRef, right: LegRef) {
+    pub fn record(&mut self, recording: RecordingId, (path, key): (PathBuf, Option<Arc<Key>>), left: LegRef, right: LegRef) {
         let right = self.stream(right);
-        self.with(left, |left| Command::Record { recording: recording.0, path, left, right });
+        self.with(left, |left| Command::Record { recording: recording.0, path, key, left, right });
+    }
+
+    /// Silence in a recording from now on, or audio again.
+    pub fn pause_record(&mut self, recording: RecordingId, paused: bool) {
+        self.tell(Command::PauseRecord { recording: recording.0, paused });
     }
 
     /// Closes a recording.

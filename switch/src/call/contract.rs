@@ -17,6 +17,11 @@ use crate::{
 /// What a call is told. One at a time, each with the present instant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
+    /// The recording of the call is silent from now on, or has audio again; so are those that follow it.
+    PauseRecording {
+        /// Silence.
+        paused: bool,
+    },
     /// The dialplan's next step; the first one begins the call, each later one follows a `StepEnded`.
     Step(Step),
     /// The dialplan moved to another route: for the record.
@@ -227,6 +232,13 @@ pub enum Output {
         /// Right channel: the agent or called party.
         right: LegId,
     },
+    /// Silence in a recording from now on, or audio again.
+    PauseRecord {
+        /// Which.
+        recording: RecordingId,
+        /// Silence.
+        paused: bool,
+    },
     /// Close a recording.
     StopRecord {
         /// Which.
@@ -313,12 +325,23 @@ pub struct CallSettings {
     pub hold_music: Option<PromptName>,
     /// Language of music, where the step names none.
     pub language: Language,
+    /// Heard before a conversation of the call is recorded; nobody is told when `None`.
+    pub notice: Option<Notice>,
     /// How long the floor may take to reply, in ms, before its silence counts as a fault of ours.
     pub floor_reply_ms: u64,
 }
 
+/// What is heard before a conversation is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The recording.
+    pub prompt: PromptName,
+    /// The other party hears it, too.
+    pub to_both: bool,
+}
+
 impl Default for CallSettings {
     fn default() -> Self {
-        Self { hold_music: None, language: "en".into(), floor_reply_ms: 5_000 }
+        Self { hold_music: None, language: "en".into(), notice: None, floor_reply_ms: 5_000 }
     }
 }

@@ -153,7 +153,7 @@ impl Call {
             return self.step_ended(at.now, StepOutcome::Done);
         }
         if self.legs.stage(talk.peer).is_some() {
-            self.settle_hold(at.now, &talk);
+            self.converse_again(at, &talk);
             return Doing::Talk(talk);
         }
         self.ledger.blame = Blame::Us;

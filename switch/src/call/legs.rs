@@ -148,7 +148,12 @@ impl Legs {
             Input::Transfer { leg, .. } | Input::GivenAway { by: leg } | Input::Replaced { leg, .. } => {
                 self.stage(leg) == Some(LegStage::Up)
             }
-            Input::Step(_) | Input::Routed(_) | Input::Floor(_) | Input::Hangup { .. } | Input::Tick => true,
+            Input::Step(_)
+            | Input::Routed(_)
+            | Input::Floor(_)
+            | Input::Hangup { .. }
+            | Input::PauseRecording { .. }
+            | Input::Tick => true,
         }
     }
 

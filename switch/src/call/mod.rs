@@ -19,6 +19,7 @@ mod hold;
 mod keep;
 mod ledger;
 mod legs;
+mod notice;
 mod owed;
 mod play;
 mod queue;
@@ -34,7 +35,7 @@ use std::{collections::VecDeque, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 pub use consult::{Newcomer, Partner};
-pub use contract::{Arrival, CallSettings, Input, Output, RedirectNews, TransferNews};
+pub use contract::{Arrival, CallSettings, Input, Notice, Output, RedirectNews, TransferNews};
 pub use keep::{KeptCall, Restart};
 pub use legs::LegStage;
 pub use view::{LegView, View};
@@ -44,6 +45,7 @@ use crate::{
     cdr::{Origin, SegmentState},
     id::IdSource,
     link::{FloorSays, LeaveReason, ToFloor},
+    name::Language,
     step::{AgentRequest, StepOutcome},
     time::Timestamp,
 };
@@ -88,6 +90,9 @@ pub struct Call {
     owed: Owed,
     typed: VecDeque<char>,
     ledger: Ledger,
+    /// What the plan spoke last.
+    #[serde(default)]
+    language: Option<Language>,
 }
 
 /// What a call is doing: one variant for each thing it can wait for.
@@ -148,6 +153,7 @@ impl Call {
             owed: Owed::default(),
             typed: VecDeque::new(),
             ledger: Ledger::new(now),
+            language: None,
         }
     }
 
@@ -205,6 +211,7 @@ impl Call {
                 self.ledger.routed(route);
             }
             Input::Hangup { cause } => self.finish(at.now, cause, Blame::Us),
+            Input::PauseRecording { paused } => self.pause_recording(paused),
             _ if self.hung_up_in_haste(at, &input) => {}
             Input::LegFailed { leg, cause } | Input::LegEnded { leg, cause } if leg == self.legs.caller() => {
                 let (party, by_trunk) = self.side;

@@ -17,6 +17,15 @@ use crate::{
 pub(super) struct Owed {
     item: Option<Item>,
     recording: Option<RecordingId>,
+    /// Recordings of this call are silent until told otherwise: this one and those that follow it.
+    #[serde(default)]
+    paused: bool,
+    /// What is to be recorded waits for the end of the notice.
+    #[serde(default)]
+    telling: bool,
+    /// The caller has heard the notice.
+    #[serde(default)]
+    told: bool,
 }
 
 /// An item of which the floor waits for the end.
@@ -62,8 +71,32 @@ impl Owed {
         self.recording.take().is_some()
     }
 
+    /// Whether the conversation is recorded, or will be when the caller was told.
     pub(super) const fn is_recording(&self) -> bool {
-        self.recording.is_some()
+        self.recording.is_some() || self.telling
+    }
+
+    /// The caller is being told.
+    pub(super) const fn tells(&mut self) {
+        self.telling = true;
+    }
+
+    pub(super) const fn is_telling(&self) -> bool {
+        self.telling
+    }
+
+    /// The caller was told, once for the whole call.
+    pub(super) const fn told(&mut self) {
+        (self.telling, self.told) = (false, true);
+    }
+
+    pub(super) const fn has_told(&self) -> bool {
+        self.told
+    }
+
+    /// What is recorded now, and whether it is silent.
+    pub(super) fn recorded(&self) -> Option<(RecordingId, bool)> {
+        self.recording.map(|recording| (recording, self.paused))
     }
 
     pub(super) fn records(&mut self, recording: RecordingId) {
@@ -82,8 +115,20 @@ impl Call {
         self.stop_recording();
     }
 
+    /// Makes what is recorded silent, or not. It stays so for the whole call: whoever paused must not be undone by a
+    /// transfer, by hold, or by the end of a process.
+    pub(super) fn pause_recording(&mut self, paused: bool) {
+        let Some((recording, was)) = self.owed.recorded() else { return };
+        if paused != was {
+            self.owed.paused = paused;
+            self.trace(if paused { "recording paused" } else { "recording resumed" }, recording.to_string());
+            self.legs.say(Output::PauseRecord { recording, paused });
+        }
+    }
+
     /// Closes the recording, if there is one.
     pub(super) fn stop_recording(&mut self) {
+        self.owed.telling = false;
         if let Some(recording) = self.owed.recording.take() {
             self.legs.say(Output::StopRecord { recording });
         }

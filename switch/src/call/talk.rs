@@ -46,10 +46,7 @@ impl Call {
         self.answer_caller(at.now);
         self.ledger.connected_at.get_or_insert(at.now);
         let talk = Talk { peer, with };
-        self.settle_hold(at.now, &talk);
-        if record {
-            self.record(at, peer);
-        }
+        self.converse(at, &talk, record);
         self.trace("connected", peer.to_string());
         Doing::Talk(talk)
     }
@@ -60,6 +57,9 @@ impl Call {
         self.owed.records(recording);
         self.ledger.recording = Some(recording);
         self.legs.say(Output::Record { recording, left: self.legs.caller(), right: peer });
+        if let Some((recording, true)) = self.owed.recorded() {
+            self.legs.say(Output::PauseRecord { recording, paused: true });
+        }
     }
 
     pub(super) fn talking(&mut self, at: &mut Moment<'_>, talk: Talk, input: Input) -> Doing {
@@ -70,7 +70,14 @@ impl Call {
             Input::Replaced { leg, new } => self.replaced(at, talk, leg, new),
             Input::LegHeld { leg, held } => {
                 self.trace(if held { "hold" } else { "resume" }, leg.to_string());
-                self.settle_hold(now, &talk);
+                // Who holds while the caller is told is seen to after it.
+                if !self.owed.is_telling() {
+                    self.settle_hold(now, &talk);
+                }
+                Doing::Talk(talk)
+            }
+            Input::Played { leg, .. } if leg == self.legs.caller() && self.owed.is_telling() => {
+                self.told(at, &talk);
                 Doing::Talk(talk)
             }
             // The caller's leg is seen to before: this is the other party, who hung up first.

@@ -154,7 +154,7 @@ impl Call {
             Some(Box::new(Returned { by, origin, cause, record, taken_back_until, party: self.legs.caller(), side: self.side }));
         self.legs.set_caller(party);
         self.side = side;
-        self.settle_hold(at.now, &talk);
+        self.converse_again(at, &talk);
         Doing::Talk(talk)
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Call, Doing, LegStage, legs::Ear};
 use crate::{
     cdr::{Origin, SegmentState},
-    id::{CallId, LegId},
+    id::{CallId, LegId, RecordingId},
     name::{AgentName, PartyNumber, QueueName, RouteName},
     time::Timestamp,
 };
@@ -37,6 +37,8 @@ pub struct View<'a> {
     pub queue: Option<&'a QueueName>,
     /// The agent who is rung or talks.
     pub agent: Option<&'a AgentName>,
+    /// What is recorded now, and whether that pauses.
+    pub recording: Option<(RecordingId, bool)>,
     /// A party of the conversation holds.
     pub held: bool,
     /// The legs that are up or on their way; the caller's first.
@@ -100,6 +102,7 @@ impl Call {
             answered_at: self.ledger.answered_at,
             queue: self.ledger.queue.as_ref().filter(|_| in_queue),
             agent,
+            recording: self.owed.recorded(),
             held: self.ledger.state() == SegmentState::Hold,
             legs: self.legs.iter().map(|leg| LegView { leg: leg.id, stage: leg.stage, held: leg.held }).collect(),
         }

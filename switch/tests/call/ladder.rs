@@ -9,7 +9,7 @@
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
 
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Output, RedirectNews, Restart, TransferNews},
+    call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Notice, Output, RedirectNews, Restart, TransferNews},
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
@@ -56,6 +56,8 @@ struct Ladder {
     ids: IdSource,
     items: Vec<ItemId>,
     recordings: Vec<RecordingId>,
+    /// The first line, which says what is settled.
+    notice: String,
     trace: bool,
     over: bool,
     printed: String,
@@ -68,7 +70,8 @@ impl Ladder {
             if first.contains("caller trunk") { Origin::Trunk("carrier".into()) } else { Origin::Extension("1007".into()) };
         let arrival = Arrival { call: CallId(1), origin, from: "+390212345678".into(), to: "1800".into(), generation: 3 };
         Self {
-            call: Call::new(instant(0), arrival, settings()),
+            call: Call::new(instant(0), arrival, settings(first)),
+            notice: first.to_owned(),
             ids: IdSource::new(1),
             items: Vec::new(),
             recordings: Vec::new(),
@@ -102,7 +105,7 @@ impl Ladder {
         let gone: Vec<LegId> = words.split("gone=").skip(1).map(|leg| read_leg(&leg[..1])).collect();
         let restart = Restart {
             stopped_at: instant(ms - 1_000),
-            settings: settings(),
+            settings: settings(&self.notice),
             gone: &gone,
             finished: words.contains("finished"),
             anew: words.contains("anew"),
@@ -156,6 +159,7 @@ impl Ladder {
             ["leg", leg, "presses", digit] => Input::Digit { leg: read_leg(leg), digit: digit.chars().next().unwrap() },
             ["leg", leg, "heard", play] => Input::Played { leg: read_leg(leg), play: play.parse().unwrap() },
             ["floor", ref says @ ..] => Input::Floor(self.read_floor(says, &with)),
+            ["pause-recording", word] => Input::PauseRecording { paused: word == "on" },
             ["hangup", cause] => Input::Hangup { cause: read_cause(cause) },
             _ => panic!("no such input: {line}"),
         }
@@ -213,6 +217,9 @@ impl Ladder {
             }
             Output::Record { recording, left, right } => {
                 format!("record r{}: {left} left, {right} right", number(&mut self.recordings, recording))
+            }
+            Output::PauseRecord { recording, paused } => {
+                format!("{} r{}", if paused { "pause" } else { "resume" }, number(&mut self.recordings, recording))
             }
             Output::StopRecord { recording } => format!("stop r{}", number(&mut self.recordings, recording)),
             Output::StepEnded(outcome) => format!("step ended: {}", show_outcome(&outcome)),
@@ -290,8 +297,10 @@ impl Ladder {
     }
 }
 
-fn settings() -> Arc<CallSettings> {
-    Arc::new(CallSettings { hold_music: Some("hold".into()), ..CallSettings::default() })
+fn settings(first: &str) -> Arc<CallSettings> {
+    let to_both = first.contains("notice to both");
+    let notice = (to_both || first.contains("notice to the caller")).then(|| Notice { prompt: "recorded".into(), to_both });
+    Arc::new(CallSettings { hold_music: Some("hold".into()), notice, ..CallSettings::default() })
 }
 
 fn instant(ms: i64) -> Timestamp {

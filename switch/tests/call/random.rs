@@ -7,7 +7,7 @@ mod world;
 use std::sync::Arc;
 
 use tandem_switch::{
-    call::{Arrival, Call, CallSettings, Input, KeptCall, Output, Restart},
+    call::{Arrival, Call, CallSettings, Input, KeptCall, Notice, Output, Restart},
     cause::Cause,
     cdr::{Cdr, Origin, SegmentState},
     id::{CallId, IdSource, LegId},
@@ -58,7 +58,8 @@ fn one_call(seed: u64, told: &mut usize, most: &mut usize) -> Cdr {
     let origin = if dice.one_in(2) { Origin::Trunk("carrier".into()) } else { Origin::Extension("1007".into()) };
     let arrival = Arrival { call: CallId(seed), origin, from: "+390212345678".into(), to: "1800".into(), generation: 3 };
     let hold_music = (!dice.one_in(4)).then(|| "hold".into());
-    let settings = CallSettings { hold_music, ..CallSettings::default() };
+    let notice = seed.is_multiple_of(3).then(|| Notice { prompt: "recorded".into(), to_both: seed.is_multiple_of(2) });
+    let settings = CallSettings { hold_music, notice, ..CallSettings::default() };
     let settings = Arc::new(settings);
     let mut run = Run {
         call: Call::new(begin, arrival, Arc::clone(&settings)),

@@ -20,6 +20,7 @@ mod media_keys;
 mod pairs;
 mod quality;
 mod queue;
+mod recordings;
 mod redirects;
 mod registration;
 mod restart;

@@ -389,6 +389,10 @@ impl LiveCall {
                 let new = self.recordings.insert(recording);
                 line.must(new, &self.number, || format!("{recording} is made twice"));
             }
+            Output::PauseRecord { recording, .. } => {
+                let open = self.recordings.contains(&recording);
+                line.must(open, &self.number, || format!("{recording} pauses and is not open"));
+            }
             Output::StopRecord { recording } => {
                 let open = self.recordings.remove(&recording);
                 line.must(open, &self.number, || format!("{recording} is closed twice"));

@@ -63,8 +63,17 @@ impl Fixture {
         ready.sip_bound.store(true, Relaxed);
         ready.plan_loaded.store(true, Relaxed);
         let traces = TraceBus::default();
-        let control =
-            Control { requests_tx, store, writer, traces, ready, recordings: recordings.clone(), realm: "tandem".into() };
+        let (_, archive) = tokio::sync::watch::channel(Arc::default());
+        let control = Control {
+            requests_tx,
+            store,
+            writer,
+            traces,
+            ready,
+            recordings: recordings.clone(),
+            archive,
+            realm: "tandem".into(),
+        };
         let mut tokens = Vec::new();
         for scope in [Scope::Read, Scope::Control, Scope::Admin] {
             let (text, _) = control.store.add_token(&format!("test {scope}"), scope, "test", at(0)).await.unwrap();
@@ -145,6 +154,9 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 drop(reply.send(known.then(|| agent_view(state))));
             }
             ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
+            ControlRequest::PauseRecording { call, reply, .. } => {
+                let _asker_is_gone = reply.send((call != CallId(6)).then_some(call == CallId(5)));
+            }
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),
             ControlRequest::Bans(reply) => drop(reply.send(vec![ban()])),
             ControlRequest::LiftBan { address, reply } => drop(reply.send(address == ban().source)),
@@ -253,6 +265,7 @@ fn call_view() -> CallView {
         answered_at: None,
         queue: Some("support".into()),
         agent: None,
+        recording: None,
         legs: 1,
     }
 }

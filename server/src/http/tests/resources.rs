@@ -1,9 +1,13 @@
 //! What each resource shows and does.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{
+    io::Write as _,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::json;
+use tandem_media::archive::finish::Format;
 use tandem_switch::{
     cause::{Blame, Cause},
     cdr::{Cdr, Origin},
@@ -16,7 +20,8 @@ use super::{Fixture, at, request};
 use crate::{
     http::{app, control::Control},
     metrics::QUEUE_METRICS,
-    store::{Record, RecordingStarted},
+    recordings::Archive,
+    store::{KeptAs, Record, RecordingStarted},
 };
 
 fn cdr(call: u64) -> Record {
@@ -125,7 +130,13 @@ async fn a_recording_is_given_whole_and_in_ranges_and_only_from_its_folder() {
     std::fs::write(&outside, "secret").unwrap();
     std::os::unix::fs::symlink(&outside, fixture.recordings.join("link.wav")).unwrap();
     for (id, path) in [(1, "a.wav"), (2, "../secret"), (3, "link.wav"), (4, "gone.wav"), (5, "a.wav")] {
-        let started = RecordingStarted { recording: RecordingId(id), call: CallId(9), path: path.into(), at: at(0) };
+        let started = RecordingStarted {
+            kept: KeptAs::default(),
+            recording: RecordingId(id),
+            call: CallId(9),
+            path: path.into(),
+            at: at(0),
+        };
         let ended = Record::RecordingFinished { recording: RecordingId(id), duration_ms: 1, size_bytes: 1, at: at(1) };
         fixture.control.store.commit(&[Record::RecordingStarted(started)]).await.unwrap();
         if id != 5 {
@@ -160,6 +171,61 @@ async fn a_recording_is_given_whole_and_in_ranges_and_only_from_its_folder() {
     fixture.control.writer.flush().await.unwrap();
     let events = fixture.control.store.events_after(0, 100).await.unwrap();
     assert_eq!(events.iter().filter(|row| row.body.contains("recording-read")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_sealed_recording_is_opened_in_ranges_and_by_the_page() {
+    use tandem_media::archive::sealed::{Key, Writer};
+    let mut fixture = Fixture::start().await;
+    let audio: Vec<u8> = (0..200_000u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    let key = Arc::new(Key::new(&[3; 32]).unwrap());
+    let mut file = Writer::new(Vec::new(), &key, &[1; 44], 65_536).unwrap();
+    file.write_all(&audio).unwrap();
+    std::fs::write(fixture.recordings.join("a.opus.sealed"), file.finish().unwrap()).unwrap();
+    let kept = KeptAs { format: Format::Opus, sealed: true, ..KeptAs::default() };
+    let started = RecordingStarted { kept, recording: RecordingId(1), call: CallId(9), path: "a.opus.sealed".into(), at: at(0) };
+    let ended = Record::RecordingFinished { recording: RecordingId(1), duration_ms: 1, size_bytes: 1, at: at(1) };
+    fixture.control.store.commit(&[Record::RecordingStarted(started), ended]).await.unwrap();
+    let path = format!("/api/v1/recordings/{}", RecordingId(1));
+    let refused = fixture.get(&fixture.read, &path).await;
+    refused.problem(500);
+    assert!(String::from_utf8_lossy(&refused.body).contains("the configured keys are none"), "{:?}", refused.body);
+
+    let (archive_tx, archive) = tokio::sync::watch::channel(Arc::new(Archive { keys: vec![key], ..Archive::default() }));
+    fixture.control.archive = archive;
+    fixture.app = app(fixture.control.clone(), axum::Router::new());
+    let whole = fixture.get(&fixture.read, &path).await;
+    assert_eq!((&whole.headers[header::CONTENT_TYPE], &whole.body[..]), (&"audio/ogg".parse().unwrap(), &audio[..]));
+
+    // The page: a ticket by token, a cookie by ticket, audio by cookie.
+    let ticket = fixture.order(Method::POST, &fixture.read, &format!("{path}/ticket"), json!({})).await.good();
+    assert!(ticket["player"].as_str().unwrap().starts_with(&format!("{path}/player#")));
+    let trade = |ticket: &str| {
+        let body = json!({ "ticket": ticket }).to_string();
+        fixture.send(request(Method::POST, &format!("{path}/session"), None, Some(body)))
+    };
+    trade("0.x.00").await.problem(401);
+    let traded = trade(ticket["ticket"].as_str().unwrap()).await;
+    let cookie = traded.headers[header::SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(cookie.contains("HttpOnly; SameSite=Strict") && cookie.contains(&format!("Path={path};")), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let listen = |path: &str| {
+        let request = Request::builder().uri(path).header(header::COOKIE, &cookie).header(header::RANGE, "bytes=65530-131080");
+        fixture.send(request.body(axum::body::Body::empty()).unwrap())
+    };
+    let part = listen(&path).await;
+    assert_eq!((part.status, &part.body[..]), (StatusCode::PARTIAL_CONTENT, &audio[65_530..=131_080]));
+    listen(&format!("{path}/waveform")).await.problem(404);
+    for other in [format!("/api/v1/recordings/{}", RecordingId(2)), "/api/v1/recordings".to_owned(), "/api/v1/cdrs".to_owned()] {
+        listen(&other).await.problem(401);
+    }
+    let id = fixture.get(&fixture.read, "/api/v1/whoami").await.good()["id"].as_str().unwrap().to_owned();
+    fixture.control.store.revoke_token(&id, "test", at(2)).await.unwrap();
+    listen(&path).await.problem(401);
+    fixture.control.writer.flush().await.unwrap();
+    let events = fixture.control.store.events_after(0, 100).await.unwrap();
+    assert_eq!(events.iter().filter(|row| row.body.contains("recording-read")).count(), 1, "who listens, once in a while");
+    drop(archive_tx);
 }
 
 #[tokio::test]

@@ -41,6 +41,9 @@ pub struct CallView {
     pub queue: Option<String>,
     /// The agent who is rung or talks.
     pub agent: Option<String>,
+    /// `on` or `paused` while the conversation is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// Legs that are up or on their way.
     pub legs: u32,
 }
@@ -138,8 +141,15 @@ pub struct RecordingView {
     pub recording: String,
     /// Of which call.
     pub call: String,
-    /// `recording`, `finished`, `failed`, or `interrupted` (the switch stopped meanwhile).
+    /// `recording`; `captured` (complete, and being made into what is kept), `finished`, `failed` or `interrupted` (the
+    /// switch stopped meanwhile; what was recorded until then is there); `deleted` (its time was over).
     pub state: String,
+    /// `wav` or `opus`.
+    pub format: String,
+    /// Its file is encrypted.
+    pub sealed: bool,
+    /// Where its audio is: `folder`, `store`, `both`; absent when it is nowhere.
+    pub place: Option<String>,
     /// Its begin.
     pub started_at: At,
     /// Its end.
@@ -150,6 +160,17 @@ pub struct RecordingView {
     pub size_bytes: Option<u64>,
     /// Why it failed.
     pub reason: Option<String>,
+}
+
+/// What a recording looks like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WaveformView {
+    /// How long a spell is, in ms.
+    pub spell_ms: u32,
+    /// The caller's side: 0 to 255 for each spell.
+    pub left: Vec<u8>,
+    /// The other side.
+    pub right: Vec<u8>,
 }
 
 /// A page of recordings.
@@ -184,6 +205,7 @@ impl From<&call::View<'_>> for CallView {
             answered_at: call.answered_at.map(At),
             queue: call.queue.map(text),
             agent: call.agent.map(text),
+            recording: call.recording.map(|(_, paused)| if paused { "paused" } else { "on" }.to_owned()),
             legs: u32::try_from(call.legs.len()).unwrap_or(u32::MAX),
         }
     }
@@ -237,6 +259,14 @@ impl From<RecordingRow> for RecordingView {
             recording: text(&row.recording),
             call: text(&row.call),
             state: word(&row.state),
+            format: row.kept.format.suffix().into(),
+            sealed: row.kept.sealed,
+            place: match (row.local && row.size_bytes.is_some(), row.remote.is_some()) {
+                (true, true) => Some("both".into()),
+                (true, false) => Some("folder".into()),
+                (false, true) => Some("store".into()),
+                (false, false) => None,
+            },
             started_at: At(row.started_at),
             ended_at: row.ended_at.map(At),
             duration_ms: row.duration_ms,

@@ -77,6 +77,7 @@ async fn after_a_kill_waiting_items_stay_and_calls_are_closed_as_our_doing() {
             Record::Floor(queued(2, 10)),
             Record::Floor(changed("1001", AgentState::Ready, 30)),
             Record::RecordingStarted(RecordingStarted {
+                kept: crate::store::KeptAs::default(),
                 recording: tandem_switch::id::RecordingId(5),
                 call: CallId(2),
                 path: "a.wav".into(),

@@ -153,6 +153,7 @@ async fn recordings_bindings_and_plans_read_back() {
         let store = db.open().await;
         let recording = |id| {
             Record::RecordingStarted(RecordingStarted {
+                kept: crate::store::KeptAs::default(),
                 recording: RecordingId(id),
                 call: CallId(9),
                 path: format!("2026/11/{id}.wav"),
@@ -185,7 +186,7 @@ async fn recordings_bindings_and_plans_read_back() {
                 recording(1),
                 recording(2),
                 Record::RecordingFinished { recording: RecordingId(1), duration_ms: 4_000, size_bytes: 64_044, at: at(4_000) },
-                Record::RecordingFailed { recording: RecordingId(2), reason: "disk full".into(), at: at(10) },
+                Record::RecordingFailed { recording: RecordingId(2), reason: "disk full".into(), lost: false, at: at(10) },
                 Record::BindingPut { binding, refreshed: false },
                 Record::BindingPut { binding: refreshed, refreshed: true },
                 Record::PlanLoaded(plan.clone()),

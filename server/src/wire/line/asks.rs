@@ -1,6 +1,6 @@
 //! What the rest of the program asks of the line loop, and the answers.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use tandem_switch::{call::Input, cause::Cause, id::CallId};
 use tokio::sync::oneshot;
@@ -29,6 +29,15 @@ pub enum LineAsk {
         /// Whether it was there.
         done: oneshot::Sender<bool>,
     },
+    /// Pause or resume the recording of a call. Answers whether it is recorded; `None` when there is no such call.
+    PauseRecording {
+        /// Which.
+        call: CallId,
+        /// Silence from now on.
+        paused: bool,
+        /// What became of it.
+        done: oneshot::Sender<Option<bool>>,
+    },
     /// Take no new calls; answered when the last one is gone.
     Drain(oneshot::Sender<()>),
     /// The sources that are not heard now.
@@ -52,6 +61,7 @@ impl Line {
             LineAsk::Plan(service) => {
                 self.edges.sip.set_service(&service);
                 self.edges.media.set_service(&service);
+                self.edges.ledger.set_archive(Arc::clone(&service.archive));
                 self.service = service;
             }
             LineAsk::Found(found) => self.edges.sip.found(found),
@@ -62,6 +72,11 @@ impl Line {
             LineAsk::Hangup { call, done } => {
                 let _asker_is_gone = done.send(self.calls.contains_key(&call));
                 self.todo.push_back((call, Input::Hangup { cause: Cause::Normal }));
+            }
+            LineAsk::PauseRecording { call, paused, done } => {
+                let recorded = self.calls.get(&call).map(|live| live.view().recording.is_some());
+                let _asker_is_gone = done.send(recorded);
+                self.todo.push_back((call, Input::PauseRecording { paused }));
             }
             LineAsk::Drain(done) => {
                 self.taking = false;

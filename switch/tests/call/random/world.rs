@@ -226,6 +226,7 @@ impl World {
                 assert!(self.alive(*left) && self.alive(*right));
                 assert!(self.recordings.insert(*recording, true).is_none(), "the same recording twice");
             }
+            Output::PauseRecord { recording, .. } => assert_eq!(self.recordings.get(recording), Some(&true)),
             Output::StopRecord { recording } => {
                 assert_eq!(self.recordings.insert(*recording, false), Some(true), "a recording ended twice");
             }
