@@ -13,7 +13,7 @@ use tandem_switch::{
     cdr::Origin,
     floor::{AgentProfile, QueueProfile},
     name::{
-        Extension, Language, PartyNumber, PromptName, QueueName, RoomName, RouteName, ScheduleName, SkillLevel, SkillName,
+        Extension, Language, LotName, PartyNumber, PromptName, QueueName, RoomName, RouteName, ScheduleName, SkillLevel, SkillName,
         TrunkName,
     },
     step::{AgentRequest, RingStrategy, StepOutcome, Supervision},
@@ -24,7 +24,7 @@ use crate::{
     pattern::NumberMatch,
     protect::Protect,
     schedule::Schedule,
-    settings::{Digest, ExtensionRange, Listen, Queue, StarterAgents, Trunk},
+    settings::{Digest, ExtensionRange, Listen, Lot, Queue, StarterAgents, Trunk},
     source::Location,
     template::Template,
     trunk_rules::TrunkGroup,
@@ -71,6 +71,10 @@ pub struct Plan {
     pub trunk_groups: BTreeMap<TrunkName, TrunkGroup>,
     /// Waiting lines by name.
     pub queues: BTreeMap<QueueName, Queue>,
+    /// Parking lots by name.
+    pub lots: BTreeMap<LotName, Lot>,
+    /// Who may answer whose phone, by name.
+    pub pickup_groups: BTreeMap<String, Vec<Extension>>,
     /// Opening hours by name.
     pub schedules: BTreeMap<ScheduleName, Schedule>,
     /// Agents of the first start.
@@ -113,6 +117,18 @@ impl Plan {
     #[must_use]
     pub fn may_redirect(&self, extension: &Extension) -> bool {
         self.extensions.iter().any(|range| range.redirects && range.contains(extension.as_str()))
+    }
+
+    /// The parking slot that a text names.
+    #[must_use]
+    pub fn slot(&self, text: &str) -> Option<Extension> {
+        self.lots.values().any(|lot| lot.contains(text)).then(|| Extension::from(text))
+    }
+
+    /// Whether an extension may answer the phone of another one.
+    #[must_use]
+    pub fn may_pick_up(&self, by: &Extension, of: &Extension) -> bool {
+        self.pickup_groups.values().any(|group| group.contains(by) && group.contains(of))
     }
 
     /// The route of that name.
@@ -204,12 +220,24 @@ pub(crate) enum Action {
     HandBack { number: Template, handlers: Handlers },
     Conference { room: Template, muted: bool, handlers: Handlers },
     Supervise { agent: Template, role: Supervision, handlers: Handlers },
+    Park { lot: LotName, handlers: Handlers },
+    Retrieve { slot: Template, handlers: Handlers },
+    PickUp { whom: PickUp, handlers: Handlers },
     SetLanguage(Language),
     Echo,
     Agent { request: AgentRequest, handlers: Handlers },
     WhenOpen { schedule: ScheduleName, open: bool, block: BlockId },
     Goto(usize),
     Hangup(Cause),
+}
+
+/// Whose ringing phone is answered.
+#[derive(Debug)]
+pub(crate) enum PickUp {
+    Extension(Template),
+    Group(String),
+    /// Any of a group that the caller is in.
+    Groups,
 }
 
 #[derive(Debug)]

@@ -11,15 +11,15 @@ use std::{
 use tandem_switch::{
     cause::Cause,
     cdr::Origin,
-    name::{Language, PartyNumber, PromptName, RouteName},
-    step::{Audio, Collect, Dial, Phrase, QueueStep, Step, StepOutcome, Supervision, Target},
+    name::{Extension, Language, LotName, PartyNumber, PromptName, RouteName},
+    step::{Audio, Collect, Dial, Park, Phrase, QueueStep, Step, StepOutcome, Supervision, Target, Whom},
     time::Timestamp,
 };
 
 use crate::{
     describe::describe,
     plan::{
-        Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, Plan, Route, Say, parse_number,
+        Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, PickUp, Plan, Route, Say, parse_number,
         parse_room,
     },
     routing::admits,
@@ -267,6 +267,12 @@ impl Run {
                 None => Next::Ended(Ending::Error),
             },
             Action::Supervise { agent, role, .. } => self.supervise(plan, agent, *role),
+            Action::Park { lot, .. } => self.park(plan, lot),
+            Action::Retrieve { slot, .. } => match self.fill(slot).and_then(|slot| plan.slot(&slot)) {
+                Some(slot) => Next::Give(Step::Take(Whom::Parked(slot))),
+                None => Next::Ended(Ending::Error),
+            },
+            Action::PickUp { whom, .. } => self.pick_up(plan, whom),
             Action::Agent { request, .. } => Next::Give(Step::Agent(request.clone())),
             Action::SetLanguage(language) => {
                 self.trace("language", language.as_str());
@@ -347,7 +353,10 @@ impl Run {
             Action::Agent { handlers, .. }
             | Action::HandBack { handlers, .. }
             | Action::Conference { handlers, .. }
-            | Action::Supervise { handlers, .. } => handlers,
+            | Action::Supervise { handlers, .. }
+            | Action::Park { handlers, .. }
+            | Action::Retrieve { handlers, .. }
+            | Action::PickUp { handlers, .. } => handlers,
             _ => {
                 self.trace("fault", ending.word());
                 return self.end(Cause::Fault);
@@ -451,6 +460,30 @@ impl Run {
             Some(agent) if may => Next::Give(Step::Supervise { agent: agent.as_str().into(), role }),
             _ => Next::Ended(Ending::Error),
         }
+    }
+
+    fn park(&self, plan: &Plan, lot: &LotName) -> Next {
+        let Some(known) = plan.lots.get(lot) else { return Next::Ended(Ending::Error) };
+        Next::Give(Step::Park(Park {
+            lot: lot.clone(),
+            slots: known.slots,
+            timeout_ms: known.timeout_ms,
+            music: known.music.clone(),
+            language: self.language.clone(),
+        }))
+    }
+
+    /// Only an extension may, and only where it shares a group with whose phone rings.
+    fn pick_up(&self, plan: &Plan, whom: &PickUp) -> Next {
+        let Origin::Extension(by) = &self.facts.origin else { return Next::Ended(Ending::Error) };
+        let groups = || plan.pickup_groups.values().filter(|group| group.contains(by));
+        let wanted: Vec<Extension> = match whom {
+            PickUp::Extension(template) => self.fill(template).and_then(|text| plan.extension(&text)).into_iter().collect(),
+            PickUp::Group(name) => plan.pickup_groups.get(name).filter(|group| group.contains(by)).cloned().unwrap_or_default(),
+            PickUp::Groups => groups().flatten().cloned().collect(),
+        };
+        let theirs: Vec<Extension> = wanted.into_iter().filter(|of| of != by && plan.may_pick_up(by, of)).collect();
+        if theirs.is_empty() { Next::Ended(Ending::Error) } else { Next::Give(Step::Take(Whom::Calling(theirs))) }
     }
 
     fn fill(&self, template: &Template) -> Option<String> {

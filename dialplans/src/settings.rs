@@ -450,6 +450,27 @@ impl ExtensionRange {
     }
 }
 
+/// Slots in which callers wait for somebody to take them from there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    /// Numbers of the first and the last.
+    pub slots: (u32, u32),
+    /// Then whoever parked the caller is called back, in ms.
+    pub timeout_ms: u64,
+    /// Heard meanwhile; the music of hold when `None`.
+    pub music: Option<PromptName>,
+}
+
+impl Lot {
+    /// Whether the text is the number of a slot.
+    #[must_use]
+    pub fn contains(&self, text: &str) -> bool {
+        let (from, to) = self.slots;
+        let is_plain = text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        is_plain && text.parse().is_ok_and(|n| (from..=to).contains(&n))
+    }
+}
+
 /// Agents that are put into the database at the first start; later they live there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StarterAgents {

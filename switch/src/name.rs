@@ -76,6 +76,10 @@ name! {
     RoomName
 }
 name! {
+    /// A parking lot for callers.
+    LotName
+}
+name! {
     /// One entry of the dialplan.
     RouteName
 }

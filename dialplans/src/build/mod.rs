@@ -1,6 +1,7 @@
 //! From items that fit the table to a plan whose every name exists.
 
 mod identity;
+mod lots;
 mod media_keys;
 mod names;
 mod places;
@@ -14,7 +15,7 @@ mod trunks;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
-use tandem_switch::name::{Extension, Language, SkillName};
+use tandem_switch::name::{Extension, Language, LotName, SkillName};
 
 use self::names::Names;
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     plan::{Block, BlockId, Ending, Plan},
     proofs,
     read::{Data, Item, NEVER, read},
-    settings::{Digest, ExtensionRange},
+    settings::{Digest, ExtensionRange, Lot},
     source::{Location, MAX_FILES, MAX_PLAN_BYTES, Source},
     world::World,
 };
@@ -98,6 +99,7 @@ pub(crate) struct Builder<'a> {
     languages: BTreeSet<Language>,
     zone: TimeZone,
     extensions: Vec<ExtensionRange>,
+    lots: BTreeMap<LotName, Lot>,
     blocks: Vec<Block>,
     /// Answers to endings that a step leaves open.
     defaults: [BlockId; Ending::ALL.len()],
@@ -124,6 +126,7 @@ impl<'a> Builder<'a> {
             names,
             zone: zone.unwrap_or(TimeZone::UTC),
             extensions: Vec::new(),
+            lots: BTreeMap::new(),
             blocks: Vec::new(),
             defaults: [BlockId(0); Ending::ALL.len()],
             agent_error: BlockId(0),
@@ -133,6 +136,8 @@ impl<'a> Builder<'a> {
 
     fn build(mut self, items: &[Item]) -> Plan {
         self.extensions = self.extension_ranges(items);
+        self.lots = self.lots(items);
+        let pickup_groups = self.pickup_groups(items);
         self.built_in_defaults();
         self.plan_defaults(items);
         let listen = self.listen(items);
@@ -163,6 +168,8 @@ impl<'a> Builder<'a> {
             trunks,
             trunk_groups,
             queues,
+            lots: std::mem::take(&mut self.lots),
+            pickup_groups,
             schedules,
             starter_agents,
             routes,

@@ -35,6 +35,10 @@ pub(crate) enum Place {
     HandBack,
     Conference,
     Supervise,
+    PickupGroup,
+    Park,
+    Retrieve,
+    PickUp,
     Agent,
 }
 
@@ -96,6 +100,8 @@ pub(crate) enum Noun {
     Trunk,
     Route,
     Prompt,
+    Lot,
+    PickupGroup,
 }
 
 impl Noun {
@@ -107,6 +113,8 @@ impl Noun {
             Self::Trunk => "trunk",
             Self::Route => "route",
             Self::Prompt => "prompt",
+            Self::Lot => "parking",
+            Self::PickupGroup => "pickup group",
         }
     }
 }
@@ -218,6 +226,9 @@ impl Place {
             Self::HandBack => steps::HAND_BACK,
             Self::Conference => steps::CONFERENCE,
             Self::Supervise => steps::SUPERVISE,
+            Self::PickupGroup => places::PICKUP_GROUP,
+            Self::Park => steps::PARK,
+            Self::Retrieve | Self::PickUp => steps::TAKE,
             Self::Agent => steps::AGENT,
         }
     }
@@ -261,6 +272,10 @@ impl Place {
             Self::HandBack => "in `hand-back`",
             Self::Conference => "in `conference`",
             Self::Supervise => "in `supervise`",
+            Self::PickupGroup => "in `pickup-group`",
+            Self::Park => "in `park`",
+            Self::Retrieve => "in `retrieve`",
+            Self::PickUp => "in `pickup`",
             Self::Agent => "in `agent`",
         }
     }
@@ -275,6 +290,7 @@ impl Place {
         Self::Queue,
         Self::Schedule,
         Self::StarterAgents,
+        Self::PickupGroup,
         Self::Route,
         Self::Steps,
         Self::Menu,
@@ -284,6 +300,9 @@ impl Place {
         Self::HandBack,
         Self::Conference,
         Self::Supervise,
+        Self::Park,
+        Self::Retrieve,
+        Self::PickUp,
         Self::Agent,
         Self::Defaults,
     ];

@@ -120,6 +120,25 @@ pub(crate) const TOP: &[NodeSpec] = &[
     super::protect::PROTECT,
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
+        "parking",
+        "A lot with slots, in which callers wait until somebody takes them from there by dialling the number of the slot. Slots can be watched like extensions.",
+        &[one("name", Kind::Declares(Noun::Lot), "")],
+        &[
+            must("from", Kind::Count(0, 999_999_999), "number of the first slot; slots are no extensions"),
+            must("to", Kind::Count(0, 999_999_999), "number of the last one, with as many digits"),
+            prop("timeout", Kind::Duration, "2m", "then whoever parked the caller is called back"),
+            prop("music", Kind::Refers(Noun::Prompt), "", "heard meanwhile; what is heard on hold when absent"),
+        ],
+        Body::None,
+    )),
+    many(node(
+        "pickup-group",
+        "Extensions that may answer each other's phones while they ring, by the step `pickup`.",
+        &[one("name", Kind::Declares(Noun::PickupGroup), "")],
+        &[],
+        Body::Required(Place::PickupGroup),
+    )),
+    many(node(
         "schedule",
         "Opening hours. For a day, `closed` wins over `special`, `special` over `holidays`, and `holidays` over `open`.",
         &[one("name", Kind::Declares(Noun::Schedule), "")],
@@ -268,6 +287,14 @@ pub(super) const QUEUE: &[NodeSpec] = &[
     node("comfort", "Said with each announcement.", &[one("prompt", Kind::Refers(Noun::Prompt), "")], &[], Body::None),
     node("record", "Record conversations.", &[one("on", Kind::Flag, "`#false` when absent")], &[], Body::None),
 ];
+
+pub(super) const PICKUP_GROUP: &[NodeSpec] = &[many(node(
+    "extension",
+    "Who is in it.",
+    &[some("extension", Kind::Extension, Times::OneOrMore, "")],
+    &[],
+    Body::None,
+))];
 
 pub(super) const SCHEDULE: &[NodeSpec] = &[
     many(node(

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::{
     diagnostic::{Findings, did_you_mean},
     pattern::NumberMatch,
-    plan::{Action, BlockId, DialOut, DialTarget, Ending, Handlers, OriginGuard, Placed, Plan, Route, Say},
+    plan::{Action, BlockId, DialOut, DialTarget, Ending, Handlers, OriginGuard, PickUp, Placed, Plan, Route, Say},
     source::Location,
     template::{CALLER, DIALLED, Template},
 };
@@ -310,6 +310,25 @@ impl<'a> Walk<'a> {
                 // Who may not was not answered either.
                 joined(self.endings(handlers, &[Ending::Error], &state))
             }
+            Action::Park { handlers, .. } => {
+                let mut paths = self.endings(handlers, &[Ending::Full, Ending::Error], &state);
+                let parked = State { answered: true, ..heard(state) };
+                paths.extend(self.endings(handlers, &[Ending::TimedOut], &parked));
+                paths.push(Some(parked));
+                joined(paths)
+            }
+            // Who takes somebody is with them, in their call.
+            Action::Retrieve { slot, handlers } => {
+                self.uses(slot, at, &state);
+                joined(self.endings(handlers, &[Ending::Error], &state))
+            }
+            Action::PickUp { whom, handlers } => {
+                if let PickUp::Extension(extension) = whom {
+                    self.uses(extension, at, &state);
+                }
+                self.picks_up(at);
+                joined(self.endings(handlers, &[Ending::Error], &state))
+            }
             Action::Agent { handlers, .. } => {
                 self.agents_only(at);
                 let refused = self.endings(handlers, &[Ending::Error], &state);
@@ -416,9 +435,18 @@ impl<'a> Walk<'a> {
                 findings.error(
                     "agents-only",
                     at,
-                    "only agents at their own phones can do this: this route, and each that leads to it by `goto`, must say \
+                    "only extensions, at their own phones, can do this: this route, and each that leads to it by `goto`, must say \
                      `from extension` and nothing else",
                 );
+            });
+        }
+    }
+
+    fn picks_up(&mut self, at: Location) {
+        self.agents_only(at);
+        if self.plan.pickup_groups.is_empty() {
+            self.say_once("no-pickup-group", at, |findings, at| {
+                findings.error("no-pickup-group", at, "nobody could use this: declare a `pickup-group`");
             });
         }
     }

@@ -20,11 +20,13 @@ mod keep;
 mod ledger;
 mod legs;
 mod owed;
+mod park;
 mod play;
 mod queue;
 mod redirect;
 mod short;
 mod supervise;
+mod take;
 mod talk;
 mod transfer;
 mod view;
@@ -53,10 +55,12 @@ use dial::Dialling;
 use ledger::Ledger;
 use legs::Legs;
 use owed::Owed;
+use park::Parking;
 use play::Playing;
 use queue::Queueing;
 use redirect::Redirects;
 use supervise::Supervising;
+use take::Taking;
 use talk::Talk;
 use transfer::{Returned, Transfer};
 
@@ -112,6 +116,10 @@ enum Doing {
     Conference(Conference),
     /// The end of a supervision.
     Supervise(Supervising),
+    /// Somebody who takes the caller from a slot.
+    Park(Box<Parking>),
+    /// Whether the caller has taken somebody.
+    Take(Taking),
     /// What the carrier says, who is to have the caller back.
     HandBack,
     /// The floor's reply to an agent's request.
@@ -180,6 +188,8 @@ impl Call {
             Doing::Queue(queueing) => queueing.deadline(),
             Doing::Dial(dialling) => Some(dialling.deadline()),
             Doing::AwaitReply { until, .. } => Some(*until),
+            Doing::Park(parking) => Some(parking.deadline()),
+            Doing::Take(taking) => Some(taking.deadline()),
             Doing::AwaitStep
             | Doing::Play(_)
             | Doing::Talk(_)
@@ -246,6 +256,8 @@ impl Call {
             Doing::Talk(talk) => self.talking(at, talk, input),
             Doing::Conference(conference) => self.conferring(at.now, conference, &input),
             Doing::Supervise(supervising) => self.supervising(supervising, &input),
+            Doing::Park(parking) => self.parking(at, parking, input),
+            Doing::Take(taking) => self.taking(at.now, taking, &input),
             Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,

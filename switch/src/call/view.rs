@@ -82,6 +82,8 @@ impl Call {
             Doing::Echo => ("echo", None),
             Doing::Conference(_) => ("conference", None),
             Doing::Supervise(_) => ("supervise", None),
+            Doing::Park(_) => ("park", None),
+            Doing::Take(taking) => (taking.word(), None),
             Doing::HandBack => ("hand-back", None),
             Doing::AwaitReply { .. } => ("agent", None),
             Doing::Over => ("over", None),

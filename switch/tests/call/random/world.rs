@@ -210,6 +210,7 @@ impl World {
                 self.sound(*leg);
                 assert!(self.up.contains(leg), "{leg} is not up and confers");
             }
+            Output::Park { leg, .. } | Output::Take { leg, .. } => assert!(self.alive(*leg), "{leg} is gone and wants a slot"),
             Output::StopPlay { leg } => {
                 self.sound(*leg);
                 assert!(self.playing.remove(leg).is_some(), "nothing plays to {leg}");
