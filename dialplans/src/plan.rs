@@ -125,6 +125,12 @@ impl Plan {
         self.lots.values().any(|lot| lot.contains(text)).then(|| Extension::from(text))
     }
 
+    /// All parking slots.
+    pub fn slots(&self) -> impl Iterator<Item = Extension> {
+        let numbers = self.lots.values().flat_map(|lot| lot.slots.0..=lot.slots.1);
+        numbers.map(|number| Extension::from(number.to_string()))
+    }
+
     /// Whether an extension may answer the phone of another one.
     #[must_use]
     pub fn may_pick_up(&self, by: &Extension, of: &Extension) -> bool {

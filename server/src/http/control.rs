@@ -22,7 +22,7 @@ use tandem_switch::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::view::{CallView, PlanProblem, PlanView, RouteExplanation};
+use super::view::{CallView, ParkedView, PlanProblem, PlanView, RouteExplanation};
 use crate::{
     store::{Ban, Store, Writer},
     wire::{beat::Heartbeat, trace::TraceBus},
@@ -58,6 +58,8 @@ pub enum ControlRequest {
     },
     /// All calls that are up.
     Calls(oneshot::Sender<Vec<CallView>>),
+    /// Who is parked in which slot.
+    Parked(oneshot::Sender<Vec<ParkedView>>),
     /// End a call, as by its caller's hang-up. `false`: no such call is up.
     Hangup {
         /// Which.

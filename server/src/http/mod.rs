@@ -92,6 +92,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(floor::why))
         .routes(routes!(calls::calls))
         .routes(routes!(calls::call))
+        .routes(routes!(calls::parked))
         .routes(routes!(calls::cdrs))
         .routes(routes!(recordings::recordings))
         .routes(routes!(recordings::recording))

@@ -12,6 +12,7 @@ use super::{
     LegRef,
     lamps::{Lamp, Lamps},
     ledger::Ledger,
+    lots::Lots,
     media::MediaEdge,
     sip::SipEdge,
     supervision::Supervision,
@@ -35,6 +36,8 @@ pub struct Edges {
     pub devices: Devices,
     /// What watchers see of extensions.
     pub lamps: Lamps,
+    /// Who is parked where.
+    pub lots: Lots,
     /// Supervisors beside agents.
     pub supervision: Supervision,
     /// The live trace.

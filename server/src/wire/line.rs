@@ -3,6 +3,7 @@
 mod asks;
 mod consult;
 mod keeping;
+mod takes;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -32,6 +33,7 @@ use super::{
     floor::FloorNews,
     lamps::Lamps,
     ledger::Ledger,
+    lots::Lots,
     media::{MediaEdge, MediaEvent},
     pace::Pace,
     sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
@@ -171,6 +173,7 @@ impl Line {
             ledger: Ledger::new(writer, recordings),
             devices: Devices::default(),
             lamps: Lamps::default(),
+            lots: Lots::default(),
             supervision: Supervision::default(),
             traces,
             ids,
@@ -418,6 +421,7 @@ impl Line {
         loop {
             if let Some((call, input)) = self.todo.pop_front() {
                 self.work(call, |live, edges| live.handle(edges, input));
+            } else if self.take_next() {
             } else if let Some(event) = self.edges.sip.poll(network, &mut self.edges.media) {
                 self.sip_told(event);
             } else {

@@ -9,6 +9,7 @@ use super::{Call, Doing, Input, Output, ledger};
 use crate::{
     cause::Cause,
     id::LegId,
+    name::PartyNumber,
     step::{StepOutcome, Whom},
     time::Timestamp,
 };
@@ -76,6 +77,15 @@ impl Call {
             Doing::Dial(_) => true,
             Doing::Park(parking) => parking.slot.is_some(),
             _ => false,
+        }
+    }
+
+    /// Who the party is that the call is for, as far as the call knows.
+    #[must_use]
+    pub fn party(&self) -> PartyNumber {
+        match self.legs.caller() {
+            LegId::CALLER => self.arrival.from.clone(),
+            _ => self.ledger.answered_by.clone().unwrap_or_else(|| PartyNumber::from("")),
         }
     }
 

@@ -16,6 +16,7 @@ mod kamailio;
 mod legs;
 mod media;
 mod media_keys;
+mod parking;
 mod quality;
 mod queue;
 mod redirects;

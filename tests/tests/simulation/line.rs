@@ -410,6 +410,8 @@ impl LiveCall {
             | Output::Echo { .. }
             | Output::EnterRoom { .. }
             | Output::Supervise { .. }
+            | Output::Park { .. }
+            | Output::Take { .. }
             | Output::Trace(..) => {}
         }
     }

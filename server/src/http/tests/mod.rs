@@ -25,7 +25,7 @@ use tower::ServiceExt as _;
 use super::{
     app,
     control::{Control, ControlRequest, FloorView, Readiness},
-    view::{At, CallView, PlanProblem, PlanView, RouteExplanation},
+    view::{At, CallView, ParkedView, PlanProblem, PlanView, RouteExplanation},
 };
 use crate::{
     store::{Scope, Writer, testing::TestDb},
@@ -144,6 +144,7 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 };
                 drop(reply.send(known.then(|| agent_view(state))));
             }
+            ControlRequest::Parked(reply) => drop(reply.send(vec![parked_view()])),
             ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),
             ControlRequest::Bans(reply) => drop(reply.send(vec![ban()])),
@@ -254,6 +255,17 @@ fn call_view() -> CallView {
         queue: Some("support".into()),
         agent: None,
         legs: 1,
+    }
+}
+
+fn parked_view() -> ParkedView {
+    ParkedView {
+        slot: "701".into(),
+        lot: "main".into(),
+        call: CallId(5).to_string(),
+        party: "1001".into(),
+        by: Some("1002".into()),
+        since: At(at(0)),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{LAST_RECORDS, Line, Service};
 use crate::{
-    http::view::CallView,
+    http::view::{CallView, ParkedView},
     store::Ban,
     wire::{calls::LiveCall, sip::finder::Found},
 };
@@ -22,6 +22,8 @@ pub enum LineAsk {
     People(Vec<crate::store::Person>),
     /// All calls that are up.
     Calls(oneshot::Sender<Vec<CallView>>),
+    /// Who is parked in which slot.
+    Parked(oneshot::Sender<Vec<ParkedView>>),
     /// End a call. Answers whether there was one.
     Hangup {
         /// Which.
@@ -58,6 +60,9 @@ impl Line {
             LineAsk::People(people) => self.edges.sip.set_people(&people),
             LineAsk::Calls(answer) => {
                 let _asker_is_gone = answer.send(self.calls.values().map(view).collect());
+            }
+            LineAsk::Parked(answer) => {
+                let _asker_is_gone = answer.send(self.parked());
             }
             LineAsk::Hangup { call, done } => {
                 let _asker_is_gone = done.send(self.calls.contains_key(&call));
