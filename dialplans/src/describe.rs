@@ -28,6 +28,7 @@ pub fn describe(step: &Step) -> String {
         Step::Conference { room, muted } => format!("conference {room}{}", if *muted { ", muted" } else { "" }),
         Step::Supervise { agent, role } => format!("supervise {agent}: {}", role.as_str()),
         Step::Park(park) => format!("park in {}", park.lot),
+        Step::Voicemail(step) => format!("take a message for {}", step.mailbox),
         Step::Take(Whom::Parked(slot)) => format!("take who is parked in {slot}"),
         Step::Take(Whom::Calling(extensions)) => {
             let extensions: Vec<_> = extensions.iter().map(Extension::as_str).collect();

@@ -136,6 +136,7 @@ const fn kind(action: &Action) -> &'static str {
         Action::Conference { .. } => "conference",
         Action::Supervise { .. } => "supervise",
         Action::Park { .. } => "park",
+        Action::Voicemail { .. } => "voicemail",
         Action::Retrieve { .. } => "retrieve",
         Action::PickUp { .. } => "pickup",
         Action::SetLanguage(_) => "language",
@@ -189,6 +190,7 @@ const fn handlers_of(action: &Action) -> Option<&Handlers> {
         | Action::Conference { handlers, .. }
         | Action::Supervise { handlers, .. }
         | Action::Park { handlers, .. }
+        | Action::Voicemail { handlers, .. }
         | Action::Retrieve { handlers, .. }
         | Action::PickUp { handlers, .. } => Some(handlers),
         _ => None,

@@ -12,23 +12,29 @@ use tandem_switch::{
     cause::Cause,
     cdr::Origin,
     name::{Extension, Language, LotName, PartyNumber, PromptName, RouteName},
-    step::{Audio, Collect, Dial, Park, Phrase, QueueStep, Step, StepOutcome, Supervision, Target, Whom},
+    step::{Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, Step, StepOutcome, Supervision, Target, Whom},
     time::Timestamp,
 };
 
 use crate::{
     describe::describe,
     plan::{
-        Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, PickUp, Plan, Route, Say, parse_number,
-        parse_room,
+        Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, PickUp, Plan, Route, Say,
+        parse_number, parse_room,
     },
     routing::admits,
     schedule::Overrides,
+    settings::Mailbox,
     template::{CALLER, DIALLED, Template},
 };
 
 /// Steps of the text that one call may take; the next one ends the call as our fault.
 pub const MAX_STEPS: u32 = 1_000;
+
+/// What is heard before a message where a box has no greeting of its own.
+const GREETING: &str = "voicemail-greeting";
+/// The tone that a message begins at.
+const TONE: &str = "music/beep";
 
 /// What is known of a call before its first step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,6 +274,7 @@ impl Run {
             },
             Action::Supervise { agent, role, .. } => self.supervise(plan, agent, *role),
             Action::Park { lot, .. } => self.park(plan, lot),
+            Action::Voicemail { mailbox, .. } => self.voicemail(plan, mailbox),
             Action::Retrieve { slot, .. } => match self.fill(slot).and_then(|slot| plan.slot(&slot)) {
                 Some(slot) => Next::Give(Step::Take(Whom::Parked(slot))),
                 None => Next::Ended(Ending::Error),
@@ -355,6 +362,7 @@ impl Run {
             | Action::Conference { handlers, .. }
             | Action::Supervise { handlers, .. }
             | Action::Park { handlers, .. }
+            | Action::Voicemail { handlers, .. }
             | Action::Retrieve { handlers, .. }
             | Action::PickUp { handlers, .. } => handlers,
             _ => {
@@ -471,6 +479,14 @@ impl Run {
             music: known.music.clone(),
             language: self.language.clone(),
         }))
+    }
+
+    fn voicemail(&self, plan: &Plan, mailbox: &Template) -> Next {
+        let found = self.fill(mailbox).and_then(|text| plan.mailbox(&text));
+        let Some((mailbox, Mailbox { greeting, max_ms, most, .. })) = found else { return Next::Ended(Ending::Error) };
+        let greeting = greeting.unwrap_or_else(|| GREETING.into());
+        let greeting = self.audio([greeting], &[TONE.into()]);
+        Next::Give(Step::Voicemail(LeaveMessage { mailbox, greeting, max_ms, most }))
     }
 
     /// Only an extension may, and only where it shares a group with whose phone rings.

@@ -471,6 +471,25 @@ impl Lot {
     }
 }
 
+/// A box for voice messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Heard before the tone; the shipped one when `None`.
+    pub greeting: Option<PromptName>,
+    /// The longest message, in ms.
+    pub max_ms: u64,
+    /// Messages at most.
+    pub most: u32,
+    /// Whose phones show that messages wait.
+    pub extensions: Vec<Extension>,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self { greeting: None, max_ms: 180_000, most: 100, extensions: Vec::new() }
+    }
+}
+
 /// Agents that are put into the database at the first start; later they live there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StarterAgents {

@@ -305,6 +305,9 @@ metrics! {
     counter prompts_missing = "tandem_prompts_missing_total", "prompts", "Prompts that should have been heard and are not there.";
     counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";
 
+    counter messages_left = "tandem_messages_left_total", "messages", "Voice messages that were left.";
+    counter messages_failed = "tandem_messages_failed_total", "messages", "Voice messages that could not be written.";
+
     histogram line_loop_turn = "tandem_line_loop_turn_seconds", "seconds", "One turn of a line loop.", SHORT_US;
     counter loop_messages_refused = "tandem_loop_messages_refused_total", "messages",
         "Messages between loops that found a full channel.";

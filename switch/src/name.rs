@@ -80,6 +80,10 @@ name! {
     LotName
 }
 name! {
+    /// A box for voice messages; that of an extension has its number.
+    MailboxName
+}
+name! {
     /// One entry of the dialplan.
     RouteName
 }

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Cause,
-    name::{AgentName, Extension, Language, LotName, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName},
+    name::{
+        AgentName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName,
+    },
 };
 
 /// One action of a dialplan, resolved: every name in it exists.
@@ -58,6 +60,9 @@ pub enum Step {
     /// Wait in a slot until somebody takes the caller from there and the conversation is over. Ends with `Done`, `Full`,
     /// `TimedOut` (nobody came; whoever parked the caller was called back and did not answer) or `Error`.
     Park(Park),
+    /// Answer, greet, and take a message for a box, until a key, the longest time or hang-up. Ends with `Done`, `Full` or
+    /// `Error`.
+    Voicemail(LeaveMessage),
     /// Take somebody of another call: the caller goes there, and this call is over. Ends with `Error` when there is nobody.
     Take(Whom),
     /// The caller, who is an agent, signs in or out or changes state. Ends with `Done` or `Error`.
@@ -109,6 +114,19 @@ pub struct Park {
     pub music: Option<PromptName>,
     /// In which the slot is said.
     pub language: Language,
+}
+
+/// How a message is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaveMessage {
+    /// In which box.
+    pub mailbox: MailboxName,
+    /// Heard first, with the tone.
+    pub greeting: Audio,
+    /// The longest message, in ms.
+    pub max_ms: u64,
+    /// Messages that the box holds at most.
+    pub most: u32,
 }
 
 /// Whom a caller takes from another call.

@@ -22,8 +22,7 @@ impl Builder<'_> {
                 continue;
             };
             if from > to || from.to_string().len() != to.to_string().len() || to - from >= MAX_SLOTS {
-                let message =
-                    format!("expected `from` below `to` with the same number of digits, and at most {MAX_SLOTS} slots");
+                let message = format!("expected `from` below `to` with the same number of digits, and at most {MAX_SLOTS} slots");
                 self.findings.error("bad-range", item.at, message);
                 continue;
             }
@@ -48,18 +47,24 @@ impl Builder<'_> {
         let mut groups = BTreeMap::new();
         for item in tops(items, "pickup-group") {
             let Some(name) = item.text() else { continue };
-            let mut members: Vec<Extension> = Vec::new();
-            for value in item.named("extension").flat_map(|line| &line.args) {
-                let Some(text) = value.text() else { continue };
-                if !self.is_extension(text) {
-                    self.findings.error("unknown-extension", value.at, format!("`{text}` is no internal number of this plan"));
-                } else if !members.iter().any(|known| known.as_str() == text) {
-                    members.push(text.into());
-                }
-            }
+            let members = self.members(item);
             groups.entry(name.to_owned()).or_insert(members);
         }
         groups
+    }
+
+    /// The `extension "…"` lines of a node.
+    pub(super) fn members(&mut self, item: &Item) -> Vec<Extension> {
+        let mut members: Vec<Extension> = Vec::new();
+        for value in item.named("extension").flat_map(|line| &line.args) {
+            let Some(text) = value.text() else { continue };
+            if !self.is_extension(text) {
+                self.findings.error("unknown-extension", value.at, format!("`{text}` is no internal number of this plan"));
+            } else if !members.iter().any(|known| known.as_str() == text) {
+                members.push(text.into());
+            }
+        }
+        members
     }
 
     pub(super) fn park(&mut self, item: &Item) -> Option<Action> {

@@ -99,6 +99,7 @@ impl Builder<'_> {
             "conference" => self.conference(item)?,
             "supervise" => self.supervise(item)?,
             "park" => self.park(item)?,
+            "voicemail" => self.voicemail(item)?,
             "retrieve" => self.retrieve(item)?,
             "pickup" => self.pickup(item)?,
             "set" => Action::SetLanguage(Language::from(item.prop_text("language")?)),

@@ -132,6 +132,13 @@ pub(crate) const TOP: &[NodeSpec] = &[
         Body::None,
     )),
     many(node(
+        "mailbox",
+        "A box for voice messages. Every extension has one under its number, also without this.",
+        &[one("name", Kind::Text, "letters, digits and dashes: `support`, `1001`")],
+        &[],
+        Body::Optional(Place::Mailbox),
+    )),
+    many(node(
         "pickup-group",
         "Extensions that may answer each other's phones while they ring, by the step `pickup`.",
         &[one("name", Kind::Declares(Noun::PickupGroup), "")],
@@ -288,13 +295,33 @@ pub(super) const QUEUE: &[NodeSpec] = &[
     node("record", "Record conversations.", &[one("on", Kind::Flag, "`#false` when absent")], &[], Body::None),
 ];
 
-pub(super) const PICKUP_GROUP: &[NodeSpec] = &[many(node(
-    "extension",
-    "Who is in it.",
-    &[some("extension", Kind::Extension, Times::OneOrMore, "")],
-    &[],
-    Body::None,
-))];
+pub(super) const MAILBOX: &[NodeSpec] = &[
+    node(
+        "greeting",
+        "Heard before the tone.",
+        &[one("prompt", Kind::Refers(Noun::Prompt), "`voicemail-greeting` when absent")],
+        &[],
+        Body::None,
+    ),
+    node("max", "The longest message.", &[one("time", Kind::Duration, "`3m` when absent")], &[], Body::None),
+    node(
+        "messages",
+        "Messages at most; with so many the box is `full`.",
+        &[one("messages", Kind::Count(1, 10_000), "100 when absent")],
+        &[],
+        Body::None,
+    ),
+    many(node(
+        "extension",
+        "Whose phones show that messages wait. That of an extension is shown to its own phones anyway.",
+        &[some("extension", Kind::Extension, Times::OneOrMore, "")],
+        &[],
+        Body::None,
+    )),
+];
+
+pub(super) const PICKUP_GROUP: &[NodeSpec] =
+    &[many(node("extension", "Who is in it.", &[some("extension", Kind::Extension, Times::OneOrMore, "")], &[], Body::None))];
 
 pub(super) const SCHEDULE: &[NodeSpec] = &[
     many(node(

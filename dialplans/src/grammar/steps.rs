@@ -112,6 +112,13 @@ pub(crate) const STEPS: &[NodeSpec] = &[
         Body::Optional(Place::Park),
     )),
     many(node(
+        "voicemail",
+        "Answer, greet, and take a message after the tone: until the key `#`, the longest time, or hang-up.",
+        &[one("mailbox", Kind::Template, "`support`, or the number of an extension: `{number}`")],
+        &[],
+        Body::Optional(Place::Voicemail),
+    )),
+    many(node(
         "retrieve",
         "Take the caller who is parked in a slot.",
         &[one("slot", Kind::Template, "number of the slot: `{number}`")],
@@ -235,6 +242,9 @@ pub(super) const PARK: &[NodeSpec] = &[
     handler("full", "No slot of the lot is free."),
     ERROR,
 ];
+
+pub(super) const VOICEMAIL: &[NodeSpec] =
+    &[handler("full", "The box holds as many messages as it may."), handler("error", "There is no such box.")];
 
 pub(super) const TAKE: &[NodeSpec] = &[handler("error", "There is nobody to take, or not for this caller.")];
 

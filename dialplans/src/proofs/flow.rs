@@ -286,6 +286,41 @@ impl<'a> Walk<'a> {
                 self.wants_answer("`echo`", at, &state);
                 Some(heard(state))
             }
+            Action::HandBack { .. }
+            | Action::Conference { .. }
+            | Action::Supervise { .. }
+            | Action::Park { .. }
+            | Action::Voicemail { .. }
+            | Action::Retrieve { .. }
+            | Action::PickUp { .. } => self.service(&placed.action, at, state),
+            Action::Agent { handlers, .. } => {
+                self.agents_only(at);
+                let refused = self.endings(handlers, &[Ending::Error], &state);
+                joined(refused.into_iter().chain([Some(state)]))
+            }
+            Action::WhenOpen { block, .. } => {
+                let inside = self.block(*block, state.clone());
+                joined([inside, Some(state)])
+            }
+            Action::Goto(to) => {
+                let entry = Entry { answered: state.answered, heard: state.heard, from_outside: self.from_outside };
+                self.gotos.push(Goto { from: self.route, to: *to, waited: state.waited, entry, at });
+                None
+            }
+            Action::Hangup(_) => {
+                if state.answered && !state.heard {
+                    self.say_once("silent-end", at, |findings, at| {
+                        findings.warning("silent-end", at, "the call is answered, and ends before anything is heard");
+                    });
+                }
+                None
+            }
+        }
+    }
+
+    /// Steps that bring the caller to others, or to a box.
+    fn service(&mut self, action: &Action, at: Location, state: State) -> Option<State> {
+        match action {
             Action::HandBack { number, handlers } => {
                 self.uses(number, at, &state);
                 self.takes_callers_back(number, at);
@@ -317,6 +352,12 @@ impl<'a> Walk<'a> {
                 paths.push(Some(parked));
                 joined(paths)
             }
+            Action::Voicemail { mailbox, handlers } => {
+                self.uses(mailbox, at, &state);
+                let mut paths = self.endings(handlers, &[Ending::Full, Ending::Error], &state);
+                paths.push(Some(State { answered: true, ..heard(state) }));
+                joined(paths)
+            }
             // Who takes somebody is with them, in their call.
             Action::Retrieve { slot, handlers } => {
                 self.uses(slot, at, &state);
@@ -329,28 +370,7 @@ impl<'a> Walk<'a> {
                 self.picks_up(at);
                 joined(self.endings(handlers, &[Ending::Error], &state))
             }
-            Action::Agent { handlers, .. } => {
-                self.agents_only(at);
-                let refused = self.endings(handlers, &[Ending::Error], &state);
-                joined(refused.into_iter().chain([Some(state)]))
-            }
-            Action::WhenOpen { block, .. } => {
-                let inside = self.block(*block, state.clone());
-                joined([inside, Some(state)])
-            }
-            Action::Goto(to) => {
-                let entry = Entry { answered: state.answered, heard: state.heard, from_outside: self.from_outside };
-                self.gotos.push(Goto { from: self.route, to: *to, waited: state.waited, entry, at });
-                None
-            }
-            Action::Hangup(_) => {
-                if state.answered && !state.heard {
-                    self.say_once("silent-end", at, |findings, at| {
-                        findings.warning("silent-end", at, "the call is answered, and ends before anything is heard");
-                    });
-                }
-                None
-            }
+            _ => Some(state),
         }
     }
 

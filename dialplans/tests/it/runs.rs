@@ -6,7 +6,7 @@ use tandem_dialplan::{CallFacts, Input, Output, Override, Run};
 use tandem_switch::{
     cause::Cause,
     name::ScheduleName,
-    step::{Park, Step, StepOutcome, Supervision, Target, Whom},
+    step::{LeaveMessage, Park, Step, StepOutcome, Supervision, Target, Whom},
 };
 
 use crate::{facts, ladder, noon, plan};
@@ -378,4 +378,34 @@ fn callers_are_parked_taken_from_slots_only_and_picked_up_within_groups_only() {
     assert_eq!(calling("1004", "*81"), "forbidden", "not a member");
     assert_eq!(calling("1002", "*81"), "1001 1003");
     assert_eq!(calling("1009", "*8"), "forbidden", "in no group");
+}
+
+#[test]
+fn a_message_is_left_in_a_box_that_there_is_and_in_no_other() {
+    let text = r#"
+        extensions from=1001 to=1020
+        mailbox "support" { greeting "closed"; max "1m"; messages 7; extension "1001"; }
+        mailbox "1002" { max "10s"; }
+        route "support" { from any; to "1800"; voicemail "support"; }
+        route "own" { from any; to matches="x(?<n>.*)"; voicemail "{n}" { error { hangup "not-found"; }; }; }
+    "#;
+    let left = |to| match first_choice(text, facts("trunk:carrier", to)) {
+        Step::Voicemail(LeaveMessage { mailbox, greeting, max_ms, most }) => {
+            let heard = tandem_dialplan::say(&greeting).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            format!("{mailbox}: {heard}, {max_ms} ms, {most}")
+        }
+        step => {
+            assert_eq!(step, Step::Hangup { cause: Cause::NotFound });
+            "nowhere".to_owned()
+        }
+    };
+    assert_eq!(left("1800"), "support: closed music/beep, 60000 ms, 7");
+    assert_eq!(left("x1001"), "1001: voicemail-greeting music/beep, 180000 ms, 100");
+    assert_eq!(left("x1002"), "1002: voicemail-greeting music/beep, 10000 ms, 100");
+    for nonsense in ["x", "x1999", "x../../etc", "xSupport"] {
+        assert_eq!(left(nonsense), "nowhere", "{nonsense}");
+    }
+    let plan = plan(text);
+    let shown = |name: &str| plan.shown_to(&name.into()).map(|it| it.to_string()).collect::<Vec<_>>().join(" ");
+    assert_eq!((shown("support"), shown("1002"), shown("1003")), ("1001".into(), "1002".into(), "1003".into()));
 }

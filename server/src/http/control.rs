@@ -15,7 +15,7 @@ use std::{
 
 use tandem_switch::{
     floor::{AgentView, Explanation, ItemView, QueueView},
-    id::{CallId, ItemId},
+    id::{CallId, ItemId, RecordingId},
     name::AgentName,
     step::AgentRequest,
     time::Timestamp,
@@ -60,6 +60,13 @@ pub enum ControlRequest {
     Calls(oneshot::Sender<Vec<CallView>>),
     /// Who is parked in which slot.
     Parked(oneshot::Sender<Vec<ParkedView>>),
+    /// A message was heard or not, or is gone (`None`). No answer.
+    Message {
+        /// Which.
+        message: RecordingId,
+        /// What became of it.
+        heard: Option<bool>,
+    },
     /// End a call, as by its caller's hang-up. `false`: no such call is up.
     Hangup {
         /// Which.
@@ -185,6 +192,8 @@ pub struct Control {
     pub ready: Arc<Readiness>,
     /// Where recordings lie.
     pub recordings: PathBuf,
+    /// Where voice messages lie.
+    pub messages: PathBuf,
     /// Realm of devices' passwords.
     pub realm: String,
 }

@@ -12,6 +12,7 @@ mod floor;
 pub mod follow;
 mod health;
 mod listen;
+pub mod messages;
 pub mod people;
 mod plan;
 mod problem;
@@ -96,6 +97,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(calls::cdrs))
         .routes(routes!(recordings::recordings))
         .routes(routes!(recordings::recording))
+        .routes(routes!(messages::messages))
+        .routes(routes!(messages::message))
         .routes(routes!(bans::bans))
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
@@ -105,6 +108,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
     let control = OpenApiRouter::new()
         .routes(routes!(floor::put_agent_state, floor::post_agent_state))
         .routes(routes!(calls::hangup))
+        .routes(routes!(messages::change_message, messages::delete_message))
         .routes(routes!(bans::lift_ban));
     let admin = OpenApiRouter::new()
         .routes(routes!(plan::reload))

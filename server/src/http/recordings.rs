@@ -78,26 +78,36 @@ pub(super) async fn recording(
 ) -> Result<Response, Problem> {
     let id: RecordingId = id(&recording)?;
     let row = api.control.store.recording(id).await?.ok_or_else(|| Problem::not_found("recording", &recording))?;
-    let (mut file, size) = open(&api.control.recordings, &row).await?;
-    let (status, first, length) = match range(&headers, size) {
+    let audio = open(&api.control.recordings, &row).await?;
+    serve_audio(&headers, audio, &recording, || api.audit(&caller, "recording-read", recording.as_str())).await
+}
+
+/// The audio of a file, or the part of it that was asked for. `read` is told of a reading from the beginning.
+pub(super) async fn serve_audio(
+    headers: &HeaderMap,
+    (mut file, size): (File, u64),
+    name: &str,
+    read: impl FnOnce(),
+) -> Result<Response, Problem> {
+    let (status, first, length) = match range(headers, size) {
         Range::All => (StatusCode::OK, 0, size),
         Range::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Range::Outside => {
-            let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the recording has {size} bytes"));
+            let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the audio has {size} bytes"));
             let headers = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
             return Ok((headers, problem.at("header range")).into_response());
         }
     };
     file.seek(SeekFrom::Start(first)).await.map_err(|_| gone())?;
     if first == 0 {
-        api.audit(&caller, "recording-read", recording.as_str());
+        read();
     }
     let mut response = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, "audio/wav")
         .header(header::CONTENT_LENGTH, length)
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.wav\""));
+        .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.wav\""));
     if status == StatusCode::PARTIAL_CONTENT {
         response = response.header(header::CONTENT_RANGE, format!("bytes {first}-{}/{size}", first + length - 1));
     }
@@ -105,7 +115,7 @@ pub(super) async fn recording(
 }
 
 fn gone() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "the file of this recording is not there").todo("look in the backup of the data folder")
+    Problem::new(StatusCode::NOT_FOUND, "the file of this audio is not there").todo("look in the backup of the data folder")
 }
 
 /// Opens the file of a recording that is complete, and only below `root`.
@@ -117,7 +127,12 @@ async fn open(root: &FilePath, row: &RecordingRow) -> Result<(File, u64), Proble
         }
         RecordingState::Failed => return Err(gone()),
     }
-    let path = below(root, &row.path).ok_or_else(gone)?;
+    open_below(root, &row.path).await
+}
+
+/// Opens a stored relative path, and only below `root`.
+pub(super) async fn open_below(root: &FilePath, path: &str) -> Result<(File, u64), Problem> {
+    let path = below(root, path).ok_or_else(gone)?;
     // Links are followed first: what counts is where the file really is.
     let (root, path) = (tokio::fs::canonicalize(root).await, tokio::fs::canonicalize(path).await);
     let (Ok(root), Ok(path)) = (root, path) else { return Err(gone()) };
@@ -133,7 +148,7 @@ async fn open(root: &FilePath, row: &RecordingRow) -> Result<(File, u64), Proble
 }
 
 /// A stored relative path below `root`; `None` when it would lead anywhere else.
-fn below(root: &FilePath, path: &str) -> Option<PathBuf> {
+pub(super) fn below(root: &FilePath, path: &str) -> Option<PathBuf> {
     let path = FilePath::new(path);
     path.components().all(|part| matches!(part, Component::Normal(_))).then(|| root.join(path))
 }

@@ -83,6 +83,7 @@ impl Director {
             }
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
             ControlRequest::Parked(reply) => self.ask_line(LineAsk::Parked(reply)).await,
+            ControlRequest::Message { message, heard } => self.ask_line(LineAsk::Message { message, heard }).await,
             ControlRequest::Hangup { call, reply } => self.ask_line(LineAsk::Hangup { call, done: reply }).await,
             ControlRequest::Bans(reply) => self.ask_line(LineAsk::Bans(reply)).await,
             ControlRequest::LiftBan { address, reply } => self.ask_line(LineAsk::LiftBan { address, done: reply }).await,

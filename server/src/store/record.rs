@@ -8,12 +8,15 @@ use tandem_switch::{
     floor::FloorEvent,
     id::{CallId, RecordingId},
     identity::CallerIdentity,
-    name::{Extension, PartyNumber},
+    name::{Extension, MailboxName, PartyNumber},
     time::Timestamp,
     toll::{TollAlarm, TollSpent},
 };
 
-use super::bans::Ban;
+use super::{
+    bans::Ban,
+    messages::{MessageLeft, MessageStarted},
+};
 
 /// One thing worth keeping. What it does to the tables stands in `project`.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +75,32 @@ pub enum Record {
         recording: RecordingId,
         /// Why, for the operator.
         reason: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody begins to leave a message.
+    MessageStarted(MessageStarted),
+    /// A message is complete.
+    MessageLeft(MessageLeft),
+    /// A message was heard, or is to be new again.
+    MessageMarked {
+        /// Which.
+        message: RecordingId,
+        /// In which box.
+        mailbox: MailboxName,
+        /// It was heard.
+        heard: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// There is no such message any more: it was deleted, too short to be one, or could not be written.
+    MessageGone {
+        /// Which.
+        message: RecordingId,
+        /// In which box it was, or was to be.
+        mailbox: MailboxName,
+        /// Why.
+        why: &'static str,
         /// When.
         at: Timestamp,
     },
@@ -255,6 +284,11 @@ impl Record {
             Self::RecordingStarted(_) => "recording-started",
             Self::RecordingFinished { .. } => "recording-finished",
             Self::RecordingFailed { .. } => "recording-failed",
+            Self::MessageStarted(_) => "message-started",
+            Self::MessageLeft(_) => "message-left",
+            Self::MessageMarked { heard: true, .. } => "message-heard",
+            Self::MessageMarked { heard: false, .. } => "message-new",
+            Self::MessageGone { .. } => "message-gone",
             Self::BindingPut { .. } => "binding-put",
             Self::BindingRemoved { .. } => "binding-removed",
             Self::Banned(_) => "source-banned",
@@ -291,6 +325,14 @@ impl Record {
             ),
             Self::RecordingFailed { recording, reason, at } => {
                 row(*at, None, json(serde_json::json!({ "recording": recording, "reason": reason })))
+            }
+            Self::MessageStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
+            Self::MessageLeft(left) => row(left.at, None, super::db::json(left)),
+            Self::MessageMarked { message, mailbox, at, .. } => {
+                row(*at, None, json(serde_json::json!({ "message": message, "mailbox": mailbox })))
+            }
+            Self::MessageGone { message, mailbox, why, at } => {
+                row(*at, None, json(serde_json::json!({ "message": message, "mailbox": mailbox, "why": why })))
             }
             Self::BindingPut { refreshed: true, .. } => return None,
             Self::BindingPut { binding, .. } => row(binding.registered_at, None, super::db::json(binding)),

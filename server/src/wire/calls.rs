@@ -2,6 +2,7 @@
 
 mod consult;
 mod keep;
+mod message;
 mod redirects;
 mod slots;
 
@@ -316,6 +317,8 @@ impl LiveCall {
             Output::Park { leg, lot, slots, had, by } => {
                 inputs.push_back(self.park(edges, leg, Claim { lot, slots, had, by }));
             }
+            Output::AskMailbox { leg, mailbox, most } => inputs.push_back(Self::ask_mailbox(edges, leg, &mailbox, most)),
+            Output::TakeMessage { message, leg, mailbox } => self.take_message(edges, message, leg, mailbox),
             Output::Take { leg, whom } => edges.lots.wishes.push_back((self.at(leg), whom)),
             Output::Record { recording, left, right } => self.record(edges, recording, left, right),
             Output::StopRecord { recording } => edges.media.stop_record(recording),

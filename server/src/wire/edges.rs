@@ -13,6 +13,7 @@ use super::{
     lamps::{Lamp, Lamps},
     ledger::Ledger,
     lots::Lots,
+    mail::Mail,
     media::MediaEdge,
     sip::SipEdge,
     supervision::Supervision,
@@ -38,6 +39,8 @@ pub struct Edges {
     pub lamps: Lamps,
     /// Who is parked where.
     pub lots: Lots,
+    /// Messages in boxes.
+    pub mail: Mail,
     /// Supervisors beside agents.
     pub supervision: Supervision,
     /// The live trace.

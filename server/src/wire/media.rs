@@ -340,6 +340,11 @@ impl MediaEdge {
         self.with(left, |left| Command::Record { recording: recording.0, path, left, right });
     }
 
+    /// Records what one leg says into a file.
+    pub fn record_alone(&mut self, recording: RecordingId, path: PathBuf, leg: LegRef) {
+        self.with(leg, |left| Command::Record { recording: recording.0, path, left, right: None });
+    }
+
     /// Closes a recording.
     pub fn stop_record(&mut self, recording: RecordingId) {
         self.tell(Command::StopRecord { recording: recording.0 });

@@ -10,7 +10,7 @@ use crate::{
     cdr::{Cdr, Origin},
     id::{CallId, LegId, RecordingId},
     link::{FloorSays, ToFloor},
-    name::{AgentName, Extension, Language, LotName, PartyNumber, PromptName, RoomName, RouteName},
+    name::{AgentName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, RoomName, RouteName},
     step::{Audio, Step, StepOutcome, Supervision, Target, Whom},
 };
 
@@ -107,13 +107,22 @@ pub enum Input {
         /// Which leg.
         leg: LegId,
     },
+    /// A box has room for a message of a leg.
+    MailboxOpen {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A box has no room.
+    MailboxFull {
+        /// Which leg.
+        leg: LegId,
+    },
     /// Whom a leg was to take is not there, or not for it to take.
     NotTaken {
         /// Which leg.
         leg: LegId,
     },
-    /// A leg that was to [take](Output::Take) somebody goes to their call, answered, and is that one's from now on. The
-    /// call ends.
+    /// A leg that was to [take](Output::Take) somebody goes to their call, answered, and is that one's. The call ends.
     Leaves {
         /// Which leg.
         leg: LegId,
@@ -238,8 +247,7 @@ pub enum Output {
         /// Whether the others hear it.
         voice: bool,
     },
-    /// Find a slot for a leg. [`Input::Parked`] or [`Input::LotFull`] is the answer. The slot is free again as soon as
-    /// [`Call::parked_in`](super::Call::parked_in) does not name it any more.
+    /// Find a slot for a leg: answered by [`Input::Parked`] or [`Input::LotFull`]. It is free once `Call::parked_in` is not it.
     Park {
         /// Which leg.
         leg: LegId,
@@ -251,6 +259,24 @@ pub enum Output {
         had: Option<Extension>,
         /// Who parks it: the slot that they had last is theirs again, if it is free.
         by: Option<Extension>,
+    },
+    /// Find out whether a box takes a message of a leg. [`Input::MailboxOpen`] or [`Input::MailboxFull`] is the answer.
+    AskMailbox {
+        /// Which leg.
+        leg: LegId,
+        /// Which box.
+        mailbox: MailboxName,
+        /// Messages that it holds at most.
+        most: u32,
+    },
+    /// What a leg says from now on is a message, until `StopRecord`.
+    TakeMessage {
+        /// The new message.
+        message: RecordingId,
+        /// Which leg.
+        leg: LegId,
+        /// For which box.
+        mailbox: MailboxName,
     },
     /// A leg takes somebody of another call. [`Input::NotTaken`] or [`Input::Leaves`] is the answer.
     Take {

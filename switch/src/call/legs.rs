@@ -148,6 +148,8 @@ impl Legs {
             | Input::RoomFull { leg }
             | Input::Parked { leg, .. }
             | Input::LotFull { leg }
+            | Input::MailboxOpen { leg }
+            | Input::MailboxFull { leg }
             | Input::NotTaken { leg }
             | Input::Leaves { leg } => leg == self.caller && self.stage(leg).is_some(),
             Input::Taken { ref new } => self.next() == Some(new.leg),

@@ -30,6 +30,7 @@ mod take;
 mod talk;
 mod transfer;
 mod view;
+mod voicemail;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -63,6 +64,7 @@ use supervise::Supervising;
 use take::Taking;
 use talk::Talk;
 use transfer::{Returned, Transfer};
+use voicemail::Leaving;
 
 /// Digits pressed ahead of the step that wants them; more are dropped.
 const TYPED_AHEAD: usize = 32;
@@ -118,6 +120,8 @@ enum Doing {
     Supervise(Supervising),
     /// Somebody who takes the caller from a slot.
     Park(Box<Parking>),
+    /// The end of a message.
+    Voicemail(Box<Leaving>),
     /// Whether the caller has taken somebody.
     Take(Taking),
     /// What the carrier says, who is to have the caller back.
@@ -190,6 +194,7 @@ impl Call {
             Doing::AwaitReply { until, .. } => Some(*until),
             Doing::Park(parking) => Some(parking.deadline()),
             Doing::Take(taking) => Some(taking.deadline()),
+            Doing::Voicemail(leaving) => leaving.deadline(),
             Doing::AwaitStep
             | Doing::Play(_)
             | Doing::Talk(_)
@@ -257,6 +262,7 @@ impl Call {
             Doing::Conference(conference) => self.conferring(at.now, conference, &input),
             Doing::Supervise(supervising) => self.supervising(supervising, &input),
             Doing::Park(parking) => self.parking(at, parking, input),
+            Doing::Voicemail(leaving) => self.leaving_message(at, leaving, &input),
             Doing::Take(taking) => self.taking(at.now, taking, &input),
             Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
@@ -313,6 +319,7 @@ impl Doing {
                 | Self::AwaitReply { .. }
                 | Self::Conference(_)
                 | Self::Supervise(_)
+                | Self::Voicemail(_)
         )
     }
 }

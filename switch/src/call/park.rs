@@ -116,10 +116,7 @@ impl Call {
                 let music = parking.park.music.or_else(|| self.settings.hold_music.clone());
                 let targets = vec![Target::Extension(by)];
                 let strategy = RingStrategy::InOrder;
-                self.begin_recall(
-                    now,
-                    Dial { targets, strategy, ring_ms: RECALL_MS, record: false, music, caller_id: None },
-                )
+                self.begin_recall(now, Dial { targets, strategy, ring_ms: RECALL_MS, record: false, music, caller_id: None })
             }
             (Some(_), None) => {
                 self.trace("park", "too long");

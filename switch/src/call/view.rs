@@ -83,6 +83,7 @@ impl Call {
             Doing::Conference(_) => ("conference", None),
             Doing::Supervise(_) => ("supervise", None),
             Doing::Park(_) => ("park", None),
+            Doing::Voicemail(_) => ("voicemail", None),
             Doing::Take(taking) => (taking.word(), None),
             Doing::HandBack => ("hand-back", None),
             Doing::AwaitReply { .. } => ("agent", None),

@@ -15,7 +15,8 @@ use tandem_switch::{
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
     link::{FloorSays, Place, RefuseReason, ToFloor},
     step::{
-        AgentRequest, Audio, Collect, Dial, Park, Phrase, QueueStep, RingStrategy, Step, StepOutcome, Supervision, Target, Whom,
+        AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Step, StepOutcome, Supervision,
+        Target, Whom,
     },
     time::Timestamp,
 };
@@ -147,6 +148,8 @@ impl Ladder {
             }
             ["leg", leg, "parked", slot] => Input::Parked { leg: read_leg(leg), slot: slot.into() },
             ["leg", leg, "lot-full"] => Input::LotFull { leg: read_leg(leg) },
+            ["leg", leg, "mailbox-open"] => Input::MailboxOpen { leg: read_leg(leg) },
+            ["leg", leg, "mailbox-full"] => Input::MailboxFull { leg: read_leg(leg) },
             ["leg", leg, "takes", "nobody"] => Input::NotTaken { leg: read_leg(leg) },
             ["leg", leg, "leaves"] => Input::Leaves { leg: read_leg(leg) },
             ["taken", "by", number] => {
@@ -222,6 +225,10 @@ impl Ladder {
                 let had = had.map(|slot| format!(", had {slot}")).unwrap_or_default();
                 let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
                 format!("park {leg} in {lot} {first}-{last}{had}{by}")
+            }
+            Output::AskMailbox { leg, mailbox, most } => format!("{leg} asks {mailbox} for room, {most} at most"),
+            Output::TakeMessage { message, leg, mailbox } => {
+                format!("message r{} of {leg} for {mailbox}", number(&mut self.recordings, message))
             }
             Output::Take { leg, whom } => format!("{leg} takes {whom:?}"),
             Output::EnterRoom { leg, room, voice } => {
@@ -357,6 +364,12 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
             timeout_ms: ms("timeout").unwrap_or(60_000),
             music: with.get("music").map(|&prompt| prompt.into()),
             language: "en".into(),
+        }),
+        ["voicemail", mailbox, ref greeting @ ..] => Step::Voicemail(LeaveMessage {
+            mailbox: mailbox.into(),
+            greeting: audio(greeting),
+            max_ms: ms("max").unwrap_or(60_000),
+            most: 50,
         }),
         ["retrieve", slot] => Step::Take(Whom::Parked(slot.into())),
         ["pickup", ref extensions @ ..] => Step::Take(Whom::Calling(extensions.iter().map(|&it| it.into()).collect())),

@@ -160,4 +160,9 @@ ladders! {
     transfer_to_nobody,
     transfer_to_somebody_with_early_media,
     typing_ahead_through_menus,
+    voicemail,
+    voicemail_box_is_full,
+    voicemail_caller_hangs_up,
+    voicemail_met_by_restarts,
+    voicemail_takes_no_longer_than_it_may,
 }

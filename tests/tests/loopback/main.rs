@@ -34,6 +34,7 @@ mod torture;
 mod transfer;
 mod transports;
 mod trunks;
+mod voicemail;
 mod watching;
 mod web;
 mod whatsapp;

@@ -411,6 +411,8 @@ impl LiveCall {
             | Output::EnterRoom { .. }
             | Output::Supervise { .. }
             | Output::Park { .. }
+            | Output::AskMailbox { .. }
+            | Output::TakeMessage { .. }
             | Output::Take { .. }
             | Output::Trace(..) => {}
         }

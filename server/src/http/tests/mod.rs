@@ -63,8 +63,16 @@ impl Fixture {
         ready.sip_bound.store(true, Relaxed);
         ready.plan_loaded.store(true, Relaxed);
         let traces = TraceBus::default();
-        let control =
-            Control { requests_tx, store, writer, traces, ready, recordings: recordings.clone(), realm: "tandem".into() };
+        let control = Control {
+            requests_tx,
+            store,
+            writer,
+            traces,
+            ready,
+            recordings: recordings.clone(),
+            messages: recordings.clone(),
+            realm: "tandem".into(),
+        };
         let mut tokens = Vec::new();
         for scope in [Scope::Read, Scope::Control, Scope::Admin] {
             let (text, _) = control.store.add_token(&format!("test {scope}"), scope, "test", at(0)).await.unwrap();
@@ -144,6 +152,7 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 };
                 drop(reply.send(known.then(|| agent_view(state))));
             }
+            ControlRequest::Message { message, heard } => asked.send(format!("{message}: {heard:?}")).await.unwrap(),
             ControlRequest::Parked(reply) => drop(reply.send(vec![parked_view()])),
             ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),

@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 
-use tandem_switch::{call::Input, cause::Cause, id::CallId};
+use tandem_switch::{
+    call::Input,
+    cause::Cause,
+    id::{CallId, RecordingId},
+};
 use tokio::sync::oneshot;
 
 use super::{LAST_RECORDS, Line, Service};
@@ -24,6 +28,13 @@ pub enum LineAsk {
     Calls(oneshot::Sender<Vec<CallView>>),
     /// Who is parked in which slot.
     Parked(oneshot::Sender<Vec<ParkedView>>),
+    /// A message was heard or not, or is gone (`None`).
+    Message {
+        /// Which.
+        message: RecordingId,
+        /// What became of it.
+        heard: Option<bool>,
+    },
     /// End a call. Answers whether there was one.
     Hangup {
         /// Which.
@@ -55,15 +66,20 @@ impl Line {
                 self.edges.sip.set_service(&service);
                 self.edges.media.set_service(&service);
                 self.service = service;
+                self.show_all_mail();
             }
             LineAsk::Found(found) => self.edges.sip.found(found),
-            LineAsk::People(people) => self.edges.sip.set_people(&people),
+            LineAsk::People(people) => {
+                self.edges.sip.set_people(&people);
+                self.show_all_mail();
+            }
             LineAsk::Calls(answer) => {
                 let _asker_is_gone = answer.send(self.calls.values().map(view).collect());
             }
             LineAsk::Parked(answer) => {
                 let _asker_is_gone = answer.send(self.parked());
             }
+            LineAsk::Message { message, heard } => self.message_changed(message, heard),
             LineAsk::Hangup { call, done } => {
                 let _asker_is_gone = done.send(self.calls.contains_key(&call));
                 self.todo.push_back((call, Input::Hangup { cause: Cause::Normal }));

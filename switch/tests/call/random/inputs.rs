@@ -6,7 +6,9 @@ use tandem_switch::{
     cdr::Origin,
     id::{ItemId, LegId, OfferId},
     link::{FloorSays, Place, RefuseReason},
-    step::{AgentRequest, Audio, Collect, Dial, Park, Phrase, QueueStep, RingStrategy, Step, Supervision, Target, Whom},
+    step::{
+        AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Step, Supervision, Target, Whom,
+    },
 };
 
 use super::world::World;
@@ -84,7 +86,7 @@ impl Dice {
             96 if self.one_in(3) => Input::RoomFull { leg: self.leg(world) },
             96 if self.one_in(2) => Input::HandedBack { leg: self.leg(world), failed: self.one_in(2).then(|| self.cause()) },
             96 => Input::Routed("elsewhere".into()),
-            97 => self.about_slots(world),
+            97..=98 => self.about_slots(world),
             _ => Input::Tick,
         }
     }
@@ -92,7 +94,9 @@ impl Dice {
     /// Slots, and who takes whom from where.
     fn about_slots(&mut self, world: &World) -> Input {
         let leg = self.leg(world);
-        match self.below(8) {
+        match self.below(11) {
+            8..=9 => Input::MailboxOpen { leg },
+            10 => Input::MailboxFull { leg },
             0..=2 => Input::Parked { leg, slot: "701".into() },
             3 => Input::LotFull { leg },
             4 => Input::NotTaken { leg },
@@ -198,6 +202,12 @@ impl Dice {
                 timeout_ms: self.below(60_000),
                 music: None,
                 language: "en".into(),
+            }),
+            54 if self.one_in(2) => Step::Voicemail(LeaveMessage {
+                mailbox: "1001".into(),
+                greeting: self.audio(),
+                max_ms: self.below(60_000),
+                most: 9,
             }),
             54 => Step::Take(Whom::Parked("701".into())),
             55 if self.one_in(2) => Step::Echo,
