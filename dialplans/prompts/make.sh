@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes every prompt from its text (en.txt, it.txt) and the music on hold.
+# Makes every prompt from its text (en.txt, it.txt), the music on hold and the tone before a message.
 #
 #   ./make.sh            all of it
 #   ./make.sh en welcome one prompt
@@ -51,4 +51,7 @@ if [[ -z $only_language ]]; then
     mkdir -p music
     python3 music.py "$work/hold.wav"
     sox -D "$work/hold.wav" -e mu-law music/hold.wav
+    # The tone before a message, at the level of the prompts.
+    sox -D -n -r 16000 -b 16 "$work/beep.wav" synth 0.4 sine 1000 fade q 0.01 0.4 0.01 gain -17 pad 0.2 0.05
+    sox -D "$work/beep.wav" -e mu-law music/beep.wav
 fi

@@ -1,6 +1,9 @@
 //! A step in a few words, for the live trace and for `explain`. No number of anybody outside.
 
-use tandem_switch::step::{AgentRequest, Audio, Phrase, RingStrategy, Step, Target};
+use tandem_switch::{
+    name::Extension,
+    step::{AgentRequest, Audio, Phrase, RingStrategy, Step, Target, Whom},
+};
 
 /// One line about a step.
 #[must_use]
@@ -24,6 +27,13 @@ pub fn describe(step: &Step) -> String {
         Step::Echo => "echo".into(),
         Step::Conference { room, muted } => format!("conference {room}{}", if *muted { ", muted" } else { "" }),
         Step::Supervise { agent, role } => format!("supervise {agent}: {}", role.as_str()),
+        Step::Park(park) => format!("park in {}", park.lot),
+        Step::Voicemail(step) => format!("take a message for {}", step.mailbox),
+        Step::Take(Whom::Parked(slot)) => format!("take who is parked in {slot}"),
+        Step::Take(Whom::Calling(extensions)) => {
+            let extensions: Vec<_> = extensions.iter().map(Extension::as_str).collect();
+            format!("pick up what rings at {}", extensions.join(" or "))
+        }
         Step::Agent(AgentRequest::SignIn) => "agent signs in".into(),
         Step::Agent(AgentRequest::SignOut) => "agent signs out".into(),
         Step::Agent(AgentRequest::Ready) => "agent is ready".into(),

@@ -135,6 +135,10 @@ const fn kind(action: &Action) -> &'static str {
         Action::HandBack { .. } => "hand-back",
         Action::Conference { .. } => "conference",
         Action::Supervise { .. } => "supervise",
+        Action::Park { .. } => "park",
+        Action::Voicemail { .. } => "voicemail",
+        Action::Retrieve { .. } => "retrieve",
+        Action::PickUp { .. } => "pickup",
         Action::SetLanguage(_) => "language",
         Action::Echo => "echo",
         Action::Agent { .. } => "agent",
@@ -184,7 +188,11 @@ const fn handlers_of(action: &Action) -> Option<&Handlers> {
         Action::Agent { handlers, .. }
         | Action::HandBack { handlers, .. }
         | Action::Conference { handlers, .. }
-        | Action::Supervise { handlers, .. } => Some(handlers),
+        | Action::Supervise { handlers, .. }
+        | Action::Park { handlers, .. }
+        | Action::Voicemail { handlers, .. }
+        | Action::Retrieve { handlers, .. }
+        | Action::PickUp { handlers, .. } => Some(handlers),
         _ => None,
     }
 }

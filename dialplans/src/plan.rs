@@ -13,8 +13,8 @@ use tandem_switch::{
     cdr::Origin,
     floor::{AgentProfile, QueueProfile},
     name::{
-        Extension, Language, PartyNumber, PromptName, QueueName, RoomName, RouteName, ScheduleName, SkillLevel, SkillName,
-        TrunkName,
+        Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName, ScheduleName,
+        SkillLevel, SkillName, TrunkName,
     },
     step::{AgentRequest, RingStrategy, StepOutcome, Supervision},
 };
@@ -25,7 +25,7 @@ use crate::{
     protect::Protect,
     recordings::Recordings,
     schedule::Schedule,
-    settings::{Digest, ExtensionRange, Listen, Queue, StarterAgents, Trunk},
+    settings::{Digest, ExtensionRange, Listen, Lot, Mailbox, Queue, StarterAgents, Trunk},
     source::Location,
     template::Template,
     trunk_rules::TrunkGroup,
@@ -74,6 +74,12 @@ pub struct Plan {
     pub trunk_groups: BTreeMap<TrunkName, TrunkGroup>,
     /// Waiting lines by name.
     pub queues: BTreeMap<QueueName, Queue>,
+    /// Parking lots by name.
+    pub lots: BTreeMap<LotName, Lot>,
+    /// Boxes for messages that are declared; those of extensions are there without.
+    pub mailboxes: BTreeMap<MailboxName, Mailbox>,
+    /// Who may answer whose phone, by name.
+    pub pickup_groups: BTreeMap<String, Vec<Extension>>,
     /// Opening hours by name.
     pub schedules: BTreeMap<ScheduleName, Schedule>,
     /// Agents of the first start.
@@ -116,6 +122,46 @@ impl Plan {
     #[must_use]
     pub fn may_redirect(&self, extension: &Extension) -> bool {
         self.extensions.iter().any(|range| range.redirects && range.contains(extension.as_str()))
+    }
+
+    /// The parking slot that a text names.
+    #[must_use]
+    pub fn slot(&self, text: &str) -> Option<Extension> {
+        self.lots.values().any(|lot| lot.contains(text)).then(|| Extension::from(text))
+    }
+
+    /// The box that a text names: a declared one, or that of an extension.
+    #[must_use]
+    pub fn mailbox(&self, text: &str) -> Option<(MailboxName, Mailbox)> {
+        let name = MailboxName::from(text);
+        let known = self.mailboxes.get(&name).cloned();
+        known.or_else(|| self.extension(text).map(|_| Mailbox::default())).map(|mailbox| (name, mailbox))
+    }
+
+    /// Whose phones show what waits in a box.
+    pub fn shown_to<'a>(&'a self, mailbox: &'a MailboxName) -> impl Iterator<Item = Extension> + 'a {
+        let own = self.extension(mailbox.as_str());
+        let declared = self.mailboxes.get(mailbox).into_iter().flat_map(|mailbox| mailbox.extensions.iter().cloned());
+        own.into_iter().chain(declared)
+    }
+
+    /// The boxes that an extension's phones show.
+    #[must_use]
+    pub fn mailboxes_of(&self, extension: &Extension) -> BTreeSet<MailboxName> {
+        let shown = self.mailboxes.iter().filter(|(_, mailbox)| mailbox.extensions.contains(extension));
+        shown.map(|(name, _)| name.clone()).chain([MailboxName::from(extension.as_str())]).collect()
+    }
+
+    /// All parking slots.
+    pub fn slots(&self) -> impl Iterator<Item = Extension> {
+        let numbers = self.lots.values().flat_map(|lot| lot.slots.0..=lot.slots.1);
+        numbers.map(|number| Extension::from(number.to_string()))
+    }
+
+    /// Whether an extension may answer the phone of another one.
+    #[must_use]
+    pub fn may_pick_up(&self, by: &Extension, of: &Extension) -> bool {
+        self.pickup_groups.values().any(|group| group.contains(by) && group.contains(of))
     }
 
     /// The route of that name.
@@ -207,12 +253,25 @@ pub(crate) enum Action {
     HandBack { number: Template, handlers: Handlers },
     Conference { room: Template, muted: bool, handlers: Handlers },
     Supervise { agent: Template, role: Supervision, handlers: Handlers },
+    Park { lot: LotName, handlers: Handlers },
+    Voicemail { mailbox: Template, handlers: Handlers },
+    Retrieve { slot: Template, handlers: Handlers },
+    PickUp { whom: PickUp, handlers: Handlers },
     SetLanguage(Language),
     Echo,
     Agent { request: AgentRequest, handlers: Handlers },
     WhenOpen { schedule: ScheduleName, open: bool, block: BlockId },
     Goto(usize),
     Hangup(Cause),
+}
+
+/// Whose ringing phone is answered.
+#[derive(Debug)]
+pub(crate) enum PickUp {
+    Extension(Template),
+    Group(String),
+    /// Any of a group that the caller is in.
+    Groups,
 }
 
 #[derive(Debug)]
@@ -409,6 +468,11 @@ pub fn parse_number(text: &str) -> Option<PartyNumber> {
     let digits = bare.strip_prefix('+').unwrap_or(&bare);
     let fits = (1..=32).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#');
     fits.then(|| PartyNumber::from(&*bare))
+}
+
+/// The name of a mailbox: 1 to 32 letters, digits and dashes, as it is written.
+pub(crate) fn is_mailbox(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// The name of a conference: 1 to 32 letters, digits and dashes; case does not matter.

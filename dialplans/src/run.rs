@@ -11,24 +11,30 @@ use std::{
 use tandem_switch::{
     cause::Cause,
     cdr::Origin,
-    name::{Language, PartyNumber, PromptName, RouteName},
-    step::{Audio, Collect, Dial, Phrase, QueueStep, Step, StepOutcome, Supervision, Target},
+    name::{Extension, Language, LotName, PartyNumber, PromptName, RouteName},
+    step::{Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, Step, StepOutcome, Supervision, Target, Whom},
     time::Timestamp,
 };
 
 use crate::{
     describe::describe,
     plan::{
-        Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, Plan, Route, Say, parse_number,
-        parse_room,
+        Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, PickUp, Plan, Route, Say,
+        parse_number, parse_room,
     },
     routing::admits,
     schedule::Overrides,
+    settings::Mailbox,
     template::{CALLER, DIALLED, Template},
 };
 
 /// Steps of the text that one call may take; the next one ends the call as our fault.
 pub const MAX_STEPS: u32 = 1_000;
+
+/// What is heard before a message where a box has no greeting of its own.
+const GREETING: &str = "voicemail-greeting";
+/// The tone that a message begins at.
+const TONE: &str = "music/beep";
 
 /// What is known of a call before its first step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,6 +273,13 @@ impl Run {
                 None => Next::Ended(Ending::Error),
             },
             Action::Supervise { agent, role, .. } => self.supervise(plan, agent, *role),
+            Action::Park { lot, .. } => self.park(plan, lot),
+            Action::Voicemail { mailbox, .. } => self.voicemail(plan, mailbox),
+            Action::Retrieve { slot, .. } => match self.fill(slot).and_then(|slot| plan.slot(&slot)) {
+                Some(slot) => Next::Give(Step::Take(Whom::Parked(slot))),
+                None => Next::Ended(Ending::Error),
+            },
+            Action::PickUp { whom, .. } => self.pick_up(plan, whom),
             Action::Agent { request, .. } => Next::Give(Step::Agent(request.clone())),
             Action::SetLanguage(language) => {
                 self.trace("language", language.as_str());
@@ -347,7 +360,11 @@ impl Run {
             Action::Agent { handlers, .. }
             | Action::HandBack { handlers, .. }
             | Action::Conference { handlers, .. }
-            | Action::Supervise { handlers, .. } => handlers,
+            | Action::Supervise { handlers, .. }
+            | Action::Park { handlers, .. }
+            | Action::Voicemail { handlers, .. }
+            | Action::Retrieve { handlers, .. }
+            | Action::PickUp { handlers, .. } => handlers,
             _ => {
                 self.trace("fault", ending.word());
                 return self.end(Cause::Fault);
@@ -451,6 +468,38 @@ impl Run {
             Some(agent) if may => Next::Give(Step::Supervise { agent: agent.as_str().into(), role }),
             _ => Next::Ended(Ending::Error),
         }
+    }
+
+    fn park(&self, plan: &Plan, lot: &LotName) -> Next {
+        let Some(known) = plan.lots.get(lot) else { return Next::Ended(Ending::Error) };
+        Next::Give(Step::Park(Park {
+            lot: lot.clone(),
+            slots: known.slots,
+            timeout_ms: known.timeout_ms,
+            music: known.music.clone(),
+            language: self.language.clone(),
+        }))
+    }
+
+    fn voicemail(&self, plan: &Plan, mailbox: &Template) -> Next {
+        let found = self.fill(mailbox).and_then(|text| plan.mailbox(&text));
+        let Some((mailbox, Mailbox { greeting, max_ms, most, .. })) = found else { return Next::Ended(Ending::Error) };
+        let greeting = greeting.unwrap_or_else(|| GREETING.into());
+        let greeting = self.audio([greeting], &[TONE.into()]);
+        Next::Give(Step::Voicemail(LeaveMessage { mailbox, greeting, max_ms, most }))
+    }
+
+    /// Only an extension may, and only where it shares a group with whose phone rings.
+    fn pick_up(&self, plan: &Plan, whom: &PickUp) -> Next {
+        let Origin::Extension(by) = &self.facts.origin else { return Next::Ended(Ending::Error) };
+        let groups = || plan.pickup_groups.values().filter(|group| group.contains(by));
+        let wanted: Vec<Extension> = match whom {
+            PickUp::Extension(template) => self.fill(template).and_then(|text| plan.extension(&text)).into_iter().collect(),
+            PickUp::Group(name) => plan.pickup_groups.get(name).filter(|group| group.contains(by)).cloned().unwrap_or_default(),
+            PickUp::Groups => groups().flatten().cloned().collect(),
+        };
+        let theirs: Vec<Extension> = wanted.into_iter().filter(|of| of != by && plan.may_pick_up(by, of)).collect();
+        if theirs.is_empty() { Next::Ended(Ending::Error) } else { Next::Give(Step::Take(Whom::Calling(theirs))) }
     }
 
     fn fill(&self, template: &Template) -> Option<String> {

@@ -455,6 +455,46 @@ impl ExtensionRange {
     }
 }
 
+/// Slots in which callers wait for somebody to take them from there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    /// Numbers of the first and the last.
+    pub slots: (u32, u32),
+    /// Then whoever parked the caller is called back, in ms.
+    pub timeout_ms: u64,
+    /// Heard meanwhile; the music of hold when `None`.
+    pub music: Option<PromptName>,
+}
+
+impl Lot {
+    /// Whether the text is the number of a slot.
+    #[must_use]
+    pub fn contains(&self, text: &str) -> bool {
+        let (from, to) = self.slots;
+        let is_plain = text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        is_plain && text.parse().is_ok_and(|n| (from..=to).contains(&n))
+    }
+}
+
+/// A box for voice messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Heard before the tone; the shipped one when `None`.
+    pub greeting: Option<PromptName>,
+    /// The longest message, in ms.
+    pub max_ms: u64,
+    /// Messages at most.
+    pub most: u32,
+    /// Whose phones show that messages wait.
+    pub extensions: Vec<Extension>,
+}
+
+impl Default for Mailbox {
+    fn default() -> Self {
+        Self { greeting: None, max_ms: 180_000, most: 100, extensions: Vec::new() }
+    }
+}
+
 /// Agents that are put into the database at the first start; later they live there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StarterAgents {

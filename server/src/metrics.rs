@@ -312,6 +312,9 @@ metrics! {
     counter recordings_deleted = "tandem_recordings_deleted_total", "recordings", "Recordings deleted because their time was over.";
     counter recordings_retried = "tandem_recordings_retried_total", "attempts", "Attempts to finish a recording that are made again, as on a full disk.";
 
+    counter messages_left = "tandem_messages_left_total", "messages", "Voice messages that were left.";
+    counter messages_failed = "tandem_messages_failed_total", "messages", "Voice messages that could not be written.";
+
     histogram line_loop_turn = "tandem_line_loop_turn_seconds", "seconds", "One turn of a line loop.", SHORT_US;
     counter loop_messages_refused = "tandem_loop_messages_refused_total", "messages",
         "Messages between loops that found a full channel.";

@@ -106,6 +106,8 @@ pub enum SegmentState {
     Talking,
     /// On hold.
     Hold,
+    /// Parked: in a slot, for somebody to take them from there.
+    Parked,
     /// A party of the conversation had the other one transferred, or the plan hands the caller back to their carrier;
     /// nobody has taken them yet.
     Transferring,

@@ -76,6 +76,14 @@ name! {
     RoomName
 }
 name! {
+    /// A parking lot for callers.
+    LotName
+}
+name! {
+    /// A box for voice messages; that of an extension has its number.
+    MailboxName
+}
+name! {
     /// One entry of the dialplan.
     RouteName
 }

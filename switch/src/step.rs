@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Cause,
-    name::{AgentName, Extension, Language, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName},
+    name::{
+        AgentName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName,
+    },
 };
 
 /// One action of a dialplan, resolved: every name in it exists.
@@ -55,6 +57,14 @@ pub enum Step {
         /// To begin with.
         role: Supervision,
     },
+    /// Wait in a slot until somebody takes the caller from there and the conversation is over. Ends with `Done`, `Full`,
+    /// `TimedOut` (nobody came; whoever parked the caller was called back and did not answer) or `Error`.
+    Park(Park),
+    /// Answer, greet, and take a message for a box, until a key, the longest time or hang-up. Ends with `Done`, `Full` or
+    /// `Error`.
+    Voicemail(LeaveMessage),
+    /// Take somebody of another call: the caller goes there, and this call is over. Ends with `Error` when there is nobody.
+    Take(Whom),
     /// The caller, who is an agent, signs in or out or changes state. Ends with `Done` or `Error`.
     Agent(AgentRequest),
     /// End the call. Nothing follows.
@@ -87,6 +97,55 @@ impl Supervision {
             Self::Monitor => "monitor",
             Self::Whisper => "whisper",
             Self::BargeIn => "barge-in",
+        }
+    }
+}
+
+/// How a caller is parked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Park {
+    /// Where.
+    pub lot: LotName,
+    /// Numbers of its slots, the first and the last.
+    pub slots: (u32, u32),
+    /// How long they wait, in ms.
+    pub timeout_ms: u64,
+    /// Heard meanwhile, over and over; the hold music when `None`.
+    pub music: Option<PromptName>,
+    /// In which the slot is said.
+    pub language: Language,
+}
+
+/// How a message is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaveMessage {
+    /// In which box.
+    pub mailbox: MailboxName,
+    /// Heard first, with the tone.
+    pub greeting: Audio,
+    /// The longest message, in ms.
+    pub max_ms: u64,
+    /// Messages that the box holds at most.
+    pub most: u32,
+}
+
+/// Whom a caller takes from another call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whom {
+    /// Who is parked in this slot.
+    Parked(Extension),
+    /// Who calls one of these and is not answered yet; the first who rings, in this order.
+    Calling(Vec<Extension>),
+}
+
+impl Whom {
+    /// The word of the step.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Parked(_) => "retrieve",
+            Self::Calling(_) => "pickup",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! From items that fit the table to a plan whose every name exists.
 
 mod identity;
+mod lots;
+mod mailboxes;
 mod media_keys;
 mod names;
 mod places;
@@ -15,7 +17,7 @@ mod trunks;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
-use tandem_switch::name::{Extension, Language, SkillName};
+use tandem_switch::name::{Extension, Language, LotName, MailboxName, SkillName};
 
 use self::names::Names;
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
     plan::{Block, BlockId, Ending, Plan},
     proofs,
     read::{Data, Item, NEVER, read},
-    settings::{Digest, ExtensionRange},
+    settings::{Digest, ExtensionRange, Lot, Mailbox},
     source::{Location, MAX_FILES, MAX_PLAN_BYTES, Source},
     world::World,
 };
@@ -99,6 +101,8 @@ pub(crate) struct Builder<'a> {
     languages: BTreeSet<Language>,
     zone: TimeZone,
     extensions: Vec<ExtensionRange>,
+    lots: BTreeMap<LotName, Lot>,
+    mailboxes: BTreeMap<MailboxName, Mailbox>,
     blocks: Vec<Block>,
     /// Answers to endings that a step leaves open.
     defaults: [BlockId; Ending::ALL.len()],
@@ -125,6 +129,8 @@ impl<'a> Builder<'a> {
             names,
             zone: zone.unwrap_or(TimeZone::UTC),
             extensions: Vec::new(),
+            lots: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
             blocks: Vec::new(),
             defaults: [BlockId(0); Ending::ALL.len()],
             agent_error: BlockId(0),
@@ -134,6 +140,9 @@ impl<'a> Builder<'a> {
 
     fn build(mut self, items: &[Item]) -> Plan {
         self.extensions = self.extension_ranges(items);
+        self.lots = self.lots(items);
+        self.mailboxes = self.mailboxes(items);
+        let pickup_groups = self.pickup_groups(items);
         self.built_in_defaults();
         self.plan_defaults(items);
         let listen = self.listen(items);
@@ -166,6 +175,9 @@ impl<'a> Builder<'a> {
             trunks,
             trunk_groups,
             queues,
+            lots: std::mem::take(&mut self.lots),
+            mailboxes: std::mem::take(&mut self.mailboxes),
+            pickup_groups,
             schedules,
             starter_agents,
             routes,

@@ -98,6 +98,10 @@ impl Builder<'_> {
             "hand-back" => self.hand_back(item)?,
             "conference" => self.conference(item)?,
             "supervise" => self.supervise(item)?,
+            "park" => self.park(item)?,
+            "voicemail" => self.voicemail(item)?,
+            "retrieve" => self.retrieve(item)?,
+            "pickup" => self.pickup(item)?,
             "set" => Action::SetLanguage(Language::from(item.prop_text("language")?)),
             "agent" => return self.agent(item),
             "when-open" | "unless-open" => {
@@ -260,7 +264,7 @@ impl Builder<'_> {
         })
     }
 
-    fn extension_target(&mut self, value: &Value) -> Option<DialTarget> {
+    pub(super) fn extension_target(&mut self, value: &Value) -> Option<DialTarget> {
         let template = value.as_template()?;
         if let Some(text) = template.literal()
             && !self.is_extension(text)
@@ -339,7 +343,7 @@ impl Builder<'_> {
     }
 
     /// The defaults, and over them what stands at the step.
-    fn handlers(&mut self, item: &Item) -> Handlers {
+    pub(super) fn handlers(&mut self, item: &Item) -> Handlers {
         let mut handlers = Handlers::new(self.defaults);
         for child in &item.children {
             if let Some(ending) = Ending::from_word(child.spec.name) {
@@ -361,7 +365,7 @@ impl Value {
     }
 
     /// A template, or plain text taken as one.
-    fn as_template(&self) -> Option<Template> {
+    pub(super) fn as_template(&self) -> Option<Template> {
         match &self.data {
             Data::Template(template) => Some(template.clone()),
             Data::Text(text) => Some(Template { parts: vec![Part::Text(text.clone())] }),

@@ -37,6 +37,12 @@ pub(crate) enum Place {
     HandBack,
     Conference,
     Supervise,
+    PickupGroup,
+    Mailbox,
+    Park,
+    Voicemail,
+    Retrieve,
+    PickUp,
     Agent,
 }
 
@@ -98,6 +104,8 @@ pub(crate) enum Noun {
     Trunk,
     Route,
     Prompt,
+    Lot,
+    PickupGroup,
 }
 
 impl Noun {
@@ -109,6 +117,8 @@ impl Noun {
             Self::Trunk => "trunk",
             Self::Route => "route",
             Self::Prompt => "prompt",
+            Self::Lot => "parking",
+            Self::PickupGroup => "pickup group",
         }
     }
 }
@@ -224,6 +234,11 @@ impl Place {
             Self::HandBack => steps::HAND_BACK,
             Self::Conference => steps::CONFERENCE,
             Self::Supervise => steps::SUPERVISE,
+            Self::PickupGroup => places::PICKUP_GROUP,
+            Self::Mailbox => places::MAILBOX,
+            Self::Park => steps::PARK,
+            Self::Voicemail => steps::VOICEMAIL,
+            Self::Retrieve | Self::PickUp => steps::TAKE,
             Self::Agent => steps::AGENT,
         }
     }
@@ -268,6 +283,12 @@ impl Place {
             Self::HandBack => "in `hand-back`",
             Self::Conference => "in `conference`",
             Self::Supervise => "in `supervise`",
+            Self::PickupGroup => "in `pickup-group`",
+            Self::Mailbox => "in `mailbox`",
+            Self::Park => "in `park`",
+            Self::Voicemail => "in `voicemail`",
+            Self::Retrieve => "in `retrieve`",
+            Self::PickUp => "in `pickup`",
             Self::Agent => "in `agent`",
         }
     }
@@ -283,6 +304,8 @@ impl Place {
         Self::Queue,
         Self::Schedule,
         Self::StarterAgents,
+        Self::PickupGroup,
+        Self::Mailbox,
         Self::Route,
         Self::Steps,
         Self::Menu,
@@ -292,6 +315,10 @@ impl Place {
         Self::HandBack,
         Self::Conference,
         Self::Supervise,
+        Self::Park,
+        Self::Voicemail,
+        Self::Retrieve,
+        Self::PickUp,
         Self::Agent,
         Self::Defaults,
     ];

@@ -121,6 +121,32 @@ pub(crate) const TOP: &[NodeSpec] = &[
     super::recordings::RECORDINGS,
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
+        "parking",
+        "A lot with slots, in which callers wait until somebody takes them from there by dialling the number of the slot. Slots can be watched like extensions.",
+        &[one("name", Kind::Declares(Noun::Lot), "")],
+        &[
+            must("from", Kind::Count(0, 999_999_999), "number of the first slot; slots are no extensions"),
+            must("to", Kind::Count(0, 999_999_999), "number of the last one, with as many digits"),
+            prop("timeout", Kind::Duration, "2m", "then whoever parked the caller is called back"),
+            prop("music", Kind::Refers(Noun::Prompt), "", "heard meanwhile; what is heard on hold when absent"),
+        ],
+        Body::None,
+    )),
+    many(node(
+        "mailbox",
+        "A box for voice messages. Every extension has one under its number, also without this.",
+        &[one("name", Kind::Text, "letters, digits and dashes: `support`, `1001`")],
+        &[],
+        Body::Optional(Place::Mailbox),
+    )),
+    many(node(
+        "pickup-group",
+        "Extensions that may answer each other's phones while they ring, by the step `pickup`.",
+        &[one("name", Kind::Declares(Noun::PickupGroup), "")],
+        &[],
+        Body::Required(Place::PickupGroup),
+    )),
+    many(node(
         "schedule",
         "Opening hours. For a day, `closed` wins over `special`, `special` over `holidays`, and `holidays` over `open`.",
         &[one("name", Kind::Declares(Noun::Schedule), "")],
@@ -276,6 +302,34 @@ pub(super) const QUEUE: &[NodeSpec] = &[
         Body::None,
     ),
 ];
+
+pub(super) const MAILBOX: &[NodeSpec] = &[
+    node(
+        "greeting",
+        "Heard before the tone.",
+        &[one("prompt", Kind::Refers(Noun::Prompt), "`voicemail-greeting` when absent")],
+        &[],
+        Body::None,
+    ),
+    node("max", "The longest message.", &[one("time", Kind::Duration, "`3m` when absent")], &[], Body::None),
+    node(
+        "messages",
+        "Messages at most; with so many the box is `full`.",
+        &[one("messages", Kind::Count(1, 10_000), "100 when absent")],
+        &[],
+        Body::None,
+    ),
+    many(node(
+        "extension",
+        "Whose phones show that messages wait. That of an extension is shown to its own phones anyway.",
+        &[some("extension", Kind::Extension, Times::OneOrMore, "")],
+        &[],
+        Body::None,
+    )),
+];
+
+pub(super) const PICKUP_GROUP: &[NodeSpec] =
+    &[many(node("extension", "Who is in it.", &[some("extension", Kind::Extension, Times::OneOrMore, "")], &[], Body::None))];
 
 pub(super) const SCHEDULE: &[NodeSpec] = &[
     many(node(

@@ -104,6 +104,34 @@ pub(crate) const STEPS: &[NodeSpec] = &[
         &[prop("as", Kind::OneOf(&["monitor", "whisper", "barge-in"]), "monitor", "to begin with")],
         Body::Optional(Place::Supervise),
     )),
+    many(node(
+        "park",
+        "Answer, and wait in a slot of a lot until somebody takes the caller from there and the conversation is over. Who had the caller transferred here is called back when the time of the lot is over; who comes here by themselves hears the slot.",
+        &[one("lot", Kind::Refers(Noun::Lot), "")],
+        &[],
+        Body::Optional(Place::Park),
+    )),
+    many(node(
+        "voicemail",
+        "Answer, greet, and take a message after the tone: until the key `#`, the longest time, or hang-up.",
+        &[one("mailbox", Kind::Template, "`support`, or the number of an extension: `{number}`")],
+        &[],
+        Body::Optional(Place::Voicemail),
+    )),
+    many(node(
+        "retrieve",
+        "Take the caller who is parked in a slot.",
+        &[one("slot", Kind::Template, "number of the slot: `{number}`")],
+        &[],
+        Body::Optional(Place::Retrieve),
+    )),
+    many(node(
+        "pickup",
+        "Answer a call for which somebody else's phone rings: that of an extension, of a group, or with neither of any group of the caller's. For extensions that are in a `pickup-group` with those whose phone rings; `error` for all others, when nobody rings, and for calls that a queue offers to an agent.",
+        &[some("extension", Kind::Template, Times::Optional, "whose phone rings")],
+        &[prop("group", Kind::Refers(Noun::PickupGroup), "", "a group that the caller is in")],
+        Body::Optional(Place::PickUp),
+    )),
     many(node("echo", "Send the caller's own audio back until they hang up.", &[], &[], Body::None)),
     many(node(
         "agent",
@@ -208,5 +236,16 @@ pub(super) const HAND_BACK: &[NodeSpec] = &[BUSY, NO_ANSWER, UNREACHABLE, REJECT
 pub(super) const CONFERENCE: &[NodeSpec] = &[handler("full", "The room has no place left."), ERROR];
 
 pub(super) const SUPERVISE: &[NodeSpec] = &[ERROR];
+
+pub(super) const PARK: &[NodeSpec] = &[
+    handler("timed-out", "Nobody came in time, and whoever parked the caller did not answer."),
+    handler("full", "No slot of the lot is free."),
+    ERROR,
+];
+
+pub(super) const VOICEMAIL: &[NodeSpec] =
+    &[handler("full", "The box holds as many messages as it may."), handler("error", "There is no such box.")];
+
+pub(super) const TAKE: &[NodeSpec] = &[handler("error", "There is nobody to take, or not for this caller.")];
 
 pub(super) const AGENT: &[NodeSpec] = &[ERROR];

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::{
     diagnostic::{Findings, did_you_mean},
     pattern::NumberMatch,
-    plan::{Action, BlockId, DialOut, DialTarget, Ending, Handlers, OriginGuard, Placed, Plan, Route, Say},
+    plan::{Action, BlockId, DialOut, DialTarget, Ending, Handlers, OriginGuard, PickUp, Placed, Plan, Route, Say},
     source::Location,
     template::{CALLER, DIALLED, Template},
 };
@@ -286,6 +286,41 @@ impl<'a> Walk<'a> {
                 self.wants_answer("`echo`", at, &state);
                 Some(heard(state))
             }
+            Action::HandBack { .. }
+            | Action::Conference { .. }
+            | Action::Supervise { .. }
+            | Action::Park { .. }
+            | Action::Voicemail { .. }
+            | Action::Retrieve { .. }
+            | Action::PickUp { .. } => self.service(&placed.action, at, state),
+            Action::Agent { handlers, .. } => {
+                self.agents_only(at);
+                let refused = self.endings(handlers, &[Ending::Error], &state);
+                joined(refused.into_iter().chain([Some(state)]))
+            }
+            Action::WhenOpen { block, .. } => {
+                let inside = self.block(*block, state.clone());
+                joined([inside, Some(state)])
+            }
+            Action::Goto(to) => {
+                let entry = Entry { answered: state.answered, heard: state.heard, from_outside: self.from_outside };
+                self.gotos.push(Goto { from: self.route, to: *to, waited: state.waited, entry, at });
+                None
+            }
+            Action::Hangup(_) => {
+                if state.answered && !state.heard {
+                    self.say_once("silent-end", at, |findings, at| {
+                        findings.warning("silent-end", at, "the call is answered, and ends before anything is heard");
+                    });
+                }
+                None
+            }
+        }
+    }
+
+    /// Steps that bring the caller to others, or to a box.
+    fn service(&mut self, action: &Action, at: Location, state: State) -> Option<State> {
+        match action {
             Action::HandBack { number, handlers } => {
                 self.uses(number, at, &state);
                 self.takes_callers_back(number, at);
@@ -310,28 +345,32 @@ impl<'a> Walk<'a> {
                 // Who may not was not answered either.
                 joined(self.endings(handlers, &[Ending::Error], &state))
             }
-            Action::Agent { handlers, .. } => {
-                self.agents_only(at);
-                let refused = self.endings(handlers, &[Ending::Error], &state);
-                joined(refused.into_iter().chain([Some(state)]))
+            Action::Park { handlers, .. } => {
+                let mut paths = self.endings(handlers, &[Ending::Full, Ending::Error], &state);
+                let parked = State { answered: true, ..heard(state) };
+                paths.extend(self.endings(handlers, &[Ending::TimedOut], &parked));
+                paths.push(Some(parked));
+                joined(paths)
             }
-            Action::WhenOpen { block, .. } => {
-                let inside = self.block(*block, state.clone());
-                joined([inside, Some(state)])
+            Action::Voicemail { mailbox, handlers } => {
+                self.uses(mailbox, at, &state);
+                let mut paths = self.endings(handlers, &[Ending::Full, Ending::Error], &state);
+                paths.push(Some(State { answered: true, ..heard(state) }));
+                joined(paths)
             }
-            Action::Goto(to) => {
-                let entry = Entry { answered: state.answered, heard: state.heard, from_outside: self.from_outside };
-                self.gotos.push(Goto { from: self.route, to: *to, waited: state.waited, entry, at });
-                None
+            // Who takes somebody is with them, in their call.
+            Action::Retrieve { slot, handlers } => {
+                self.uses(slot, at, &state);
+                joined(self.endings(handlers, &[Ending::Error], &state))
             }
-            Action::Hangup(_) => {
-                if state.answered && !state.heard {
-                    self.say_once("silent-end", at, |findings, at| {
-                        findings.warning("silent-end", at, "the call is answered, and ends before anything is heard");
-                    });
+            Action::PickUp { whom, handlers } => {
+                if let PickUp::Extension(extension) = whom {
+                    self.uses(extension, at, &state);
                 }
-                None
+                self.picks_up(at);
+                joined(self.endings(handlers, &[Ending::Error], &state))
             }
+            _ => Some(state),
         }
     }
 
@@ -416,9 +455,18 @@ impl<'a> Walk<'a> {
                 findings.error(
                     "agents-only",
                     at,
-                    "only agents at their own phones can do this: this route, and each that leads to it by `goto`, must say \
+                    "only extensions, at their own phones, can do this: this route, and each that leads to it by `goto`, must say \
                      `from extension` and nothing else",
                 );
+            });
+        }
+    }
+
+    fn picks_up(&mut self, at: Location) {
+        self.agents_only(at);
+        if self.plan.pickup_groups.is_empty() {
+            self.say_once("no-pickup-group", at, |findings, at| {
+                findings.error("no-pickup-group", at, "nobody could use this: declare a `pickup-group`");
             });
         }
     }

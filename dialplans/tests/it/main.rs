@@ -23,12 +23,13 @@ use tandem_switch::{
 fn world() -> World {
     let mut world = World::default();
     let plain = "welcome goodbye closed invalid-key no-input try-later all-agents-busy please-hold no-agents agent-signed-in agent-error \
-                 unavailable busy no-answer not-found echo-start recording-notice ext-enter";
+                 unavailable busy no-answer not-found echo-start recording-notice ext-enter \
+                 voicemail-greeting";
     for language in ["en", "it"] {
         let names = plain.split_whitespace().map(PromptName::from).chain(vocabulary(&language.into()).unwrap());
         world.prompts.insert(language.into(), names.collect());
     }
-    world.shared_prompts.insert("music/hold".into());
+    world.shared_prompts.extend(["music/hold".into(), "music/beep".into()]);
     world.environment.insert("CARRIER_SECRET".into());
     for file in ["secrets/carrier", "secrets/signing-key.pem", "trust/authorities.pem"] {
         world.files.insert(file.into());

@@ -6,7 +6,7 @@ use tandem_dialplan::{CallFacts, Input, Output, Override, Run};
 use tandem_switch::{
     cause::Cause,
     name::ScheduleName,
-    step::{Step, StepOutcome, Supervision, Target},
+    step::{LeaveMessage, Park, Step, StepOutcome, Supervision, Target, Whom},
 };
 
 use crate::{facts, ladder, noon, plan};
@@ -338,4 +338,74 @@ fn only_a_supervisor_at_their_own_phone_listens_to_agents() {
     let listens = Step::Supervise { agent: "1001".into(), role: Supervision::Whisper };
     assert_eq!(first_choice(text, facts("1010", "701001")), listens);
     assert_eq!(first_choice(text, facts("1011", "701001")), Step::Hangup { cause: Cause::Forbidden });
+}
+
+#[test]
+fn callers_are_parked_taken_from_slots_only_and_picked_up_within_groups_only() {
+    let text = r#"
+        extensions from=1001 to=1020
+        parking "main" from=701 to=720 timeout="1m" music="music/hold"
+        pickup-group "sales" { extension "1001" "1002" "1003"; }
+        pickup-group "support" { extension "1003" "1004"; }
+        route "park" { from any; to "700"; park "main" { full { hangup "busy"; }; }; }
+        route "slots" { from extension; to "{slot:3}"; retrieve "{slot}" { error { hangup "not-found"; }; }; }
+        route "one" { from extension; to "*8{whose:extension}"; pickup "{whose}" { error { hangup "forbidden"; }; }; }
+        route "sales" { from extension; to "*81"; pickup group="sales" { error { hangup "forbidden"; }; }; }
+        route "mine" { from extension; to "*8"; pickup { error { hangup "forbidden"; }; }; }
+    "#;
+    let park = Park {
+        lot: "main".into(),
+        slots: (701, 720),
+        timeout_ms: 60_000,
+        music: Some("music/hold".into()),
+        language: "en".into(),
+    };
+    assert_eq!(first_choice(text, facts("trunk:carrier", "700")), Step::Park(park));
+    assert_eq!(first_choice(text, facts("1001", "720")), Step::Take(Whom::Parked("720".into())));
+    let forbidden = Step::Hangup { cause: Cause::Forbidden };
+    assert_eq!(first_choice(text, facts("1001", "721")), Step::Hangup { cause: Cause::NotFound });
+    let calling = |from, to| match first_choice(text, facts(from, to)) {
+        Step::Take(Whom::Calling(extensions)) => extensions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        step => {
+            assert_eq!(step, forbidden);
+            "forbidden".to_owned()
+        }
+    };
+    assert_eq!(calling("1001", "*81002"), "1002");
+    assert_eq!(calling("1001", "*81004"), "forbidden", "another group");
+    assert_eq!(calling("1001", "*81001"), "forbidden", "their own phone");
+    assert_eq!(calling("1003", "*8"), "1001 1002 1004");
+    assert_eq!(calling("1004", "*81"), "forbidden", "not a member");
+    assert_eq!(calling("1002", "*81"), "1001 1003");
+    assert_eq!(calling("1009", "*8"), "forbidden", "in no group");
+}
+
+#[test]
+fn a_message_is_left_in_a_box_that_there_is_and_in_no_other() {
+    let text = r#"
+        extensions from=1001 to=1020
+        mailbox "support" { greeting "closed"; max "1m"; messages 7; extension "1001"; }
+        mailbox "1002" { max "10s"; }
+        route "support" { from any; to "1800"; voicemail "support"; }
+        route "own" { from any; to matches="x(?<n>.*)"; voicemail "{n}" { error { hangup "not-found"; }; }; }
+    "#;
+    let left = |to| match first_choice(text, facts("trunk:carrier", to)) {
+        Step::Voicemail(LeaveMessage { mailbox, greeting, max_ms, most }) => {
+            let heard = tandem_dialplan::say(&greeting).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            format!("{mailbox}: {heard}, {max_ms} ms, {most}")
+        }
+        step => {
+            assert_eq!(step, Step::Hangup { cause: Cause::NotFound });
+            "nowhere".to_owned()
+        }
+    };
+    assert_eq!(left("1800"), "support: closed music/beep, 60000 ms, 7");
+    assert_eq!(left("x1001"), "1001: voicemail-greeting music/beep, 180000 ms, 100");
+    assert_eq!(left("x1002"), "1002: voicemail-greeting music/beep, 10000 ms, 100");
+    for nonsense in ["x", "x1999", "x../../etc", "xSupport"] {
+        assert_eq!(left(nonsense), "nowhere", "{nonsense}");
+    }
+    let plan = plan(text);
+    let shown = |name: &str| plan.shown_to(&name.into()).map(|it| it.to_string()).collect::<Vec<_>>().join(" ");
+    assert_eq!((shown("support"), shown("1002"), shown("1003")), ("1001".into(), "1002".into(), "1003".into()));
 }

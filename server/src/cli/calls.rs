@@ -10,12 +10,14 @@ use super::{
     table::{draw, duration, instant, list, maybe},
 };
 use crate::http::calls::RecordingOrder;
-use crate::http::view::{CallDetail, CallView, CdrPage, CdrView, Done};
+use crate::http::view::{CallDetail, CallView, CdrPage, CdrView, Done, ParkedView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CallsCommand {
     /// All calls that are up.
     List,
+    /// Who is parked in which slot.
+    Parked,
     /// One call, up or over.
     Show {
         /// Its identifier.
@@ -75,6 +77,10 @@ pub(super) async fn run(command: CallsCommand, common: &Common) -> Result<(), Cl
             let calls: Vec<CallView> = client.get(&["calls"]).await?;
             print(common, &calls, |calls| drawn_calls(calls))
         }
+        CallsCommand::Parked => {
+            let parked: Vec<ParkedView> = client.get(&["parked"]).await?;
+            print(common, &parked, |parked| drawn_parked(parked))
+        }
         CallsCommand::Show { call } => {
             let call: CallDetail = client.get(&["calls", &call]).await?;
             print(common, &call, shown)
@@ -128,6 +134,13 @@ fn drawn_calls(calls: &[CallView]) -> String {
         ]
     });
     draw(&["CALL", "FROM", "TO", "IDENTITY", "STATE", "SINCE", "ROUTE", "QUEUE", "AGENT"], &rows.collect::<Vec<_>>())
+}
+
+fn drawn_parked(parked: &[ParkedView]) -> String {
+    let rows = parked.iter().map(|it| {
+        vec![it.slot.clone(), it.lot.clone(), it.party.clone(), maybe(it.by.as_ref()), instant(it.since), it.call.clone()]
+    });
+    draw(&["SLOT", "LOT", "PARTY", "BY", "SINCE", "CALL"], &rows.collect::<Vec<_>>())
 }
 
 fn drawn_cdrs(page: &CdrPage) -> String {

@@ -10,6 +10,7 @@ mod client;
 mod floor;
 mod follow;
 mod ladder;
+mod messages;
 mod people;
 mod plans;
 mod recordings;
@@ -85,6 +86,9 @@ enum Command {
     /// Recordings: which there are, and which go because their time is over.
     #[command(subcommand)]
     Recordings(recordings::RecordingsCommand),
+    /// Voice messages.
+    #[command(subcommand)]
+    Messages(messages::MessagesCommand),
     /// Sources that are not heard for a while, for guessing passwords, scanning or flooding.
     Bans(bans::BansArgs),
     /// The live trace of a number's calls, until interrupted.
@@ -146,6 +150,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Agent(args) => floor::agent(args, common).await?,
             Command::Calls(command) => calls::run(command, common).await?,
             Command::Recordings(command) => recordings::run(command, common).await?,
+            Command::Messages(command) => messages::run(command, common).await?,
             Command::Bans(args) => bans::run(args, common).await?,
             Command::Follow(args) => follow::run(args, common).await?,
             Command::Why(args) => floor::why(args, common).await?,
@@ -263,6 +268,9 @@ mod tests {
             "tandem calls show 01k3p9x7c0z4m",
             "tandem calls hangup 01k3p9x7c0z4m",
             "tandem calls cdr --queue support --cause no-answer --limit 10",
+            "tandem messages list --mailbox support --new",
+            "tandem messages heard 01",
+            "tandem messages delete 01",
             "tandem bans",
             "tandem bans lift 192.0.2.7",
             "tandem bans lift 2001:db8::7",

@@ -12,7 +12,7 @@ use super::{
     auth::Caller,
     control::ControlRequest,
     problem::{JsonBody, Params, Path, Problem, id},
-    view::{At, CallDetail, CallView, CdrPage, CdrView, Done},
+    view::{At, CallDetail, CallView, CdrPage, CdrView, Done, ParkedView},
 };
 use crate::store::CdrFilter;
 
@@ -26,6 +26,12 @@ pub(super) async fn calls(State(api): State<Api>) -> Result<Json<Vec<CallView>>,
     let mut calls = api.control.ask(ControlRequest::Calls).await?;
     calls.sort_by(|a, b| a.call.cmp(&b.call));
     Ok(Json(calls))
+}
+
+/// Who is parked in which slot
+#[utoipa::path(get, path = "/api/v1/parked", tag = "calls", security(("token" = ["read"])), responses((status = 200, body = [ParkedView])))]
+pub(super) async fn parked(State(api): State<Api>) -> Result<Json<Vec<ParkedView>>, Problem> {
+    Ok(Json(api.control.ask(ControlRequest::Parked).await?))
 }
 
 /// One call, up or over

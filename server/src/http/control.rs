@@ -15,14 +15,14 @@ use std::{
 
 use tandem_switch::{
     floor::{AgentView, Explanation, ItemView, QueueView},
-    id::{CallId, ItemId},
+    id::{CallId, ItemId, RecordingId},
     name::AgentName,
     step::AgentRequest,
     time::Timestamp,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::view::{CallView, PlanProblem, PlanView, RouteExplanation};
+use super::view::{CallView, ParkedView, PlanProblem, PlanView, RouteExplanation};
 use crate::{
     recordings::Archive,
     store::{Ban, Store, Writer},
@@ -59,6 +59,15 @@ pub enum ControlRequest {
     },
     /// All calls that are up.
     Calls(oneshot::Sender<Vec<CallView>>),
+    /// Who is parked in which slot.
+    Parked(oneshot::Sender<Vec<ParkedView>>),
+    /// A message was heard or not, or is gone (`None`). No answer.
+    Message {
+        /// Which.
+        message: RecordingId,
+        /// What became of it.
+        heard: Option<bool>,
+    },
     /// End a call, as by its caller's hang-up. `false`: no such call is up.
     Hangup {
         /// Which.
@@ -195,6 +204,8 @@ pub struct Control {
     pub recordings: PathBuf,
     /// How they are kept, with their keys.
     pub archive: watch::Receiver<Arc<Archive>>,
+    /// Where voice messages lie.
+    pub messages: PathBuf,
     /// Realm of devices' passwords.
     pub realm: String,
 }

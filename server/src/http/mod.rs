@@ -12,6 +12,7 @@ mod floor;
 pub mod follow;
 mod health;
 mod listen;
+pub mod messages;
 pub mod people;
 mod plan;
 mod player;
@@ -99,9 +100,12 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(floor::why))
         .routes(routes!(calls::calls))
         .routes(routes!(calls::call))
+        .routes(routes!(calls::parked))
         .routes(routes!(calls::cdrs))
         .routes(routes!(recordings::recordings))
         .routes(routes!(player::ticket))
+        .routes(routes!(messages::messages))
+        .routes(routes!(messages::message))
         .routes(routes!(bans::bans))
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
@@ -112,6 +116,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(floor::put_agent_state, floor::post_agent_state))
         .routes(routes!(calls::hangup))
         .routes(routes!(calls::recording))
+        .routes(routes!(messages::change_message, messages::delete_message))
         .routes(routes!(bans::lift_ban));
     let admin = OpenApiRouter::new()
         .routes(routes!(plan::reload))

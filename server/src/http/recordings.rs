@@ -80,12 +80,29 @@ pub(super) async fn recording(
 ) -> Result<Response, Problem> {
     let id: RecordingId = id(&recording)?;
     let row = api.control.store.recording(id).await?.ok_or_else(|| Problem::not_found("recording", &recording))?;
-    let (mut file, size) = open(&api, &row).await?;
-    let (status, first, length) = match range(&headers, size) {
+    let (audio, size) = open(&api, &row).await?;
+    let (name, kind) = (format!("{id}.{}", row.kept.format.suffix()), row.kept.format.media_type());
+    let is_news = || api.tickets.is_news(&caller, id, clock::now().at);
+    serve_audio(&headers, (audio, size), (&name, kind), |_| {
+        if is_news() {
+            api.audit(&caller, "recording-read", recording.as_str());
+        }
+    })
+    .await
+}
+
+/// Audio, or the part of it that was asked for, under the name and type of its file. `read` is told where the reading begins.
+pub(super) async fn serve_audio(
+    headers: &HeaderMap,
+    (mut file, size): (Audio, u64),
+    (name, kind): (&str, &'static str),
+    read: impl FnOnce(u64),
+) -> Result<Response, Problem> {
+    let (status, first, length) = match range(headers, size) {
         Range::All => (StatusCode::OK, 0, size),
         Range::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Range::Outside => {
-            let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the recording has {size} bytes"));
+            let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, format!("the audio has {size} bytes"));
             let headers = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
             return Ok((headers, problem.at("header range")).into_response());
         }
@@ -93,15 +110,13 @@ pub(super) async fn recording(
     if first > 0 {
         file = blocking(move || file.seek(SeekFrom::Start(first)).map(|_| file)).await.map_err(unreadable)?;
     }
-    if api.tickets.is_news(&caller, id, clock::now().at) {
-        api.audit(&caller, "recording-read", recording.as_str());
-    }
+    read(first);
     let mut response = Response::builder()
         .status(status)
-        .header(header::CONTENT_TYPE, row.kept.format.media_type())
+        .header(header::CONTENT_TYPE, kind)
         .header(header::CONTENT_LENGTH, length)
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.{}\"", row.kept.format.suffix()));
+        .header(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""));
     if status == StatusCode::PARTIAL_CONTENT {
         response = response.header(header::CONTENT_RANGE, format!("bytes {first}-{}/{size}", first + length - 1));
     }
@@ -109,10 +124,10 @@ pub(super) async fn recording(
 }
 
 fn gone() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "the file of this recording is not there").todo("look in the backup of the data folder")
+    Problem::new(StatusCode::NOT_FOUND, "the file of this audio is not there").todo("look in the backup of the data folder")
 }
 
-fn unreadable(error: io::Error) -> Problem {
+pub(super) fn unreadable(error: io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => gone(),
         _ => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the recording cannot be opened: {error}"))
@@ -150,7 +165,7 @@ async fn open(api: &Api, row: &RecordingRow) -> Result<(Audio, u64), Problem> {
 }
 
 /// Does what waits for the disk where waiting is allowed.
-async fn blocking<T: Send + 'static>(task: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(task: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(task).await.map_err(io::Error::other)?
 }
 

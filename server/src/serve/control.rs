@@ -85,6 +85,8 @@ impl Director {
                 self.ask_floor(FloorAsk::Agent { agent, request, done: reply }).await
             }
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
+            ControlRequest::Parked(reply) => self.ask_line(LineAsk::Parked(reply)).await,
+            ControlRequest::Message { message, heard } => self.ask_line(LineAsk::Message { message, heard }).await,
             ControlRequest::Hangup { call, reply } => self.ask_line(LineAsk::Hangup { call, done: reply }).await,
             ControlRequest::PauseRecording { call, paused, reply } => {
                 self.ask_line(LineAsk::PauseRecording { call, paused, done: reply }).await;

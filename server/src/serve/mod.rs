@@ -3,6 +3,7 @@
 pub mod banner;
 pub mod control;
 pub mod data;
+mod messages;
 pub mod people;
 pub mod plans;
 pub mod reload;
@@ -234,9 +235,7 @@ impl Start {
         let Inherited { people, restored, sip, verdicts, audio, ids, survivors } =
             inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), before).await?;
         let (writer, writing) = Writer::start(store.clone());
-        let taken = Generation { generation: service.generation, by: "start".to_owned(), files, at: now.at };
-        let _full_is_impossible = writer.try_write(Record::PlanLoaded(taken.clone()));
-        METRICS.plan_generation.set(service.generation);
+        let taken = first_plan(&writer, service.generation, files, now.at);
 
         let ready = Arc::new(Readiness::default());
         let (to_floor, from_lines) = mpsc::channel(LINK_CAPACITY);
@@ -261,6 +260,7 @@ impl Start {
                 asks: line_asks,
                 writer: writer.clone(),
                 recordings: data.join("recordings"),
+                mail: messages::take_over(&store, data.join("messages"), stopped_at).await?,
                 traces: traces.clone(),
                 service: service.clone(),
                 beat: ready.line.clone(),
@@ -285,6 +285,7 @@ impl Start {
             ready: Arc::clone(&ready),
             recordings: data.join("recordings"),
             archive,
+            messages: data.join("messages"),
             realm: service.plan.realm.clone(),
         };
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
@@ -340,6 +341,14 @@ fn floor_parts(
         writer: writer.clone(),
         beat: ready.floor.clone(),
     }
+}
+
+/// Notes the plan of the start.
+fn first_plan(writer: &Writer, generation: u64, files: Vec<PlanFile>, at: Timestamp) -> Generation {
+    let taken = Generation { generation, by: "start".to_owned(), files, at };
+    let _full_is_impossible = writer.try_write(Record::PlanLoaded(taken.clone()));
+    METRICS.plan_generation.set(generation);
+    taken
 }
 
 /// What there is of before: people, what the floor knew, and the edges with the calls that go on.

@@ -16,6 +16,7 @@ use super::{
     Record, StoreError,
     db::{Arg, Rows, Tx, args, json},
     events::JournalRow,
+    messages,
     record::{Binding, CallStarted, Entry, Generation},
     recordings, sql, tolls,
 };
@@ -100,6 +101,10 @@ impl Batch {
                 self.run(sql::RECORDING_FAILED, args![recording.to_string(), reason.as_str(), *at, u64::from(*lost)]);
             }
             Record::Recording(news) => self.others.extend(recordings::changes(news)),
+            Record::MessageStarted(started) => self.run(sql::PUT_MESSAGE, messages::started(started)),
+            Record::MessageLeft(left) => self.run(sql::MESSAGE_LEFT, messages::left(left)),
+            Record::MessageMarked { message, heard, .. } => self.run(sql::MESSAGE_MARKED, messages::marked(*message, *heard)),
+            Record::MessageGone { message, .. } => self.run(sql::MESSAGE_GONE, args![message.to_string()]),
             Record::BindingPut { binding, .. } => self.binding_put(binding),
             Record::BindingRemoved { extension, contact, .. } => {
                 self.run(sql::REMOVE_BINDING, args![extension.as_str(), contact.as_str()]);

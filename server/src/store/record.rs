@@ -8,13 +8,14 @@ use tandem_switch::{
     floor::FloorEvent,
     id::{CallId, RecordingId},
     identity::CallerIdentity,
-    name::{Extension, PartyNumber},
+    name::{Extension, MailboxName, PartyNumber},
     time::Timestamp,
     toll::{TollAlarm, TollSpent},
 };
 
 use super::{
     bans::Ban,
+    messages::{MessageLeft, MessageStarted},
     recordings::{KeptAs, RecordingNews},
 };
 
@@ -82,6 +83,32 @@ pub enum Record {
     },
     /// Recordings that are over: what became of their audio.
     Recording(RecordingNews),
+    /// Somebody begins to leave a message.
+    MessageStarted(MessageStarted),
+    /// A message is complete.
+    MessageLeft(MessageLeft),
+    /// A message was heard, or is to be new again.
+    MessageMarked {
+        /// Which.
+        message: RecordingId,
+        /// In which box.
+        mailbox: MailboxName,
+        /// It was heard.
+        heard: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// There is no such message any more: it was deleted, too short to be one, or could not be written.
+    MessageGone {
+        /// Which.
+        message: RecordingId,
+        /// In which box it was, or was to be.
+        mailbox: MailboxName,
+        /// Why.
+        why: &'static str,
+        /// When.
+        at: Timestamp,
+    },
     /// A device registered.
     BindingPut {
         /// All that a restart needs to reach it.
@@ -266,6 +293,11 @@ impl Record {
             Self::RecordingFinished { .. } => "recording-finished",
             Self::RecordingFailed { .. } => "recording-failed",
             Self::Recording(news) => news.kind(),
+            Self::MessageStarted(_) => "message-started",
+            Self::MessageLeft(_) => "message-left",
+            Self::MessageMarked { heard: true, .. } => "message-heard",
+            Self::MessageMarked { heard: false, .. } => "message-new",
+            Self::MessageGone { .. } => "message-gone",
             Self::BindingPut { .. } => "binding-put",
             Self::BindingRemoved { .. } => "binding-removed",
             Self::Banned(_) => "source-banned",
@@ -304,6 +336,14 @@ impl Record {
                 row(*at, None, json(serde_json::json!({ "recording": recording, "reason": reason })))
             }
             Self::Recording(news) => row(news.at, news.call.map(|call| call.to_string()), json(news.body())),
+            Self::MessageStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
+            Self::MessageLeft(left) => row(left.at, None, super::db::json(left)),
+            Self::MessageMarked { message, mailbox, at, .. } => {
+                row(*at, None, json(serde_json::json!({ "message": message, "mailbox": mailbox })))
+            }
+            Self::MessageGone { message, mailbox, why, at } => {
+                row(*at, None, json(serde_json::json!({ "message": message, "mailbox": mailbox, "why": why })))
+            }
             Self::BindingPut { refreshed: true, .. } => return None,
             Self::BindingPut { binding, .. } => row(binding.registered_at, None, super::db::json(binding)),
             Self::BindingRemoved { extension, contact, at } => {

@@ -137,6 +137,20 @@ statements! {
         WHERE retain_days IS NOT NULL AND state NOT IN ('recording', 'deleted') AND started_us + retain_days * 86400000000 <= $1 \
         AND recording_id > $2 ORDER BY recording_id LIMIT $3";
 
+    // messages
+    PUT_MESSAGE = "INSERT INTO messages (message_id, mailbox, call_id, from_number, path, state, started_us) \
+        VALUES ($1, $2, $3, $4, $5, 'recording', $6) ON CONFLICT DO NOTHING";
+    MESSAGE_LEFT = "UPDATE messages SET state = 'new', duration_ms = $2, size_bytes = $3, ended_us = $4 WHERE message_id = $1";
+    MESSAGE_MARKED = "UPDATE messages SET state = $2 WHERE message_id = $1 AND state <> 'recording'";
+    MESSAGE_GONE = "DELETE FROM messages WHERE message_id = $1";
+    MESSAGES = "SELECT message_id, mailbox, call_id, from_number, path, state, started_us, duration_ms, size_bytes FROM messages \
+        WHERE message_id < $1 AND ($2 = '' OR mailbox = $2) AND ($3 = '' OR state = $3) AND state <> 'recording' \
+        ORDER BY message_id DESC LIMIT $4";
+    MESSAGE = "SELECT message_id, mailbox, call_id, from_number, path, state, started_us, duration_ms, size_bytes FROM messages \
+        WHERE message_id = $1";
+    ALL_MESSAGES = "SELECT message_id, mailbox, call_id, from_number, path, state, started_us, duration_ms, size_bytes \
+        FROM messages ORDER BY message_id";
+
     // bindings
     PUT_BINDING = "INSERT INTO bindings (extension, contact, source, register_call_id, register_cseq, user_agent, \
         registered_us, expires_us, way) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (extension, contact) DO UPDATE SET \

@@ -2,7 +2,9 @@
 
 mod consult;
 mod keep;
+mod message;
 mod redirects;
+mod slots;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,7 +25,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, supervision::Talk, trace::TraceLine};
+use super::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, lots::Claim, supervision::Talk, trace::TraceLine};
 use keep::Keeping;
 pub use keep::{FORM, KeptLiveCall, Revival};
 
@@ -242,6 +244,7 @@ impl LiveCall {
             }
         }
         self.show(edges);
+        self.settle_slot(edges);
         let talk = self.call.conversation().map(|(agent, peer)| {
             let (customer, agent_leg) = (self.at(self.call.caller()), self.at(peer));
             (agent, Talk { customer, agent: agent_leg })
@@ -311,6 +314,12 @@ impl LiveCall {
             Output::Supervise { leg, agent, role } => {
                 edges.supervision.supervise(self.at(leg), agent, role, &mut edges.media);
             }
+            Output::Park { leg, lot, slots, had, by } => {
+                inputs.push_back(self.park(edges, leg, Claim { lot, slots, had, by }));
+            }
+            Output::AskMailbox { leg, mailbox, most } => inputs.push_back(Self::ask_mailbox(edges, leg, &mailbox, most)),
+            Output::TakeMessage { message, leg, mailbox } => self.take_message(edges, message, leg, mailbox),
+            Output::Take { leg, whom } => edges.lots.wishes.push_back((self.at(leg), whom)),
             Output::Record { recording, left, right } => self.record(edges, recording, left, right),
             Output::StopRecord { recording } => edges.media.stop_record(recording),
             Output::PauseRecord { recording, paused } => {
@@ -463,6 +472,7 @@ impl LiveCall {
     /// Ends a call whose core or plan failed: its legs, its item and its record, without asking the core.
     pub fn abandon(mut self, edges: &mut Edges) {
         let ended_at = edges.now.at;
+        self.leave_slot(edges);
         for leg in self.legs.iter().map(|leg| leg.leg).collect::<Vec<_>>() {
             edges.sip.end(self.at(leg), Cause::Fault);
             self.drop_leg(edges, leg);

@@ -12,6 +12,8 @@ use super::{
     LegRef,
     lamps::{Lamp, Lamps},
     ledger::Ledger,
+    lots::Lots,
+    mail::Mail,
     media::MediaEdge,
     sip::SipEdge,
     supervision::Supervision,
@@ -35,6 +37,10 @@ pub struct Edges {
     pub devices: Devices,
     /// What watchers see of extensions.
     pub lamps: Lamps,
+    /// Who is parked where.
+    pub lots: Lots,
+    /// Messages in boxes.
+    pub mail: Mail,
     /// Supervisors beside agents.
     pub supervision: Supervision,
     /// The live trace.

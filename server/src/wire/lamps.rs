@@ -89,6 +89,12 @@ impl Lamps {
         self.0.get(extension)?.first().map(|lamp| lamp.at.call)
     }
 
+    /// What the devices of an extension do.
+    #[must_use]
+    pub fn all_of(&self, extension: &Extension) -> &[Lamp] {
+        self.0.get(extension).map_or(&[], Vec::as_slice)
+    }
+
     /// A device is done; all that the extension's devices still do.
     pub fn put_out(&mut self, extension: &Extension, at: LegRef) -> &[Lamp] {
         if let Some(lamps) = self.0.get_mut(extension) {
@@ -97,7 +103,7 @@ impl Lamps {
                 self.0.remove(extension);
             }
         }
-        self.0.get(extension).map_or(&[], Vec::as_slice)
+        self.all_of(extension)
     }
 }
 

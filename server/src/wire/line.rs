@@ -2,7 +2,10 @@
 
 mod asks;
 mod consult;
+mod ending;
 mod keeping;
+mod mail;
+mod takes;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -17,7 +20,7 @@ use tandem_media::contract::Event;
 use tandem_switch::{
     call::{Arrival, CallSettings, Input},
     cause::Cause,
-    id::{CallId, IdSource, RecordingId},
+    id::{CallId, IdSource},
     link::ToFloor,
     name::TrunkName,
     time::Timestamp,
@@ -32,6 +35,8 @@ use super::{
     floor::FloorNews,
     lamps::Lamps,
     ledger::Ledger,
+    lots::Lots,
+    mail::Mail,
     media::{MediaEdge, MediaEvent},
     pace::Pace,
     sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
@@ -98,6 +103,8 @@ pub struct Parts {
     pub writer: Writer,
     /// Where recordings go.
     pub recordings: PathBuf,
+    /// Messages in boxes.
+    pub mail: Mail,
     /// The live trace.
     pub traces: TraceBus,
     /// The first plan.
@@ -159,6 +166,7 @@ impl Line {
             mut asks,
             writer,
             recordings,
+            mail,
             traces,
             ids,
             survivors,
@@ -174,12 +182,15 @@ impl Line {
             ledger: Ledger::new(writer, recordings, Arc::clone(&service.archive)),
             devices: Devices::default(),
             lamps: Lamps::default(),
+            lots: Lots::default(),
+            mail,
             supervision: Supervision::default(),
             traces,
             ids,
         };
         let mut line = Self::new(edges, service, beat);
         line.take_up(survivors);
+        line.show_all_mail();
         line.settle(&mut network);
         let _nobody_waits = taken_up.send(());
         let sleep = tokio::time::sleep(IDLE);
@@ -254,28 +265,6 @@ impl Line {
             beat,
             keeping: Keeping::default(),
         }
-    }
-
-    /// Told to stop, and everything is written down, or was waited for long enough.
-    fn may_end(&self) -> bool {
-        self.stop_at.is_some_and(|at| self.edges.ledger.is_settled() || at <= self.edges.now.instant)
-    }
-
-    /// Closes the engine, which completes the recordings that are still open, and writes the last records.
-    fn end(self, media_events: &mut mpsc::Receiver<Event>) -> usize {
-        let Edges { now, media, mut ledger, .. } = self.edges;
-        drop(media);
-        while let Ok(event) = media_events.try_recv() {
-            match event {
-                Event::Recorded { recording, path, duration_ms, .. } => {
-                    ledger.recording_finished(now.at, RecordingId(recording), &path, duration_ms);
-                }
-                Event::RecordFailed { recording, error } => ledger.recording_failed(now.at, RecordingId(recording), error),
-                _ => {}
-            }
-        }
-        ledger.retry();
-        ledger.unsaved()
     }
 
     /// How long the turn took, and once a second how much there is of everything.
@@ -377,11 +366,15 @@ impl Line {
                 if frames_lost > 0 {
                     tracing::warn!(%recording, frames_lost, "packets are missing in a recording");
                 }
-                self.edges.ledger.recording_finished(now, recording, &path, duration_ms);
+                if !self.message_closed(recording, Some((&path, duration_ms))) {
+                    self.edges.ledger.recording_finished(now, recording, &path, duration_ms);
+                }
             }
             MediaEvent::RecordFailed { recording, error } => {
                 tracing::error!(%recording, %error, "a recording failed");
-                self.edges.ledger.recording_failed(now, recording, error);
+                if !self.message_closed(recording, None) {
+                    self.edges.ledger.recording_failed(now, recording, error);
+                }
             }
         }
     }
@@ -421,6 +414,7 @@ impl Line {
         loop {
             if let Some((call, input)) = self.todo.pop_front() {
                 self.work(call, |live, edges| live.handle(edges, input));
+            } else if self.take_next() {
             } else if let Some(event) = self.edges.sip.poll(network, &mut self.edges.media) {
                 self.sip_told(event);
             } else {

@@ -49,6 +49,8 @@ struct Open {
     opened: Opened,
     /// Where its audio comes from.
     heard_from: Option<SocketAddr>,
+    /// It came from another call, whose audio may be handled elsewhere.
+    is_stray: bool,
 }
 
 /// What the engine told, in terms of legs. What concerns a stream that was closed meanwhile is not told,
@@ -139,7 +141,7 @@ impl MediaEdge {
         }
         let stream = self.next_stream();
         let opened = self.engine.open(stream, self.place(leg.call), address)?;
-        self.opened(leg, Open { stream, opened, heard_from: None });
+        self.opened(leg, Open { stream, opened, heard_from: None, is_stray: false });
         Ok(opened)
     }
 
@@ -151,7 +153,7 @@ impl MediaEdge {
         let stream = self.next_stream();
         let opened = self.engine.reopen(stream, leg.call.0, kept)?;
         // The engine does not tell again what it was told: the next process, too, must know where the peer is.
-        self.opened(leg, Open { stream, opened, heard_from: kept.heard_from() });
+        self.opened(leg, Open { stream, opened, heard_from: kept.heard_from(), is_stray: false });
         Ok(())
     }
 
@@ -213,7 +215,8 @@ impl MediaEdge {
 
     /// A leg is one of another call from now on.
     pub fn move_leg(&mut self, from: LegRef, to: LegRef) {
-        if let Some(open) = self.streams.remove(&from) {
+        if let Some(mut open) = self.streams.remove(&from) {
+            open.is_stray |= !self.are_beside(from.call, to.call);
             self.legs.insert(open.stream, to);
             self.streams.insert(to, open);
         }
@@ -270,9 +273,14 @@ impl MediaEdge {
 
     /// Two legs hear each other.
     pub fn join(&mut self, left: LegRef, right: LegRef) {
-        if let (Some(a), Some(b)) = (self.stream(left), self.stream(right)) {
-            self.tell(Command::Join { a, b });
+        let (Some(a), Some(b)) = (self.streams.get(&left).copied(), self.streams.get(&right).copied()) else { return };
+        if a.is_stray || b.is_stray {
+            let (stray, other) = if b.is_stray { (b, a) } else { (a, b) };
+            if let Err(error) = self.engine.bring(stray.stream, other.stream) {
+                tracing::warn!(call = %left.call, %error, "the audio of a leg cannot be brought to the other");
+            }
         }
+        self.tell(Command::Join { a: a.stream, b: b.stream });
     }
 
     /// The leg is in a room, with or without a voice. `false`: it cannot be.
@@ -336,6 +344,11 @@ impl MediaEdge {
     /// Silence in a recording from now on, or audio again.
     pub fn pause_record(&mut self, recording: RecordingId, paused: bool) {
         self.tell(Command::PauseRecord { recording: recording.0, paused });
+    }
+
+    /// Records what one leg says into a file.
+    pub fn record_alone(&mut self, recording: RecordingId, path: PathBuf, leg: LegRef) {
+        self.with(leg, |left| Command::Record { recording: recording.0, path, key: None, left, right: None });
     }
 
     /// Closes a recording.

@@ -22,6 +22,8 @@
 //! - [`audio`]: what is known of the audio of a call, for its record.
 //! - [`floor`]: the loop that owns agents and queues.
 //! - [`lamps`]: what watchers see of each extension's calls.
+//! - [`mail`]: which messages lie in which boxes.
+//! - [`lots`]: who is parked where.
 //! - [`ledger`]: what of a call is written down.
 //! - [`pace`]: how busy a loop is.
 //! - [`restart`]: how calls of the last process go on.
@@ -36,6 +38,8 @@ pub mod floor;
 pub mod lamps;
 pub mod ledger;
 pub mod line;
+pub mod lots;
+pub mod mail;
 pub mod media;
 pub mod pace;
 pub mod restart;

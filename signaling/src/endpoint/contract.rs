@@ -10,6 +10,7 @@
 //! are ignored).
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Instant,
@@ -183,6 +184,8 @@ pub enum Command {
         /// Which user.
         user: Arc<str>,
     },
+    /// Replace all names that are nobody's and whose dialogs can be watched all the same, such as those of parking slots.
+    SetPlaces(BTreeSet<Arc<str>>),
     /// Replace all trunks. Those that stay as they were keep their state.
     SetTrunks(Vec<Trunk>),
     /// The addresses of one trunk were found, or changed. Its calls, its registration and what is known of those

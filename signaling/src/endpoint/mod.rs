@@ -307,6 +307,10 @@ impl Endpoint {
                 self.tell_changes(changes);
                 self.forget_watched();
             }
+            Command::SetPlaces(places) => {
+                self.subscriptions.set_places(places);
+                self.forget_watched();
+            }
             Command::SetTrunks(trunks) => self.set_trunks(trunks),
             Command::SetPeers { trunk, peers } => self.set_peers(&trunk, peers),
             Command::RestoreBinding(binding) => self.registrar.restore(self.instant(), binding),

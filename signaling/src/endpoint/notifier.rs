@@ -3,6 +3,8 @@
 //! Only accounts may subscribe, each SUBSCRIBE with its password, to what other accounts are doing. A
 //! subscription has a dialog of its own (section 4.5) and goes by the flow that its watcher was last heard on.
 
+use std::sync::Arc;
+
 use super::{
     Endpoint,
     client_transaction::{ClientMethod, NewClient, Purpose, new_branch},
@@ -92,7 +94,11 @@ impl Endpoint {
         }
         let uri = Uri::parse(message.request_uri()).filter(Uri::is_sip).ok_or(416_u16)?;
         let user = uri.user_decoded().ok_or(404_u16)?;
-        let resource = self.registrar.account(&user).map(|account| account.user.clone()).ok_or(404_u16)?;
+        let resource = self.watched(&user).ok_or(404_u16)?;
+        // A place has no mail, and is not on duty.
+        if package != Package::Dialog && self.registrar.account(&user).is_none() {
+            return Err(404);
+        }
         if !self.hosts(&uri) || uri.host.len() > LONGEST_WORD {
             return Err(404);
         }
@@ -169,11 +175,15 @@ impl Endpoint {
 
     /// [`Command::Publish`](super::Command::Publish).
     pub(super) fn publish(&mut self, user: &str, state: ResourceState) {
-        let Some(account) = self.registrar.account(user) else { return };
-        let user = account.user.clone();
+        let Some(user) = self.watched(user) else { return };
         for tag in self.subscriptions.publish(user, state) {
             self.settle_subscription(tag);
         }
+    }
+
+    /// A user, or a place, that can be watched.
+    fn watched(&self, name: &str) -> Option<Arc<str>> {
+        self.registrar.account(name).map(|account| account.user.clone()).or_else(|| self.subscriptions.place(name))
     }
 
     /// Accounts went: so do their subscriptions, and those to them.

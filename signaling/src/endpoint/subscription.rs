@@ -3,7 +3,10 @@
 //! A subscription is at most one NOTIFY ahead of its watcher: while one is out, changes are only noted, and
 //! the next document says how things stand then. So a slow watcher costs one document, not a queue.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
     config::SubscriptionLimits,
@@ -122,6 +125,8 @@ pub(super) struct Subscriptions {
     rows: HashMap<u64, Box<Subscription>, Seeded>,
     resources: HashMap<Arc<str>, Resource, Seeded>,
     per_watcher: HashMap<Arc<str>, usize, Seeded>,
+    /// Names that are nobody's, and can be watched.
+    places: BTreeSet<Arc<str>>,
 }
 
 #[derive(Debug, Default)]
@@ -138,7 +143,17 @@ impl Subscriptions {
             rows: HashMap::with_hasher(hasher),
             resources: HashMap::with_hasher(hasher),
             per_watcher: HashMap::with_hasher(hasher),
+            places: BTreeSet::new(),
         }
+    }
+
+    pub(super) fn set_places(&mut self, places: BTreeSet<Arc<str>>) {
+        self.places = places;
+    }
+
+    /// A name that is nobody's, and can be watched.
+    pub(super) fn place(&self, name: &str) -> Option<Arc<str>> {
+        self.places.get(name).cloned()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -203,17 +218,19 @@ impl Subscriptions {
 
     /// Forgets users who are gone; the subscriptions that are over with them.
     pub(super) fn forget_users(&mut self, is_known: impl Fn(&str) -> bool) -> Vec<u64> {
-        self.resources.retain(|user, resource| is_known(user) || !resource.watched_by.is_empty());
+        let places = &self.places;
+        let is_watched = |name: &str| is_known(name) || places.contains(name);
+        self.resources.retain(|user, resource| is_watched(user) || !resource.watched_by.is_empty());
         let mut ended = Vec::new();
         for (tag, row) in &mut self.rows {
             let over = if !is_known(&row.watcher) { Over::Rejected } else { Over::NoResource };
-            if over == Over::Rejected || !is_known(&row.topic.resource) {
+            if over == Over::Rejected || !is_watched(&row.topic.resource) {
                 row.over = Some(over);
                 ended.push(*tag);
             }
         }
         for (user, resource) in &mut self.resources {
-            if !is_known(user) {
+            if !is_watched(user) {
                 resource.published = Published::default();
             }
         }

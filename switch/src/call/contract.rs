@@ -10,8 +10,8 @@ use crate::{
     cdr::{Cdr, Origin},
     id::{CallId, LegId, RecordingId},
     link::{FloorSays, ToFloor},
-    name::{AgentName, Extension, Language, PartyNumber, PromptName, RoomName, RouteName},
-    step::{Audio, Step, StepOutcome, Supervision, Target},
+    name::{AgentName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, RoomName, RouteName},
+    step::{Audio, Step, StepOutcome, Supervision, Target, Whom},
 };
 
 /// What a call is told. One at a time, each with the present instant.
@@ -99,6 +99,44 @@ pub enum Input {
     RoomFull {
         /// Which leg.
         leg: LegId,
+    },
+    /// A leg is in a slot of its lot.
+    Parked {
+        /// Which leg.
+        leg: LegId,
+        /// The number of the slot.
+        slot: Extension,
+    },
+    /// No slot of the lot is free.
+    LotFull {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A box has room for a message of a leg.
+    MailboxOpen {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A box has no room.
+    MailboxFull {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Whom a leg was to take is not there, or not for it to take.
+    NotTaken {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A leg that was to [take](Output::Take) somebody goes to their call, answered, and is that one's. The call ends.
+    Leaves {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Somebody from another call takes the caller, who is [parked](super::Call::parked_in) or for whom somebody else
+    /// [rings](super::Call::rings).
+    Taken {
+        /// Who takes them.
+        new: Newcomer,
     },
     /// The carrier has a leg's party back, or not.
     HandedBack {
@@ -213,6 +251,44 @@ pub enum Output {
         room: RoomName,
         /// Whether the others hear it.
         voice: bool,
+    },
+    /// Find a slot for a leg: answered by [`Input::Parked`] or [`Input::LotFull`]. It is free once `Call::parked_in` is not it.
+    Park {
+        /// Which leg.
+        leg: LegId,
+        /// In which lot.
+        lot: LotName,
+        /// Its slots, the first and the last.
+        slots: (u32, u32),
+        /// The slot that it was in before a restart.
+        had: Option<Extension>,
+        /// Who parks it: the slot that they had last is theirs again, if it is free.
+        by: Option<Extension>,
+    },
+    /// Find out whether a box takes a message of a leg. [`Input::MailboxOpen`] or [`Input::MailboxFull`] is the answer.
+    AskMailbox {
+        /// Which leg.
+        leg: LegId,
+        /// Which box.
+        mailbox: MailboxName,
+        /// Messages that it holds at most.
+        most: u32,
+    },
+    /// What a leg says from now on is a message, until `StopRecord`.
+    TakeMessage {
+        /// The new message.
+        message: RecordingId,
+        /// Which leg.
+        leg: LegId,
+        /// For which box.
+        mailbox: MailboxName,
+    },
+    /// A leg takes somebody of another call. [`Input::NotTaken`] or [`Input::Leaves`] is the answer.
+    Take {
+        /// Which leg.
+        leg: LegId,
+        /// Whom.
+        whom: Whom,
     },
     /// A leg hears the conversations of an agent from now on, and is heard as its role says. Said again when that changes.
     Supervise {

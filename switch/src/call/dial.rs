@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::{Call, Doing, Input, LegStage, Moment, ledger, legs::Ear, redirect::Elsewhere, talk::With};
+use super::{Call, Doing, Input, LegStage, Moment, Newcomer, ledger, legs::Ear, redirect::Elsewhere, talk::With};
 use crate::{
     cause::{Blame, Cause},
     cdr::SegmentState,
@@ -24,6 +24,9 @@ pub(super) struct Dialling {
     until: Timestamp,
     /// The failure that says most of those so far.
     failure: Option<(Cause, Blame)>,
+    /// It calls back whoever parked the caller: that nobody takes it is the end of the waiting in the slot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    recalls: bool,
     /// Targets that a carrier named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     led: Vec<Led>,
@@ -57,6 +60,10 @@ impl Dialling {
     /// Takes out a leg that leads elsewhere: which target it is, and its number.
     pub(super) fn take_redirecting(&mut self, leg: LegId) -> Option<(usize, PartyNumber)> {
         self.take(leg).map(|(place, target)| (place, number_of(target)))
+    }
+
+    pub(super) fn rings(&self, leg: LegId) -> bool {
+        self.ringing.iter().any(|(ringing, _)| *ringing == leg)
     }
 
     /// Several ring at once.
@@ -147,13 +154,23 @@ fn number_of(target: &Target) -> PartyNumber {
 
 impl Call {
     pub(super) fn begin_dial(&mut self, now: Timestamp, dial: Dial) -> Doing {
+        self.start_dial(now, dial, false)
+    }
+
+    /// Calls back whoever parked the caller.
+    pub(super) fn begin_recall(&mut self, now: Timestamp, dial: Dial) -> Doing {
+        self.start_dial(now, dial, true)
+    }
+
+    fn start_dial(&mut self, now: Timestamp, dial: Dial, recalls: bool) -> Doing {
         self.typed.clear();
         self.forget_redirects();
         self.ledger.blame = Blame::Us;
         if self.transfer.is_none() {
             self.ledger.turn(now, SegmentState::Ringing, None);
         }
-        self.ring_next(now, Dialling { dial, next: 0, ringing: SmallVec::new(), until: now, failure: None, led: Vec::new() })
+        let ringing = SmallVec::new();
+        self.ring_next(now, Dialling { dial, next: 0, ringing, until: now, failure: None, recalls, led: Vec::new() })
     }
 
     /// After a restart whoever rang is rung again.
@@ -172,6 +189,7 @@ impl Call {
                 Doing::Dial(dialling)
             }
             Input::LegAnswered { leg } => self.called_answered(at, *dialling, leg),
+            Input::Taken { ref new } => self.called_elsewhere(at, *dialling, new.clone()),
             Input::LegFailed { leg, cause } | Input::LegEnded { leg, cause } => {
                 self.trace("failed", format!("{leg}: {}", cause.as_str()));
                 match dialling.take(leg).map(|(place, _)| place) {
@@ -255,11 +273,19 @@ impl Call {
         self.connect(at, leg, With::Party { by_trunk }, dialling.dial.record)
     }
 
+    /// Somebody else takes the call.
+    fn called_elsewhere(&mut self, at: &mut Moment<'_>, dialling: Dialling, new: Newcomer) -> Doing {
+        for (leg, _) in dialling.ringing {
+            self.legs.end(leg, Cause::AnsweredElsewhere);
+        }
+        self.connect_taken(at, new, dialling.dial.record)
+    }
+
     fn dial_failed(&mut self, now: Timestamp, dialling: &Dialling) -> Doing {
         let (cause, blame) = dialling.failure.unwrap_or((Cause::NotFound, Blame::Us));
         self.ledger.blame = blame;
         self.legs.hush(self.legs.caller());
         self.trace("nobody answered", cause.as_str());
-        self.step_ended(now, outcome(cause))
+        self.step_ended(now, if dialling.recalls { StepOutcome::TimedOut } else { outcome(cause) })
     }
 }

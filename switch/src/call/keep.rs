@@ -138,6 +138,8 @@ impl Call {
             }
             Doing::Conference(conference) => self.confer_again(at.now, conference),
             Doing::Supervise(supervising) => self.supervise_again(supervising),
+            Doing::Voicemail(leaving) => self.leave_message_again(at, leaving),
+            Doing::Park(parking) => self.park_again(at.now, parking),
             Doing::Play(playing) if !anew => self.play_again(at.now, playing),
             Doing::Collect(collecting) if !anew => self.collect_again(at.now, *collecting),
             Doing::Dial(dialling) if !anew => self.dial_again(at.now, *dialling),

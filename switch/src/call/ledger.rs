@@ -113,7 +113,11 @@ impl Ledger {
         match self.state {
             SegmentState::Queued => self.waited_us += spent,
             SegmentState::Talking => self.talked_us += spent,
-            SegmentState::Plan | SegmentState::Ringing | SegmentState::Hold | SegmentState::Transferring => {}
+            SegmentState::Plan
+            | SegmentState::Ringing
+            | SegmentState::Hold
+            | SegmentState::Parked
+            | SegmentState::Transferring => {}
         }
         if spent > 0 {
             let full = self.segments.len() >= SEGMENTS;

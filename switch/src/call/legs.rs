@@ -144,7 +144,15 @@ impl Legs {
                 current
             }
             Input::Digit { leg, digit } => leg == self.caller && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
-            Input::HandedBack { leg, .. } | Input::RoomFull { leg } => leg == self.caller && self.stage(leg).is_some(),
+            Input::HandedBack { leg, .. }
+            | Input::RoomFull { leg }
+            | Input::Parked { leg, .. }
+            | Input::LotFull { leg }
+            | Input::MailboxOpen { leg }
+            | Input::MailboxFull { leg }
+            | Input::NotTaken { leg }
+            | Input::Leaves { leg } => leg == self.caller && self.stage(leg).is_some(),
+            Input::Taken { ref new } => self.next() == Some(new.leg),
             Input::Transfer { leg, .. } | Input::GivenAway { by: leg } | Input::Replaced { leg, .. } => {
                 self.stage(leg) == Some(LegStage::Up)
             }

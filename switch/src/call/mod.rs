@@ -21,14 +21,17 @@ mod ledger;
 mod legs;
 mod notice;
 mod owed;
+mod park;
 mod play;
 mod queue;
 mod redirect;
 mod short;
 mod supervise;
+mod take;
 mod talk;
 mod transfer;
 mod view;
+mod voicemail;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -55,12 +58,15 @@ use dial::Dialling;
 use ledger::Ledger;
 use legs::Legs;
 use owed::Owed;
+use park::Parking;
 use play::Playing;
 use queue::Queueing;
 use redirect::Redirects;
 use supervise::Supervising;
+use take::Taking;
 use talk::Talk;
 use transfer::{Returned, Transfer};
+use voicemail::Leaving;
 
 /// Digits pressed ahead of the step that wants them; more are dropped.
 const TYPED_AHEAD: usize = 32;
@@ -117,6 +123,12 @@ enum Doing {
     Conference(Conference),
     /// The end of a supervision.
     Supervise(Supervising),
+    /// Somebody who takes the caller from a slot.
+    Park(Box<Parking>),
+    /// The end of a message.
+    Voicemail(Box<Leaving>),
+    /// Whether the caller has taken somebody.
+    Take(Taking),
     /// What the carrier says, who is to have the caller back.
     HandBack,
     /// The floor's reply to an agent's request.
@@ -186,6 +198,9 @@ impl Call {
             Doing::Queue(queueing) => queueing.deadline(),
             Doing::Dial(dialling) => Some(dialling.deadline()),
             Doing::AwaitReply { until, .. } => Some(*until),
+            Doing::Park(parking) => Some(parking.deadline()),
+            Doing::Take(taking) => Some(taking.deadline()),
+            Doing::Voicemail(leaving) => leaving.deadline(),
             Doing::AwaitStep
             | Doing::Play(_)
             | Doing::Talk(_)
@@ -253,6 +268,9 @@ impl Call {
             Doing::Talk(talk) => self.talking(at, talk, input),
             Doing::Conference(conference) => self.conferring(at.now, conference, &input),
             Doing::Supervise(supervising) => self.supervising(supervising, &input),
+            Doing::Park(parking) => self.parking(at, parking, input),
+            Doing::Voicemail(leaving) => self.leaving_message(at, leaving, &input),
+            Doing::Take(taking) => self.taking(at.now, taking, &input),
             Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
@@ -308,6 +326,7 @@ impl Doing {
                 | Self::AwaitReply { .. }
                 | Self::Conference(_)
                 | Self::Supervise(_)
+                | Self::Voicemail(_)
         )
     }
 }

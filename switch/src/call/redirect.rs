@@ -141,8 +141,11 @@ impl Call {
             Step::Dial(dial) => self.begin_dial(at.now, dial),
             Step::Hangup { cause } => self.redirect_failed(at.now, cause),
             // It was not the caller who asked for it, and it is not for a phone to give the caller away.
-            Step::Agent(_) | Step::Supervise { .. } | Step::HandBack { .. } => self.step_ended(at.now, StepOutcome::Error),
-            Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Conference { .. } => {
+            Step::Agent(_) | Step::Supervise { .. } | Step::HandBack { .. } | Step::Take(_) => {
+                self.step_ended(at.now, StepOutcome::Error)
+            }
+            Step::Park(park) => self.begin_park(at.now, park),
+            Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Voicemail(_) | Step::Conference { .. } => {
                 self.redirect_taken();
                 self.legs.hush(self.legs.caller());
                 self.begin_step(at, step)

@@ -22,6 +22,9 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
         Step::Echo => "echo",
         Step::Conference { .. } => "conference",
         Step::Supervise { .. } => "supervise",
+        Step::Park(_) => "park",
+        Step::Voicemail(_) => "voicemail",
+        Step::Take(whom) => whom.word(),
         Step::HandBack { .. } => "hand-back",
         Step::Agent(_) => "agent",
         Step::Hangup { .. } => "hangup",
@@ -69,6 +72,9 @@ impl Call {
             }
             Step::Conference { room, muted } => self.begin_conference(now, room, muted),
             Step::Supervise { agent, role } => self.begin_supervise(now, agent, role),
+            Step::Park(park) => self.begin_park(now, park),
+            Step::Voicemail(step) => self.begin_voicemail(now, step),
+            Step::Take(whom) => self.begin_take(now, whom),
             Step::Agent(request) => self.begin_agent(now, request),
             Step::Hangup { cause } => {
                 self.finish(now, cause, self.ledger.blame);

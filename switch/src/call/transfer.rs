@@ -63,6 +63,13 @@ pub(super) struct Transfer {
     route: Option<RouteName>,
 }
 
+impl Transfer {
+    /// With whose rights.
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
 impl Call {
     /// Begins a transfer, if there is somebody to transfer.
     pub(super) fn begin_transfer(&mut self, now: Timestamp, talk: Talk, by: LegId, origin: Origin, to: PartyNumber) -> Doing {
@@ -112,8 +119,12 @@ impl Call {
             Step::Dial(dial) => self.begin_dial(at.now, dial),
             Step::Hangup { cause } => self.transfer_failed(at, cause),
             // It was not the party who asked to go on duty or off, or to supervise; and there is somebody to give it to.
-            Step::Agent(_) | Step::Supervise { .. } | Step::HandBack { .. } => self.step_ended(at.now, StepOutcome::Error),
-            Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Conference { .. } => {
+            Step::Agent(_) | Step::Supervise { .. } | Step::HandBack { .. } | Step::Take(_) => {
+                self.step_ended(at.now, StepOutcome::Error)
+            }
+            // Whoever asked is kept until there is a slot.
+            Step::Park(park) => self.begin_park(at.now, park),
+            Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Voicemail(_) | Step::Conference { .. } => {
                 self.transfer_taken();
                 self.begin(at, step)
             }

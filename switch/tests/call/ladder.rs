@@ -14,7 +14,10 @@ use tandem_switch::{
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
     link::{FloorSays, Place, RefuseReason, ToFloor},
-    step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, StepOutcome, Supervision, Target},
+    step::{
+        AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Step, StepOutcome, Supervision,
+        Target, Whom,
+    },
     time::Timestamp,
 };
 
@@ -146,6 +149,16 @@ impl Ladder {
             ["leg", leg, "transfers", to] => {
                 Input::Transfer { leg: read_leg(leg), by: read_origin(with.get("by").copied().unwrap_or("1001")), to: to.into() }
             }
+            ["leg", leg, "parked", slot] => Input::Parked { leg: read_leg(leg), slot: slot.into() },
+            ["leg", leg, "lot-full"] => Input::LotFull { leg: read_leg(leg) },
+            ["leg", leg, "mailbox-open"] => Input::MailboxOpen { leg: read_leg(leg) },
+            ["leg", leg, "mailbox-full"] => Input::MailboxFull { leg: read_leg(leg) },
+            ["leg", leg, "takes", "nobody"] => Input::NotTaken { leg: read_leg(leg) },
+            ["leg", leg, "leaves"] => Input::Leaves { leg: read_leg(leg) },
+            ["taken", "by", number] => {
+                let (leg, held) = (self.call.next_leg().unwrap(), with.contains_key("held"));
+                Input::Taken { new: Newcomer { leg, number: number.into(), by_trunk: false, held, is_same_party: false } }
+            }
             ["leg", leg, "room-full"] => Input::RoomFull { leg: read_leg(leg) },
             ["leg", leg, "handed-back"] => Input::HandedBack { leg: read_leg(leg), failed: None },
             ["leg", leg, "stays", cause] => Input::HandedBack { leg: read_leg(leg), failed: Some(read_cause(cause)) },
@@ -212,6 +225,16 @@ impl Ladder {
             Output::Part { leg } => format!("part {leg}"),
             Output::Echo { leg } => format!("echo {leg}"),
             Output::Supervise { leg, agent, role } => format!("{leg} supervises {agent}: {}", role.as_str()),
+            Output::Park { leg, lot, slots: (first, last), had, by } => {
+                let had = had.map(|slot| format!(", had {slot}")).unwrap_or_default();
+                let by = by.map(|by| format!(", by {by}")).unwrap_or_default();
+                format!("park {leg} in {lot} {first}-{last}{had}{by}")
+            }
+            Output::AskMailbox { leg, mailbox, most } => format!("{leg} asks {mailbox} for room, {most} at most"),
+            Output::TakeMessage { message, leg, mailbox } => {
+                format!("message r{} of {leg} for {mailbox}", number(&mut self.recordings, message))
+            }
+            Output::Take { leg, whom } => format!("{leg} takes {whom:?}"),
             Output::EnterRoom { leg, room, voice } => {
                 format!("{leg} enters {room}, {}", if voice { "speaks" } else { "listens" })
             }
@@ -344,6 +367,21 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         ["echo"] => Step::Echo,
         ["supervise", agent] => Step::Supervise { agent: agent.into(), role: Supervision::Monitor },
         ["conference", room] => Step::Conference { room: room.into(), muted: with.contains_key("muted") },
+        ["park", lot] => Step::Park(Park {
+            lot: lot.into(),
+            slots: (701, 703),
+            timeout_ms: ms("timeout").unwrap_or(60_000),
+            music: with.get("music").map(|&prompt| prompt.into()),
+            language: "en".into(),
+        }),
+        ["voicemail", mailbox, ref greeting @ ..] => Step::Voicemail(LeaveMessage {
+            mailbox: mailbox.into(),
+            greeting: audio(greeting),
+            max_ms: ms("max").unwrap_or(60_000),
+            most: 50,
+        }),
+        ["retrieve", slot] => Step::Take(Whom::Parked(slot.into())),
+        ["pickup", ref extensions @ ..] => Step::Take(Whom::Calling(extensions.iter().map(|&it| it.into()).collect())),
         ["hand-back", number] => Step::HandBack { number: number.into() },
         ["hangup", cause] => Step::Hangup { cause: read_cause(cause) },
         ["agent", "sign-in"] => Step::Agent(AgentRequest::SignIn),

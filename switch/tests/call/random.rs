@@ -125,6 +125,10 @@ impl Run {
             Input::Replaced { leg, new } if self.call.partner(*leg).is_some() && self.call.next_leg() == Some(new.leg) => {
                 self.world.takes_in(new.leg);
             }
+            Input::Leaves { leg } if self.call.takes().is_some() && *leg == self.call.caller() => self.world.gives_away(*leg),
+            Input::Taken { new } if self.call.may_be_taken() && self.call.next_leg() == Some(new.leg) => {
+                self.world.takes_in(new.leg);
+            }
             _ => {}
         }
     }

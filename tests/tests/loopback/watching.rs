@@ -55,7 +55,7 @@ fn who_signs_in_and_goes_to_lunch_is_seen_to() {
     assert!(away["body"].as_str().expect("a document").contains("<note>lunch</note>"), "{away}");
     switch.set_agent("1001", "sign-out");
     watcher.until_told("<basic>closed</basic>");
-    // There is no voicemail: nothing waits.
+    // Nobody has left a message.
     let mail = Watcher::start(&switch, "1001", "message-summary", "1001");
     mail.until_told("Messages-Waiting: no\r\n");
 }

@@ -414,6 +414,10 @@ impl LiveCall {
             | Output::Echo { .. }
             | Output::EnterRoom { .. }
             | Output::Supervise { .. }
+            | Output::Park { .. }
+            | Output::AskMailbox { .. }
+            | Output::TakeMessage { .. }
+            | Output::Take { .. }
             | Output::Trace(..) => {}
         }
     }

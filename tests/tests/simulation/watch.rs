@@ -163,7 +163,11 @@ pub(crate) fn check_cdr(cdr: &Cdr) -> Verdict {
         match segment.state {
             SegmentState::Queued => waited_us += spent,
             SegmentState::Talking => talked_us += spent,
-            SegmentState::Plan | SegmentState::Ringing | SegmentState::Hold | SegmentState::Transferring => {}
+            SegmentState::Plan
+            | SegmentState::Ringing
+            | SegmentState::Hold
+            | SegmentState::Parked
+            | SegmentState::Transferring => {}
         }
         at = segment.to_at;
     }

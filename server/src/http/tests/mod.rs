@@ -25,7 +25,7 @@ use tower::ServiceExt as _;
 use super::{
     app,
     control::{Control, ControlRequest, FloorView, Readiness},
-    view::{At, CallView, PlanProblem, PlanView, RouteExplanation},
+    view::{At, CallView, ParkedView, PlanProblem, PlanView, RouteExplanation},
 };
 use crate::{
     store::{Scope, Writer, testing::TestDb},
@@ -72,6 +72,7 @@ impl Fixture {
             ready,
             recordings: recordings.clone(),
             archive,
+            messages: recordings.clone(),
             realm: "tandem".into(),
         };
         let mut tokens = Vec::new();
@@ -153,6 +154,8 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 };
                 drop(reply.send(known.then(|| agent_view(state))));
             }
+            ControlRequest::Message { message, heard } => asked.send(format!("{message}: {heard:?}")).await.unwrap(),
+            ControlRequest::Parked(reply) => drop(reply.send(vec![parked_view()])),
             ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
             ControlRequest::PauseRecording { call, reply, .. } => {
                 let _asker_is_gone = reply.send((call != CallId(6)).then_some(call == CallId(5)));
@@ -267,6 +270,17 @@ fn call_view() -> CallView {
         agent: None,
         recording: None,
         legs: 1,
+    }
+}
+
+fn parked_view() -> ParkedView {
+    ParkedView {
+        slot: "701".into(),
+        lot: "main".into(),
+        call: CallId(5).to_string(),
+        party: "1001".into(),
+        by: Some("1002".into()),
+        since: At(at(0)),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     http::{app, control::Control},
     metrics::QUEUE_METRICS,
     recordings::Archive,
-    store::{KeptAs, Record, RecordingStarted},
+    store::{KeptAs, MessageLeft, MessageStarted, Record, RecordingStarted},
 };
 
 fn cdr(call: u64) -> Record {
@@ -365,4 +365,61 @@ async fn loops_that_are_full_or_gone_cost_a_503_and_health_still_answers() {
     assert_eq!(answer.headers[header::RETRY_AFTER], "2");
     assert_eq!(fixture.get(&fixture.read, "/metrics").await.status, 200);
     assert_eq!(fixture.send(request(Method::GET, "/healthz", None, None)).await.status, 200);
+}
+
+#[tokio::test]
+async fn messages_are_listed_by_box_given_by_ranges_marked_and_deleted() {
+    let mut fixture = Fixture::start().await;
+    let audio = vec![7u8; 1_000];
+    let lies_there = fixture.recordings.join("m1.wav");
+    std::fs::write(&lies_there, &audio).unwrap();
+    let started = |id: u64, mailbox: &str, path: &str| {
+        let (message, call, from) = (RecordingId(id), CallId(9), "+390612345678".into());
+        Record::MessageStarted(MessageStarted {
+            message,
+            mailbox: mailbox.into(),
+            call,
+            from,
+            path: path.into(),
+            at: at(id.cast_signed()),
+        })
+    };
+    let left = |id: u64, mailbox: &str| {
+        let (message, mailbox) = (RecordingId(id), mailbox.into());
+        Record::MessageLeft(MessageLeft { message, mailbox, duration_ms: 2_500, size_bytes: 1_000, at: at(9) })
+    };
+    let records = [
+        started(1, "1001", "m1.wav"),
+        left(1, "1001"),
+        started(2, "support", "../secret"),
+        left(2, "support"),
+        started(3, "1001", "m3.wav"),
+    ];
+    fixture.control.store.commit(&records).await.unwrap();
+    let list = fixture.get(&fixture.read, "/api/v1/messages?mailbox=1001").await.good();
+    let all = list["messages"].as_array().unwrap();
+    assert_eq!(all.len(), 1, "who still speaks is not among them");
+    let expected = json!({
+        "message": RecordingId(1).to_string(), "mailbox": "1001", "call": CallId(9).to_string(), "from": "+390612345678",
+        "state": "new", "at": all[0]["at"], "duration_ms": 2_500, "size_bytes": 1_000
+    });
+    assert_eq!(all[0], expected);
+    let path = |id| format!("/api/v1/messages/{}", RecordingId(id));
+    let asked = Request::builder().uri(path(1)).header(header::RANGE, "bytes=990-");
+    let asked = asked.header(header::AUTHORIZATION, format!("Bearer {}", fixture.read));
+    let part = fixture.send(asked.body(axum::body::Body::empty()).unwrap()).await;
+    assert_eq!((part.status.as_u16(), part.body.len()), (206, 10));
+    for id in [2, 3, 4] {
+        fixture.get(&fixture.read, &path(id)).await.problem(404);
+    }
+    let heard = fixture.order(Method::PATCH, &fixture.operate, &path(1), json!({ "state": "heard" })).await.good();
+    assert_eq!(heard["state"], "heard");
+    assert_eq!(fixture.asked.recv().await.unwrap(), format!("{}: Some(true)", RecordingId(1)));
+    let kept = fixture.get(&fixture.read, "/api/v1/messages?state=heard").await.good();
+    assert_eq!(kept["messages"].as_array().unwrap().len(), 1);
+    fixture.order(Method::PATCH, &fixture.operate, &path(1), json!({ "state": "lost" })).await.problem(422);
+    fixture.order(Method::DELETE, &fixture.operate, &path(1), json!(null)).await.good();
+    assert_eq!(fixture.asked.recv().await.unwrap(), format!("{}: None", RecordingId(1)));
+    assert!(!lies_there.exists());
+    fixture.get(&fixture.read, &path(1)).await.problem(404);
 }

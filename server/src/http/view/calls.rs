@@ -27,7 +27,7 @@ pub struct CallView {
     pub identity: Option<String>,
     /// The route that has it now.
     pub route: Option<String>,
-    /// `plan`, `queued`, `ringing`, `talking`, `hold` or `transferring`.
+    /// `plan`, `queued`, `ringing`, `talking`, `hold`, `parked` or `transferring`.
     pub state: String,
     /// Since when.
     pub since: At,
@@ -48,10 +48,27 @@ pub struct CallView {
     pub legs: u32,
 }
 
+/// Somebody who is parked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ParkedView {
+    /// The number of the slot.
+    pub slot: String,
+    /// Its lot.
+    pub lot: String,
+    /// Their call.
+    pub call: String,
+    /// Who they are.
+    pub party: String,
+    /// The extension that parked them.
+    pub by: Option<String>,
+    /// Since when.
+    pub since: At,
+}
+
 /// One spell of one state of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SegmentView {
-    /// `plan`, `queued`, `ringing`, `talking` or `hold`.
+    /// `plan`, `queued`, `ringing`, `talking`, `hold`, `parked` or `transferring`.
     pub state: String,
     /// The agent, when one was there.
     pub agent: Option<String>,

@@ -2,12 +2,16 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use tandem_switch::{call::Input, cause::Cause, id::CallId};
+use tandem_switch::{
+    call::Input,
+    cause::Cause,
+    id::{CallId, RecordingId},
+};
 use tokio::sync::oneshot;
 
 use super::{LAST_RECORDS, Line, Service};
 use crate::{
-    http::view::CallView,
+    http::view::{CallView, ParkedView},
     store::Ban,
     wire::{calls::LiveCall, sip::finder::Found},
 };
@@ -22,6 +26,15 @@ pub enum LineAsk {
     People(Vec<crate::store::Person>),
     /// All calls that are up.
     Calls(oneshot::Sender<Vec<CallView>>),
+    /// Who is parked in which slot.
+    Parked(oneshot::Sender<Vec<ParkedView>>),
+    /// A message was heard or not, or is gone (`None`).
+    Message {
+        /// Which.
+        message: RecordingId,
+        /// What became of it.
+        heard: Option<bool>,
+    },
     /// End a call. Answers whether there was one.
     Hangup {
         /// Which.
@@ -63,12 +76,20 @@ impl Line {
                 self.edges.media.set_service(&service);
                 self.edges.ledger.set_archive(Arc::clone(&service.archive));
                 self.service = service;
+                self.show_all_mail();
             }
             LineAsk::Found(found) => self.edges.sip.found(found),
-            LineAsk::People(people) => self.edges.sip.set_people(&people),
+            LineAsk::People(people) => {
+                self.edges.sip.set_people(&people);
+                self.show_all_mail();
+            }
             LineAsk::Calls(answer) => {
                 let _asker_is_gone = answer.send(self.calls.values().map(view).collect());
             }
+            LineAsk::Parked(answer) => {
+                let _asker_is_gone = answer.send(self.parked());
+            }
+            LineAsk::Message { message, heard } => self.message_changed(message, heard),
             LineAsk::Hangup { call, done } => {
                 let _asker_is_gone = done.send(self.calls.contains_key(&call));
                 self.todo.push_back((call, Input::Hangup { cause: Cause::Normal }));

@@ -21,6 +21,7 @@ impl SipEdge {
         self.capture.set(service.capture);
         self.identity.set(Arc::clone(&service.identities));
         self.command(Command::SetTrunks(trunks));
+        self.command(Command::SetPlaces(service.plan.slots().map(|slot| slot.as_str().into()).collect()));
     }
 
     /// The peers of a trunk were found.

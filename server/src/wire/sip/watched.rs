@@ -1,9 +1,7 @@
-//! What watchers may see of extensions and agents, in the endpoint's words (RFC 4235, RFC 3863).
-//!
-//! Waiting messages are not said: there is no voicemail yet, and the endpoint's "no" is the truth.
+//! What watchers may see of extensions and agents, in the endpoint's words (RFC 4235, RFC 3842, RFC 3863).
 
 use tandem_signaling::endpoint::{
-    Availability, Command, DialogDirection, DialogStage, Presence, RemoteParty, ResourceState, WatchedDialog,
+    Availability, Command, DialogDirection, DialogStage, MessageSummary, Presence, RemoteParty, ResourceState, WatchedDialog,
 };
 use tandem_switch::{
     call::LegStage,
@@ -18,6 +16,12 @@ impl SipEdge {
     /// Shows what the devices of an extension are doing: all of it.
     pub fn show_lamps(&mut self, extension: &Extension, lamps: &[Lamp]) {
         let state = ResourceState::Dialogs(lamps.iter().map(dialog).collect());
+        self.command(Command::Publish { user: extension.as_str().into(), state });
+    }
+
+    /// Shows how many messages wait for an extension.
+    pub fn show_messages(&mut self, extension: &Extension, new: u32, old: u32) {
+        let state = ResourceState::Messages(MessageSummary { new, old });
         self.command(Command::Publish { user: extension.as_str().into(), state });
     }
 

@@ -349,3 +349,29 @@ fn an_endpoint_that_drains_takes_no_new_watcher_and_keeps_those_it_has() {
     assert_eq!(desk.code(), 503);
     assert_eq!(again(&mut desk, &mut phone, &tag, "dialog", "600").code(), Some(200));
 }
+
+#[test]
+fn a_place_is_watched_and_has_neither_mail_nor_presence() {
+    const SLOT: &str = "sip:701@tandem.test";
+    let mut desk = Desk::new();
+    let mut alice = alice();
+    assert_eq!(subscribe(&mut desk, &mut alice, SLOT, "dialog", &[]).code(), Some(404), "nobody of that name");
+    desk.command(Command::SetPlaces(["701".into()].into()));
+    for event in ["message-summary", "presence"] {
+        assert_ne!(subscribe(&mut desk, &mut alice, SLOT, event, &[]).code(), Some(200), "{event}");
+    }
+    assert_eq!(subscribe(&mut desk, &mut alice, SLOT, "dialog", &[]).code(), Some(200));
+    let first = desk.next();
+    assert_eq!(lamp(&first), "0 idle");
+    answer(&mut desk, &alice, &first, 200, &[]);
+    let taken =
+        WatchedDialog { id: "1".into(), direction: DialogDirection::Recipient, stage: DialogStage::Confirmed, remote: None };
+    desk.command(Command::Publish { user: "701".into(), state: ResourceState::Dialogs(vec![taken]) });
+    desk.pass(200);
+    let told = desk.next();
+    assert_eq!(lamp(&told), "1 confirmed");
+    answer(&mut desk, &alice, &told, 200, &[]);
+    // The place is gone, and so is whoever watches it.
+    desk.command(Command::SetPlaces(std::collections::BTreeSet::new()));
+    assert!(desk.next().header(Name::SubscriptionState).is_some_and(|state| state.contains("noresource")));
+}

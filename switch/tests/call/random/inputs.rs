@@ -6,7 +6,9 @@ use tandem_switch::{
     cdr::Origin,
     id::{ItemId, LegId, OfferId},
     link::{FloorSays, Place, RefuseReason},
-    step::{AgentRequest, Audio, Collect, Dial, Phrase, QueueStep, RingStrategy, Step, Supervision, Target},
+    step::{
+        AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Step, Supervision, Target, Whom,
+    },
 };
 
 use super::world::World;
@@ -85,7 +87,22 @@ impl Dice {
             96 if self.one_in(3) => Input::RoomFull { leg: self.leg(world) },
             96 if self.one_in(2) => Input::HandedBack { leg: self.leg(world), failed: self.one_in(2).then(|| self.cause()) },
             96 => Input::Routed("elsewhere".into()),
+            97..=98 => self.about_slots(world),
             _ => Input::Tick,
+        }
+    }
+
+    /// Slots, and who takes whom from where.
+    fn about_slots(&mut self, world: &World) -> Input {
+        let leg = self.leg(world);
+        match self.below(11) {
+            8..=9 => Input::MailboxOpen { leg },
+            10 => Input::MailboxFull { leg },
+            0..=2 => Input::Parked { leg, slot: "701".into() },
+            3 => Input::LotFull { leg },
+            4 => Input::NotTaken { leg },
+            5 => Input::Leaves { leg },
+            _ => Input::Taken { new: Newcomer { is_same_party: false, ..self.newcomer(world) } },
         }
     }
 
@@ -179,7 +196,21 @@ impl Dice {
                 terminator: self.one_in(2).then_some('#'),
             }),
             18..=40 => self.queue(),
-            41..=54 => self.dial(),
+            41..=53 => self.dial(),
+            54 if self.one_in(2) => Step::Park(Park {
+                lot: "main".into(),
+                slots: (701, 703),
+                timeout_ms: self.below(60_000),
+                music: None,
+                language: "en".into(),
+            }),
+            54 if self.one_in(2) => Step::Voicemail(LeaveMessage {
+                mailbox: "1001".into(),
+                greeting: self.audio(),
+                max_ms: self.below(60_000),
+                most: 9,
+            }),
+            54 => Step::Take(Whom::Parked("701".into())),
             55 if self.one_in(2) => Step::Echo,
             55 if self.one_in(2) => Step::Supervise { agent: "1001".into(), role: Supervision::Monitor },
             55 if self.one_in(2) => Step::Conference { room: "weekly".into(), muted: self.one_in(2) },

@@ -210,6 +210,12 @@ impl World {
                 self.sound(*leg);
                 assert!(self.up.contains(leg), "{leg} is not up and confers");
             }
+            Output::Park { leg, .. } | Output::Take { leg, .. } => assert!(self.alive(*leg), "{leg} is gone and wants a slot"),
+            Output::AskMailbox { leg, .. } => assert!(self.alive(*leg), "{leg} is gone and leaves a message"),
+            Output::TakeMessage { message, leg, .. } => {
+                assert!(self.alive(*leg) && self.up.contains(leg), "{leg} cannot be heard");
+                assert!(self.recordings.insert(*message, true).is_none(), "the same message twice");
+            }
             Output::StopPlay { leg } => {
                 self.sound(*leg);
                 assert!(self.playing.remove(leg).is_some(), "nothing plays to {leg}");
