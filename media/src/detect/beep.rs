@@ -10,8 +10,9 @@ const LOWEST_HZ: f32 = 380.0;
 const HIGHEST_HZ: f32 = 2_060.0;
 /// Quietest beep.
 const MIN_DBM0: f32 = -45.0;
-/// Share of the energy that lies in the tone.
+/// Share of the energy that lies in the tone where it begins, and where it goes on.
 const MIN_SHARE: f32 = 0.72;
+const MIN_SHARE_HELD: f32 = 0.5;
 /// A beep stays within so many Hz of where it is on average.
 const STEADY_HZ: f32 = 14.0;
 /// It is over when this share of its strength is left.
@@ -25,7 +26,7 @@ const BLUR_MS: u32 = 10;
 const SILENT_FOR: u32 = 25;
 const MAY_BE_LOUD: u32 = 4;
 /// Silence has at most this share of the beep's strength.
-const SILENT: f32 = 0.25;
+const SILENT: f32 = 0.3;
 /// Spectra that may miss the tone within a beep.
 const MAY_MISS: u32 = 2;
 
@@ -68,7 +69,8 @@ impl BeepDetector {
 
     /// Listens to the next spectrum. Gives the beep, its pitch in Hz and its length in ms, once silence has followed it.
     pub fn hear(&mut self, spectrum: &Spectrum) -> Option<(u32, u32)> {
-        let tone = tone_in(spectrum);
+        let is_held = matches!(self.state, State::Sounding(_));
+        let tone = tone_in(spectrum, if is_held { MIN_SHARE_HELD } else { MIN_SHARE });
         match self.state {
             State::Told => {}
             State::Waiting => self.state = begin(tone),
@@ -112,7 +114,7 @@ impl Sounding {
             }
             None => {
                 let duration_ms = (self.spectra - self.misses).saturating_mul(HOP_MS).saturating_sub(BLUR_MS);
-                if (LEAST_MS - 20..=MOST_MS + 40).contains(&duration_ms) {
+                if (LEAST_MS - 10..=MOST_MS + 40).contains(&duration_ms) {
                     State::Ended { hz: self.hz, duration_ms, power: self.power, silent: 0, loud: 0 }
                 } else {
                     begin(tone)
@@ -123,10 +125,10 @@ impl Sounding {
 }
 
 /// The tone that is nearly all of a spectrum: its frequency and its power.
-fn tone_in(spectrum: &Spectrum) -> Option<(f32, f32)> {
+fn tone_in(spectrum: &Spectrum, least_share: f32) -> Option<(f32, f32)> {
     let peak = spectrum.peak(200.0, 3_400.0);
     let is_pitch = (LOWEST_HZ..=HIGHEST_HZ).contains(&peak.hz);
-    (is_pitch && peak.power >= power_of_dbm0(MIN_DBM0) && peak.power >= MIN_SHARE * spectrum.total())
+    (is_pitch && peak.power >= power_of_dbm0(MIN_DBM0) && peak.power >= least_share * spectrum.total())
         .then_some((peak.hz, peak.power))
 }
 

@@ -10,7 +10,7 @@ const HIGH_HZ: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
 const KEYS: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
 
 /// Quietest of the two tones.
-const MIN_DBM0: f32 = -38.0;
+const MIN_DBM0: f32 = -46.0;
 /// A frequency is off by no more than so much. Q.24: 1.5 % is taken, 3.5 % is not.
 const MAX_OFF: f32 = 0.025;
 /// The high tone is stronger than the low one by up to 4 dB, or weaker by up to 8 (Q.24, AT&T), and 1.5 dB for what noise

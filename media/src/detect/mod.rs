@@ -28,6 +28,9 @@ pub const RATE_HZ: u32 = 8_000;
 /// A machine is told from a person in so long, unless another budget is given.
 pub const ANSWER_BUDGET: Duration = Duration::from_millis(3_500);
 
+/// A tone is in the window of a spectrum, and in what voice goes on for, for so many spectra after it.
+const AFTER_TONE: u32 = 9;
+
 /// What is listened for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -127,6 +130,8 @@ pub struct Listener {
     speaking: bool,
     keys: KeyDetector,
     tones: ToneDetector,
+    /// What sounds like voice is the end of a tone for so many spectra.
+    after_tone: u32,
     answer: Option<AnswerDetector>,
     beep: Option<BeepDetector>,
 }
@@ -144,6 +149,7 @@ impl Listener {
             speaking: false,
             keys: KeyDetector::new(),
             tones: ToneDetector::new(),
+            after_tone: 0,
             answer: wanted.answer.map(AnswerDetector::new),
             beep: wanted.beep.then(BeepDetector::new),
         }
@@ -205,6 +211,7 @@ impl Listener {
         let mut tone = None;
         if wanted.tones || wanted.answer.is_some() {
             tone = self.tones.hear(&self.spectrum);
+            self.after_tone = if self.tones.is_tone() { AFTER_TONE } else { self.after_tone.saturating_sub(1) };
             if let Some(tone) = tone.filter(|_| wanted.tones) {
                 tell(Verdict::Tone(tone));
             }
@@ -223,7 +230,7 @@ impl Listener {
             }
         }
         if let Some(answer) = &mut self.answer
-            && let Some(answer) = answer.hear(self.voice.is_voice() && !self.tones.is_tone(), tone, beep)
+            && let Some(answer) = answer.hear(self.spectrum.total(), self.voice.is_voice() && self.after_tone == 0, tone, beep)
         {
             if answer == Answer::Fax {
                 // Its tones are no beeps.

@@ -9,13 +9,14 @@ use super::{
 
 /// Quietest tone heard.
 const MIN_DBM0: f32 = -48.0;
-/// Share of the energy that lies in the tone or the pair.
+/// Share of the energy that lies in the tone or the pair where it begins, and where it goes on.
 const MIN_SHARE: f32 = 0.62;
+const MIN_SHARE_HELD: f32 = 0.45;
 /// Of a pair, the weaker is at least so strong beside the other.
 const MIN_WEAKER: f32 = 0.1;
 /// A tone is over when this share of it is left, and something else is there when more is.
 const OVER: f32 = 0.18;
-const ELSE: f32 = 0.45;
+const ELSE: f32 = 0.8;
 /// A change counts when it stays for so many spectra.
 const TO_CHANGE: u32 = 3;
 /// After so long without a tone, the same one is told again.
@@ -85,7 +86,8 @@ impl ToneDetector {
     }
 
     fn classify(&mut self, spectrum: &Spectrum) -> Heard {
-        let sound = sound_in(spectrum);
+        let is_held = matches!(self.now, Heard::Sound(_)) || matches!(self.next, Heard::Sound(_));
+        let sound = sound_in(spectrum, if is_held { MIN_SHARE_HELD } else { MIN_SHARE });
         if let Some((sound, power)) = sound {
             let goes_on = self.now == Heard::Sound(sound);
             if !goes_on || power >= self.power * OVER {
@@ -141,7 +143,7 @@ impl Default for ToneDetector {
 }
 
 /// The sound of the table that a spectrum is, and its power.
-fn sound_in(spectrum: &Spectrum) -> Option<(Sound, f32)> {
+fn sound_in(spectrum: &Spectrum, least_share: f32) -> Option<(Sound, f32)> {
     let total = spectrum.total();
     if total < power_of_dbm0(MIN_DBM0) {
         return None;
@@ -149,19 +151,19 @@ fn sound_in(spectrum: &Spectrum) -> Option<(Sound, f32)> {
     let first = spectrum.peak(320.0, 2_300.0);
     let second = spectrum.peak_beside(first, 320.0, 700.0);
     if second.height < MIN_WEAKER * first.height {
-        return single(first).filter(|_| first.power >= MIN_SHARE * total).map(|sound| (sound, first.power));
+        return single(first).filter(|_| first.power >= least_share * total).map(|sound| (sound, first.power));
     }
     let power = spectrum.between(300.0, 690.0);
     let (low, high) = if first.hz < second.hz { (first, second) } else { (second, first) };
     let near = |peak: Peak, hz: f32| (peak.hz - hz).abs() <= 18.0;
-    let is_pair = power >= MIN_SHARE * total;
+    let is_pair = power >= least_share * total;
     if is_pair && near(low, 350.0) && near(high, 440.0) {
         Some((Sound::DialPair, power))
     } else if is_pair && near(low, 480.0) && near(high, 620.0) {
         Some((Sound::BusyPair, power))
     } else {
         // What is beside it may be noise.
-        single(first).filter(|_| first.power >= MIN_SHARE * total).map(|sound| (sound, first.power))
+        single(first).filter(|_| first.power >= least_share * total).map(|sound| (sound, first.power))
     }
 }
 

@@ -93,5 +93,5 @@ pub(super) const TABLE: &[Cadence] = &[
     // 0.5 s on, 3 s off (ITU-T T.30).
     Cadence { tone: Tone::FaxCalling, beats: &[on(FaxCalling, 390, 640), off(400, ON)] },
     // 2.6 to 4 s (ITU-T T.30, V.25).
-    Cadence { tone: Tone::FaxAnswering, beats: &[on(FaxAnswering, 1_000, ON)] },
+    Cadence { tone: Tone::FaxAnswering, beats: &[on(FaxAnswering, 500, ON)] },
 ];
