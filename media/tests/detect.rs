@@ -116,7 +116,7 @@ fn tones_and_answers_are_told_and_nothing_after_it_is_ended() {
     bench.command(Command::Detect { stream: a.stream, what });
     let mut speaker = Speaker::new(Codec::Opus);
     for ms in [500, 500, 500, 500, 500, 500] {
-        speaker.say(&mut a, &mut control, &FOUND, if speaker.said / 4_000 % 2 == 0 { &[425.0] } else { &[] }, ms);
+        speaker.say(&mut a, &mut control, &FOUND, if (speaker.said / 4_000).is_multiple_of(2) { &[425.0] } else { &[] }, ms);
     }
     bench.command(Command::Detect { stream: a.stream, what: Wanted::NOTHING });
     for _ in 0..3 {

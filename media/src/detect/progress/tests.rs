@@ -31,7 +31,9 @@ fn cadence(hz: &[f32], beats: &[usize], ms: usize) -> Vec<i16> {
 
 #[test]
 fn the_tones_of_each_country_are_told_once_and_in_time() {
-    let all: [(&str, Tone, &[f32], &[usize], usize); 19] = [
+    /// Whose, what, its frequencies and beats, and the time until which it is told, in ms.
+    type Row<'a> = (&'a str, Tone, &'a [f32], &'a [usize], usize);
+    let all: [Row<'_>; 19] = [
         ("it", Tone::Dial, &[425.0], &[200, 200, 600, 1_000], 2_200),
         ("it", Tone::RingBack, &[425.0], &[1_000, 4_000], 2_700),
         ("it", Tone::Busy, &[425.0], &[500, 500], 1_700),
