@@ -6,7 +6,7 @@ BIND ?=
 FUZZ_SECONDS ?= 60
 KILLS ?= 50
 
-.PHONY: run test bench soak siege fuzz check fmt prompts deny clean help
+.PHONY: run test bench soak siege fuzz check fmt prompts detection deny clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -50,6 +50,10 @@ fmt: ## format
 prompts: ## make the prompts anew from their texts
 	@docker/packages.sh prompts
 	@dialplans/prompts/make.sh
+
+detection: ## measure voice, key, tone and machine detection on a corpus; writes docs/detection.md
+	@docker/packages.sh detection
+	@tests/detection/run.sh
 
 deny: ## licences and bans by cargo-deny, when it is installed
 	@$(CARGO) deny check licenses bans sources

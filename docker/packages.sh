@@ -3,6 +3,7 @@
 #   docker/packages.sh run     what building and running the switch needs
 #   docker/packages.sh test    that, and what its tests talk to
 #   docker/packages.sh prompts what making the prompts anew needs
+#   docker/packages.sh detection what measuring detection needs
 set -euo pipefail
 
 run=(gcc libc6-dev make pkg-config libopus-dev ca-certificates)
@@ -11,13 +12,17 @@ test=("${run[@]}" g++ git dnsmasq-base postgresql-15 sip-tester baresip-core lib
     chromium-headless-shell kamailio kamailio-tls-modules kamailio-websocket-modules)
 # npm comes with some packages of node, too.
 command -v npm >/dev/null || test+=(npm)
+# Voices for the corpus of speech.
+detection=("${run[@]}" flite espeak-ng festival festvox-kallpc16k festvox-us-slt-hts festvox-italp16k festvox-itapc16k festvox-ca-ona-hts sox
+    python3 python3-numpy)
 prompts=(flite espeak-ng sox python3 python3-numpy)
 
 case "${1:-run}" in
     run) wanted=("${run[@]}") ;;
     test) wanted=("${test[@]}") ;;
     prompts) wanted=("${prompts[@]}") ;;
-    *) echo "packages.sh: unknown goal '$1': expected run, test or prompts" >&2; exit 2 ;;
+    detection) wanted=("${detection[@]}") ;;
+    *) echo "packages.sh: unknown goal '$1': expected run, test, prompts or detection" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

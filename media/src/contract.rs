@@ -21,7 +21,11 @@ use crate::{
     keys::StreamKeys,
 };
 
-pub use crate::{one_way::OneWay, quality::Quality};
+pub use crate::{
+    detect::{Verdict, Wanted},
+    one_way::OneWay,
+    quality::Quality,
+};
 
 /// The media side of one leg. Chosen by the caller; never used twice in the life of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -389,6 +393,13 @@ pub enum Command {
         /// As there.
         duration_ms: u16,
     },
+    /// Listen to what is received for this from now on, instead of what was listened for before. Only then is it decoded.
+    Detect {
+        /// Which stream.
+        stream: StreamId,
+        /// What; [`Wanted::NOTHING`] ends it.
+        what: Wanted,
+    },
     /// The stream ends: RTCP BYE, sockets closed, port to rest, `Closed` told. Recordings go on without
     /// it. Always taken: when the thread is busy it is kept and sent with one of the next commands.
     Close {
@@ -400,7 +411,8 @@ pub enum Command {
 /// What a line loop hears from the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A key was pressed (RFC 4733), told once, at its end.
+    /// A key was pressed (RFC 4733, or in the audio where [`Command::Detect`] wants keys), told once, at its end. One that came
+    /// both ways is told once, and one in the audio is sent to the partner as an event when that has them.
     Digit {
         /// On which stream.
         stream: StreamId,
@@ -436,6 +448,13 @@ pub enum Event {
         stream: StreamId,
         /// Which way, and why.
         verdict: OneWay,
+    },
+    /// Something was heard that `Command::Detect` wants; keys are told as `Digit`.
+    Detected {
+        /// On which stream.
+        stream: StreamId,
+        /// What.
+        verdict: Verdict,
     },
     /// A recording is complete on disk.
     Recorded {

@@ -12,6 +12,7 @@ pub mod browser;
 pub mod bursts;
 pub mod codec;
 pub mod contract;
+pub mod detect;
 pub mod dtmf;
 pub mod emodel;
 pub mod engine;

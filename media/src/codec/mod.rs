@@ -1,7 +1,7 @@
 //! Voice codecs and the audio they work on.
 //!
 //! Here: G.711 (both laws), G.722 and Opus behind one closed enum; packet loss concealment; resampling;
-//! loading of prompts; in-band DTMF detection. All of it is plain computation: no sockets, no clock, no
+//! loading of prompts. All of it is plain computation: no sockets, no clock, no
 //! threads, and after construction no allocation, so it can run on a media thread.
 //!
 //! Not here: RTP (payload numbers are only suggested), SDP negotiation, jitter buffering, mixing.
@@ -14,7 +14,6 @@ mod g711;
 mod g722;
 mod opus;
 mod resample;
-pub mod tone;
 
 pub use audio::{Audio, AudioError};
 pub use resample::{Downsampler, Upsampler, resample_offline};
@@ -380,14 +379,14 @@ fn check_rate(codec: Codec, rate_hz: u32) -> Result<(), CodecError> {
 /// The nearest 16-bit sample.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "clamped to the target's range just before")]
-fn saturate(value: i32) -> i16 {
+pub(crate) fn saturate(value: i32) -> i16 {
     value.clamp(-32_768, 32_767) as i16
 }
 
 /// The nearest 16-bit sample.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates")]
-fn round_to_sample(value: f64) -> i16 {
+pub(crate) fn round_to_sample(value: f64) -> i16 {
     value.round() as i16
 }
 

@@ -25,6 +25,7 @@ impl Worker {
             | Command::Echo { stream }
             | Command::SendDigit { stream, .. }
             | Command::RelayDigit { stream, .. }
+            | Command::Detect { stream, .. }
             | Command::Close { stream } => stream,
             Command::Join { a, .. } => a,
             Command::Record { left, .. } => left,
@@ -65,6 +66,7 @@ impl Worker {
                 self.play(slot, Some(Player::new(tone, true, None)));
             }
             Command::StopPlay { .. } => self.play(slot, None),
+            Command::Detect { what, .. } => self.listen(slot, what),
             Command::SendDigit { digit, duration_ms, .. } => self.send_digit(slot, digit, duration_ms),
             Command::RelayDigit { digit, duration_ms, .. } => {
                 if let Some(partner) = stream.partner.filter(|partner| *partner != slot) {
@@ -79,7 +81,7 @@ impl Worker {
         }
     }
 
-    fn send_digit(&mut self, slot: usize, digit: char, duration_ms: u16) {
+    pub(super) fn send_digit(&mut self, slot: usize, digit: char, duration_ms: u16) {
         let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
         let negotiated = stream.outbound.format.is_some_and(|f| f.dtmf_payload_type.is_some());
         if negotiated && !stream.faulty && stream.outbound.digits.push(digit, duration_ms) {

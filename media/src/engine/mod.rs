@@ -10,6 +10,7 @@ mod command;
 mod context;
 mod events;
 mod life;
+mod listening;
 mod measure;
 mod mixing;
 mod moving;
@@ -332,6 +333,7 @@ impl Engine {
             | Command::Echo { stream }
             | Command::SendDigit { stream, .. }
             | Command::RelayDigit { stream, .. }
+            | Command::Detect { stream, .. }
             | Command::Close { stream } => Ok(of(stream)?.thread),
         }
     }

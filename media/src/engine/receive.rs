@@ -55,6 +55,10 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
     } else if is_event {
         stream.inbound.detect(stream.id, &header, &packet[header.payload()], format, cx);
     }
+    if let Some(listening) = &mut stream.listening {
+        let payload = is_audio.then(|| &packet[header.payload()]);
+        listening.receive(&header, payload, format, arrival, cx.now);
+    }
     if let Some(seat) = &mut stream.seat {
         let payload = is_audio.then(|| &packet[header.payload()]);
         return seat.receive(&header, payload, format, arrival, cx.now);

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::{browser::Browser, context::Context, mixing::Seat, worker::NewStream};
+use super::{browser::Browser, context::Context, listening::Listening, mixing::Seat, worker::NewStream};
 use crate::{
     adapt::Adaptation,
     codec::{Codec, Encoder},
@@ -38,6 +38,8 @@ pub(super) struct Stream {
     pub(super) partner: Option<usize>,
     /// Its place in a room, instead of a partner.
     pub(super) seat: Option<Box<Seat>>,
+    /// What is listened for in it.
+    pub(super) listening: Option<Box<Listening>>,
     /// Handling it panicked: it does nothing more.
     pub(super) faulty: bool,
     /// Whether the thread's list of paced streams holds it.
@@ -193,6 +195,7 @@ impl Stream {
             },
             partner: None,
             seat: None,
+            listening: None,
             faulty: false,
             paced: false,
             browser: None,

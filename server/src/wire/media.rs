@@ -371,6 +371,8 @@ impl MediaEdge {
         let leg = |stream| self.legs.get(&stream).copied();
         Some(match event {
             Event::Digit { stream, digit, .. } => MediaEvent::Digit(leg(stream)?, digit),
+            // Nothing is listened for but keys, which come as such.
+            Event::Detected { .. } => return None,
             Event::Played { stream, play } => MediaEvent::Played(leg(stream)?, play),
             Event::MediaStarted { stream, from } => {
                 let leg = leg(stream)?;

@@ -1,0 +1,104 @@
+//! Listening to what a stream receives: decoded behind a jitter buffer of its own, by the clock, only while something is
+//! wanted of it. The plain relay of other streams does nothing of this.
+
+use std::time::{Duration, Instant};
+
+use super::{context::Context, worker::Worker};
+use crate::{
+    contract::{Event, Format},
+    detect::{Listener, RATE_HZ, Verdict, Wanted},
+    player::Pacer,
+    reception::Arrival,
+    rtp::Header,
+    transcode::Transcoder,
+};
+
+/// Milliseconds that are heard in one go.
+const FRAME_MS: u8 = 20;
+/// Samples of that.
+const FRAME: usize = 160;
+/// A key in the audio is not told so long after an event of RFC 4733: a party that sends both pressed once. Longer than any
+/// jitter buffer holds audio.
+const AFTER_EVENT: Duration = Duration::from_millis(1_000);
+
+/// The state of a stream that is listened to.
+pub(super) struct Listening {
+    listener: Listener,
+    transcoder: Option<Transcoder>,
+    pacer: Pacer,
+    /// When the last packet of a telephone event came.
+    event_at: Option<Instant>,
+}
+
+impl Listening {
+    fn new(wanted: Wanted, now: Instant) -> Self {
+        let pacer = Pacer::new(now, Duration::from_millis(FRAME_MS.into()));
+        Self { listener: Listener::new(wanted), transcoder: None, pacer, event_at: None }
+    }
+
+    /// A packet of the stream; without a payload one that holds no audio.
+    pub(super) fn receive(&mut self, header: &Header, payload: Option<&[u8]>, format: Format, arrival: Arrival, now: Instant) {
+        if self.transcoder.as_ref().is_none_or(|transcoder| transcoder.codec() != format.codec) {
+            match Transcoder::new(format.codec, RATE_HZ, FRAME_MS, now) {
+                Ok(fresh) => self.transcoder = Some(fresh),
+                Err(error) => return tracing::error!(%error, "no decoder for a stream that is listened to"),
+            }
+        }
+        if payload.is_none() && Some(header.payload_type) == format.receive_dtmf_payload_type {
+            self.event_at = Some(now);
+        }
+        if let Some(transcoder) = &mut self.transcoder {
+            transcoder.receive(now, header, payload, arrival);
+        }
+    }
+
+    /// Hears the frames that are due; silence where nothing came, because time goes on for a detector, too.
+    fn hear(&mut self, cx: &mut Context, mut tell: impl FnMut(Verdict, &mut Context)) {
+        for _ in 0..self.pacer.due(cx.now) {
+            let mut frame = [0; FRAME];
+            let came = self.transcoder.as_mut().is_some_and(|transcoder| transcoder.frame_at(cx.now, &mut frame));
+            if !came {
+                frame.fill(0);
+            }
+            self.listener.hear(&frame, |verdict| tell(verdict, cx));
+        }
+    }
+}
+
+impl Worker {
+    /// Listens to a stream for something else from now on, or no more.
+    pub(super) fn listen(&mut self, slot: usize, wanted: Wanted) {
+        let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
+        match &mut stream.listening {
+            _ if wanted.is_nothing() => stream.listening = None,
+            Some(listening) => listening.listener.want(wanted),
+            none => *none = Some(Box::new(Listening::new(wanted, self.cx.now))),
+        }
+        if stream.listening.is_some() {
+            self.start_pacing(slot);
+        }
+    }
+
+    /// Hears what is due of a stream. `false` when nothing is listened for in it.
+    pub(super) fn hear(&mut self, slot: usize) -> bool {
+        let Some(stream) = self.streams[slot].as_deref_mut() else { return false };
+        let (id, partner) = (stream.id, stream.partner.filter(|partner| *partner != slot));
+        let Some(listening) = &mut stream.listening else { return false };
+        // RFC 4733 wins: the same key comes that way, too.
+        let is_told = listening.event_at.is_some_and(|at| self.cx.now.saturating_duration_since(at) < AFTER_EVENT);
+        let mut pressed = None;
+        listening.hear(&mut self.cx, |verdict, cx| match verdict {
+            Verdict::Key { .. } if is_told => {}
+            Verdict::Key { key, duration_ms } => {
+                cx.events.push_back(Event::Digit { stream: id, digit: key, duration_ms });
+                pressed = Some((key, duration_ms));
+            }
+            verdict => cx.events.push_back(Event::Detected { stream: id, verdict }),
+        });
+        // Two keys in what is heard at once would be shorter than any that are taken.
+        if let (Some((key, duration_ms)), Some(partner)) = (pressed, partner) {
+            self.send_digit(partner, key, u16::try_from(duration_ms).unwrap_or(u16::MAX));
+        }
+        true
+    }
+}
