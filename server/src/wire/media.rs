@@ -22,7 +22,7 @@ use tandem_switch::{
     step::{Audio, Supervision},
 };
 
-use super::{LegRef, line::Service, rooms::Rooms, supervision::Talk};
+use super::{LegRef, detection::KeysInAudio, line::Service, rooms::Rooms, supervision::Talk};
 use crate::{metrics::METRICS, prompts::Prompts};
 
 /// How long a key press is that we make, in ms.
@@ -34,7 +34,7 @@ pub struct MediaEdge {
     prompts: Arc<Prompts>,
     /// A leg that must be heard is lost after so much silence.
     silence: Option<Duration>,
-    streams: HashMap<LegRef, Open>,
+    pub(super) streams: HashMap<LegRef, Open>,
     legs: HashMap<StreamId, LegRef>,
     next: u64,
     rooms: Rooms,
@@ -43,11 +43,13 @@ pub struct MediaEdge {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Open {
+pub(super) struct Open {
     stream: StreamId,
     opened: Opened,
     /// Where its audio comes from.
     heard_from: Option<SocketAddr>,
+    /// Its keys.
+    pub(super) keys: KeysInAudio,
 }
 
 /// What the engine told, in terms of legs. What concerns a stream that was closed meanwhile is not told,
@@ -138,7 +140,7 @@ impl MediaEdge {
         }
         let stream = self.next_stream();
         let opened = self.engine.open(stream, self.place(leg.call), address)?;
-        self.opened(leg, Open { stream, opened, heard_from: None });
+        self.opened(leg, Open { stream, opened, heard_from: None, keys: KeysInAudio::default() });
         Ok(opened)
     }
 
@@ -150,7 +152,7 @@ impl MediaEdge {
         let stream = self.next_stream();
         let opened = self.engine.reopen(stream, leg.call.0, kept)?;
         // The engine does not tell again what it was told: the next process, too, must know where the peer is.
-        self.opened(leg, Open { stream, opened, heard_from: kept.heard_from() });
+        self.opened(leg, Open { stream, opened, heard_from: kept.heard_from(), keys: KeysInAudio::default() });
         Ok(())
     }
 
@@ -226,7 +228,7 @@ impl MediaEdge {
         self.streams.get(&leg).map(|open| open.stream)
     }
 
-    fn with(&mut self, leg: LegRef, command: impl FnOnce(StreamId) -> Command) {
+    pub(super) fn with(&mut self, leg: LegRef, command: impl FnOnce(StreamId) -> Command) {
         if let Some(stream) = self.stream(leg) {
             self.tell(command(stream));
         }
@@ -352,7 +354,7 @@ impl MediaEdge {
         let leg = |stream| self.legs.get(&stream).copied();
         Some(match event {
             Event::Digit { stream, digit, .. } => MediaEvent::Digit(leg(stream)?, digit),
-            // Nothing is listened for but keys, which come as such.
+            // Only keys are listened for, which come as such.
             Event::Detected { .. } => return None,
             Event::Played { stream, play } => MediaEvent::Played(leg(stream)?, play),
             Event::MediaStarted { stream, from } => {

@@ -29,7 +29,8 @@
 pub mod audio;
 pub mod beat;
 pub mod calls;
-pub mod edges;
+mod detection;
+mod edges;
 #[cfg(debug_assertions)]
 pub mod fault;
 pub mod floor;
