@@ -38,6 +38,9 @@ impl Listening {
 
     /// A packet of the stream; without a payload one that holds no audio.
     pub(super) fn receive(&mut self, header: &Header, payload: Option<&[u8]>, format: Format, arrival: Arrival, now: Instant) {
+        if !format.codec.is_spoken() {
+            return;
+        }
         if self.transcoder.as_ref().is_none_or(|transcoder| transcoder.codec() != format.codec) {
             match Transcoder::new(format.codec, RATE_HZ, FRAME_MS, now) {
                 Ok(fresh) => self.transcoder = Some(fresh),

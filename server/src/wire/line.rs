@@ -514,6 +514,7 @@ impl Line {
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
             SipEvent::Digit { at, digit, duration_ms } => {
                 self.edges.media.relay_digit(at, digit, u16::try_from(duration_ms).unwrap_or(u16::MAX));
+                self.edges.media.keys_come_by_message(at);
                 self.tell(at, Input::Digit { leg: at.leg, digit });
             }
             SipEvent::Reachable { extension, reachable } => {

@@ -23,7 +23,7 @@ use tandem_switch::{
     step::{Audio, Supervision},
 };
 
-use super::{LegRef, line::Service, rooms::Rooms, supervision::Talk};
+use super::{LegRef, detection::KeysInAudio, line::Service, rooms::Rooms, supervision::Talk};
 use crate::{metrics::METRICS, prompts::Prompts};
 
 /// How long a key press is that we make, in ms.
@@ -35,7 +35,7 @@ pub struct MediaEdge {
     prompts: Arc<Prompts>,
     /// A leg that must be heard is lost after so much silence.
     silence: Option<Duration>,
-    streams: HashMap<LegRef, Open>,
+    pub(super) streams: HashMap<LegRef, Open>,
     legs: HashMap<StreamId, LegRef>,
     next: u64,
     rooms: Rooms,
@@ -44,13 +44,15 @@ pub struct MediaEdge {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Open {
+pub(super) struct Open {
     stream: StreamId,
     opened: Opened,
     /// Where its audio comes from.
     heard_from: Option<SocketAddr>,
     /// It came from another call, whose audio may be handled elsewhere.
     is_stray: bool,
+    /// Its keys.
+    pub(super) keys: KeysInAudio,
 }
 
 /// What the engine told, in terms of legs. What concerns a stream that was closed meanwhile is not told,
@@ -141,7 +143,7 @@ impl MediaEdge {
         }
         let stream = self.next_stream();
         let opened = self.engine.open(stream, self.place(leg.call), address)?;
-        self.opened(leg, Open { stream, opened, heard_from: None, is_stray: false });
+        self.opened(leg, Open { stream, opened, heard_from: None, is_stray: false, keys: KeysInAudio::default() });
         Ok(opened)
     }
 
@@ -153,7 +155,7 @@ impl MediaEdge {
         let stream = self.next_stream();
         let opened = self.engine.reopen(stream, leg.call.0, kept)?;
         // The engine does not tell again what it was told: the next process, too, must know where the peer is.
-        self.opened(leg, Open { stream, opened, heard_from: kept.heard_from(), is_stray: false });
+        self.opened(leg, Open { stream, opened, heard_from: kept.heard_from(), is_stray: false, keys: KeysInAudio::default() });
         Ok(())
     }
 
@@ -230,7 +232,7 @@ impl MediaEdge {
         self.streams.get(&leg).map(|open| open.stream)
     }
 
-    fn with(&mut self, leg: LegRef, command: impl FnOnce(StreamId) -> Command) {
+    pub(super) fn with(&mut self, leg: LegRef, command: impl FnOnce(StreamId) -> Command) {
         if let Some(stream) = self.stream(leg) {
             self.tell(command(stream));
         }
@@ -371,7 +373,7 @@ impl MediaEdge {
         let leg = |stream| self.legs.get(&stream).copied();
         Some(match event {
             Event::Digit { stream, digit, .. } => MediaEvent::Digit(leg(stream)?, digit),
-            // Nothing is listened for but keys, which come as such.
+            // Only keys are listened for, which come as such.
             Event::Detected { .. } => return None,
             Event::Played { stream, play } => MediaEvent::Played(leg(stream)?, play),
             Event::MediaStarted { stream, from } => {

@@ -31,6 +31,7 @@
 pub mod audio;
 pub mod beat;
 pub mod calls;
+mod detection;
 pub mod edges;
 #[cfg(debug_assertions)]
 pub mod fault;

@@ -390,6 +390,9 @@ impl SipLeg {
     /// Only who is answered, holds nobody and is not held must be heard: before the answer, and on hold, many phones
     /// and carriers send nothing.
     fn watch(&mut self, at: LegRef, media: &mut MediaEdge) {
+        if let Some(negotiated) = &self.negotiated {
+            media.listen_for_keys(at, negotiated.dtmf_receive.is_none());
+        }
         let both_ways = |negotiated: &Negotiated| negotiated.direction == Direction::SendRecv;
         let watched = self.answered && self.negotiated.as_ref().is_some_and(both_ways);
         if std::mem::replace(&mut self.watched, watched) != watched {
