@@ -82,6 +82,29 @@ fn a_key_in_the_audio_is_told_once_and_sent_to_a_partner_with_events() {
     }
 }
 
+simulated_clock!(PASSED, passed);
+#[test]
+fn keys_between_two_that_know_no_events_are_passed_on_unheard_and_found_again_behind_it() {
+    let mut bench = Bench::new(104, passed);
+    let without = |to: &mut tandem_media::contract::Configure| {
+        (to.format.receive_dtmf_payload_type, to.format.dtmf_payload_type) = (None, None);
+    };
+    let (mut a, b) = (bench.phone_with(Codec::Pcmu, without), bench.phone_with(Codec::Pcmu, without));
+    let mut control = bench.control();
+    bench.join(&a, &b);
+    bench.command(Command::Detect { stream: a.stream, what: KEYS });
+    let mut speaker = Speaker::new(Codec::Pcmu);
+    for (hz, ms) in [(&[][..], 200), (&[770.0, 1_336.0][..], 100), (&[][..], 400)] {
+        speaker.say(&mut a, &mut control, &PASSED, hz, ms);
+    }
+    bench.command(Command::Part { stream: a.stream });
+    for (hz, ms) in [(&[][..], 200), (&[941.0, 1_477.0][..], 100), (&[][..], 400)] {
+        speaker.say(&mut a, &mut control, &PASSED, hz, ms);
+    }
+    let (events, _) = bench.close(a.stream);
+    assert_eq!(digits(&events), ['#'], "the other one heard the first as it was");
+}
+
 simulated_clock!(BOTH, both);
 #[test]
 fn a_key_that_comes_both_ways_counts_once() {

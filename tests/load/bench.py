@@ -13,6 +13,7 @@ QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.25, held=2000, ramp=400, settl
 CPU_RATE = 300              # calls/s at which CPU per call is read: below the limit of every switch that was compared but the slowest
 WAYS = [("udp", 5060), ("tcp", 5060), ("tls", 5061), ("wss", 8443)]
 RELAYED, OPUS, G722, MIXED = 100, 30, 50, 100
+BUSY_PCT, MOST_RELAYED = 70, 900     # beyond that the load generator's own core is full
 REGISTERED = 10000          # phones that a restarted switch must know again
 RATED = 3000                # calls/s that one core is meant for; on a slower machine its best rate counts
 TIMES = 10                  # times the rated load, for the figure of overload
@@ -183,6 +184,39 @@ class Bench:
         self.put("relay_cpu_pct_per_100", cpu, floor_cpu)
         self.put("relay_delay_ms_p99", whole(ours, "delay_ms_p99"), whole(bare, "delay_ms_p99"))
 
+    def relay_loaded(self):
+        """As many calls as keep one core seven tenths busy: how long packets wait then, and what a call takes of memory."""
+        cpu = self.value("relay_cpu_pct_per_100")
+        if not cpu:
+            raise Trouble("what a relayed call costs is not known")
+        calls = max(50, min(MOST_RELAYED, round(BUSY_PCT / cpu * 100)))
+        trials, bare = [], []
+        for _ in range(self.size["runs"]):
+            trials += self.media(SIP, self.lab.start_switch(), calls)
+        self.lab.stop_switch()
+        floor = self.lab.floor([self.lab.compile("relay"), str(calls), str(RELAY_BASE), "0", "0"])
+        try:
+            bare += self.media("floor:0", floor.pid, calls, "--floor", RELAY_BASE)
+        finally:
+            self.lab.end(floor)
+        busy = whole(trials, "cpu_pct")
+        note = failure(trials) if busy is None else f"{calls} calls, {busy:.0f} % of a core; the generator was up to {max(t.get('gen_late_max_ms', 0) for t in trials):.1f} ms late"
+        self.put("relay_delay_p999_ms", whole(trials, "delay_ms_p999"), whole(bare, "delay_ms_p999"), note)
+        self.put("relay_kib_per_call", whole(trials, "kib_per_call"), None, f"{calls} calls on a fresh switch")
+
+    def srtp(self):
+        """The same calls with SRTP on both sides, by the plain ones and the ciphers alone."""
+        plain = self.value("relay_cpu_pct_per_100")
+        cipher_us = float(subprocess.run([self.lab.compile("cipher", "-lcrypto")], capture_output=True, text=True, check=True).stdout)
+        trials = []
+        for _ in range(self.size["runs"]):
+            trials += self.media(SIP, self.lab.start_switch(), RELAYED, "--service", "1400", "--srtp")
+        cpu = whole(trials, "cpu_pct_per_100")
+        # Two directions of fifty packets a second; microseconds a second are ten thousandths of a percent.
+        cipher = cipher_us * 100 * 2 * 50 / 1e4
+        note = failure(trials) if cpu is None else f"{cpu:.1f} % of a core per 100 calls, of it {cipher:.1f} % for the ciphers ({cipher_us:.2f} us a packet)"
+        self.put("srtp_relay_ratio", None if cpu is None or not plain else (cpu - cipher) / plain, plain, note)
+
     def transcode(self, name, service, codec, calls, floor):
         pid = self.lab.start_switch()
         trials = []
@@ -241,9 +275,13 @@ class Bench:
         self.step(f"{TIMES} times the rated load", self.overload, "overload_throughput_share")
         self.step(f"CPU per call with {FEW} and {MANY} up", self.growth, "b2bua_cpu_growth_ratio")
         self.step(f"relay of {RELAYED} calls beside the bare loop", self.relay, "relay_ratio", "relay_cpu_pct_per_100", "relay_delay_ms_p99")
+        self.step(f"relay at {BUSY_PCT} % of a core", self.relay_loaded, "relay_delay_p999_ms", "relay_kib_per_call")
+        self.step("relay with SRTP", self.srtp, "srtp_relay_ratio")
         for name, service, codec, calls, floor in (("transcode_opus_cpu_pct_per_100", "2000", "OPUS", OPUS, floors.opus_cpu_pct_per_100),
                                                    ("transcode_g722_cpu_pct_per_100", "2200", "G722", G722, floors.g722_cpu_pct_per_100)):
             self.step(f"G.711 to {codec}, {calls} calls", lambda: self.transcode(name, service, codec, calls, floor), name)
+        opus = self.measured.get("transcode_opus_cpu_pct_per_100", {})
+        self.put("opus_transcode_ratio", figures.quotient(opus.get("value"), opus.get("baseline")), opus.get("baseline"))
         self.step(f"{MIXED} parties in rooms", self.mix, "mix_cpu_pct_per_100", "mix_growth_ratio")
         self.step(f"restart with {REGISTERED} registrations", self.restart, "restart_to_first_call_s")
         self.step("queue below its capacity", self.dispatch, "queue_dispatch_ms_p50", "queue_dispatch_ms_p99")

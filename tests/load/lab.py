@@ -66,9 +66,9 @@ class Lab:
             finally:
                 s.close()
 
-    def compile(self, name):
+    def compile(self, name, *libraries):
         out = os.path.join(self.scratch, name)
-        done = subprocess.run(["gcc", "-O2", "-o", out, os.path.join(KIT, name + ".c"), "-lm"], capture_output=True, text=True)
+        done = subprocess.run(["gcc", "-O2", "-o", out, os.path.join(KIT, name + ".c"), "-lm", *libraries], capture_output=True, text=True)
         if done.returncode:
             raise Trouble(f"{name}.c does not compile: {done.stderr.strip()[-300:]}")
         return out

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{context::Context, worker::Worker};
+use super::{context::Context, receive::Streams, worker::Worker};
 use crate::{
     contract::{Event, Format},
     detect::{Listener, RATE_HZ, Verdict, Wanted},
@@ -21,8 +21,12 @@ const FRAME: usize = 160;
 /// jitter buffer holds audio.
 const AFTER_EVENT: Duration = Duration::from_millis(1_000);
 
+/// Nothing but keys.
+const KEYS: Wanted = Wanted { keys: true, ..Wanted::NOTHING };
+
 /// The state of a stream that is listened to.
 pub(super) struct Listening {
+    wanted: Wanted,
     listener: Listener,
     transcoder: Option<Transcoder>,
     pacer: Pacer,
@@ -33,11 +37,10 @@ pub(super) struct Listening {
 impl Listening {
     fn new(wanted: Wanted, now: Instant) -> Self {
         let pacer = Pacer::new(now, Duration::from_millis(FRAME_MS.into()));
-        Self { listener: Listener::new(wanted), transcoder: None, pacer, event_at: None }
+        Self { wanted, listener: Listener::new(wanted), transcoder: None, pacer, event_at: None }
     }
 
-    /// A packet of the stream; without a payload one that holds no audio.
-    pub(super) fn receive(&mut self, header: &Header, payload: Option<&[u8]>, format: Format, arrival: Arrival, now: Instant) {
+    fn receive(&mut self, header: &Header, payload: Option<&[u8]>, format: Format, arrival: Arrival, now: Instant) {
         if !format.codec.is_spoken() {
             return;
         }
@@ -68,13 +71,41 @@ impl Listening {
     }
 }
 
+/// Whether keys of a stream are heard by its partner as they are, and by nobody else: then its audio is passed on unheard, as
+/// any other. A partner with telephone-event wants them in that form.
+fn is_passed_on(streams: &Streams, slot: usize) -> bool {
+    let Some(stream) = streams[slot].as_deref() else { return false };
+    let partner = stream.partner.filter(|partner| *partner != slot).and_then(|partner| streams[partner].as_deref());
+    let wants_events = |format: Format| format.dtmf_payload_type.is_some();
+    stream.listening.as_ref().is_some_and(|listening| listening.wanted == KEYS)
+        && partner.is_some_and(|partner| !partner.outbound.format.is_some_and(wants_events))
+}
+
+/// A packet of a stream that is listened to; without a payload one that holds no audio.
+pub(super) fn receive(
+    streams: &mut Streams,
+    slot: usize,
+    (header, payload, format, arrival): (&Header, Option<&[u8]>, Format, Arrival),
+    now: Instant,
+) {
+    if is_passed_on(streams, slot) {
+        return;
+    }
+    if let Some(listening) = streams[slot].as_deref_mut().and_then(|stream| stream.listening.as_deref_mut()) {
+        listening.receive(header, payload, format, arrival, now);
+    }
+}
+
 impl Worker {
     /// Listens to a stream for something else from now on, or no more.
     pub(super) fn listen(&mut self, slot: usize, wanted: Wanted) {
         let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
         match &mut stream.listening {
             _ if wanted.is_nothing() => stream.listening = None,
-            Some(listening) => listening.listener.want(wanted),
+            Some(listening) => {
+                listening.wanted = wanted;
+                listening.listener.want(wanted);
+            }
             none => *none = Some(Box::new(Listening::new(wanted, self.cx.now))),
         }
         if stream.listening.is_some() {
@@ -84,9 +115,15 @@ impl Worker {
 
     /// Hears what is due of a stream. `false` when nothing is listened for in it.
     pub(super) fn hear(&mut self, slot: usize) -> bool {
+        let is_passed_on = is_passed_on(&self.streams, slot);
         let Some(stream) = self.streams[slot].as_deref_mut() else { return false };
         let (id, partner) = (stream.id, stream.partner.filter(|partner| *partner != slot));
         let Some(listening) = &mut stream.listening else { return false };
+        if is_passed_on {
+            // What it would have heard meanwhile is not made up for later.
+            let _ = listening.pacer.due(self.cx.now);
+            return true;
+        }
         // RFC 4733 wins: the same key comes that way, too.
         let is_told = listening.event_at.is_some_and(|at| self.cx.now.saturating_duration_since(at) < AFTER_EVENT);
         let mut pressed = None;

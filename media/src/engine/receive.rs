@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::{
     context::Context,
+    listening,
     stream::{CarriedEvent, Inbound, Outbound, Speaker, Stream},
 };
 use crate::{
@@ -55,10 +56,11 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
     } else if is_event {
         stream.inbound.detect(stream.id, &header, &packet[header.payload()], format, cx);
     }
-    if let Some(listening) = &mut stream.listening {
+    if stream.listening.is_some() {
         let payload = is_audio.then(|| &packet[header.payload()]);
-        listening.receive(&header, payload, format, arrival, cx.now);
+        listening::receive(streams, slot, (&header, payload, format, arrival), cx.now);
     }
+    let Some(stream) = streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
     if let Some(seat) = &mut stream.seat {
         let payload = is_audio.then(|| &packet[header.payload()]);
         return seat.receive(&header, payload, format, arrival, cx.now);
