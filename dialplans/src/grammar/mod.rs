@@ -4,6 +4,7 @@
 //! A new step is one row here and one arm in `build/steps.rs` and `run.rs`.
 
 mod identity;
+mod mailboxes;
 mod places;
 mod protect;
 mod recordings;
@@ -234,8 +235,8 @@ impl Place {
             Self::HandBack => steps::HAND_BACK,
             Self::Conference => steps::CONFERENCE,
             Self::Supervise => steps::SUPERVISE,
-            Self::PickupGroup => places::PICKUP_GROUP,
-            Self::Mailbox => places::MAILBOX,
+            Self::PickupGroup => mailboxes::PICKUP_GROUP,
+            Self::Mailbox => mailboxes::MAILBOX,
             Self::Park => steps::PARK,
             Self::Voicemail => steps::VOICEMAIL,
             Self::Retrieve | Self::PickUp => steps::TAKE,

@@ -71,7 +71,7 @@ fn whoever_speaks_g729_only_is_refused_where_something_of_ours_would_be_heard() 
     let caller = Script::new("caller-refused", &switch).set("code", "488").user(&switch, "1012").dial("1000");
     caller.speaks(18, "G729/8000", CALLER_PORT).start().succeed();
     // Somebody who speaks PCMU only.
-    let called = Devices::start(&switch, &["1002"], Script::new("agent-stays", &switch));
+    let called = Devices::start(&switch, &["1002"], Script::new("agent-answers", &switch));
     let caller = Script::new("caller-refused", &switch).set("code", "480").user(&switch, "1013").dial("1002");
     caller.speaks(18, "G729/8000", CALLER_PORT).start().succeed();
     drop(called);
