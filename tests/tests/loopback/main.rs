@@ -16,6 +16,7 @@ mod identity;
 mod kamailio;
 mod legs;
 mod media;
+mod media_attacks;
 mod media_keys;
 mod pairs;
 mod parking;
