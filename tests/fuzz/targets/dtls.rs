@@ -27,10 +27,8 @@ fn place(side: usize) -> SocketAddr {
 fuzz_target!(|bytes: &[u8]| {
     let mut now = Instant::now();
     let terms = |other: usize, is_client| Terms { fingerprint: IDENTITIES[other].fingerprint(), is_client, ice: None };
-    let mut peers = [
-        Peer::new(now, &IDENTITIES[0], &terms(1, true), place(1)),
-        Peer::new(now, &IDENTITIES[1], &terms(0, false), place(0)),
-    ];
+    let mut peers =
+        [Peer::new(now, &IDENTITIES[0], &terms(1, true), place(1)), Peer::new(now, &IDENTITIES[1], &terms(0, false), place(0))];
     let mut keys: [Option<Box<StreamKeys>>; 2] = [None, None];
     // Whom for, and what.
     let mut wire: VecDeque<(usize, Vec<u8>)> = VecDeque::new();

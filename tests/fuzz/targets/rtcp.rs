@@ -60,7 +60,9 @@ fuzz_target!(|bytes: &[u8]| {
             assert!((0.0..=1.0).contains(&remote.loss) && remote.jitter_ms >= 0.0);
             let is_score = |score: Option<f32>| score.is_none_or(|score| (1.0..=5.0).contains(&score));
             assert!(remote.stated.is_none_or(|stated| {
-                is_score(stated.mos_listening) && is_score(stated.mos_conversation) && stated.rating.is_none_or(|rating| rating <= 100)
+                is_score(stated.mos_listening)
+                    && is_score(stated.mos_conversation)
+                    && stated.rating.is_none_or(|rating| rating <= 100)
             }));
         }
         let mos = None::<Mos>;
