@@ -5,8 +5,10 @@ DATA ?= var
 BIND ?=
 FUZZ_SECONDS ?= 60
 KILLS ?= 50
+CALLS ?= 500
+MINUTES ?= 30
 
-.PHONY: run test bench soak siege fuzz check fmt prompts detection deny clean help
+.PHONY: run test bench soak talk kills siege fuzz check fmt prompts detection deny clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,7 +28,14 @@ bench: ## measure; prints a table and writes target/bench.json
 	@docker/packages.sh test
 	@tests/load/bench.sh
 
-soak: ## kill a switch KILLS times with a hundred calls up and a hundred waiting; says what that cost
+soak: talk kills ## both of these
+
+talk: ## CALLS calls with SRTP, notice and recording for MINUTES against the release: loss, memory, recordings
+	@docker/packages.sh test
+	@$(CARGO) build --release --locked --quiet -p tandem
+	@tests/load/talk.py --calls $(CALLS) --minutes $(MINUTES) --program "$$($(CARGO) metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem"
+
+kills: ## kill a switch KILLS times with a hundred calls up and a hundred waiting; says what that cost
 	@docker/packages.sh test
 	@TANDEM_KILLS=$(KILLS) $(CARGO) test --locked -p tandem-tests --test loopback -- --nocapture soak::
 
