@@ -34,6 +34,7 @@ mod survive;
 mod survive_plans;
 mod survive_rest;
 mod survive_ways;
+mod talk;
 mod torture;
 mod transfer;
 mod transports;
