@@ -8,7 +8,7 @@ set -euo pipefail
 
 run=(gcc libc6-dev make pkg-config libopus-dev ca-certificates)
 # g++: the fuzzer's own library is C++.
-test=("${run[@]}" g++ git dnsmasq-base postgresql-15 sip-tester baresip-core libspandsp2 libsrtp2-dev libssl-dev sox espeak-ng opus-tools python3 python3-venv python3-websockets procps curl util-linux
+test=("${run[@]}" g++ git dnsmasq-base postgresql-15 sip-tester baresip-core libspandsp2 libsrtp2-dev libssl-dev sox espeak-ng opus-tools python3 python3-venv python3-dev python3-websockets procps curl util-linux
     chromium-headless-shell kamailio kamailio-tls-modules kamailio-websocket-modules)
 # npm comes with some packages of node, too.
 command -v npm >/dev/null || test+=(npm)

@@ -25,6 +25,7 @@ pub struct Setup {
     folder: PathBuf,
     hz: f64,
     seconds: u32,
+    speech: Option<PathBuf>,
     codec: &'static str,
     answers: bool,
     transport: &'static str,
@@ -49,6 +50,7 @@ impl Setup {
             folder,
             hz: 600.0,
             seconds: 60,
+            speech: None,
             codec: "PCMU",
             answers: false,
             transport: "udp",
@@ -67,6 +69,13 @@ impl Setup {
     #[must_use]
     pub const fn seconds(mut self, seconds: u32) -> Self {
         self.seconds = seconds;
+        self
+    }
+
+    /// It speaks what is in this file instead of a tone.
+    #[must_use]
+    pub fn says(mut self, speech: &Path) -> Self {
+        self.speech = Some(speech.to_owned());
         self
     }
 
@@ -149,7 +158,10 @@ impl Phone {
         let (folder, ports) = (&setup.folder, Ports::take());
         fs::create_dir_all(folder).expect("a writable folder");
         let tone = folder.join("tone.wav");
-        tone::write(&tone, setup.hz, setup.seconds);
+        match &setup.speech {
+            Some(speech) => drop(fs::copy(speech, &tone).expect("speech")),
+            None => tone::write(&tone, setup.hz, setup.seconds),
+        }
         fs::write(folder.join("config"), config(&setup, &tone, &ports)).expect("a writable folder");
         fs::write(folder.join("accounts"), account(&setup)).expect("a writable folder");
         let log = fs::File::create(folder.join("log")).expect("a writable folder");
@@ -263,14 +275,16 @@ impl Phone {
     /// What it heard in its last call, up to now.
     #[must_use]
     pub fn heard(&self) -> tone::Heard {
+        self.dump().map(|path| tone::read(&path, 0)).unwrap_or_default()
+    }
+
+    /// The file of what it heard in its last call, up to now.
+    #[must_use]
+    pub fn dump(&self) -> Option<PathBuf> {
         let entries = fs::read_dir(&self.setup.folder).expect("its folder");
-        let mut dumps: Vec<_> = entries
-            .map(|entry| entry.expect("a readable folder").path())
-            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
-            .collect();
+        let dumps = entries.map(|entry| entry.expect("a readable folder").path());
         // Their names begin with their times.
-        dumps.sort();
-        dumps.last().map(|path| tone::read(path, 0)).unwrap_or_default()
+        dumps.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).max()
     }
 
     /// Waits until it has heard a tone for so long in its last call.
@@ -316,5 +330,11 @@ fn account(setup: &Setup) -> String {
     let Setup { user, password, codec, keys, .. } = setup;
     let mode = if setup.answers { "auto" } else { "manual" };
     let host = host(setup);
+    // A codec without its rate is one that baresip does not find; then it offers all that it has.
+    let codec = match *codec {
+        "opus" => "opus/48000/2",
+        "G722" => "G722/16000/1",
+        codec => codec,
+    };
     format!("<sip:{user}@{host}>;auth_user={user};auth_pass={password};regint=600;answermode={mode};audio_codecs={codec}{keys}\n")
 }
