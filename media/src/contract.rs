@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub use crate::{
+    browser::NoKeys,
     detect::{Verdict, Wanted},
     one_way::OneWay,
     quality::Quality,
@@ -448,6 +449,14 @@ pub enum Event {
         stream: StreamId,
         /// Which way, and why.
         verdict: OneWay,
+    },
+    /// A stream with DTLS has no keys, and so no audio. Some causes may mend themselves later: see
+    /// [`NoKeys`](crate::browser::NoKeys).
+    NoKeys {
+        /// Which stream.
+        stream: StreamId,
+        /// Why.
+        verdict: NoKeys,
     },
     /// Something was heard that `Command::Detect` wants; keys are told as `Digit`.
     Detected {

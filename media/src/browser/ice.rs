@@ -52,6 +52,11 @@ impl Ice {
         self.terms = terms;
     }
 
+    /// Whether the other side proved to be anywhere.
+    pub(super) const fn has_places(&self) -> bool {
+        !self.places.is_empty()
+    }
+
     /// Whether the other side proved to be there.
     pub(super) fn is_valid(&self, address: SocketAddr) -> bool {
         self.places.iter().any(|place| place.address == address)

@@ -17,6 +17,7 @@
 mod dtls;
 mod ice;
 mod identity;
+mod no_keys;
 mod records;
 mod stun;
 #[cfg(test)]
@@ -27,9 +28,11 @@ use std::{collections::VecDeque, fmt, net::SocketAddr, sync::Arc, time::Instant}
 use serde::{Deserialize, Serialize};
 
 use crate::keys::StreamKeys;
-use dtls::{Association, Progress};
+use dtls::{Association, Progress, Wait};
 use ice::Ice;
+use no_keys::PATIENCE;
 pub use identity::{Fingerprint, Identity, NoIdentity};
+pub use no_keys::NoKeys;
 
 /// What both descriptions say of a stream with DTLS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,8 +79,9 @@ pub enum Output {
     Keys(Box<StreamKeys>),
     /// Nobody answers for the selected place any more: nothing may be sent there.
     Silent(SocketAddr),
-    /// There will be no keys, and why. Only other [`Terms`] change that.
-    Failed(String),
+    /// There are no keys, and why. What failed in the handshake is changed by other [`Terms`] only; what is awaited may
+    /// still come.
+    NoKeys(NoKeys),
 }
 
 /// Whoever is at the other end of one stream.
@@ -91,6 +95,10 @@ pub struct Peer {
     /// Where the handshake was spoken from last.
     heard_from: Option<SocketAddr>,
     association: Association,
+    /// What the peer has to do next, since when; `None`: nothing, or that was told.
+    awaited: Option<(NoKeys, Instant)>,
+    /// What was told of that last.
+    told: Option<NoKeys>,
     /// At most one answer and one flight a datagram: whoever gives one takes them out.
     outputs: VecDeque<Output>,
 }
@@ -106,11 +114,14 @@ impl Peer {
             selected: None,
             heard_from: None,
             association: Association::new(identity, terms),
+            awaited: None,
+            told: None,
             outputs: VecDeque::new(),
         };
         if peer.ice.is_none() {
             peer.select(now, remote);
         }
+        peer.wait(now);
         peer
     }
 
@@ -120,6 +131,7 @@ impl Peer {
         let is_other = (self.terms.fingerprint, self.terms.is_client) != (terms.fingerprint, terms.is_client);
         if is_other || is_restart && self.association.is_failed() {
             self.association = Association::new(&self.identity, terms);
+            (self.awaited, self.told) = (None, None);
         }
         match (&mut self.ice, &terms.ice) {
             (Some(ice), Some(terms)) if is_restart => ice.restart(terms.clone()),
@@ -137,6 +149,7 @@ impl Peer {
         } else if is_other && self.selected.is_some() {
             self.begin(now);
         }
+        self.wait(now);
         is_other
     }
 
@@ -152,6 +165,7 @@ impl Peer {
             }
             _ => {}
         }
+        self.wait(now);
     }
 
     /// Whether packets from there can be the peer's. They must be authentic besides.
@@ -171,6 +185,11 @@ impl Peer {
         if let Some(selected) = self.selected.take_if(|_| is_silent) {
             self.outputs.push_back(Output::Silent(selected));
         }
+        self.wait(now);
+        if let Some((what, _)) = self.awaited.take_if(|(_, since)| now >= *since + PATIENCE) {
+            self.told = Some(what.clone());
+            self.outputs.push_back(Output::NoKeys(what));
+        }
     }
 
     /// The next thing to do.
@@ -181,7 +200,8 @@ impl Peer {
     /// When [`tick`](Self::tick) has something to do.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        [self.association.deadline(), self.ice.as_ref().and_then(Ice::deadline)].into_iter().flatten().min()
+        let awaited = self.awaited.as_ref().map(|(_, since)| *since + PATIENCE);
+        [self.association.deadline(), self.ice.as_ref().and_then(Ice::deadline), awaited].into_iter().flatten().min()
     }
 
     fn check(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
@@ -190,6 +210,26 @@ impl Peer {
         self.outputs.push_back(Output::Send { to: from, bytes: check.answer });
         if check.is_nominated && self.selected != Some(from) {
             self.select(now, from);
+        }
+    }
+
+    /// What the peer has to do next for there to be keys.
+    fn missing(&self) -> Option<NoKeys> {
+        match self.association.waits_for() {
+            Wait::Way if self.ice.as_ref().is_some_and(Ice::has_places) => Some(NoKeys::NotNominated),
+            Wait::Way => Some(NoKeys::NotChecked),
+            Wait::Hello => Some(NoKeys::NotBegun),
+            Wait::Nothing => None,
+        }
+    }
+
+    /// The time of what the peer has to do begins when that is next, and is told once.
+    fn wait(&mut self, now: Instant) {
+        let missing = self.missing();
+        if missing.is_none() || missing == self.told {
+            self.awaited = None;
+        } else if self.awaited.as_ref().map(|(what, _)| what) != missing.as_ref() {
+            self.awaited = missing.map(|what| (what, now));
         }
     }
 
@@ -214,7 +254,7 @@ impl Peer {
         }
         match progress {
             Some(Progress::Keys(keys)) => self.outputs.push_back(Output::Keys(keys)),
-            Some(Progress::Failed(why)) => self.outputs.push_back(Output::Failed(why)),
+            Some(Progress::Failed(why)) => self.outputs.push_back(Output::NoKeys(why)),
             None => {}
         }
     }

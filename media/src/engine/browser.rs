@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     browser::{Output, Peer, Terms},
+    contract::Event,
     keys::StreamKeys,
     learn::Verdict,
 };
@@ -30,6 +31,11 @@ const fn is_other(datagram: &[u8]) -> bool {
 }
 
 impl Browser {
+    /// Whether there are keys.
+    pub(super) const fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Where packets go, once there are keys.
     pub(super) fn target(&self) -> Option<SocketAddr> {
         self.selected.filter(|_| self.keys.is_some())
@@ -69,7 +75,7 @@ impl Stream {
                 *none = Some(Box::new(Browser { peer, keys: None, selected: None, heard_from: None }));
             }
         }
-        self.follow_browser();
+        self.follow_browser(cx);
     }
 
     /// Takes a datagram that is for the peer and not for the stream; `true` when it was.
@@ -80,7 +86,7 @@ impl Stream {
             return true;
         }
         browser.peer.handle(cx.now, from, datagram);
-        self.follow_browser();
+        self.follow_browser(cx);
         true
     }
 
@@ -89,11 +95,11 @@ impl Stream {
         let Some(browser) = &mut self.browser else { return false };
         browser.peer.tick(cx.now);
         let is_busy = browser.keys.is_none();
-        self.follow_browser();
+        self.follow_browser(cx);
         is_busy
     }
 
-    fn follow_browser(&mut self) {
+    fn follow_browser(&mut self, cx: &mut Context) {
         let Self { id, browser: Some(browser), outbound, .. } = self else { return };
         let mut keys = None;
         while let Some(output) = browser.peer.poll() {
@@ -108,7 +114,10 @@ impl Stream {
                     tracing::info!(stream = %id, "nobody answers for the address of a peer any more; nothing is sent there");
                     browser.selected = None;
                 }
-                Output::Failed(why) => tracing::warn!(stream = %id, why, "no keys by DTLS; the stream is silent"),
+                Output::NoKeys(verdict) => {
+                    tracing::warn!(stream = %id, why = %verdict, "no keys by DTLS; the stream is silent");
+                    cx.events.push_back(Event::NoKeys { stream: *id, verdict });
+                }
             }
         }
         if let Some(agreed) = keys {

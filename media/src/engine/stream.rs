@@ -133,6 +133,8 @@ pub(super) struct Outbound {
     pub(super) unsent_ms: u32,
     pub(super) player: Option<Player>,
     pub(super) player_pacer: Option<Pacer>,
+    /// Since when what is to be sent by the clock waits for a target.
+    pub(super) unheard_since: Option<Instant>,
     pub(super) digits: DigitGenerator,
     pub(super) digit_pacer: Option<Pacer>,
     pub(super) carried_event: Option<CarriedEvent>,
@@ -188,6 +190,7 @@ impl Stream {
                 unsent_ms: 0,
                 player: None,
                 player_pacer: None,
+                unheard_since: None,
                 digits: DigitGenerator::new(),
                 digit_pacer: None,
                 carried_event: None,

@@ -163,6 +163,16 @@ impl Bench {
         }
     }
 
+    /// The event that `wanted` picks, if it is there within a time; others are skipped.
+    pub(crate) fn try_event<T>(&self, within: Duration, wanted: impl Fn(&Event) -> Option<T>) -> Option<T> {
+        loop {
+            let event = self.events.recv_timeout(within).ok()?;
+            if let Some(found) = wanted(&event) {
+                return Some(found);
+            }
+        }
+    }
+
     /// Closes a stream and gives all events told up to its end, with what was measured.
     pub(crate) fn close(&mut self, stream: StreamId) -> (Vec<Event>, tandem_media::contract::Quality) {
         self.command(Command::Close { stream });

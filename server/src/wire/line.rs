@@ -362,6 +362,13 @@ impl Line {
                     live.audio.one_way(at.leg, verdict);
                 }
             }
+            MediaEvent::NoKeys(at, verdict) => {
+                METRICS.media_no_keys.inc(verdict.cause());
+                self.trace(at.call, "media", || format!("{} has no keys: {verdict}", at.leg));
+                if let Some(live) = self.calls.get_mut(&at.call) {
+                    live.audio.no_keys(at.leg, verdict);
+                }
+            }
             MediaEvent::Recorded { recording, path, duration_ms, frames_lost } => {
                 if frames_lost > 0 {
                     tracing::warn!(%recording, frames_lost, "packets are missing in a recording");

@@ -13,7 +13,7 @@ use tandem_media::{
     browser::Fingerprint,
     codec::Audio as Pcm,
     contract::{
-        Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, OneWay, OpenError, Opened, Quality, StreamId,
+        Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, NoKeys, OneWay, OpenError, Opened, Quality, StreamId,
     },
     engine::Engine,
 };
@@ -69,6 +69,8 @@ pub enum MediaEvent {
     Started(LegRef, SocketAddr),
     /// Audio of the leg goes one way only, and why.
     OneWay(LegRef, OneWay),
+    /// The leg has no keys, and why.
+    NoKeys(LegRef, NoKeys),
     /// A recording is complete.
     Recorded {
         /// Which.
@@ -384,6 +386,7 @@ impl MediaEdge {
                 MediaEvent::Started(leg, from)
             }
             Event::OneWay { stream, verdict } => MediaEvent::OneWay(leg(stream)?, verdict),
+            Event::NoKeys { stream, verdict } => MediaEvent::NoKeys(leg(stream)?, verdict),
             Event::MediaLost { stream } | Event::Fault { stream } => MediaEvent::Lost(leg(stream)?),
             Event::Recorded { recording, path, duration_ms, frames_lost } => {
                 MediaEvent::Recorded { recording: RecordingId(recording), path, duration_ms, frames_lost }
