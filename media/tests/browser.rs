@@ -111,7 +111,8 @@ simulated_clock!(PROMPT_CLOCK, prompt_clock);
 
 /// Each 20 ms of it are a level of their own.
 fn prompt(packets: i16) -> Arc<Audio> {
-    let at = |samples: i16| (0..packets).flat_map(move |packet| (0..samples).map(move |_| 1_000 + 500 * packet)).collect::<Vec<_>>();
+    let at =
+        |samples: i16| (0..packets).flat_map(move |packet| (0..samples).map(move |_| 1_000 + 500 * packet)).collect::<Vec<_>>();
     Arc::new(Audio { pcm_8k: at(160).into(), pcm_16k: at(320).into(), duration_ms: 0 })
 }
 

@@ -30,9 +30,9 @@ use serde::{Deserialize, Serialize};
 use crate::keys::StreamKeys;
 use dtls::{Association, Progress, Wait};
 use ice::Ice;
-use no_keys::PATIENCE;
 pub use identity::{Fingerprint, Identity, NoIdentity};
 pub use no_keys::NoKeys;
+use no_keys::PATIENCE;
 
 /// What both descriptions say of a stream with DTLS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,12 @@ pub enum Output {
     /// There are no keys, and why. What failed in the handshake is changed by other [`Terms`] only; what is awaited may
     /// still come.
     NoKeys(NoKeys),
+}
+
+/// The name of ours that a check is for, unchecked: says whose it is where several streams share a port.
+#[must_use]
+pub fn name_in(datagram: &[u8]) -> Option<&str> {
+    stun::name_in(datagram)
 }
 
 /// Whoever is at the other end of one stream.
@@ -153,10 +159,11 @@ impl Peer {
         is_other
     }
 
-    /// Takes a datagram whose first byte says STUN or DTLS.
-    pub fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    /// Takes a datagram whose first byte says STUN or DTLS. `true`: it proved that the peer is there.
+    pub fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let mut is_proof = false;
         match datagram.first() {
-            Some(0..=3) => self.check(now, from, datagram),
+            Some(0..=3) => is_proof = self.check(now, from, datagram),
             // Only whoever was checked, or is where the description says.
             Some(20..=63) if self.is_known(from) => {
                 self.heard_from = Some(from);
@@ -166,6 +173,7 @@ impl Peer {
             _ => {}
         }
         self.wait(now);
+        is_proof
     }
 
     /// Whether packets from there can be the peer's. They must be authentic besides.
@@ -204,13 +212,14 @@ impl Peer {
         [self.association.deadline(), self.ice.as_ref().and_then(Ice::deadline), awaited].into_iter().flatten().min()
     }
 
-    fn check(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let Some(ice) = &mut self.ice else { return };
-        let Some(check) = ice.handle(now, from, datagram, self.identity.crypto()) else { return };
+    fn check(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let Some(ice) = &mut self.ice else { return false };
+        let Some(check) = ice.handle(now, from, datagram, self.identity.crypto()) else { return false };
         self.outputs.push_back(Output::Send { to: from, bytes: check.answer });
         if check.is_nominated && self.selected != Some(from) {
             self.select(now, from);
         }
+        check.is_proof
     }
 
     /// What the peer has to do next for there to be keys.

@@ -87,7 +87,9 @@ impl fmt::Display for NoKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = PATIENCE.as_secs();
         match self {
-            Self::NotChecked => write!(f, "nobody checked the way to us (ICE) in {seconds} s: a firewall, or a wrong `advertise`"),
+            Self::NotChecked => {
+                write!(f, "nobody checked the way to us (ICE) in {seconds} s: a firewall, or a wrong `advertise`")
+            }
             Self::NotNominated => write!(f, "the peer checked the way to us (ICE) and chose none in {seconds} s"),
             Self::NotBegun => write!(f, "the peer was to begin the handshake (DTLS) and did not in {seconds} s"),
             Self::NotAnswered => f.write_str("the peer does not answer in the handshake (DTLS)"),

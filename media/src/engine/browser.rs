@@ -75,6 +75,12 @@ impl Stream {
                 *none = Some(Box::new(Browser { peer, keys: None, selected: None, heard_from: None }));
             }
         }
+        let name = terms.and_then(|terms| terms.ice.as_ref()).map(|ice| &*ice.ufrag);
+        if let (Some(name), Some(berth)) = (name, self.outbound.rtp.berth())
+            && !berth.named(name)
+        {
+            tracing::error!(stream = %self.id, "another stream of the shared port has the same name; this one is silent");
+        }
         self.follow_browser(cx);
     }
 
@@ -85,7 +91,10 @@ impl Stream {
             self.inbound.foreign += 1;
             return true;
         }
-        browser.peer.handle(cx.now, from, datagram);
+        let is_proof = browser.peer.handle(cx.now, from, datagram);
+        if let (true, Some(berth)) = (is_proof, self.outbound.rtp.berth()) {
+            berth.proved(from, |place| browser.peer.is_known(place));
+        }
         self.follow_browser(cx);
         true
     }

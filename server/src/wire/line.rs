@@ -289,6 +289,7 @@ impl Line {
                 (&METRICS.bans, self.edges.sip.bans().len()),
                 (&METRICS.media_streams, streams),
                 (&METRICS.media_ports_free, ports),
+                (&METRICS.media_nobodys, usize::try_from(self.edges.media.datagrams_of_nobody()).unwrap_or(usize::MAX)),
             ];
             for (gauge, value) in gauges {
                 gauge.set(value as u64);

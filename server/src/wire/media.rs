@@ -13,7 +13,8 @@ use tandem_media::{
     browser::Fingerprint,
     codec::Audio as Pcm,
     contract::{
-        Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, NoKeys, OneWay, OpenError, Opened, Quality, StreamId,
+        Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, NoKeys, OneWay, OpenError, Opened, Quality,
+        StreamId,
     },
     engine::Engine,
 };
@@ -135,16 +136,21 @@ impl MediaEdge {
         (self.engine.open_streams(), self.engine.free_ports(address))
     }
 
-    /// Where the leg receives; opened on `address` at the first call for the leg.
+    /// Where the leg receives; opened on `address` at the first call for the leg, on the port that browsers share if there is
+    /// one and the leg is sure to be checked (ICE).
     ///
     /// # Errors
     /// No port is free, or the media thread is overloaded.
-    pub fn open(&mut self, leg: LegRef, address: IpAddr) -> Result<Opened, OpenError> {
+    pub fn open(&mut self, leg: LegRef, address: IpAddr, is_checked: bool) -> Result<Opened, OpenError> {
         if let Some(open) = self.streams.get(&leg) {
             return Ok(open.opened);
         }
         let stream = self.next_stream();
-        let opened = self.engine.open(stream, self.place(leg.call), address)?;
+        let group = self.place(leg.call);
+        let opened = match is_checked {
+            true => self.engine.open_shared(stream, group, address)?,
+            false => self.engine.open(stream, group, address)?,
+        };
         self.opened(leg, Open { stream, opened, heard_from: None, is_stray: false, keys: KeysInAudio::default() });
         Ok(opened)
     }
@@ -159,6 +165,18 @@ impl MediaEdge {
         // The engine does not tell again what it was told: the next process, too, must know where the peer is.
         self.opened(leg, Open { stream, opened, heard_from: kept.heard_from(), is_stray: false, keys: KeysInAudio::default() });
         Ok(())
+    }
+
+    /// Whether the leg is on the port that browsers share: then it must be checked (ICE).
+    #[must_use]
+    pub fn is_shared(&self, leg: LegRef) -> bool {
+        self.stream(leg).is_some_and(|stream| self.engine.is_shared(stream))
+    }
+
+    /// Datagrams on ports that browsers share that were nobody's.
+    #[must_use]
+    pub fn datagrams_of_nobody(&self) -> u64 {
+        self.engine.datagrams_of_nobody()
     }
 
     /// What another process needs to open the leg again.

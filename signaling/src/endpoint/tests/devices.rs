@@ -76,6 +76,7 @@ fn a_device_that_comes_by_web_socket_is_offered_what_is_for_it() {
     for (phone, by_web) in phones.iter_mut().zip([false, true]) {
         desk.register(phone, &[]);
         assert_eq!(desk.endpoint.comes_by_web_socket("alice"), by_web);
+        assert!(!desk.endpoint.comes_by_web_socket_only("alice"), "a desk phone is there as well");
     }
     desk.words();
     let invite = desk.endpoint.next_invite();
