@@ -28,8 +28,9 @@ fn a_certificate_that_is_not_the_described_one_is_in_record_trace_and_metric() {
     let mut page = browser.phone(&switch, Library::JsSipAudio, PAGE);
     let mut desk = Phone::of(&switch, DESK).answers().start(&switch);
     page.evaluate(
-        "phone.ua.on('newRTCSession', ({ session }) => session.on('sdp', (event) => { event.sdp = event.sdp.replace(\
-         /a=fingerprint:sha-256 ../g, (line) => 'a=fingerprint:sha-256 ' + (line.endsWith('00') ? '01' : '00')); })); 0",
+        "phone.ua.on('newRTCSession', ({ session }) => session.on('sdp', (event) => { if (event.originator === 'local') \
+         event.sdp = event.sdp.replace(/a=fingerprint:sha-256 ../g, (line) => \
+         'a=fingerprint:sha-256 ' + (line.endsWith('00') ? '01' : '00')); })); 0",
     );
     let mut follow = switch.command(&["follow", PAGE]).stdout(Stdio::piped()).spawn().expect("the program runs");
     wait::until_true("somebody follows", || switch.metric("tandem_http_subscribers") == 1.0);
@@ -76,7 +77,7 @@ fn the_first_word_of_a_prompt_is_heard_by_whoever_agrees_on_keys_first() {
     let route = format!(
         "route \"first-word\" {{\n    from extension\n    to \"{PROMPT}\"\n    answer\n    play \"first\"\n    hangup\n}}\n"
     );
-    let folder = ground.plan(&(plan + &route));
+    let folder = ground.plan(&plan.replace("route \"unknown\"", &format!("{route}route \"unknown\"")));
     write_prompt(&ground);
     let prompt = tone::read(&folder.join("prompts/en/first.wav"), 0);
     let switch = Switch::start(ground, folder.to_str().expect("plain paths"), None, 5_060);

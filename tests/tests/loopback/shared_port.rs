@@ -62,6 +62,7 @@ fn baresip_with_ice_is_on_it_when_it_calls_and_whoever_is_not_checked_never_is()
     let mut checked = Phone::of(&switch, CHECKED).hz(LOW).with_dtls_and_ice().start(&switch);
     let mut unchecked = Phone::of(&switch, "1014").hz(LOW).with_dtls().start(&switch);
     let ports = || switch.metric("tandem_media_ports_free");
+    wait::until_true("ports are counted", || ports() > 0.0);
     let all = ports();
     for (phone, own_ports) in [(&mut checked, 1.0), (&mut unchecked, 2.0)] {
         phone.dial(DESK);
