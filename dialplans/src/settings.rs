@@ -32,6 +32,8 @@ pub struct Listen {
     pub rtp_address: IpAddr,
     /// First and last port for audio.
     pub rtp_ports: (u16, u16),
+    /// The first port that the audio of browsers shares, one for each media thread.
+    pub rtp_shared: Option<u16>,
     /// The address that other sides are told instead of the one listened on (behind NAT).
     pub advertise: Option<IpAddr>,
     /// Certificate chain and private key for TLS, as PEM files; made at first start when `None`.
@@ -57,6 +59,7 @@ impl Default for Listen {
             https: Vec::new(),
             rtp_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             rtp_ports: (20_000, 29_999),
+            rtp_shared: None,
             advertise: None,
             tls: None,
         }

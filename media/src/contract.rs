@@ -7,6 +7,7 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    ops::Range,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub use crate::{
+    browser::NoKeys,
     detect::{Verdict, Wanted},
     one_way::OneWay,
     quality::Quality,
@@ -48,6 +50,9 @@ pub struct EngineConfig {
     pub first_port: u16,
     /// Last port that may be used, RTCP's odd port included.
     pub last_port: u16,
+    /// The first of the ports that streams of browsers share, one for each media thread; `None`: there are none. They must not
+    /// lie in the range.
+    pub shared_port: Option<u16>,
     /// The least rest of a closed port, so that a new call never hears an old one. The port that rested
     /// longest is always next, so it is much longer until the range is nearly used up.
     pub drain: Duration,
@@ -71,12 +76,22 @@ impl EngineConfig {
             addresses: vec![IpAddr::from([127, 0, 0, 1])],
             first_port: 20_000,
             last_port: 29_999,
+            shared_port: None,
             drain: Duration::from_millis(500),
             event_capacity: 4_096,
             clock,
             unix_us: 0,
             seed: 0,
         }
+    }
+}
+
+impl EngineConfig {
+    /// The ports that streams of browsers share.
+    #[must_use]
+    pub fn shared_ports(&self) -> Range<u16> {
+        let count = u16::try_from(self.threads.max(1)).unwrap_or(u16::MAX);
+        self.shared_port.map_or(0..0, |first| first..first.saturating_add(count))
     }
 }
 
@@ -158,6 +173,9 @@ pub enum CommandError {
     /// Media is never sent there: multicast, broadcast, unspecified, port 0 or one of our own ports.
     #[error("media may not be sent to that address")]
     ForbiddenRemote,
+    /// A stream of a shared port is found by checks only (ICE), and this is not to be checked.
+    #[error("a stream of a shared port must be checked (ICE)")]
+    NotChecked,
     /// The media thread is behind with its commands; this one was not taken.
     #[error("the media thread is overloaded")]
     Busy,
@@ -448,6 +466,14 @@ pub enum Event {
         stream: StreamId,
         /// Which way, and why.
         verdict: OneWay,
+    },
+    /// A stream with DTLS has no keys, and so no audio. Some causes may mend themselves later: see
+    /// [`NoKeys`](crate::browser::NoKeys).
+    NoKeys {
+        /// Which stream.
+        stream: StreamId,
+        /// Why.
+        verdict: NoKeys,
     },
     /// Something was heard that `Command::Detect` wants; keys are told as `Digit`.
     Detected {

@@ -198,6 +198,13 @@ impl OneWayWatch {
         }
     }
 
+    /// Nothing can be heard yet, for a reason that is told elsewhere: the time begins when that is over.
+    pub const fn wait(&mut self, now: Instant) {
+        if let (Some(agreed), true) = (&mut self.agreed, self.is_waiting) {
+            agreed.at = now;
+        }
+    }
+
     /// A packet of the peer came.
     pub const fn heard(&mut self) {
         self.is_waiting = false;

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use tandem_media::contract::OneWay;
+use tandem_media::contract::{NoKeys, OneWay};
 
 /// The metrics of this process.
 pub static METRICS: Metrics = Metrics::new();
@@ -301,6 +301,8 @@ metrics! {
     family media_remote_mos = "tandem_media_remote_mos_total", "legs",
         "Legs that ended, by the estimated score (MOS) of what their peer reports to receive: at least so much.", "mos", SCORES;
     family media_one_way = "tandem_media_one_way_total", "legs", "Verdicts on audio that goes one way only, by cause.", "cause", OneWay::CAUSES;
+    gauge media_nobodys = "tandem_media_shared_port_strays", "datagrams", "Datagrams on the ports that browsers share that were no call's, since the start.";
+    family media_no_keys = "tandem_media_no_keys_total", "legs", "Verdicts on legs with DTLS that have no keys, by cause.", "cause", NoKeys::CAUSES;
     gauge recordings = "tandem_recordings", "recordings", "Recordings under way.";
     counter prompts_missing = "tandem_prompts_missing_total", "prompts", "Prompts that should have been heard and are not there.";
     counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";

@@ -313,7 +313,7 @@ fn host(setup: &Setup) -> String {
 
 fn config(setup: &Setup, tone: &Path, ports: &Ports) -> String {
     // DTLS has keys for one port only here.
-    let mux = if setup.keys.contains("dtls") { "module_app ice.so\nrtcp_mux yes\n" } else { "" };
+    let mux = if setup.keys.contains("dtls") { "module ice.so\nrtcp_mux yes\n" } else { "" };
     let folder = &setup.folder;
     let (folder, tone) = (folder.display(), tone.display());
     let (sip, control, first, last) = (ports.at(SIP), ports.at(CONTROL), ports.at(AUDIO.0), ports.at(AUDIO.1));

@@ -69,6 +69,7 @@ impl Builder<'_> {
                 listen.rtp_address = *address;
             }
         }
+        listen.rtp_shared = self.shared_port(item, listen.rtp_ports);
         if let Some(Data::Ip(address)) = item.child("advertise").and_then(|a| a.args.first()).map(|v| &v.data) {
             listen.advertise = Some(*address);
         }
@@ -83,6 +84,21 @@ impl Builder<'_> {
             listen.tls = Some(TlsFiles { certificate: file("certificate"), key: file("key") });
         }
         listen
+    }
+
+    /// The port that browsers share, which must not be one of the others.
+    fn shared_port(&mut self, listen: &Item, (from, to): (u16, u16)) -> Option<u16> {
+        let item = listen.child("rtp-shared")?;
+        let Some(Data::Count(port)) = item.args.first().map(|v| &v.data) else { return None };
+        let port = u16::try_from(*port).ok()?;
+        if (from..=to).contains(&port) {
+            self.findings.error(
+                "shared-port",
+                item.at,
+                format!("port {port} is one of `rtp`, {from}-{to}: give one outside of it"),
+            );
+        }
+        Some(port)
     }
 
     /// The files that a `tls` node names must exist.

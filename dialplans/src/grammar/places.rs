@@ -213,6 +213,13 @@ pub(super) const LISTEN: &[NodeSpec] = &[
         Body::None,
     ),
     node(
+        "rtp-shared",
+        "One port for the audio of all browsers instead of one each; each media thread (`--media-threads`) has one, counted from it.",
+        &[one("port", Kind::Count(1_024, 65_535), "outside of `rtp`")],
+        &[],
+        Body::None,
+    ),
+    node(
         "advertise",
         "The address that other sides are told, when the switch stands behind NAT.",
         &[one("address", Kind::Ip, "")],

@@ -16,9 +16,9 @@ use ::dtls::{
     state::State,
 };
 use bytes::BytesMut;
-use shared::{TransportProtocol, error::Error};
+use shared::TransportProtocol;
 
-use super::{Identity, Terms, records::Budget};
+use super::{Identity, NoKeys, Terms, records::Budget};
 use crate::keys::{StreamKey, StreamKeys, Suite};
 
 /// The library names peers by their addresses. Here it has one, wherever that is.
@@ -30,7 +30,7 @@ const LABEL: &str = "EXTRACTOR-dtls_srtp";
 #[derive(Debug)]
 pub(super) enum Progress {
     Keys(Box<StreamKeys>),
-    Failed(String),
+    Failed(NoKeys),
 }
 
 /// How far it is.
@@ -54,6 +54,17 @@ pub(super) struct Association {
     is_proved: Arc<AtomicBool>,
     budget: Budget,
     stage: Stage,
+}
+
+/// What a handshake waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// That there is a way to the peer.
+    Way,
+    /// That the peer begins.
+    Hello,
+    /// Nothing, or the answer to a flight of ours, which has a time of its own.
+    Nothing,
 }
 
 impl Association {
@@ -91,7 +102,7 @@ impl Association {
             }
             self.endpoint.connect(now, PEER, Arc::new(config), None).map_err(|error| error.to_string())
         });
-        begun.err().map(|error| self.fail(&error))
+        begun.err().map(|error| self.fail(NoKeys::fault(&error)))
     }
 
     /// Takes a datagram from the peer.
@@ -109,16 +120,13 @@ impl Association {
             Ok(events) => events,
             // What comes after the keys changes nothing about them.
             Err(_) if self.stage == Stage::Complete => return None,
-            Err(Error::ErrInvalidCertificate) => {
-                return Some(self.fail("the peer's certificate is not that of its description"));
-            }
-            Err(error) => return Some(self.fail(&error.to_string())),
+            Err(error) => return Some(self.fail(NoKeys::of(&error))),
         };
         let mut progress = None;
         for event in events {
             match event {
                 EndpointEvent::HandshakeComplete => progress = Some(self.complete()),
-                EndpointEvent::PeerClosed => self.close(),
+                EndpointEvent::PeerClosed => progress = self.close().or(progress),
                 _ => {}
             }
         }
@@ -130,12 +138,21 @@ impl Association {
         if self.deadline().is_none_or(|due| now < due) {
             return None;
         }
-        let error = self.endpoint.handle_timeout(PEER, now).err()?;
-        Some(self.fail(&format!("the handshake was not answered ({error})")))
+        self.endpoint.handle_timeout(PEER, now).err()?;
+        Some(self.fail(NoKeys::NotAnswered))
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         (self.stage == Stage::Shaking).then(|| self.endpoint.poll_timeout(&PEER))?
+    }
+
+    /// What it waits for.
+    pub(super) fn waits_for(&self) -> Wait {
+        match self.stage {
+            Stage::Idle => Wait::Way,
+            Stage::Shaking if self.deadline().is_none() => Wait::Hello,
+            _ => Wait::Nothing,
+        }
     }
 
     /// The next datagram for the peer.
@@ -145,7 +162,7 @@ impl Association {
 
     fn complete(&mut self) -> Progress {
         if !self.is_proved.load(Ordering::Relaxed) {
-            return self.fail("the peer proved no certificate");
+            return self.fail(NoKeys::NoCertificate);
         }
         let keys = self.endpoint.get_connection_state(PEER).and_then(|state| keys(state, self.terms.is_client));
         match keys {
@@ -154,17 +171,22 @@ impl Association {
                 self.budget.complete();
                 Progress::Keys(Box::new(keys))
             }
-            None => self.fail("no profile of SRTP in common"),
+            None => self.fail(NoKeys::NoProfile),
         }
     }
 
-    const fn close(&mut self) {
-        self.stage = if matches!(self.stage, Stage::Complete) { Stage::Closed } else { Stage::Failed };
+    /// The peer said goodbye; before there were keys that is a failure.
+    fn close(&mut self) -> Option<Progress> {
+        if self.stage == Stage::Complete {
+            self.stage = Stage::Closed;
+            return None;
+        }
+        Some(self.fail(NoKeys::GivenUp))
     }
 
-    fn fail(&mut self, why: &str) -> Progress {
+    fn fail(&mut self, why: NoKeys) -> Progress {
         self.stage = Stage::Failed;
-        Progress::Failed(why.to_owned())
+        Progress::Failed(why)
     }
 }
 

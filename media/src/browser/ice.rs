@@ -38,6 +38,8 @@ pub(super) struct Ice {
 pub(super) struct Check {
     /// What is sent back.
     pub(super) answer: Vec<u8>,
+    /// The other side proved to be there.
+    pub(super) is_proof: bool,
     /// The other side chose this place.
     pub(super) is_nominated: bool,
 }
@@ -50,6 +52,11 @@ impl Ice {
     /// Other names and passwords. What was found goes on until something else is nominated (RFC 8445 section 9).
     pub(super) fn restart(&mut self, terms: IceTerms) {
         self.terms = terms;
+    }
+
+    /// Whether the other side proved to be anywhere.
+    pub(super) const fn has_places(&self) -> bool {
+        !self.places.is_empty()
     }
 
     /// Whether the other side proved to be there.
@@ -70,11 +77,11 @@ impl Ice {
                 if is_nominated {
                     self.nominated = Some(from);
                 }
-                Some(Check { answer, is_nominated })
+                Some(Check { answer, is_proof: true, is_nominated })
             }
             Err(refusal) => {
                 let proved = matches!(refusal, stun::Refusal::Unknown(_) | stun::Refusal::RoleConflict).then_some(&**password);
-                Some(Check { answer: request.refuse(&refusal, proved, crypto)?, is_nominated: false })
+                Some(Check { answer: request.refuse(&refusal, proved, crypto)?, is_proof: false, is_nominated: false })
             }
         }
     }

@@ -17,6 +17,7 @@
 mod dtls;
 mod ice;
 mod identity;
+mod no_keys;
 mod records;
 mod stun;
 #[cfg(test)]
@@ -27,9 +28,11 @@ use std::{collections::VecDeque, fmt, net::SocketAddr, sync::Arc, time::Instant}
 use serde::{Deserialize, Serialize};
 
 use crate::keys::StreamKeys;
-use dtls::{Association, Progress};
+use dtls::{Association, Progress, Wait};
 use ice::Ice;
 pub use identity::{Fingerprint, Identity, NoIdentity};
+pub use no_keys::NoKeys;
+use no_keys::PATIENCE;
 
 /// What both descriptions say of a stream with DTLS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,8 +79,15 @@ pub enum Output {
     Keys(Box<StreamKeys>),
     /// Nobody answers for the selected place any more: nothing may be sent there.
     Silent(SocketAddr),
-    /// There will be no keys, and why. Only other [`Terms`] change that.
-    Failed(String),
+    /// There are no keys, and why. What failed in the handshake is changed by other [`Terms`] only; what is awaited may
+    /// still come.
+    NoKeys(NoKeys),
+}
+
+/// The name of ours that a check is for, unchecked: says whose it is where several streams share a port.
+#[must_use]
+pub fn name_in(datagram: &[u8]) -> Option<&str> {
+    stun::name_in(datagram)
 }
 
 /// Whoever is at the other end of one stream.
@@ -91,6 +101,10 @@ pub struct Peer {
     /// Where the handshake was spoken from last.
     heard_from: Option<SocketAddr>,
     association: Association,
+    /// What the peer has to do next, since when; `None`: nothing, or that was told.
+    awaited: Option<(NoKeys, Instant)>,
+    /// What was told of that last.
+    told: Option<NoKeys>,
     /// At most one answer and one flight a datagram: whoever gives one takes them out.
     outputs: VecDeque<Output>,
 }
@@ -106,11 +120,14 @@ impl Peer {
             selected: None,
             heard_from: None,
             association: Association::new(identity, terms),
+            awaited: None,
+            told: None,
             outputs: VecDeque::new(),
         };
         if peer.ice.is_none() {
             peer.select(now, remote);
         }
+        peer.wait(now);
         peer
     }
 
@@ -120,6 +137,7 @@ impl Peer {
         let is_other = (self.terms.fingerprint, self.terms.is_client) != (terms.fingerprint, terms.is_client);
         if is_other || is_restart && self.association.is_failed() {
             self.association = Association::new(&self.identity, terms);
+            (self.awaited, self.told) = (None, None);
         }
         match (&mut self.ice, &terms.ice) {
             (Some(ice), Some(terms)) if is_restart => ice.restart(terms.clone()),
@@ -137,13 +155,15 @@ impl Peer {
         } else if is_other && self.selected.is_some() {
             self.begin(now);
         }
+        self.wait(now);
         is_other
     }
 
-    /// Takes a datagram whose first byte says STUN or DTLS.
-    pub fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    /// Takes a datagram whose first byte says STUN or DTLS. `true`: it proved that the peer is there.
+    pub fn handle(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let mut is_proof = false;
         match datagram.first() {
-            Some(0..=3) => self.check(now, from, datagram),
+            Some(0..=3) => is_proof = self.check(now, from, datagram),
             // Only whoever was checked, or is where the description says.
             Some(20..=63) if self.is_known(from) => {
                 self.heard_from = Some(from);
@@ -152,6 +172,8 @@ impl Peer {
             }
             _ => {}
         }
+        self.wait(now);
+        is_proof
     }
 
     /// Whether packets from there can be the peer's. They must be authentic besides.
@@ -171,6 +193,11 @@ impl Peer {
         if let Some(selected) = self.selected.take_if(|_| is_silent) {
             self.outputs.push_back(Output::Silent(selected));
         }
+        self.wait(now);
+        if let Some((what, _)) = self.awaited.take_if(|(_, since)| now >= *since + PATIENCE) {
+            self.told = Some(what.clone());
+            self.outputs.push_back(Output::NoKeys(what));
+        }
     }
 
     /// The next thing to do.
@@ -181,15 +208,37 @@ impl Peer {
     /// When [`tick`](Self::tick) has something to do.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        [self.association.deadline(), self.ice.as_ref().and_then(Ice::deadline)].into_iter().flatten().min()
+        let awaited = self.awaited.as_ref().map(|(_, since)| *since + PATIENCE);
+        [self.association.deadline(), self.ice.as_ref().and_then(Ice::deadline), awaited].into_iter().flatten().min()
     }
 
-    fn check(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let Some(ice) = &mut self.ice else { return };
-        let Some(check) = ice.handle(now, from, datagram, self.identity.crypto()) else { return };
+    fn check(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let Some(ice) = &mut self.ice else { return false };
+        let Some(check) = ice.handle(now, from, datagram, self.identity.crypto()) else { return false };
         self.outputs.push_back(Output::Send { to: from, bytes: check.answer });
         if check.is_nominated && self.selected != Some(from) {
             self.select(now, from);
+        }
+        check.is_proof
+    }
+
+    /// What the peer has to do next for there to be keys.
+    fn missing(&self) -> Option<NoKeys> {
+        match self.association.waits_for() {
+            Wait::Way if self.ice.as_ref().is_some_and(Ice::has_places) => Some(NoKeys::NotNominated),
+            Wait::Way => Some(NoKeys::NotChecked),
+            Wait::Hello => Some(NoKeys::NotBegun),
+            Wait::Nothing => None,
+        }
+    }
+
+    /// The time of what the peer has to do begins when that is next, and is told once.
+    fn wait(&mut self, now: Instant) {
+        let missing = self.missing();
+        if missing.is_none() || missing == self.told {
+            self.awaited = None;
+        } else if self.awaited.as_ref().map(|(what, _)| what) != missing.as_ref() {
+            self.awaited = missing.map(|what| (what, now));
         }
     }
 
@@ -214,7 +263,7 @@ impl Peer {
         }
         match progress {
             Some(Progress::Keys(keys)) => self.outputs.push_back(Output::Keys(keys)),
-            Some(Progress::Failed(why)) => self.outputs.push_back(Output::Failed(why)),
+            Some(Progress::Failed(why)) => self.outputs.push_back(Output::NoKeys(why)),
             None => {}
         }
     }

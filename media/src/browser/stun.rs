@@ -21,11 +21,29 @@ use ::stun::{
 const MOST_BYTES: usize = 1_280;
 /// Bytes of a header.
 const HEAD_BYTES: usize = 20;
+/// What all messages have behind their length (RFC 8489 section 5).
+const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 /// More unknown attributes are not named.
 const MOST_UNKNOWN: usize = 8;
 /// Required attributes that we know.
 const KNOWN: [AttrType; 5] =
     [ATTR_USERNAME, ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256, ATTR_PRIORITY, ATTR_USE_CANDIDATE];
+
+/// The part of a request's USERNAME that is ours (RFC 8445 section 7.2.2), unchecked; `None` in everything else.
+pub(super) fn name_in(datagram: &[u8]) -> Option<&str> {
+    let (head, mut attributes) = datagram.split_first_chunk::<HEAD_BYTES>()?;
+    if head[..2] != [0, 1] || head[4..8] != MAGIC_COOKIE || datagram.len() > MOST_BYTES {
+        return None;
+    }
+    while let Some(([kind_high, kind_low, length_high, length_low], rest)) = attributes.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes([*length_high, *length_low]));
+        if u16::from_be_bytes([*kind_high, *kind_low]) == ATTR_USERNAME.0 {
+            return str::from_utf8(rest.get(..length)?).ok()?.split_once(':').map(|(ours, _)| ours);
+        }
+        attributes = rest.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
 
 /// A binding request that is well formed.
 pub(super) struct Request {

@@ -1,6 +1,7 @@
 //! Two peers in simulated time: ours in the lite role, and one at a place of its own that checks and begins.
 
 mod attacks;
+mod no_keys;
 
 use std::time::Duration;
 
@@ -161,9 +162,9 @@ fn keys(said: &[Output]) -> Option<StreamKeys> {
     })
 }
 
-fn failed(said: &[Output]) -> Option<&str> {
+fn failed(said: &[Output]) -> Option<&NoKeys> {
     said.iter().find_map(|output| match output {
-        Output::Failed(why) => Some(why.as_str()),
+        Output::NoKeys(why) => Some(why),
         _ => None,
     })
 }

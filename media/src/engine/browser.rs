@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     browser::{Output, Peer, Terms},
+    contract::Event,
     keys::StreamKeys,
     learn::Verdict,
 };
@@ -30,6 +31,11 @@ const fn is_other(datagram: &[u8]) -> bool {
 }
 
 impl Browser {
+    /// Whether there are keys.
+    pub(super) const fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Where packets go, once there are keys.
     pub(super) fn target(&self) -> Option<SocketAddr> {
         self.selected.filter(|_| self.keys.is_some())
@@ -69,7 +75,13 @@ impl Stream {
                 *none = Some(Box::new(Browser { peer, keys: None, selected: None, heard_from: None }));
             }
         }
-        self.follow_browser();
+        let name = terms.and_then(|terms| terms.ice.as_ref()).map(|ice| &*ice.ufrag);
+        if let (Some(name), Some(berth)) = (name, self.outbound.rtp.berth())
+            && !berth.named(name)
+        {
+            tracing::error!(stream = %self.id, "another stream of the shared port has the same name; this one is silent");
+        }
+        self.follow_browser(cx);
     }
 
     /// Takes a datagram that is for the peer and not for the stream; `true` when it was.
@@ -79,8 +91,11 @@ impl Stream {
             self.inbound.foreign += 1;
             return true;
         }
-        browser.peer.handle(cx.now, from, datagram);
-        self.follow_browser();
+        let is_proof = browser.peer.handle(cx.now, from, datagram);
+        if let (true, Some(berth)) = (is_proof, self.outbound.rtp.berth()) {
+            berth.proved(from, |place| browser.peer.is_known(place));
+        }
+        self.follow_browser(cx);
         true
     }
 
@@ -89,11 +104,11 @@ impl Stream {
         let Some(browser) = &mut self.browser else { return false };
         browser.peer.tick(cx.now);
         let is_busy = browser.keys.is_none();
-        self.follow_browser();
+        self.follow_browser(cx);
         is_busy
     }
 
-    fn follow_browser(&mut self) {
+    fn follow_browser(&mut self, cx: &mut Context) {
         let Self { id, browser: Some(browser), outbound, .. } = self else { return };
         let mut keys = None;
         while let Some(output) = browser.peer.poll() {
@@ -108,7 +123,10 @@ impl Stream {
                     tracing::info!(stream = %id, "nobody answers for the address of a peer any more; nothing is sent there");
                     browser.selected = None;
                 }
-                Output::Failed(why) => tracing::warn!(stream = %id, why, "no keys by DTLS; the stream is silent"),
+                Output::NoKeys(verdict) => {
+                    tracing::warn!(stream = %id, why = %verdict, "no keys by DTLS; the stream is silent");
+                    cx.events.push_back(Event::NoKeys { stream: *id, verdict });
+                }
             }
         }
         if let Some(agreed) = keys {

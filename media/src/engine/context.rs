@@ -26,16 +26,17 @@ pub(super) struct OwnAddresses {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) first_port: u16,
     pub(super) last_port: u16,
+    shared: std::ops::Range<u16>,
 }
 
 impl OwnAddresses {
     pub(super) fn of(config: &EngineConfig) -> Self {
         let addresses = config.addresses.clone();
-        Self { addresses, first_port: config.first_port, last_port: config.last_port }
+        Self { addresses, first_port: config.first_port, last_port: config.last_port, shared: config.shared_ports() }
     }
 
     pub(super) fn contains(&self, address: SocketAddr) -> bool {
-        (self.first_port..=self.last_port).contains(&address.port())
+        ((self.first_port..=self.last_port).contains(&address.port()) || self.shared.contains(&address.port()))
             && (self.addresses.contains(&address.ip())
                 || address.ip().is_loopback() && self.addresses.iter().any(IpAddr::is_unspecified))
     }

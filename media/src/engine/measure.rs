@@ -47,6 +47,9 @@ impl Stream {
     /// Tells why the peer is not heard, when it is time. `true`: it may be soon.
     pub(super) fn judge(&mut self, cx: &mut Context) -> bool {
         let Some(learner) = &self.inbound.learner else { return false };
+        if self.browser.as_ref().is_some_and(|browser| !browser.has_keys()) {
+            self.inbound.one_way.wait(cx.now);
+        }
         if let Some(verdict) = self.inbound.one_way.verdict(cx.now, learner.described()) {
             cx.events.push_back(Event::OneWay { stream: self.id, verdict });
         }

@@ -17,6 +17,7 @@ mod moving;
 mod paced;
 mod receive;
 mod reopen;
+mod shared;
 mod sink;
 mod socket;
 mod stream;
@@ -29,7 +30,7 @@ mod writer;
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -50,6 +51,7 @@ use context::OwnAddresses;
 use events::EventQueue;
 use life::Life;
 use moving::Handover;
+use shared::{Line, Mailbox, Reader, SharedPort};
 use wake::Wake;
 use worker::{NewStream, Order, Worker};
 
@@ -65,6 +67,8 @@ struct Thread {
     join: Option<JoinHandle<()>>,
     /// It was given something since the last commit.
     given: bool,
+    /// The ports that its streams share, one for each address.
+    shared: Vec<Arc<SharedPort>>,
 }
 
 /// An open stream as its owner sees it.
@@ -73,6 +77,8 @@ struct OpenStream {
     group: u64,
     address: IpAddr,
     port: u16,
+    /// Others have the port, too.
+    is_shared: bool,
     /// What its CNAME is made from.
     name: u64,
     /// As it was negotiated last.
@@ -121,16 +127,19 @@ impl Engine {
         let mut random = Random::new(config.seed);
         let identity = Arc::new(Identity::new().map_err(io::Error::other)?);
         let mut threads = Vec::with_capacity(count);
-        for (index, tape) in tapes.into_iter().enumerate() {
+        let wakes = (0..count).map(|_| Wake::new().map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
+        let mail: Arc<[Mailbox]> = wakes.iter().map(Mailbox::new).collect();
+        for (index, (tape, wake)) in tapes.into_iter().zip(wakes).enumerate() {
             let (orders_tx, orders_rx) = sync_channel(ORDERS);
-            let wake = Arc::new(Wake::new()?);
-            let worker = Worker::new(&config, &identity, Arc::clone(&wake), orders_rx, queue(), tape)?;
+            let shared = bind_shared(&config, index)?;
+            let place = (index, Arc::clone(&mail), shared.iter().map(Reader::new).collect());
+            let worker = Worker::new(&config, &identity, Arc::clone(&wake), place, orders_rx, queue(), tape)?;
             let life = life(format!("media-{index}"));
             let join = std::thread::Builder::new().name(life.thread.clone()).spawn(move || {
                 let _life = life;
                 worker.run();
             })?;
-            threads.push(Thread { orders: orders_tx, wake, join: Some(join), given: false });
+            threads.push(Thread { orders: orders_tx, wake, join: Some(join), given: false, shared });
         }
         let pools = config
             .addresses
@@ -212,7 +221,39 @@ impl Engine {
         }
         let (port, rtp) = bound.ok_or(OpenError::PortsExhausted(local))?;
         let (thread, name) = (self.thread_of(group), self.random.u64());
-        self.adopt(stream, OpenStream { thread, group, address: local, port, name, to: None }, rtp, None)
+        let open = OpenStream { thread, group, address: local, port, is_shared: false, name, to: None };
+        self.adopt(stream, open, Line::Own(rtp), None)
+    }
+
+    /// Opens a stream on the port that browsers share, or on one of its own where there is none. Its peer must be checked
+    /// (ICE): there is no other way to know whose a packet is.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing is left open then.
+    pub fn open_shared(&mut self, stream: StreamId, group: u64, local: IpAddr) -> Result<Opened, OpenError> {
+        let thread = self.thread_of(group);
+        let port = self.threads[thread].shared.iter().find(|port| port.address().ip() == local).cloned();
+        let Some(port) = port else { return self.open(stream, group, local) };
+        self.flush();
+        if self.streams.contains_key(&stream) {
+            return Err(OpenError::AlreadyOpen(stream));
+        }
+        let (line, name) = (Line::Shared(port.berth(stream, thread)), self.random.u64());
+        let number = port.address().port();
+        let open = OpenStream { thread, group, address: local, port: number, is_shared: true, name, to: None };
+        self.adopt(stream, open, line, None)
+    }
+
+    /// Whether a stream is on a port that it shares.
+    #[must_use]
+    pub fn is_shared(&self, stream: StreamId) -> bool {
+        self.streams.get(&stream).is_some_and(|open| open.is_shared)
+    }
+
+    /// Datagrams on shared ports that were nobody's.
+    #[must_use]
+    pub fn datagrams_of_nobody(&self) -> u64 {
+        self.threads.iter().flat_map(|thread| &thread.shared).map(|port| port.nobodys()).sum()
     }
 
     /// Hands the socket of a stream to its thread.
@@ -220,13 +261,15 @@ impl Engine {
         &mut self,
         stream: StreamId,
         open: OpenStream,
-        rtp: UdpSocket,
+        rtp: Line,
         heard_from: Option<SocketAddr>,
     ) -> Result<Opened, OpenError> {
         let (local, port) = (open.address, open.port);
         let new = NewStream { id: stream, rtp, seed: self.random.u64(), name: open.name, to: open.to.clone(), heard_from };
         if self.order(open.thread, Order::Open(Box::new(new))).is_err() {
-            self.release(local, port);
+            if !open.is_shared {
+                self.release(local, port);
+            }
             return Err(OpenError::Busy);
         }
         self.streams.insert(stream, open);
@@ -312,7 +355,9 @@ impl Engine {
                 if to.goes_to_remote() && [to.remote, rtcp].into_iter().any(|remote| is_forbidden(&self.config, remote)) {
                     return Err(CommandError::ForbiddenRemote);
                 }
-                Ok(of(stream)?.thread)
+                let open = of(stream)?;
+                let is_checked = to.dtls.as_ref().is_some_and(|terms| terms.ice.is_some());
+                if open.is_shared && !is_checked { Err(CommandError::NotChecked) } else { Ok(open.thread) }
             }
             Command::Join { a, b } => self.together(a, b),
             Command::Mix { room, members } => self.room_thread(*room, members),
@@ -365,7 +410,9 @@ impl Engine {
 
     fn close(&mut self, stream: StreamId) {
         let Some(open) = self.streams.remove(&stream) else { return };
-        self.release(open.address, open.port);
+        if !open.is_shared {
+            self.release(open.address, open.port);
+        }
         if self.order(open.thread, Order::Command(Command::Close { stream })).is_err() {
             self.closing.push_back((open.thread, stream));
         }
@@ -425,6 +472,12 @@ impl Drop for Engine {
             let _ = writer.join();
         }
     }
+}
+
+/// The ports that the streams of a thread share.
+fn bind_shared(config: &EngineConfig, thread: usize) -> io::Result<Vec<Arc<SharedPort>>> {
+    let Some(port) = config.shared_ports().nth(thread) else { return Ok(Vec::new()) };
+    config.addresses.iter().map(|&address| SharedPort::bind(SocketAddr::new(address, port))).collect()
 }
 
 /// Addresses that media is never sent to: groups, nowhere, and ourselves, which would be a loop.

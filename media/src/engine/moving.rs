@@ -79,7 +79,9 @@ impl Worker {
         let slot = self.slots.get(&stream).copied()?;
         self.part(slot);
         let mut stream = self.streams[slot].take()?;
-        let _ = epoll::delete(&self.epoll, &stream.outbound.rtp);
+        if let Some(rtp) = stream.outbound.rtp.own() {
+            let _ = epoll::delete(&self.epoll, rtp);
+        }
         if let Some(rtcp) = &stream.outbound.rtcp {
             let _ = epoll::delete(&self.epoll, rtcp);
         }
@@ -106,6 +108,9 @@ impl Worker {
 
     fn settle_in(&mut self, stream: Box<Stream>) {
         let plays = stream.outbound.player.is_some() || stream.outbound.digits.is_busy();
+        if let Some(berth) = stream.outbound.rtp.berth() {
+            berth.moved(self.index);
+        }
         let slot = self.seat(stream);
         if plays {
             self.start_pacing(slot);

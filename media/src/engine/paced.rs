@@ -1,6 +1,6 @@
 //! What a stream sends by the clock: prompts, tones and key presses.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     context::Context,
@@ -13,12 +13,18 @@ use crate::{
     rtp::HEADER_BYTES,
 };
 
+/// So long prompts and key presses wait for keys by DTLS, which a browser has within a second.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Stream {
     /// Sends what is due. `false` when nothing is left to send by the clock.
     pub(super) fn pace(&mut self, cx: &mut Context) -> bool {
         let outbound = &mut self.outbound;
         if outbound.format.is_none() {
             return outbound.player.is_some();
+        }
+        if outbound.awaits_target(cx.now) {
+            return true;
         }
         if outbound.digits.is_busy() {
             outbound.pace_digits(cx);
@@ -37,6 +43,21 @@ impl Stream {
 }
 
 impl Outbound {
+    /// Whether what is to be sent by the clock waits until there is somebody to hear it: keys by DTLS come a little after
+    /// the answer, and the first word of a prompt must not be lost for that. Bounded: then it goes on unheard.
+    fn awaits_target(&mut self, now: Instant) -> bool {
+        if self.target.is_some() || !self.allowed {
+            self.unheard_since = None;
+            return false;
+        }
+        if self.player.is_none() && !self.digits.is_busy() {
+            return false;
+        }
+        let since = *self.unheard_since.get_or_insert(now);
+        (self.player_pacer, self.digit_pacer) = (None, None);
+        now.saturating_duration_since(since) < PATIENCE
+    }
+
     /// Sends one packet of silence when nothing was sent for so long as was agreed, or nothing at all yet.
     pub(super) fn keep_alive(&mut self, cx: &mut Context) {
         let (Some(every), Some(format)) = (self.keep_alive, self.format) else { return };

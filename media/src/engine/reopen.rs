@@ -24,10 +24,10 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr},
 };
 
-use super::{Engine, OpenStream, is_forbidden, socket};
+use super::{Engine, OpenStream, is_forbidden, shared::Line, socket};
 use crate::contract::{Configure, KEPT_VERSION, KeptMedia, OpenError, Opened, StreamId};
 
 impl Engine {
@@ -51,8 +51,14 @@ impl Engine {
             return Err(OpenError::AlreadyOpen(stream));
         }
         let (local, port) = (kept.rtp.ip(), kept.rtp.port());
-        let rtp = self.take_back(local, port)?;
-        let new = OpenStream { thread: self.thread_of(group), group, address: local, port, name: kept.name, to: kept.to.clone() };
+        let thread = self.thread_of(group);
+        // The port of another thread than the call's will do: its packets are carried over.
+        let shared = self.threads.iter().flat_map(|thread| &thread.shared).find(|shared| shared.address() == kept.rtp);
+        let (is_shared, rtp) = match shared {
+            Some(shared) => (true, Line::Shared(shared.berth(stream, thread))),
+            None => (false, self.take_back(local, port)?),
+        };
+        let new = OpenStream { thread, group, address: local, port, is_shared, name: kept.name, to: kept.to.clone() };
         self.adopt(stream, new, rtp, kept.heard_from)
     }
 
@@ -64,13 +70,13 @@ impl Engine {
         if is_sound { Ok(()) } else { Err(OpenError::Nonsense) }
     }
 
-    fn take_back(&mut self, local: IpAddr, port: u16) -> Result<UdpSocket, OpenError> {
+    fn take_back(&mut self, local: IpAddr, port: u16) -> Result<Line, OpenError> {
         let taken = OpenError::PortTaken(SocketAddr::new(local, port));
         let (_, pool) = self.pools.iter_mut().find(|(address, _)| *address == local).ok_or(OpenError::UnknownAddress(local))?;
         if !pool.take_this(port) {
             return Err(taken);
         }
-        socket::bind(SocketAddr::new(local, port)).map_err(|error| {
+        socket::bind(SocketAddr::new(local, port)).map(Line::Own).map_err(|error| {
             self.release(local, port);
             if error.kind() == io::ErrorKind::AddrInUse { taken } else { OpenError::Socket(error) }
         })

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::{browser::Browser, context::Context, listening::Listening, mixing::Seat, worker::NewStream};
+use super::{browser::Browser, context::Context, listening::Listening, mixing::Seat, shared::Line, worker::NewStream};
 use crate::{
     adapt::Adaptation,
     codec::{Codec, Encoder},
@@ -105,7 +105,7 @@ pub(super) struct CarriedEvent {
 
 /// The sending half.
 pub(super) struct Outbound {
-    pub(super) rtp: UdpSocket,
+    pub(super) rtp: Line,
     /// Opened when first needed; see `socket`.
     pub(super) rtcp: Option<UdpSocket>,
     /// Its port was opened, or could not be had.
@@ -133,6 +133,8 @@ pub(super) struct Outbound {
     pub(super) unsent_ms: u32,
     pub(super) player: Option<Player>,
     pub(super) player_pacer: Option<Pacer>,
+    /// Since when what is to be sent by the clock waits for a target.
+    pub(super) unheard_since: Option<Instant>,
     pub(super) digits: DigitGenerator,
     pub(super) digit_pacer: Option<Pacer>,
     pub(super) carried_event: Option<CarriedEvent>,
@@ -188,6 +190,7 @@ impl Stream {
                 unsent_ms: 0,
                 player: None,
                 player_pacer: None,
+                unheard_since: None,
                 digits: DigitGenerator::new(),
                 digit_pacer: None,
                 carried_event: None,
@@ -374,7 +377,7 @@ impl Outbound {
             },
         };
         if let Some(target) = self.rtcp_target {
-            let socket = if self.rtcp_mux { Some(&self.rtp) } else { self.rtcp.as_ref() };
+            let socket = if self.rtcp_mux { Some(&*self.rtp) } else { self.rtcp.as_ref() };
             // A peer without an RTCP port is common, and a full buffer only delays a report.
             let _ = socket.map(|socket| socket.send_to(packet, target));
         }

@@ -5,7 +5,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    net::{SocketAddr, UdpSocket},
+    net::SocketAddr,
     os::fd::OwnedFd,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -25,7 +25,9 @@ use super::{
     events::EventQueue,
     mixing::Room,
     moving::Handover,
-    receive, socket,
+    receive,
+    shared::{Line, Mailbox, Reader},
+    socket,
     stream::Stream,
     tape::Tape,
     transcoding,
@@ -58,12 +60,14 @@ const DATAGRAM_BYTES: usize = 2_048;
 const NICE: i32 = -11;
 /// Epoll's name for the wake-up of the thread itself.
 const WAKE: u64 = u64::MAX;
+/// The bit of its names for shared ports; those of streams have it clear.
+const SHARED: u64 = 1 << 63;
 
 /// A stream as it comes from the handle.
 #[derive(Debug)]
 pub(super) struct NewStream {
     pub(super) id: StreamId,
-    pub(super) rtp: UdpSocket,
+    pub(super) rtp: Line,
     pub(super) seed: u64,
     /// What its CNAME is made from.
     pub(super) name: u64,
@@ -94,6 +98,10 @@ pub(super) struct Worker {
     pub(super) epoll: OwnedFd,
     wake: Arc<Wake>,
     orders: Receiver<Order>,
+    /// Some were left for the next wake-up.
+    more_orders: bool,
+    /// The handle is gone.
+    is_over: bool,
     events: EventQueue,
     pub(super) streams: Vec<Option<Box<Stream>>>,
     /// Counts the streams that a slot has had, so that an event for an old one is not taken for the new.
@@ -112,7 +120,13 @@ pub(super) struct Worker {
     pub(super) ring_back: Arc<Audio>,
     pub(super) fast_at: Instant,
     slow_at: Instant,
-    datagram: Box<[u8; DATAGRAM_BYTES]>,
+    pub(super) datagram: Box<[u8; DATAGRAM_BYTES]>,
+    /// Which thread this is.
+    pub(super) index: usize,
+    /// Of all threads.
+    pub(super) mail: Arc<[Mailbox]>,
+    /// Ports that streams of this thread share.
+    pub(super) readers: Vec<Reader>,
     pub(super) cx: Context,
 }
 
@@ -121,6 +135,7 @@ impl Worker {
         config: &EngineConfig,
         identity: &Arc<Identity>,
         wake: Arc<Wake>,
+        (index, mail, readers): (usize, Arc<[Mailbox]>, Vec<Reader>),
         orders: Receiver<Order>,
         events: EventQueue,
         tape: Tape,
@@ -128,11 +143,17 @@ impl Worker {
         let now = (config.clock)();
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, wake.fd(), epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+        for (number, reader) in readers.iter().enumerate() {
+            let key = SHARED | number as u64;
+            epoll::add(&epoll, reader.socket(), epoll::EventData::new_u64(key), epoll::EventFlags::IN)?;
+        }
         Ok(Self {
             clock: config.clock,
             epoll,
             wake,
             orders,
+            more_orders: false,
+            is_over: false,
             events,
             streams: Vec::new(),
             generations: Vec::new(),
@@ -148,6 +169,9 @@ impl Worker {
             fast_at: now,
             slow_at: now,
             datagram: Box::new([0; DATAGRAM_BYTES]),
+            index,
+            mail,
+            readers,
             cx: Context {
                 now,
                 events: VecDeque::new(),
@@ -166,32 +190,42 @@ impl Worker {
         // Of this thread only. Without leave (root, or RLIMIT_NICE) it goes at the priority of all.
         let _refused = rustix::process::nice(NICE);
         let mut ready = Vec::with_capacity(READY);
-        let mut more_orders = false;
         loop {
-            let timeout = if more_orders { Some(Duration::ZERO) } else { self.timeout() };
+            let timeout = if self.more_orders { Some(Duration::ZERO) } else { self.timeout() };
             if let Err(error) = self.wait(&mut ready, timeout) {
                 tracing::error!(%error, "a media thread cannot wait for its sockets");
                 break;
             }
             self.cx.now = (self.clock)();
-            // Commands first: a packet sent after a command must meet its effect.
-            if more_orders || self.wake.is_raised() {
-                self.wake.clear();
-                match self.take_orders() {
-                    Ok(more) => more_orders = more,
-                    Err(Gone) => break,
-                }
-            }
+            self.obey();
             for event in ready.drain(..) {
                 let key = event.data.u64();
-                if key != WAKE {
-                    self.on_ready(key);
+                match usize::try_from(key & !SHARED) {
+                    _ if key == WAKE => {}
+                    Ok(number) if key & SHARED != 0 => self.on_shared(number),
+                    _ => self.on_ready(key),
                 }
+            }
+            self.take_letters();
+            if self.is_over {
+                break;
             }
             self.tick();
             self.tell();
         }
         self.close_all();
+    }
+
+    /// Commands first: a packet sent after a command must meet its effect.
+    pub(super) fn obey(&mut self) {
+        if !self.more_orders && !self.wake.is_raised() {
+            return;
+        }
+        self.wake.clear();
+        match self.take_orders() {
+            Ok(more) => self.more_orders = more,
+            Err(Gone) => self.is_over = true,
+        }
     }
 
     fn wait(&self, ready: &mut Vec<epoll::Event>, timeout: Option<Duration>) -> rustix::io::Result<()> {
@@ -221,28 +255,35 @@ impl Worker {
         let Some((slot, is_rtcp)) = self.slot_of(key) else { return };
         self.guarded(slot, |worker| {
             let Some(stream) = worker.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
-            let socket = if is_rtcp { stream.outbound.rtcp.as_ref() } else { Some(&stream.outbound.rtp) };
+            let socket = if is_rtcp { stream.outbound.rtcp.as_ref() } else { stream.outbound.rtp.own() };
             let Some(socket) = socket else { return };
             // One datagram per wake-up: level-triggered epoll comes back for more after the others.
             let Ok((bytes, from)) = socket.recv_from(&mut worker.datagram[..]) else { return };
-            let packet = &mut worker.datagram[..bytes];
             if is_rtcp {
-                receive::on_rtcp(stream, packet, from, &mut worker.cx);
+                receive::on_rtcp(stream, &mut worker.datagram[..bytes], from, &mut worker.cx);
             } else {
-                receive::on_rtp(&mut worker.streams, slot, packet, from, &mut worker.cx);
-                let Some(Stream { inbound, paced, .. }) = worker.streams[slot].as_deref() else { return };
-                if inbound.detector.is_busy() {
-                    worker.looked_at[slot] = None;
-                }
-                if !paced && inbound.is_transcoding() {
-                    worker.start_pacing(slot);
-                }
+                worker.received(slot, bytes, from);
             }
         });
     }
 
+    /// A datagram was read for the stream there.
+    pub(super) fn received(&mut self, slot: usize, bytes: usize, from: SocketAddr) {
+        if self.streams[slot].as_deref().is_none_or(|stream| stream.faulty) {
+            return;
+        }
+        receive::on_rtp(&mut self.streams, slot, &mut self.datagram[..bytes], from, &mut self.cx);
+        let Some(Stream { inbound, paced, .. }) = self.streams[slot].as_deref() else { return };
+        if inbound.detector.is_busy() {
+            self.looked_at[slot] = None;
+        }
+        if !paced && inbound.is_transcoding() {
+            self.start_pacing(slot);
+        }
+    }
+
     /// Runs `work` on behalf of a stream; a panic in it ends the stream.
-    fn guarded(&mut self, slot: usize, work: impl FnOnce(&mut Self)) {
+    pub(super) fn guarded(&mut self, slot: usize, work: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
             self.fail(slot);
         }
@@ -251,7 +292,9 @@ impl Worker {
     pub(super) fn fail(&mut self, slot: usize) {
         let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
         stream.faulty = true;
-        let _ = epoll::delete(&self.epoll, &stream.outbound.rtp);
+        if let Some(rtp) = stream.outbound.rtp.own() {
+            let _ = epoll::delete(&self.epoll, rtp);
+        }
         if let Some(rtcp) = &stream.outbound.rtcp {
             let _ = epoll::delete(&self.epoll, rtcp);
         }
@@ -422,11 +465,11 @@ impl Worker {
         self.looked_at[slot] = None;
         let key = |is_rtcp| epoll::EventData::new_u64(self.key(slot, is_rtcp));
         let outbound = &stream.outbound;
-        let added =
-            epoll::add(&self.epoll, &outbound.rtp, key(false), epoll::EventFlags::IN).and_then(|()| match &outbound.rtcp {
-                Some(rtcp) => epoll::add(&self.epoll, rtcp, key(true), epoll::EventFlags::IN),
-                None => Ok(()),
-            });
+        let sockets = [(outbound.rtp.own(), false), (outbound.rtcp.as_ref(), true)];
+        let added = sockets.into_iter().try_for_each(|(socket, is_rtcp)| match socket {
+            Some(socket) => epoll::add(&self.epoll, socket, key(is_rtcp), epoll::EventFlags::IN),
+            None => Ok(()),
+        });
         self.slots.insert(stream.id, slot);
         self.streams[slot] = Some(stream);
         if let Err(error) = added {
@@ -458,9 +501,11 @@ mod tests {
         let (_handle, orders) = sync_channel(16);
         let config = EngineConfig::new(clock);
         let identity = Arc::new(Identity::new().unwrap());
-        let mut worker = Worker::new(&config, &identity, Arc::new(Wake::new().unwrap()), orders, queue, tape).unwrap();
+        let (wake, place) = (Arc::new(Wake::new().unwrap()), (0, Arc::from([]), Vec::new()));
+        let mut worker = Worker::new(&config, &identity, wake, place, orders, queue, tape).unwrap();
         for id in [1, 2] {
             let rtp = bind(SocketAddr::from(([127, 0, 71, 60], 21_000 + 2 * u16::try_from(id).unwrap()))).unwrap();
+            let rtp = Line::Own(rtp);
             worker.open(NewStream { id: StreamId(id), rtp, seed: id, name: id, to: None, heard_from: None });
         }
         worker.join(0, StreamId(2));

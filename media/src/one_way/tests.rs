@@ -46,6 +46,19 @@ fn the_verdict_comes_once_and_within_two_seconds_with_a_tick_of_200_ms() {
 }
 
 #[test]
+fn the_time_begins_when_nothing_else_is_in_the_way() {
+    let mut bench = Bench::answered();
+    for _ in 0..50 {
+        assert_eq!(bench.after(200), None);
+        bench.watch.wait(bench.now);
+    }
+    let told: Vec<u64> = (1..=20).filter(|_| bench.after(200).is_some()).collect();
+    assert_eq!(told, [8], "1.6 s after that");
+    bench.watch.wait(bench.now);
+    assert_eq!(bench.after(10_000), None, "once");
+}
+
+#[test]
 fn each_cause_is_told_in_words_with_what_was_seen() {
     let from = at("203.0.113.9:5004");
     let cases: [(&str, Packet, &str, &str); 7] = [

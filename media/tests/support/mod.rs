@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+pub(crate) mod page;
+
 use std::{
     f64::consts::TAU,
     net::{IpAddr, SocketAddr, UdpSocket},
@@ -107,29 +109,8 @@ impl Bench {
         self.next += 1;
         let opened = self.engine.open(stream, group, self.local).unwrap();
         let mut phone = Phone::new(stream, opened.rtp, codec);
-        let mut to = Configure {
-            remote: phone.address(),
-            remote_rtcp: Some(phone.rtcp.local_addr().unwrap()),
-            learn: LearnPolicy::SameHost,
-            signalling: None,
-            format: Format {
-                codec,
-                payload_type: codec.static_payload_type().unwrap_or(111),
-                receive_payload_type: codec.static_payload_type().unwrap_or(111),
-                dtmf_payload_type: Some(101),
-                receive_dtmf_payload_type: Some(101),
-                dtmf_clock_hz: codec.rtp_clock_hz(),
-                ptime_ms: 20,
-                opus: Default::default(),
-            },
-            send: true,
-            receive: true,
-            rtcp_mux: false,
-            rtcp_xr: false,
-            keep_alive_ms: None,
-            keys: None,
-            dtls: None,
-        };
+        let mut to = Phone::with_codec(codec, phone.address());
+        to.remote_rtcp = Some(phone.rtcp.local_addr().unwrap());
         change(&mut to);
         phone.configured = Some(to.clone());
         phone.payload_type = to.format.receive_payload_type;
@@ -159,6 +140,16 @@ impl Bench {
             let event = self.events.recv_timeout(DEADLINE).expect("the event came in time");
             if let Some(found) = wanted(&event) {
                 return found;
+            }
+        }
+    }
+
+    /// The event that `wanted` picks, if it is there within a time; others are skipped.
+    pub(crate) fn try_event<T>(&self, within: Duration, wanted: impl Fn(&Event) -> Option<T>) -> Option<T> {
+        loop {
+            let event = self.events.recv_timeout(within).ok()?;
+            if let Some(found) = wanted(&event) {
+                return Some(found);
             }
         }
     }
@@ -214,6 +205,37 @@ impl Phone {
             encoder: Encoder::new(codec).unwrap(),
             decoder: Decoder::new(codec).unwrap(),
             samples_sent: 0,
+        }
+    }
+
+    /// What is agreed with a phone there that speaks PCMA.
+    pub(crate) fn plain(remote: SocketAddr) -> Configure {
+        Self::with_codec(Codec::Pcma, remote)
+    }
+
+    fn with_codec(codec: Codec, remote: SocketAddr) -> Configure {
+        Configure {
+            remote,
+            remote_rtcp: None,
+            learn: LearnPolicy::SameHost,
+            signalling: None,
+            format: Format {
+                codec,
+                payload_type: codec.static_payload_type().unwrap_or(111),
+                receive_payload_type: codec.static_payload_type().unwrap_or(111),
+                dtmf_payload_type: Some(101),
+                receive_dtmf_payload_type: Some(101),
+                dtmf_clock_hz: codec.rtp_clock_hz(),
+                ptime_ms: 20,
+                opus: Default::default(),
+            },
+            send: true,
+            receive: true,
+            rtcp_mux: false,
+            rtcp_xr: false,
+            keep_alive_ms: None,
+            keys: None,
+            dtls: None,
         }
     }
 

@@ -497,6 +497,7 @@ fn engine_config(options: &Options, listen: &Listen, now: clock::Now) -> Result<
     config.threads = options.media_threads;
     config.addresses = vec![listen.rtp_address];
     (config.first_port, config.last_port) = listen.rtp_ports;
+    config.shared_port = listen.rtp_shared;
     config.unix_us = u64::try_from(now.at.0).map_err(|_| ServeError::Media("the clock stands before 1970".to_owned()))?;
     config.seed = u64::from_le_bytes(random());
     Ok(config)

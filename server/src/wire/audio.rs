@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::{Map, Value, json};
 use tandem_media::{
-    contract::{OneWay, Quality},
+    contract::{NoKeys, OneWay, Quality},
     emodel::Mos,
     one_way::Way,
     quality::RemoteQuality,
@@ -25,6 +25,7 @@ pub struct CallAudio(BTreeMap<LegId, LegAudio>);
 struct LegAudio {
     measured: Option<Quality>,
     one_way: Vec<OneWay>,
+    no_keys: Vec<NoKeys>,
 }
 
 impl CallAudio {
@@ -36,6 +37,14 @@ impl CallAudio {
     /// Audio of a leg goes one way only. The first verdicts are kept.
     pub fn one_way(&mut self, leg: LegId, verdict: OneWay) {
         let verdicts = &mut self.0.entry(leg).or_default().one_way;
+        if verdicts.len() < MOST_VERDICTS {
+            verdicts.push(verdict);
+        }
+    }
+
+    /// A leg has no keys. The first verdicts are kept.
+    pub fn no_keys(&mut self, leg: LegId, verdict: NoKeys) {
+        let verdicts = &mut self.0.entry(leg).or_default().no_keys;
         if verdicts.len() < MOST_VERDICTS {
             verdicts.push(verdict);
         }
@@ -55,6 +64,10 @@ impl LegAudio {
         let mut leg = self.measured.map_or_else(|| json!({}), |quality| serde_json::to_value(quality).unwrap_or_default());
         if !self.one_way.is_empty() {
             leg["one_way"] = self.one_way.iter().map(verdict).collect();
+        }
+        if !self.no_keys.is_empty() {
+            let verdict = |no_keys: &NoKeys| json!({ "cause": no_keys.cause(), "detail": no_keys.to_string() });
+            leg["no_keys"] = self.no_keys.iter().map(verdict).collect();
         }
         leg
     }
@@ -149,6 +162,11 @@ mod tests {
             (&record["1"]["one_way"][0]["way"], &record["1"]["one_way"][0]["cause"]),
             (&"from-peer".into(), &"nothing-comes".into())
         );
+        (0..20).for_each(|_| audio.no_keys(LegId(1), NoKeys::OtherCertificate));
+        let record = audio.to_json().unwrap();
+        let no_keys = &record["1"]["no_keys"];
+        assert_eq!((no_keys.as_array().map(Vec::len), &no_keys[0]["cause"]), (Some(MOST_VERDICTS), &"other-certificate".into()));
+        assert!(no_keys[0]["detail"].is_string() && record["0"].get("no_keys").is_none(), "{record}");
         let words = describe(LegId(0), &Quality::default());
         assert_eq!(
             words,

@@ -289,6 +289,7 @@ impl Line {
                 (&METRICS.bans, self.edges.sip.bans().len()),
                 (&METRICS.media_streams, streams),
                 (&METRICS.media_ports_free, ports),
+                (&METRICS.media_nobodys, usize::try_from(self.edges.media.datagrams_of_nobody()).unwrap_or(usize::MAX)),
             ];
             for (gauge, value) in gauges {
                 gauge.set(value as u64);
@@ -360,6 +361,13 @@ impl Line {
                 self.trace(at.call, "media", || format!("{} {}: {verdict}", at.leg, audio::silent(verdict.way())));
                 if let Some(live) = self.calls.get_mut(&at.call) {
                     live.audio.one_way(at.leg, verdict);
+                }
+            }
+            MediaEvent::NoKeys(at, verdict) => {
+                METRICS.media_no_keys.inc(verdict.cause());
+                self.trace(at.call, "media", || format!("{} has no keys: {verdict}", at.leg));
+                if let Some(live) = self.calls.get_mut(&at.call) {
+                    live.audio.no_keys(at.leg, verdict);
                 }
             }
             MediaEvent::Recorded { recording, path, duration_ms, frames_lost } => {

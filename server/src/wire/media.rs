@@ -1,20 +1,12 @@
 //! Legs to streams, phrases to audio: the line loop's side of the media engine.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tandem_media::{
     archive::sealed::Key,
     browser::Fingerprint,
     codec::Audio as Pcm,
-    contract::{
-        Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, OneWay, OpenError, Opened, Quality, StreamId,
-    },
+    contract::{Command, CommandError, Configure, Event, MixMember, MixRole, NoKeys, OneWay, Opened, Quality, StreamId},
     engine::Engine,
 };
 use tandem_switch::{
@@ -69,6 +61,8 @@ pub enum MediaEvent {
     Started(LegRef, SocketAddr),
     /// Audio of the leg goes one way only, and why.
     OneWay(LegRef, OneWay),
+    /// The leg has no keys, and why.
+    NoKeys(LegRef, NoKeys),
     /// A recording is complete.
     Recorded {
         /// Which.
@@ -125,45 +119,6 @@ impl MediaEdge {
     #[must_use]
     pub const fn certificate(&self) -> Fingerprint {
         self.engine.fingerprint()
-    }
-
-    /// Streams in use, and free ports on an address.
-    #[must_use]
-    pub fn load(&self, address: IpAddr) -> (usize, usize) {
-        (self.engine.open_streams(), self.engine.free_ports(address))
-    }
-
-    /// Where the leg receives; opened on `address` at the first call for the leg.
-    ///
-    /// # Errors
-    /// No port is free, or the media thread is overloaded.
-    pub fn open(&mut self, leg: LegRef, address: IpAddr) -> Result<Opened, OpenError> {
-        if let Some(open) = self.streams.get(&leg) {
-            return Ok(open.opened);
-        }
-        let stream = self.next_stream();
-        let opened = self.engine.open(stream, self.place(leg.call), address)?;
-        self.opened(leg, Open { stream, opened, heard_from: None, is_stray: false, keys: KeysInAudio::default() });
-        Ok(opened)
-    }
-
-    /// Opens a leg of before a restart on the ports that it had, as it was agreed.
-    ///
-    /// # Errors
-    /// The ports cannot be had, or what was kept cannot be right.
-    pub fn reopen(&mut self, leg: LegRef, kept: &KeptMedia) -> Result<(), OpenError> {
-        let stream = self.next_stream();
-        let opened = self.engine.reopen(stream, leg.call.0, kept)?;
-        // The engine does not tell again what it was told: the next process, too, must know where the peer is.
-        self.opened(leg, Open { stream, opened, heard_from: kept.heard_from(), is_stray: false, keys: KeysInAudio::default() });
-        Ok(())
-    }
-
-    /// What another process needs to open the leg again.
-    #[must_use]
-    pub fn keep(&self, leg: LegRef) -> Option<KeptMedia> {
-        let open = self.streams.get(&leg)?;
-        self.engine.keep(open.stream, open.heard_from)
     }
 
     const fn next_stream(&mut self) -> StreamId {
@@ -384,6 +339,7 @@ impl MediaEdge {
                 MediaEvent::Started(leg, from)
             }
             Event::OneWay { stream, verdict } => MediaEvent::OneWay(leg(stream)?, verdict),
+            Event::NoKeys { stream, verdict } => MediaEvent::NoKeys(leg(stream)?, verdict),
             Event::MediaLost { stream } | Event::Fault { stream } => MediaEvent::Lost(leg(stream)?),
             Event::Recorded { recording, path, duration_ms, frames_lost } => {
                 MediaEvent::Recorded { recording: RecordingId(recording), path, duration_ms, frames_lost }
@@ -394,5 +350,6 @@ impl MediaEdge {
     }
 }
 
+mod ports;
 #[cfg(test)]
 mod tests;

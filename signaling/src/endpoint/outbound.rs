@@ -110,6 +110,13 @@ impl Endpoint {
         self.registrar.bindings(user).any(is_web)
     }
 
+    /// Whether all devices of an account do.
+    #[must_use]
+    pub fn comes_by_web_socket_only(&self, user: &str) -> bool {
+        let is_web = |binding: &Binding| matches!(binding.flow.transport, Transport::Ws | Transport::Wss);
+        self.comes_by_web_socket(user) && self.registrar.bindings(user).all(is_web)
+    }
+
     /// The ways to the devices of an account: one to each, with the device's other flows behind it (RFC 5626 section
     /// 5.3: never two flows of one instance at a time).
     pub(super) fn routes_to_devices(&self, user: &str) -> Vec<Route> {

@@ -81,10 +81,10 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     fn new(seed: &KeySeed) -> Self {
-        // Forty-eight bits are a name that nobody has twice; 144 a password (RFC 8445 section 5.3).
+        // A name that no other stream has, by which a shared port tells them apart, and 144 bits of password (RFC 8445
+        // section 5.3).
         let bytes = seed.bytes::<24>();
-        let (name, password) = bytes.split_at(6);
-        Self { ufrag: BASE64.encode(name), password: BASE64.encode(password) }
+        Self { ufrag: BASE64.encode(seed.name()), password: BASE64.encode(&bytes[6..]) }
     }
 
     fn is_sound(&self) -> bool {
@@ -149,7 +149,8 @@ fn is_mid(text: &str) -> bool {
 
 impl SessionDescription {
     /// Whether a section is reached by checks: then its address says nothing, 0.0.0.0 is no hold, and port 9 no port.
-    pub(super) fn is_checked(&self, media: &Media) -> bool {
+    #[must_use]
+    pub fn is_checked(&self, media: &Media) -> bool {
         media.is_dtls_audio() && !self.is_lite && media.dtls.credentials().is_some()
     }
 }

@@ -1,6 +1,12 @@
 //! Whether audio is encrypted and how its keys are agreed, and the randomness that new keys are made from.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use rand_chacha::{
     ChaCha20Rng,
@@ -95,34 +101,47 @@ impl SessionDescription {
     }
 }
 
+/// Bytes of a name that no other description has.
+const NAME_BYTES: usize = 6;
+
 /// Randomness for the keys of one description, and only for that: from a source that nobody can guess.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeySeed([u8; 32]);
+pub struct KeySeed {
+    bytes: [u8; 32],
+    name: [u8; NAME_BYTES],
+}
 
 impl KeySeed {
     /// From 32 random bytes that are used for nothing else.
     #[must_use]
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(bytes: [u8; 32]) -> Self {
+        let mut name = [0; NAME_BYTES];
+        ChaCha20Rng::from_seed(bytes).fill_bytes(&mut name);
+        Self { bytes, name }
+    }
+
+    /// What no other description of this process has: a source counts them.
+    pub(super) const fn name(&self) -> [u8; NAME_BYTES] {
+        self.name
     }
 
     /// Its first bytes, for what is no key of SRTP.
     pub(super) fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        ChaCha20Rng::from_seed(self.0).fill_bytes(&mut bytes);
+        ChaCha20Rng::from_seed(self.bytes).fill_bytes(&mut bytes);
         bytes
     }
 
     /// One new key for each suite.
     pub(super) fn keys<'a>(&self, suites: impl IntoIterator<Item = Suite> + 'a) -> impl Iterator<Item = MediaKey> + 'a {
-        let mut random = ChaCha20Rng::from_seed(self.0);
+        let mut random = ChaCha20Rng::from_seed(self.bytes);
         suites.into_iter().map(move |suite| MediaKey::random(suite, &mut random))
     }
 }
 
 impl Drop for KeySeed {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.bytes.zeroize();
     }
 }
 
@@ -133,7 +152,11 @@ impl fmt::Debug for KeySeed {
 }
 
 /// Draws seeds for the descriptions of one program.
-pub struct KeySource(ChaCha20Rng);
+pub struct KeySource {
+    random: ChaCha20Rng,
+    /// Counts the seeds of this one and of all that were forked off, from somewhere: the next process counts from elsewhere.
+    drawn: Arc<AtomicU64>,
+}
 
 impl KeySource {
     /// From randomness of which others know nothing. It may be used for other things too: what is drawn says nothing
@@ -141,22 +164,25 @@ impl KeySource {
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
         let digest = Sha256::new().chain_update(b"keys of SRTP").chain_update(seed).finalize();
-        Self(ChaCha20Rng::from_seed(digest.into()))
+        let mut random = ChaCha20Rng::from_seed(digest.into());
+        let drawn = Arc::new(AtomicU64::new(random.next_u64()));
+        Self { random, drawn }
     }
 
     /// Another source, of which this one knows nothing afterwards.
     #[must_use]
     pub fn fork(&mut self) -> Self {
         let mut seed = [0; 32];
-        self.0.fill_bytes(&mut seed);
-        Self(ChaCha20Rng::from_seed(seed))
+        self.random.fill_bytes(&mut seed);
+        Self { random: ChaCha20Rng::from_seed(seed), drawn: Arc::clone(&self.drawn) }
     }
 
     /// A seed that was never drawn before.
     pub fn seed(&mut self) -> KeySeed {
         let mut bytes = [0; 32];
-        self.0.fill_bytes(&mut bytes);
-        KeySeed(bytes)
+        self.random.fill_bytes(&mut bytes);
+        let [_, _, name @ ..] = self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        KeySeed { bytes, name }
     }
 }
 
@@ -169,6 +195,20 @@ impl fmt::Debug for KeySource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_descriptions_of_a_process_have_the_same_name_and_the_next_one_counts_from_elsewhere() {
+        let mut source = KeySource::new([9; 32]);
+        let mut fork = source.fork();
+        let mut forked_again = fork.fork();
+        let mut names = std::collections::HashSet::new();
+        for _ in 0..1_000 {
+            for source in [&mut source, &mut fork, &mut forked_again] {
+                assert!(names.insert(source.seed().name()));
+            }
+        }
+        assert!(!names.contains(&KeySource::new([8; 32]).seed().name()));
+    }
 
     #[test]
     fn keys_are_new_with_each_seed_and_seeds_are_not_shown() {

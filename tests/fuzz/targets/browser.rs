@@ -10,7 +10,7 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use tandem_media::browser::{Fingerprint, IceTerms, Identity, Output, Peer, Terms};
+use tandem_media::browser::{Fingerprint, IceTerms, Identity, Output, Peer, Terms, name_in};
 
 static IDENTITY: LazyLock<Arc<Identity>> = LazyLock::new(|| Arc::new(Identity::new().expect("randomness")));
 
@@ -24,6 +24,9 @@ fn terms(kind: u8) -> Terms {
 }
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Some(name) = name_in(bytes) {
+        assert!(bytes.len() > 20 + name.len() && !name.contains(':'));
+    }
     let Some((kind, mut rest)) = bytes.split_first() else { return };
     let mut now = Instant::now();
     let mut peer = Peer::new(now, &IDENTITY, &terms(*kind), place(0));
@@ -35,7 +38,10 @@ fuzz_target!(|bytes: &[u8]| {
             1 => {
                 peer.renegotiate(now, &terms(*from), place(*length));
             }
-            _ => peer.handle(now, place(*from), datagram),
+            _ => {
+                let is_proof = peer.handle(now, place(*from), datagram);
+                assert!(!is_proof || peer.is_known(place(*from)));
+            }
         }
         peer.tick(now);
         let mut outputs = 0;
@@ -48,7 +54,7 @@ fuzz_target!(|bytes: &[u8]| {
                 }
                 Output::Send { to, .. } => assert!(peer.is_known(to)),
                 Output::Keys(_) => panic!("nobody has that certificate"),
-                Output::Selected(_) | Output::Silent(_) | Output::Failed(_) => {}
+                Output::Selected(_) | Output::Silent(_) | Output::NoKeys(_) => {}
             }
         }
         assert!(peer.deadline().is_none_or(|due| due <= now + Duration::from_secs(30)));

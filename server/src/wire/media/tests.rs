@@ -23,7 +23,7 @@ fn where_audio_came_from_is_known_after_every_restart_and_not_only_the_first() {
     let leg = LegRef { call: CallId(1), leg: LegId(0) };
     let from = "127.0.73.2:4000".parse().unwrap();
     let mut first = edge();
-    first.open(leg, [127, 0, 73, 1].into()).unwrap();
+    first.open(leg, [127, 0, 73, 1].into(), false).unwrap();
     let stream = first.stream(leg).unwrap();
     first.translate(Event::MediaStarted { stream, from });
     let mut kept = first.keep(leg).unwrap();

@@ -74,6 +74,9 @@ pub(super) struct SipLeg {
     /// answer last. Once one is up there are no others.
     #[serde(skip)]
     other: Option<Box<(LocalSession, Option<SdpOffer>)>>,
+    /// All devices that it may reach come by WebSocket.
+    #[serde(skip)]
+    pub(super) is_web: bool,
     /// Our offer went out in an answer: their ACK owes us theirs.
     answer_owed: bool,
     /// Our description as it was sent: an answer is the same in 183 and 200.
@@ -133,6 +136,7 @@ impl SipLeg {
             theirs: None,
             ours: None,
             other: None,
+            is_web: false,
             answer_owed: false,
             described: None,
             negotiated: None,
@@ -195,7 +199,7 @@ impl SipLeg {
         let text = match self.theirs.take() {
             Some(offer) => {
                 let codecs = codecs::answer(partner, &offered(&offer, self.keys.rule()), &self.allowed);
-                let local = self.local(at, codecs, settings, media)?;
+                let local = self.local(at, codecs, is_checked(&offer, self.keys.rule()), settings, media)?;
                 let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| Cause::Incompatible)?;
                 self.ours = Some(SdpOffer { text: text.clone(), local });
                 self.take(at, negotiated, media);
@@ -231,12 +235,18 @@ impl SipLeg {
         media: &mut MediaEdge,
     ) -> Result<Bytes, Cause> {
         let keys = self.keys.policy_by(KeyRule::Dtls, media.certificate());
-        let local = LocalAudio { keys, ..self.local(at, codecs::offer(wanted, &self.allowed), settings, media)? };
+        let local =
+            LocalAudio { keys, ..self.local(at, codecs::offer(wanted, &self.allowed), self.has_checks(), settings, media)? };
         let mut session = LocalSession::new(self.invite.0);
         let offer = session.offer(&local);
         let text = offer.text.clone();
         self.other = Some(Box::new((session, Some(offer))));
         Ok(text.into())
+    }
+
+    /// Whether whoever answers our offer is sure to check us (ICE).
+    fn has_checks(&self) -> bool {
+        self.is_web || self.negotiated.as_ref().is_some_and(has_ice)
     }
 
     /// Whether its keys are nobody's after a restart: those by DTLS are.
@@ -262,7 +272,7 @@ impl SipLeg {
         settings: &Settings,
         media: &mut MediaEdge,
     ) -> Result<String, Cause> {
-        let local = self.local(at, codecs::offer(wanted, &self.allowed), settings, media)?;
+        let local = self.local(at, codecs::offer(wanted, &self.allowed), self.has_checks(), settings, media)?;
         let offer = self.session.offer(&local);
         let text = offer.text.clone();
         self.ours = Some(offer);
@@ -273,13 +283,14 @@ impl SipLeg {
         &mut self,
         at: LegRef,
         codecs: Vec<AudioCodec>,
+        is_checked: bool,
         settings: &Settings,
         media: &mut MediaEdge,
     ) -> Result<LocalAudio, Cause> {
         if codecs.is_empty() {
             return Err(Cause::Incompatible);
         }
-        let opened = media.open(at, settings.rtp_address).map_err(|error| match error {
+        let opened = media.open(at, settings.rtp_address, is_checked).map_err(|error| match error {
             OpenError::PortsExhausted(_) | OpenError::Busy => Cause::Congestion,
             error => {
                 tracing::error!(%error, "no audio for a leg");
@@ -309,6 +320,9 @@ impl SipLeg {
         }
         let offer = self.ours.as_ref().ok_or(Cause::Incompatible)?;
         let negotiated = self.session.read_answer(offer, &answer).map_err(|_| Cause::Incompatible)?;
+        if media.is_shared(at) && !has_ice(&negotiated) {
+            return Err(Cause::Incompatible);
+        }
         Ok(self.take(at, negotiated, media))
     }
 
@@ -348,7 +362,11 @@ impl SipLeg {
         };
         let offer = SessionDescription::parse(sdp).map_err(|_| 400_u16)?;
         let codecs = codecs::answer(current, &offered(&offer, self.keys.rule()), &self.allowed);
-        let local = self.local(at, codecs, settings, media).map_err(refusal)?;
+        let is_checked = is_checked(&offer, self.keys.rule());
+        if media.is_shared(at) && !is_checked {
+            return Err(488);
+        }
+        let local = self.local(at, codecs, is_checked, settings, media).map_err(refusal)?;
         let (text, negotiated) = self.session.answer(&offer, &local).map_err(|_| 488_u16)?;
         self.ours = Some(SdpOffer { text: text.clone(), local });
         let held = self.take(at, negotiated, media);
@@ -359,7 +377,7 @@ impl SipLeg {
     fn take(&mut self, at: LegRef, negotiated: Negotiated, media: &mut MediaEdge) -> Option<bool> {
         let sends = matches!(negotiated.direction, Direction::SendRecv | Direction::SendOnly);
         let receives = matches!(negotiated.direction, Direction::SendRecv | Direction::RecvOnly);
-        let is_checked = negotiated.dtls.as_ref().is_some_and(|dtls| dtls.ice.is_some());
+        let is_checked = has_ice(&negotiated);
         let said = if is_checked { Some(NOWHERE) } else { negotiated.remote_rtp.filter(|remote| usable(remote.ip())) };
         if let Some(remote) = said.or(self.remote) {
             self.remote = Some(remote);
@@ -399,6 +417,15 @@ impl SipLeg {
             media.watch(at, watched);
         }
     }
+}
+
+fn has_ice(negotiated: &Negotiated) -> bool {
+    negotiated.dtls.as_ref().is_some_and(|dtls| dtls.ice.is_some())
+}
+
+/// Whether the audio section of an offer that is answered comes with checks (ICE).
+fn is_checked(offer: &SessionDescription, rule: KeyRule) -> bool {
+    offer.audio(rule).next().is_some_and(|(_, media)| offer.is_checked(media))
 }
 
 const fn nobody() -> InviteId {

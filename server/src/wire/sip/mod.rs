@@ -426,12 +426,13 @@ impl SipEdge {
         caller: LegRef,
         media: &mut MediaEdge,
     ) -> Result<(), Cause> {
-        let (mut keys, mut has_web) = (KeyRule::Plain, false);
+        let (mut keys, mut has_web, mut is_web) = (KeyRule::Plain, false, false);
         let target = match target {
             Target::Extension(extension) => {
                 keys = self.settings.keys_of_extension(extension.as_str());
                 has_web =
                     self.settings.is_web_encrypted(extension.as_str()) && self.endpoint.comes_by_web_socket(extension.as_str());
+                is_web = has_web && self.endpoint.comes_by_web_socket_only(extension.as_str());
                 if !self.bindings.contains_key(extension) {
                     return Err(Cause::NotRegistered);
                 }
@@ -454,6 +455,7 @@ impl SipEdge {
             trunk: None,
             keys,
             has_web,
+            is_web,
             ways: None,
             is_emergency: false,
         };

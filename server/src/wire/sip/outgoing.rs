@@ -49,6 +49,8 @@ pub(super) struct Wish {
     pub(super) keys: KeyRule,
     /// Some of those who are called come by WebSocket and get an offer with DTLS.
     pub(super) has_web: bool,
+    /// All of them do.
+    pub(super) is_web: bool,
     /// The trunk that it goes by.
     pub(super) trunk: Option<TrunkName>,
     pub(super) ways: Option<Ways>,
@@ -124,8 +126,20 @@ impl SipEdge {
         let codecs = self.settings.codecs_of(Some(&trunk));
         let keys = self.settings.keys_of_trunk(&trunk);
         let (trunk, ways) = (Some(trunk), Some(ways));
-        let wish =
-            Wish { target, from_user, from_display, party, headers, codecs, keys, has_web: false, trunk, ways, is_emergency };
+        let wish = Wish {
+            target,
+            from_user,
+            from_display,
+            party,
+            headers,
+            codecs,
+            keys,
+            has_web: false,
+            is_web: false,
+            trunk,
+            ways,
+            is_emergency,
+        };
         let called = self.call(at, wish, caller, media);
         if called.is_err() {
             self.toll_ended(at);
@@ -139,13 +153,14 @@ impl SipEdge {
     /// Its audio cannot be set up.
     pub(super) fn call(&mut self, at: LegRef, wish: Wish, caller: LegRef, media: &mut MediaEdge) -> Result<(), Cause> {
         let Wish { target, from_user, from_display, mut party, mut headers, codecs, keys, .. } = wish;
-        let Wish { has_web, trunk, ways, is_emergency, .. } = wish;
+        let Wish { has_web, is_web, trunk, ways, is_emergency, .. } = wish;
         party.diverted_by = self.diversions(at, caller);
         let referrer = self.referrer(at);
         party.referred_by = referrer.as_ref().map(|by| by.as_str().to_owned());
         let invite = self.endpoint.next_invite();
         let mut leg = SipLeg::outgoing(invite, codecs, LegKeys::new(keys, &mut self.keys));
         leg.ways = ways;
+        leg.is_web = is_web;
         leg.diverted_by.clone_from(&party.diverted_by);
         leg.referred_by = referrer;
         self.settings.dress(&mut leg, trunk.as_ref());

@@ -68,6 +68,18 @@ fn ring_three(desk: &mut Desk) -> (InviteId, Vec<Phone>, Vec<Message>) {
 }
 
 #[test]
+fn an_account_whose_devices_all_come_by_web_socket_is_known_as_such_until_another_one_comes() {
+    let mut desk = Desk::new();
+    let mut phones = [Phone::new("alice", "secret", "192.0.2.1:5060"), Phone::new("alice", "secret", "192.0.2.2:5060")];
+    phones[0].flow.transport = crate::flow::Transport::Wss;
+    assert!(!desk.endpoint.comes_by_web_socket_only("alice"), "nobody is there");
+    for (phone, only) in phones.iter_mut().zip([true, false]) {
+        desk.register(phone, &[]);
+        assert_eq!(desk.endpoint.comes_by_web_socket_only("alice"), only);
+    }
+}
+
+#[test]
 fn a_device_that_comes_by_web_socket_is_offered_what_is_for_it() {
     let mut desk = Desk::new();
     let mut phones = [Phone::new("alice", "secret", "192.0.2.1:5060"), Phone::new("alice", "secret", "192.0.2.2:5060")];
