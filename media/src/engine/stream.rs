@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::{browser::Browser, context::Context, listening::Listening, mixing::Seat, worker::NewStream};
+use super::{browser::Browser, context::Context, listening::Listening, masking::Mask, mixing::Seat, worker::NewStream};
 use crate::{
     adapt::Adaptation,
     codec::{Codec, Encoder},
@@ -62,6 +62,8 @@ pub(super) struct Inbound {
     /// Packets that came too late for earlier ones of these.
     pub(super) late: Option<u64>,
     pub(super) tap: Option<Tap>,
+    /// Nobody hears it.
+    pub(super) mask: Mask,
     /// So much silence counts as lost media.
     pub(super) watched: Option<Duration>,
     /// Since when there is silence.
@@ -157,6 +159,7 @@ impl Stream {
                 transcoder: None,
                 late: None,
                 tap: None,
+                mask: Mask::Off,
                 watched: None,
                 silent_since: cx.now,
                 lost_told: false,

@@ -1,6 +1,6 @@
 //! Calls that are up, and records of those that are over.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     table::{draw, duration, instant, list, maybe},
 };
 use crate::http::calls::RecordingOrder;
+use crate::http::payments::PaymentOrder;
 use crate::http::view::{CallDetail, CallView, CdrPage, CdrView, Done, ParkedView};
 
 #[derive(Debug, Subcommand)]
@@ -38,8 +39,21 @@ pub(super) enum CallsCommand {
         /// Its identifier.
         call: String,
     },
+    /// From now on nobody in the call hears the customer, who enters card numbers; or all is as before.
+    Payment {
+        /// Its identifier.
+        call: String,
+        /// `begin` or `end`.
+        action: PaymentAction,
+    },
     /// Records of calls that are over, newest first.
     Cdr(CdrArgs),
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum PaymentAction {
+    Begin,
+    End,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +110,14 @@ pub(super) async fn run(command: CallsCommand, common: &Common) -> Result<(), Cl
         CallsCommand::ResumeRecording { call } => {
             let done: Done = client.order(Method::POST, &["calls", &call, "recording"], &RecordingOrder::Resume).await?;
             print(common, &done, |_| "The recording has audio again.\n".to_owned())
+        }
+        CallsCommand::Payment { call, action } => {
+            let (order, said) = match action {
+                PaymentAction::Begin => (PaymentOrder::Begin, "Nobody in the call hears the customer until you end it.\n"),
+                PaymentAction::End => (PaymentOrder::End, "The customer is heard again; the keys can be read for a minute.\n"),
+            };
+            let done: Done = client.order(Method::POST, &["calls", &call, "payment"], &order).await?;
+            print(common, &done, |_| said.to_owned())
         }
         CallsCommand::Cdr(args) => {
             let page: CdrPage = client.search(&["cdrs"], &query(args)).await?;
@@ -178,6 +200,7 @@ fn shown(call: &CallDetail) -> String {
             ("agent", maybe(call.agent.as_ref())),
             ("started", instant(call.started_at)),
             ("answered", maybe(call.answered_at.map(instant))),
+            ("payment", if call.payment { "under way" } else { "-" }.to_owned()),
             ("legs", call.legs.to_string()),
         ]),
         CallDetail::Ended(cdr) => shown_cdr(cdr),

@@ -267,6 +267,8 @@ mod tests {
             "tandem calls list",
             "tandem calls show 01k3p9x7c0z4m",
             "tandem calls hangup 01k3p9x7c0z4m",
+            "tandem calls payment 01k3p9x7c0z4m begin",
+            "tandem token add till --scope payment",
             "tandem calls cdr --queue support --cause no-answer --limit 10",
             "tandem messages list --mailbox support --new",
             "tandem messages heard 01",

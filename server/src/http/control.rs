@@ -26,7 +26,7 @@ use super::view::{CallView, ParkedView, PlanProblem, PlanView, RouteExplanation}
 use crate::{
     recordings::Archive,
     store::{Ban, Store, Writer},
-    wire::{beat::Heartbeat, trace::TraceBus},
+    wire::{beat::Heartbeat, payments::Secret, trace::TraceBus},
 };
 
 /// Requests that may wait for the loops.
@@ -84,6 +84,22 @@ pub enum ControlRequest {
         /// What became of it.
         reply: oneshot::Sender<Option<bool>>,
     },
+    /// Begin or end the payment of a call.
+    Payment {
+        /// Which.
+        call: CallId,
+        /// It begins.
+        begins: bool,
+        /// What became of it.
+        reply: oneshot::Sender<PaymentAnswer>,
+    },
+    /// The keys of a payment, which are forgotten with it. `None`: none are to be read.
+    ReadPayment {
+        /// Of which call.
+        call: CallId,
+        /// They.
+        reply: oneshot::Sender<Option<Secret>>,
+    },
     /// Sources that are not heard now.
     Bans(oneshot::Sender<Vec<Ban>>),
     /// Hear a source again. `false`: it was not banned.
@@ -115,6 +131,21 @@ pub enum ControlRequest {
     },
     /// People were added, changed or removed: read them again. No answer.
     PeopleChanged,
+}
+
+/// What became of a payment that was to begin or end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentAnswer {
+    /// It did.
+    Done,
+    /// No such call is up.
+    NoCall,
+    /// The call is in no conversation.
+    NotTalking,
+    /// There is none to end.
+    NotPaying,
+    /// Whoever pays could not be masked: nothing began.
+    Busy,
 }
 
 /// What the floor looks like at one moment.

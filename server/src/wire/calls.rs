@@ -3,6 +3,7 @@
 mod consult;
 mod keep;
 mod message;
+mod payment;
 mod redirects;
 mod slots;
 
@@ -239,10 +240,12 @@ impl LiveCall {
         while let Some(input) = inputs.pop_front() {
             let offer = matches!(input, Input::Floor(FloorSays::Offer { .. }));
             self.call.handle(edges.now.at, input, &mut edges.ids);
+            inputs.extend(self.hide_payer(edges));
             while let Some(output) = self.call.poll() {
                 self.carry_out(edges, output, offer, &mut inputs);
             }
         }
+        self.show_payer(edges);
         self.show(edges);
         self.settle_slot(edges);
         let talk = self.call.conversation().map(|(agent, peer)| {
@@ -490,6 +493,7 @@ impl LiveCall {
         }
         let facts = self.facts;
         edges.supervision.seen(facts.call, None, &mut edges.media);
+        edges.payments.show(facts.call, &mut edges.media);
         edges.media.forget(facts.call);
         let segment = Segment { state: SegmentState::Plan, agent: None, cause: None, from_at: facts.started_at, to_at: ended_at };
         let cdr = Cdr {

@@ -16,6 +16,7 @@ use tandem_media::{
         Command, CommandError, Configure, Event, KeptMedia, MixMember, MixRole, OneWay, OpenError, Opened, Quality, StreamId,
     },
     engine::Engine,
+    hidden::HiddenKey,
 };
 use tandem_switch::{
     id::{CallId, RecordingId},
@@ -39,6 +40,8 @@ pub struct MediaEdge {
     legs: HashMap<StreamId, LegRef>,
     next: u64,
     rooms: Rooms,
+    /// Streams that nobody hears, by call.
+    masked: HashMap<CallId, StreamId>,
     /// Calls whose audio is handled where that of another call is, so that legs can move between them.
     beside: HashMap<CallId, u64>,
 }
@@ -61,6 +64,8 @@ pub(super) struct Open {
 pub enum MediaEvent {
     /// A key was pressed.
     Digit(LegRef, char),
+    /// A key was pressed on a leg that is masked.
+    Hidden(LegRef, HiddenKey),
     /// A playing came to its end.
     Played(LegRef, u32),
     /// Audio of the leg stopped although it must be heard, or handling it failed.
@@ -104,6 +109,7 @@ impl MediaEdge {
             legs: HashMap::new(),
             next: 1,
             rooms: Rooms::default(),
+            masked: HashMap::new(),
             beside: HashMap::new(),
         };
         edge.set_service(service);
@@ -337,6 +343,27 @@ impl MediaEdge {
         self.with(leg, |stream| Command::Part { stream });
     }
 
+    /// Nobody hears the leg from now on, the only one of its call. `false`: the engine did not take it.
+    #[must_use]
+    pub fn mask(&mut self, leg: LegRef) -> bool {
+        let Some(stream) = self.stream(leg) else { return false };
+        self.unmask(leg.call);
+        let taken = self.engine.command(Command::Mask { stream, masked: true }).is_ok();
+        if taken {
+            self.masked.insert(leg.call, stream);
+        }
+        taken
+    }
+
+    /// The leg of the call that nobody heard is heard again, wherever it is now.
+    pub fn unmask(&mut self, call: CallId) {
+        let Some(stream) = self.masked.remove(&call) else { return };
+        if self.engine.command(Command::Mask { stream, masked: false }) == Err(CommandError::Busy) {
+            // The next input of the call tries again.
+            self.masked.insert(call, stream);
+        }
+    }
+
     /// Records two legs into a file.
     pub fn record(&mut self, recording: RecordingId, (path, key): (PathBuf, Option<Arc<Key>>), left: LegRef, right: LegRef) {
         let right = self.stream(right);
@@ -375,6 +402,7 @@ impl MediaEdge {
             Event::Digit { stream, digit, .. } => MediaEvent::Digit(leg(stream)?, digit),
             // Only keys are listened for, which come as such.
             Event::Detected { .. } => return None,
+            Event::Hidden { stream, key } => MediaEvent::Hidden(leg(stream)?, key),
             Event::Played { stream, play } => MediaEvent::Played(leg(stream)?, play),
             Event::MediaStarted { stream, from } => {
                 let leg = leg(stream)?;

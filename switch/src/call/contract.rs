@@ -22,6 +22,12 @@ pub enum Input {
         /// Silence.
         paused: bool,
     },
+    /// A payment begins or ends: from now on nobody hears the [paying leg](super::Call::payer), or all is as before. Means
+    /// nothing outside of a conversation.
+    Payment {
+        /// It begins.
+        begins: bool,
+    },
     /// The dialplan's next step; the first one begins the call, each later one follows a `StepEnded`.
     Step(Step),
     /// The dialplan moved to another route: for the record.

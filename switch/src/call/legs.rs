@@ -161,6 +161,7 @@ impl Legs {
             | Input::Floor(_)
             | Input::Hangup { .. }
             | Input::PauseRecording { .. }
+            | Input::Payment { .. }
             | Input::Tick => true,
         }
     }

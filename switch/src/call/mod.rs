@@ -22,6 +22,7 @@ mod legs;
 mod notice;
 mod owed;
 mod park;
+mod payment;
 mod play;
 mod queue;
 mod redirect;

@@ -39,6 +39,8 @@ pub struct View<'a> {
     pub agent: Option<&'a AgentName>,
     /// What is recorded now, and whether that pauses.
     pub recording: Option<(RecordingId, bool)>,
+    /// A payment is under way.
+    pub payment: bool,
     /// A party of the conversation holds.
     pub held: bool,
     /// The legs that are up or on their way; the caller's first.
@@ -106,6 +108,7 @@ impl Call {
             queue: self.ledger.queue.as_ref().filter(|_| in_queue),
             agent,
             recording: self.owed.recorded(),
+            payment: self.payer().is_some(),
             held: self.ledger.state() == SegmentState::Hold,
             legs: self.legs.iter().map(|leg| LegView { leg: leg.id, stage: leg.stage, held: leg.held }).collect(),
         }

@@ -82,6 +82,8 @@ ladders! {
     park_nobody_comes,
     park_nobody_comes_and_nobody_parked,
     park_outlives_restarts,
+    payment,
+    payment_of_a_called_party,
     pickup,
     pickup_from_a_group_that_rings,
     plan_answers_plays_and_hangs_up,

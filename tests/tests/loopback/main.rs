@@ -19,6 +19,7 @@ mod media;
 mod media_keys;
 mod pairs;
 mod parking;
+mod payments;
 mod quality;
 mod queue;
 mod recordings;

@@ -44,6 +44,9 @@ pub struct CallView {
     /// `on` or `paused` while the conversation is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<String>,
+    /// A payment is under way: nobody hears the customer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub payment: bool,
     /// Legs that are up or on their way.
     pub legs: u32,
 }
@@ -223,6 +226,7 @@ impl From<&call::View<'_>> for CallView {
             queue: call.queue.map(text),
             agent: call.agent.map(text),
             recording: call.recording.map(|(_, paused)| if paused { "paused" } else { "on" }.to_owned()),
+            payment: call.payment,
             legs: u32::try_from(call.legs.len()).unwrap_or(u32::MAX),
         }
     }

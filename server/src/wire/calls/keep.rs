@@ -204,6 +204,9 @@ impl LiveCall {
             edges.devices.occupy(extension, &mut edges.floor);
         }
         let mut inputs = VecDeque::new();
+        if self.hide_payer(edges).is_some() {
+            inputs.push_back(tandem_switch::call::Input::Hangup { cause: tandem_switch::cause::Cause::Fault });
+        }
         while let Some(output) = self.call.poll() {
             self.carry_out(edges, output, false, &mut inputs);
         }

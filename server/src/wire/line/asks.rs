@@ -11,9 +11,12 @@ use tokio::sync::oneshot;
 
 use super::{LAST_RECORDS, Line, Service};
 use crate::{
-    http::view::{CallView, ParkedView},
+    http::{
+        control::PaymentAnswer,
+        view::{CallView, ParkedView},
+    },
     store::Ban,
-    wire::{calls::LiveCall, sip::finder::Found},
+    wire::{calls::LiveCall, payments::Secret, sip::finder::Found},
 };
 
 /// Questions and orders from the rest of the program.
@@ -50,6 +53,22 @@ pub enum LineAsk {
         paused: bool,
         /// What became of it.
         done: oneshot::Sender<Option<bool>>,
+    },
+    /// Begin or end the payment of a call.
+    Payment {
+        /// Which.
+        call: CallId,
+        /// It begins.
+        begins: bool,
+        /// What became of it.
+        done: oneshot::Sender<PaymentAnswer>,
+    },
+    /// The keys of a payment, once.
+    ReadPayment {
+        /// Of which call.
+        call: CallId,
+        /// They, when there are any to be read.
+        done: oneshot::Sender<Option<Secret>>,
     },
     /// Take no new calls; answered when the last one is gone.
     Drain(oneshot::Sender<()>),
@@ -98,6 +117,12 @@ impl Line {
                 let recorded = self.calls.get(&call).map(|live| live.view().recording.is_some());
                 let _asker_is_gone = done.send(recorded);
                 self.todo.push_back((call, Input::PauseRecording { paused }));
+            }
+            LineAsk::Payment { call, begins, done } => {
+                let _asker_is_gone = done.send(self.pay(call, begins));
+            }
+            LineAsk::ReadPayment { call, done } => {
+                let _asker_is_gone = done.send(self.edges.payments.read(call));
             }
             LineAsk::Drain(done) => {
                 self.taking = false;
