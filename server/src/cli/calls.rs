@@ -10,6 +10,7 @@ use super::{
     table::{draw, duration, instant, list, maybe},
 };
 use crate::http::calls::RecordingOrder;
+use crate::http::conferences::{CallAnnouncement, HeardBy};
 use crate::http::payments::PaymentOrder;
 use crate::http::view::{CallDetail, CallView, CdrPage, CdrView, Done, ParkedView};
 
@@ -39,6 +40,16 @@ pub(super) enum CallsCommand {
         /// Its identifier.
         call: String,
     },
+    /// Play a recording into a conversation.
+    Announce {
+        /// Its identifier.
+        call: String,
+        /// The recording, as in `please-hold`.
+        prompt: String,
+        /// Who hears it: `caller`, `agent` or `both`.
+        #[arg(long, default_value = "both")]
+        to: AnnounceTo,
+    },
     /// From now on nobody in the call hears the customer, who enters card numbers; or all is as before.
     Payment {
         /// Its identifier.
@@ -48,6 +59,13 @@ pub(super) enum CallsCommand {
     },
     /// Records of calls that are over, newest first.
     Cdr(CdrArgs),
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum AnnounceTo {
+    Caller,
+    Agent,
+    Both,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -110,6 +128,16 @@ pub(super) async fn run(command: CallsCommand, common: &Common) -> Result<(), Cl
         CallsCommand::ResumeRecording { call } => {
             let done: Done = client.order(Method::POST, &["calls", &call, "recording"], &RecordingOrder::Resume).await?;
             print(common, &done, |_| "The recording has audio again.\n".to_owned())
+        }
+        CallsCommand::Announce { call, prompt, to } => {
+            let to = match to {
+                AnnounceTo::Caller => HeardBy::Caller,
+                AnnounceTo::Agent => HeardBy::Agent,
+                AnnounceTo::Both => HeardBy::Both,
+            };
+            let order = CallAnnouncement { prompt, to, language: None };
+            let done: Done = client.order(Method::POST, &["calls", &call, "announce"], &order).await?;
+            print(common, &done, |_| "It is heard.\n".to_owned())
         }
         CallsCommand::Payment { call, action } => {
             let (order, said) = match action {

@@ -16,13 +16,13 @@ use std::{
 use tandem_switch::{
     floor::{AgentView, Explanation, ItemView, QueueView},
     id::{CallId, ItemId, RecordingId},
-    name::AgentName,
+    name::{AgentName, Language, PromptName, RoomName},
     step::AgentRequest,
     time::Timestamp,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::view::{CallView, ParkedView, PlanProblem, PlanView, RouteExplanation};
+use super::view::{CallView, ConferenceView, ParkedView, PlanProblem, PlanView, RouteExplanation};
 use crate::{
     recordings::Archive,
     store::{Ban, Store, Writer},
@@ -100,6 +100,30 @@ pub enum ControlRequest {
         /// They.
         reply: oneshot::Sender<Option<Secret>>,
     },
+    /// All rooms that somebody is in.
+    Conferences(oneshot::Sender<Vec<ConferenceView>>),
+    /// Do something with a member of a room. `false`: no such member.
+    Member {
+        /// In which room.
+        room: RoomName,
+        /// Whose call.
+        call: CallId,
+        /// What.
+        order: MemberOrder,
+        /// Whether there was such a member.
+        reply: oneshot::Sender<bool>,
+    },
+    /// Play a recording into a conversation or a room.
+    Announce {
+        /// Which recording.
+        prompt: PromptName,
+        /// In which language; that of the call's plan when `None`.
+        language: Option<Language>,
+        /// Who hears it.
+        to: Hearers,
+        /// What became of it.
+        reply: oneshot::Sender<AnnounceAnswer>,
+    },
     /// Sources that are not heard now.
     Bans(oneshot::Sender<Vec<Ban>>),
     /// Hear a source again. `false`: it was not banned.
@@ -146,6 +170,46 @@ pub enum PaymentAnswer {
     NotPaying,
     /// Whoever pays could not be masked: nothing began.
     Busy,
+}
+
+/// What is done with a member of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberOrder {
+    /// They only listen from now on.
+    Mute,
+    /// They speak again.
+    Unmute,
+    /// Their call ends.
+    Remove,
+}
+
+/// Who hears an announcement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hearers {
+    /// Everybody in a room.
+    Room(RoomName),
+    /// The two of a conversation, or one of them.
+    Call {
+        /// Which call.
+        call: CallId,
+        /// The party that it is for.
+        caller: bool,
+        /// Whom they talk to.
+        agent: bool,
+    },
+}
+
+/// What became of an announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnnounceAnswer {
+    /// It is heard.
+    Done,
+    /// There is no such call or room.
+    NotThere,
+    /// Nobody talks to anybody in that call: it waits, or somebody holds.
+    NotTalking,
+    /// There is no such recording.
+    NoPrompt,
 }
 
 /// What the floor looks like at one moment.

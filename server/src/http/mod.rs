@@ -6,6 +6,7 @@
 mod auth;
 pub mod bans;
 pub mod calls;
+pub mod conferences;
 pub mod control;
 mod events;
 mod floor;
@@ -104,6 +105,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(calls::call))
         .routes(routes!(calls::parked))
         .routes(routes!(calls::cdrs))
+        .routes(routes!(conferences::conferences))
         .routes(routes!(recordings::recordings))
         .routes(routes!(player::ticket))
         .routes(routes!(messages::messages))
@@ -119,6 +121,11 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(calls::hangup))
         .routes(routes!(calls::recording))
         .routes(routes!(payments::payment))
+        .routes(routes!(conferences::mute))
+        .routes(routes!(conferences::unmute))
+        .routes(routes!(conferences::remove))
+        .routes(routes!(conferences::announce_to_call))
+        .routes(routes!(conferences::announce_to_room))
         .routes(routes!(messages::change_message, messages::delete_message))
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));

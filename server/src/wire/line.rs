@@ -6,6 +6,7 @@ mod ending;
 mod keeping;
 mod mail;
 mod payments;
+mod rooms;
 mod takes;
 
 use std::{
@@ -342,7 +343,10 @@ impl Line {
                 self.tell(at, Input::Digit { leg: at.leg, digit })
             }
             MediaEvent::Hidden(at, key) => self.edges.payments.pressed(at, key),
-            MediaEvent::Played(at, play) => self.tell(at, Input::Played { leg: at.leg, play }),
+            MediaEvent::Played(at, play) => {
+                self.edges.media.played_out(at);
+                self.tell(at, Input::Played { leg: at.leg, play });
+            }
             MediaEvent::Started(at, from) => {
                 self.trace(at.call, "media", || format!("audio of {} comes from port {}", at.leg, from.port()))
             }
@@ -407,6 +411,7 @@ impl Line {
         }
         self.edges.ledger.retry();
         self.edges.payments.expire(now);
+        self.edges.media.lay_owed_rooms();
     }
 
     fn deadline(&self) -> Option<std::time::Instant> {

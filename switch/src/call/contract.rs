@@ -106,6 +106,16 @@ pub enum Input {
         /// Which leg.
         leg: LegId,
     },
+    /// A leg could not be brought into its room.
+    RoomFailed {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Somebody with the right to it mutes the caller in a room, or lets them speak.
+    Mute {
+        /// They only listen from now on.
+        muted: bool,
+    },
     /// A leg is in a slot of its lot.
     Parked {
         /// Which leg.

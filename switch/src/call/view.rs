@@ -63,8 +63,15 @@ impl Call {
     #[must_use]
     pub fn conversation(&self) -> Option<(&AgentName, LegId)> {
         let Doing::Talk(talk) = &self.doing else { return None };
-        let agent = talk.with.agent()?;
-        (self.legs.ear(self.legs.caller()) == Ear::Joined(talk.peer)).then_some((agent, talk.peer))
+        self.talkers().and_then(|(_, peer)| Some((talk.with.agent()?, peer)))
+    }
+
+    /// Who hears each other now: the party that the call is for, and whom they talk to.
+    #[must_use]
+    pub fn talkers(&self) -> Option<(LegId, LegId)> {
+        let Doing::Talk(talk) = &self.doing else { return None };
+        let caller = self.legs.caller();
+        (self.legs.ear(caller) == Ear::Joined(talk.peer)).then_some((caller, talk.peer))
     }
 
     /// The party that the call is for.

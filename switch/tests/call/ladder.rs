@@ -165,6 +165,8 @@ impl Ladder {
                 let (leg, held) = (self.call.next_leg().unwrap(), with.contains_key("held"));
                 Input::Taken { new: Newcomer { leg, number: number.into(), by_trunk: false, held, is_same_party: false } }
             }
+            ["leg", leg, "room-fails"] => Input::RoomFailed { leg: read_leg(leg) },
+            ["mute", word] => Input::Mute { muted: word == "on" },
             ["leg", leg, "room-full"] => Input::RoomFull { leg: read_leg(leg) },
             ["leg", leg, "handed-back"] => Input::HandedBack { leg: read_leg(leg), failed: None },
             ["leg", leg, "stays", cause] => Input::HandedBack { leg: read_leg(leg), failed: Some(read_cause(cause)) },

@@ -41,6 +41,7 @@ ladders! {
     collect_by_terminator,
     collect_timers,
     conference,
+    conference_muted_by_others,
     conference_without_a_place,
     dial_answered_caller_hears_ring_back_then_early_media,
     dial_answered_caller_unanswered,

@@ -1,6 +1,7 @@
 //! The built program on real sockets, with phones and carriers that others wrote.
 
 mod abuse;
+mod announcements;
 mod baresip;
 mod browser_audio;
 mod browsers;

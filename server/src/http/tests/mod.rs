@@ -24,7 +24,7 @@ use tower::ServiceExt as _;
 
 use super::{
     app,
-    control::{Control, ControlRequest, FloorView, PaymentAnswer, Readiness},
+    control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness},
     view::{At, CallView, ParkedView, PlanProblem, PlanView, RouteExplanation},
 };
 use crate::{
@@ -166,6 +166,20 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 CallId(5) => PaymentAnswer::NotPaying,
                 CallId(6) => PaymentAnswer::NotTalking,
                 _ => PaymentAnswer::NoCall,
+            })),
+            ControlRequest::Conferences(reply) => drop(reply.send(Vec::new())),
+            ControlRequest::Member { room, call, order, reply } => {
+                let is_there = (room.as_str(), call) == ("weekly", CallId(5));
+                if is_there {
+                    asked.send(format!("{order:?}")).await.unwrap();
+                }
+                drop(reply.send(is_there));
+            }
+            ControlRequest::Announce { prompt, to, reply, .. } => drop(reply.send(match to {
+                _ if prompt.as_str() == "missing" => AnnounceAnswer::NoPrompt,
+                Hearers::Call { call: CallId(6), .. } => AnnounceAnswer::NotTalking,
+                Hearers::Call { call: CallId(5), caller: true, agent: false } => AnnounceAnswer::Done,
+                _ => AnnounceAnswer::NotThere,
             })),
             ControlRequest::ReadPayment { reply, .. } => drop(reply.send(None)),
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),

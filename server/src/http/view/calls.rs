@@ -68,6 +68,30 @@ pub struct ParkedView {
     pub since: At,
 }
 
+/// A room that somebody is in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ConferenceView {
+    /// Its name.
+    pub room: String,
+    /// Who is in it, who came first before others.
+    pub members: Vec<MemberView>,
+}
+
+/// Somebody in a room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MemberView {
+    /// Their call.
+    pub call: String,
+    /// Who they are.
+    pub from: String,
+    /// They only listen.
+    pub muted: bool,
+    /// They hold, and are not heard meanwhile.
+    pub held: bool,
+    /// Since when they are there.
+    pub since: At,
+}
+
 /// One spell of one state of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SegmentView {

@@ -190,6 +190,7 @@ impl LiveCall {
             legs: legs.map(|KeptLiveLeg { leg, occupies, device, .. }| LiveLeg { leg, occupies, device }).collect(),
             item,
             recording: None,
+            room: None,
             unmeasured: 0,
             audio: CallAudio::default(),
             over: None,

@@ -14,6 +14,8 @@ fn edge() -> MediaEdge {
         legs: HashMap::new(),
         next: 1,
         rooms: Rooms::default(),
+        music: None,
+        masked: HashMap::new(),
         beside: HashMap::new(),
     }
 }

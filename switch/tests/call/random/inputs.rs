@@ -79,7 +79,6 @@ impl Dice {
             47..=54 => Input::Digit { leg: self.leg(world), digit: self.pick(&['0', '5', '9', '*', '#', 'A', 'x']) },
             55..=62 => Input::Played { leg: self.leg(world), play: world.last_play.wrapping_sub(u32::from(self.one_in(5))) },
             63..=91 => Input::Floor(self.floor(world)),
-            92 if self.one_in(2) => Input::Payment { begins: self.one_in(2) },
             92 => Input::PauseRecording { paused: self.one_in(2) },
             93 if self.one_in(6) => Input::Hangup { cause: self.cause() },
             93..=94 => Input::Step(self.step()),
