@@ -1,6 +1,7 @@
 //! Legs to streams, phrases to audio: the line loop's side of the media engine.
 
 mod conferring;
+mod masking;
 
 use std::{
     collections::HashMap,
@@ -333,27 +334,6 @@ impl MediaEdge {
     /// The leg and its partner no longer hear each other.
     pub fn part(&mut self, leg: LegRef) {
         self.with(leg, |stream| Command::Part { stream });
-    }
-
-    /// Nobody hears the leg from now on, the only one of its call. `false`: the engine did not take it.
-    #[must_use]
-    pub fn mask(&mut self, leg: LegRef) -> bool {
-        let Some(stream) = self.stream(leg) else { return false };
-        self.unmask(leg.call);
-        let taken = self.engine.command(Command::Mask { stream, masked: true }).is_ok();
-        if taken {
-            self.masked.insert(leg.call, stream);
-        }
-        taken
-    }
-
-    /// The leg of the call that nobody heard is heard again, wherever it is now.
-    pub fn unmask(&mut self, call: CallId) {
-        let Some(stream) = self.masked.remove(&call) else { return };
-        if self.engine.command(Command::Mask { stream, masked: false }) == Err(CommandError::Busy) {
-            // The next input of the call tries again.
-            self.masked.insert(call, stream);
-        }
     }
 
     /// Records two legs into a file.

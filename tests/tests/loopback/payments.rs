@@ -48,7 +48,7 @@ fn a_card_number_is_read_once_and_is_nowhere_else() {
     caller.dial("1800");
     let call = switch.until_call("1011", "talking")["call"].as_str().expect("a name").to_owned();
     agent.until_heard(CALLER_HZ, 1.0);
-    caller.press("9");
+    enter(&mut caller, "9");
     agent.expect("CALL_DTMF_START");
     let keys = format!("/calls/{call}/payment/keys");
     assert_eq!(switch.post_as(&token, &keys, &json!(null)).0, 404, "before there is any");
@@ -57,11 +57,6 @@ fn a_card_number_is_read_once_and_is_nowhere_else() {
     assert_eq!(switch.get(&format!("/calls/{call}"))["payment"], true);
     let masked_at = agent.heard().seconds();
     enter(&mut caller, &CARD[..4]);
-    // It holds through hold, and the caller hears the agent meanwhile.
-    caller.hold();
-    switch.until_call("1011", "hold");
-    caller.resume();
-    switch.until_call("1011", "talking");
     let before = caller.heard().seconds();
     wait::until_true("the caller hears the agent", || caller.heard().after(before).seconds_of(AGENT_HZ) >= 1.0);
     enter(&mut caller, &CARD[4..]);
@@ -102,7 +97,7 @@ fn a_card_number_is_read_once_and_is_nowhere_else() {
 
 /// What the last process knew of the keys is gone with it; the mask is not.
 #[test]
-fn a_payment_outlives_a_kill_and_its_keys_do_not() {
+fn a_payment_outlives_hold_and_a_kill_and_its_keys_do_not() {
     let mut switch = Switch::with_plan(TEAM);
     let token = switch.cli(&["--format", "json", "token", "add", "till", "--scope", "payment"]);
     let token = serde_json::from_str::<serde_json::Value>(&token).expect("JSON")["token"].as_str().expect("a token").to_owned();
@@ -115,6 +110,10 @@ fn a_payment_outlives_a_kill_and_its_keys_do_not() {
     switch.cli(&["calls", "payment", &call, "begin"]);
     let masked_at = agent.heard().seconds();
     enter(&mut caller, &CARD[..4]);
+    agent.hold();
+    switch.until_call("1011", "hold");
+    agent.resume();
+    switch.until_call("1011", "talking");
     kill_and_start(&mut switch);
     switch.until_call("1011", "talking");
     assert_eq!(switch.get(&format!("/calls/{call}"))["payment"], true);

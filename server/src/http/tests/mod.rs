@@ -3,6 +3,7 @@
 mod access;
 mod live;
 mod resources;
+mod talks;
 
 use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed};
 
@@ -291,6 +292,7 @@ fn call_view() -> CallView {
         queue: Some("support".into()),
         agent: None,
         recording: None,
+        payment: false,
         legs: 1,
     }
 }
