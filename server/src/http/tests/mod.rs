@@ -174,7 +174,7 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 if is_there {
                     asked.send(format!("{order:?}")).await.unwrap();
                 }
-                drop(reply.send(is_there));
+                let _asker_is_gone = reply.send(is_there);
             }
             ControlRequest::Announce { prompt, to, reply, .. } => drop(reply.send(match to {
                 _ if prompt.as_str() == "missing" => AnnounceAnswer::NoPrompt,
