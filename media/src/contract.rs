@@ -19,6 +19,7 @@ use crate::{
     archive::sealed::Key,
     browser::Terms,
     codec::{Audio, Codec, OpusLimits},
+    hidden::HiddenKey,
     keys::StreamKeys,
 };
 
@@ -411,6 +412,14 @@ pub enum Command {
         /// As there.
         duration_ms: u16,
     },
+    /// Nobody hears what the stream receives from now on, no partner, room or recording, and its keys are told as
+    /// [`Event::Hidden`] and sent to nobody; or all is as before again, once no key is held any more.
+    Mask {
+        /// Which stream.
+        stream: StreamId,
+        /// From now on.
+        masked: bool,
+    },
     /// Listen to what is received for this from now on, instead of what was listened for before. Only then is it decoded.
     Detect {
         /// Which stream.
@@ -438,6 +447,13 @@ pub enum Event {
         digit: char,
         /// How long, in ms.
         duration_ms: u32,
+    },
+    /// A key of a stream that is [masked](Command::Mask).
+    Hidden {
+        /// On which stream.
+        stream: StreamId,
+        /// Which.
+        key: HiddenKey,
     },
     /// A `Play` came to its end by itself.
     Played {

@@ -17,6 +17,7 @@ pub mod dtmf;
 pub mod emodel;
 pub mod engine;
 pub mod flood;
+pub mod hidden;
 pub mod jitter;
 pub mod keys;
 pub mod learn;

@@ -1,6 +1,7 @@
 //! The relay path allocates nothing: counted, with a real engine on loopback.
 
 #![expect(unsafe_code, reason = "a counting allocator can only be written so; it hands on to the system's")]
+#![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod support;
 

@@ -26,6 +26,7 @@ impl Worker {
             | Command::SendDigit { stream, .. }
             | Command::RelayDigit { stream, .. }
             | Command::Detect { stream, .. }
+            | Command::Mask { stream, .. }
             | Command::Close { stream } => stream,
             Command::Join { a, .. } => a,
             Command::Record { left, .. } => left,
@@ -67,9 +68,10 @@ impl Worker {
             }
             Command::StopPlay { .. } => self.play(slot, None),
             Command::Detect { what, .. } => self.listen(slot, what),
+            Command::Mask { masked, .. } => stream.mask(masked, self.cx.now),
             Command::SendDigit { digit, duration_ms, .. } => self.send_digit(slot, digit, duration_ms),
             Command::RelayDigit { digit, duration_ms, .. } => {
-                if let Some(partner) = stream.partner.filter(|partner| *partner != slot) {
+                if let Some(partner) = stream.partner.filter(|partner| *partner != slot && !stream.inbound.is_masked()) {
                     self.send_digit(partner, digit, duration_ms);
                 }
             }

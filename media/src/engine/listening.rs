@@ -58,6 +58,11 @@ impl Listening {
         }
     }
 
+    /// Whether a key sounds at this moment.
+    pub(super) const fn is_key_down(&self) -> bool {
+        self.listener.pressed().is_some()
+    }
+
     /// Hears the frames that are due; silence where nothing came, because time goes on for a detector, too.
     fn hear(&mut self, cx: &mut Context, mut tell: impl FnMut(Verdict, &mut Context)) {
         for _ in 0..self.pacer.due(cx.now) {
@@ -72,12 +77,13 @@ impl Listening {
 }
 
 /// Whether keys of a stream are heard by its partner as they are, and by nobody else: then its audio is passed on unheard, as
-/// any other. A partner with telephone-event wants them in that form.
+/// any other. A partner with telephone-event wants them in that form, and who is masked is not heard at all.
 fn is_passed_on(streams: &Streams, slot: usize) -> bool {
     let Some(stream) = streams[slot].as_deref() else { return false };
     let partner = stream.partner.filter(|partner| *partner != slot).and_then(|partner| streams[partner].as_deref());
     let wants_events = |format: Format| format.dtmf_payload_type.is_some();
-    stream.listening.as_ref().is_some_and(|listening| listening.wanted == KEYS)
+    !stream.inbound.is_masked()
+        && stream.listening.as_ref().is_some_and(|listening| listening.wanted == KEYS)
         && partner.is_some_and(|partner| !partner.outbound.format.is_some_and(wants_events))
 }
 
@@ -118,6 +124,7 @@ impl Worker {
         let is_passed_on = is_passed_on(&self.streams, slot);
         let Some(stream) = self.streams[slot].as_deref_mut() else { return false };
         let (id, partner) = (stream.id, stream.partner.filter(|partner| *partner != slot));
+        let (inbound, is_masked) = (&stream.inbound, stream.inbound.is_masked());
         let Some(listening) = &mut stream.listening else { return false };
         if is_passed_on {
             // What it would have heard meanwhile is not made up for later.
@@ -130,8 +137,8 @@ impl Worker {
         listening.hear(&mut self.cx, |verdict, cx| match verdict {
             Verdict::Key { .. } if is_told => {}
             Verdict::Key { key, duration_ms } => {
-                cx.events.push_back(Event::Digit { stream: id, digit: key, duration_ms });
-                pressed = Some((key, duration_ms));
+                cx.events.push_back(inbound.key_event(id, key, duration_ms));
+                pressed = Some((key, duration_ms)).filter(|_| !is_masked);
             }
             verdict => cx.events.push_back(Event::Detected { stream: id, verdict }),
         });

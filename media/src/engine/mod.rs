@@ -11,6 +11,7 @@ mod context;
 mod events;
 mod life;
 mod listening;
+mod masking;
 mod measure;
 mod mixing;
 mod moving;
@@ -379,6 +380,7 @@ impl Engine {
             | Command::SendDigit { stream, .. }
             | Command::RelayDigit { stream, .. }
             | Command::Detect { stream, .. }
+            | Command::Mask { stream, .. }
             | Command::Close { stream } => Ok(of(stream)?.thread),
         }
     }

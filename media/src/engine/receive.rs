@@ -46,12 +46,14 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
     if !stream.inbound.expected || matches!(arrival, Arrival::Duplicate | Arrival::Wild) {
         return;
     }
+    stream.settle_mask(cx.now);
+    let is_masked = stream.inbound.is_masked();
     let is_event = Some(header.payload_type) == format.receive_dtmf_payload_type;
     if !is_audio {
         let noise = (header.payload_type == COMFORT_NOISE).then(|| packet.get(header.payload().start).copied()).flatten();
         stream.inbound.pause(&header, arrival, noise, cx.now);
     }
-    if is_audio {
+    if is_audio && !is_masked {
         stream.inbound.record(&header, &packet[header.payload()], format, cx);
     } else if is_event {
         stream.inbound.detect(stream.id, &header, &packet[header.payload()], format, cx);
@@ -59,6 +61,9 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
     if stream.listening.is_some() {
         let payload = is_audio.then(|| &packet[header.payload()]);
         listening::receive(streams, slot, (&header, payload, format, arrival), cx.now);
+    }
+    if is_masked {
+        return hold_back(streams, slot, &header, arrival);
     }
     let Some(stream) = streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
     if let Some(seat) = &mut stream.seat {
@@ -86,6 +91,14 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
             }
         }
         None => {}
+    }
+}
+
+/// What nobody may hear goes nowhere: for the partner, the numbers close up.
+fn hold_back(streams: &mut Streams, slot: usize, header: &Header, arrival: Arrival) {
+    let partner = streams[slot].as_deref().and_then(|stream| stream.partner);
+    if let Some(sink) = partner.and_then(|partner| streams.get_mut(partner)).and_then(Option::as_deref_mut) {
+        sink.outbound.relay.hold_back(header, arrival);
     }
 }
 
@@ -160,7 +173,7 @@ impl Inbound {
     /// Listens to a telephone event.
     fn detect(&mut self, stream: StreamId, header: &Header, payload: &[u8], format: Format, cx: &mut Context) {
         for digit in self.detector.handle(cx.now, header.timestamp, payload, format.dtmf_clock_hz).into_iter().flatten() {
-            cx.events.push_back(Event::Digit { stream, digit: digit.key, duration_ms: digit.duration_ms });
+            cx.events.push_back(self.key_event(stream, digit.key, digit.duration_ms));
         }
     }
 }

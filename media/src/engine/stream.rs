@@ -4,7 +4,9 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::{browser::Browser, context::Context, listening::Listening, mixing::Seat, shared::Line, worker::NewStream};
+use super::{
+    browser::Browser, context::Context, listening::Listening, masking::Mask, mixing::Seat, shared::Line, worker::NewStream,
+};
 use crate::{
     adapt::Adaptation,
     codec::{Codec, Encoder},
@@ -62,6 +64,8 @@ pub(super) struct Inbound {
     /// Packets that came too late for earlier ones of these.
     pub(super) late: Option<u64>,
     pub(super) tap: Option<Tap>,
+    /// Nobody hears it.
+    pub(super) mask: Mask,
     /// So much silence counts as lost media.
     pub(super) watched: Option<Duration>,
     /// Since when there is silence.
@@ -159,6 +163,7 @@ impl Stream {
                 transcoder: None,
                 late: None,
                 tap: None,
+                mask: Mask::Off,
                 watched: None,
                 silent_since: cx.now,
                 lost_told: false,

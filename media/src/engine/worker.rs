@@ -406,6 +406,7 @@ impl Worker {
         }
         let Some(stream) = self.streams[slot].as_deref_mut() else { return };
         stream.report(now);
+        stream.settle_mask(now);
         stream.outbound.keep_alive(&mut self.cx);
         if stream.tick_browser(&mut self.cx) {
             self.looked_at[slot] = None;
@@ -413,7 +414,8 @@ impl Worker {
         let (id, inbound) = (stream.id, &mut stream.inbound);
         let Some(format) = inbound.format else { return };
         if let Some(digit) = inbound.detector.timeout(now, format.dtmf_clock_hz) {
-            self.cx.events.push_back(Event::Digit { stream: id, digit: digit.key, duration_ms: digit.duration_ms });
+            let told = inbound.key_event(id, digit.key, digit.duration_ms);
+            self.cx.events.push_back(told);
         }
         let is_busy = inbound.detector.is_busy();
         let silence = now.saturating_duration_since(inbound.silent_since);

@@ -1,6 +1,6 @@
 //! Calls that are up, and records of those that are over.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use reqwest::Method;
 
 use super::{
@@ -10,6 +10,8 @@ use super::{
     table::{draw, duration, instant, list, maybe},
 };
 use crate::http::calls::RecordingOrder;
+use crate::http::conferences::{CallAnnouncement, HeardBy};
+use crate::http::payments::PaymentOrder;
 use crate::http::view::{CallDetail, CallView, CdrPage, CdrView, Done, ParkedView};
 
 #[derive(Debug, Subcommand)]
@@ -38,8 +40,38 @@ pub(super) enum CallsCommand {
         /// Its identifier.
         call: String,
     },
+    /// Play a recording into a conversation.
+    Announce {
+        /// Its identifier.
+        call: String,
+        /// The recording, as in `please-hold`.
+        prompt: String,
+        /// Who hears it: `caller`, `agent` or `both`.
+        #[arg(long, default_value = "both")]
+        to: AnnounceTo,
+    },
+    /// From now on nobody in the call hears the customer, who enters card numbers; or all is as before.
+    Payment {
+        /// Its identifier.
+        call: String,
+        /// `begin` or `end`.
+        action: PaymentAction,
+    },
     /// Records of calls that are over, newest first.
     Cdr(CdrArgs),
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum AnnounceTo {
+    Caller,
+    Agent,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum PaymentAction {
+    Begin,
+    End,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +128,24 @@ pub(super) async fn run(command: CallsCommand, common: &Common) -> Result<(), Cl
         CallsCommand::ResumeRecording { call } => {
             let done: Done = client.order(Method::POST, &["calls", &call, "recording"], &RecordingOrder::Resume).await?;
             print(common, &done, |_| "The recording has audio again.\n".to_owned())
+        }
+        CallsCommand::Announce { call, prompt, to } => {
+            let to = match to {
+                AnnounceTo::Caller => HeardBy::Caller,
+                AnnounceTo::Agent => HeardBy::Agent,
+                AnnounceTo::Both => HeardBy::Both,
+            };
+            let order = CallAnnouncement { prompt, to, language: None };
+            let done: Done = client.order(Method::POST, &["calls", &call, "announce"], &order).await?;
+            print(common, &done, |_| "It is heard.\n".to_owned())
+        }
+        CallsCommand::Payment { call, action } => {
+            let (order, said) = match action {
+                PaymentAction::Begin => (PaymentOrder::Begin, "Nobody in the call hears the customer until you end it.\n"),
+                PaymentAction::End => (PaymentOrder::End, "The customer is heard again; the keys can be read for a minute.\n"),
+            };
+            let done: Done = client.order(Method::POST, &["calls", &call, "payment"], &order).await?;
+            print(common, &done, |_| said.to_owned())
         }
         CallsCommand::Cdr(args) => {
             let page: CdrPage = client.search(&["cdrs"], &query(args)).await?;
@@ -178,6 +228,7 @@ fn shown(call: &CallDetail) -> String {
             ("agent", maybe(call.agent.as_ref())),
             ("started", instant(call.started_at)),
             ("answered", maybe(call.answered_at.map(instant))),
+            ("payment", if call.payment { "under way" } else { "-" }.to_owned()),
             ("legs", call.legs.to_string()),
         ]),
         CallDetail::Ended(cdr) => shown_cdr(cdr),

@@ -7,6 +7,7 @@
 mod bans;
 mod calls;
 mod client;
+mod conferences;
 mod floor;
 mod follow;
 mod ladder;
@@ -83,6 +84,9 @@ enum Command {
     /// Calls that are up, and records of those that are over.
     #[command(subcommand)]
     Calls(calls::CallsCommand),
+    /// Rooms: who is in them, mute, remove, announce.
+    #[command(subcommand)]
+    Conferences(conferences::ConferencesCommand),
     /// Recordings: which there are, and which go because their time is over.
     #[command(subcommand)]
     Recordings(recordings::RecordingsCommand),
@@ -149,6 +153,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Agents => floor::agents(common).await?,
             Command::Agent(args) => floor::agent(args, common).await?,
             Command::Calls(command) => calls::run(command, common).await?,
+            Command::Conferences(command) => conferences::run(command, common).await?,
             Command::Recordings(command) => recordings::run(command, common).await?,
             Command::Messages(command) => messages::run(command, common).await?,
             Command::Bans(args) => bans::run(args, common).await?,
@@ -267,6 +272,12 @@ mod tests {
             "tandem calls list",
             "tandem calls show 01k3p9x7c0z4m",
             "tandem calls hangup 01k3p9x7c0z4m",
+            "tandem calls payment 01k3p9x7c0z4m begin",
+            "tandem calls announce 01k3p9x7c0z4m please-hold --to caller",
+            "tandem conferences list",
+            "tandem conferences mute weekly 01k3p9x7c0z4m",
+            "tandem conferences announce weekly please-hold",
+            "tandem token add till --scope payment",
             "tandem calls cdr --queue support --cause no-answer --limit 10",
             "tandem messages list --mailbox support --new",
             "tandem messages heard 01",

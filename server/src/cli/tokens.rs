@@ -25,7 +25,7 @@ pub(super) enum TokenCommand {
     Add {
         /// What it is for.
         name: String,
-        /// The most it may do: read, control or admin.
+        /// The most it may do: read, control, admin; or payment, which only reads the keys of payments.
         #[arg(long, default_value = "read")]
         scope: Scope,
     },

@@ -39,7 +39,7 @@ pub(super) async fn require(
         TokenCheck::Good(token) => token,
         TokenCheck::Bad => return Err(unknown("the token is not known or was revoked")),
     };
-    if token.scope < scope {
+    if !token.scope.holds(scope) {
         let detail = format!("this asks for a token of scope {scope}; yours has scope {}", token.scope);
         return Err(Problem::new(StatusCode::FORBIDDEN, detail)
             .at("header authorization")

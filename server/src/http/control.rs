@@ -16,17 +16,17 @@ use std::{
 use tandem_switch::{
     floor::{AgentView, Explanation, ItemView, QueueView},
     id::{CallId, ItemId, RecordingId},
-    name::AgentName,
+    name::{AgentName, Language, PromptName, RoomName},
     step::AgentRequest,
     time::Timestamp,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::view::{CallView, ParkedView, PlanProblem, PlanView, RouteExplanation};
+use super::view::{CallView, ConferenceView, ParkedView, PlanProblem, PlanView, RouteExplanation};
 use crate::{
     recordings::Archive,
     store::{Ban, Store, Writer},
-    wire::{beat::Heartbeat, trace::TraceBus},
+    wire::{beat::Heartbeat, payments::Secret, trace::TraceBus},
 };
 
 /// Requests that may wait for the loops.
@@ -84,6 +84,46 @@ pub enum ControlRequest {
         /// What became of it.
         reply: oneshot::Sender<Option<bool>>,
     },
+    /// Begin or end the payment of a call.
+    Payment {
+        /// Which.
+        call: CallId,
+        /// It begins.
+        begins: bool,
+        /// What became of it.
+        reply: oneshot::Sender<PaymentAnswer>,
+    },
+    /// The keys of a payment, which are forgotten with it. `None`: none are to be read.
+    ReadPayment {
+        /// Of which call.
+        call: CallId,
+        /// They.
+        reply: oneshot::Sender<Option<Secret>>,
+    },
+    /// All rooms that somebody is in.
+    Conferences(oneshot::Sender<Vec<ConferenceView>>),
+    /// Do something with a member of a room. `false`: no such member.
+    Member {
+        /// In which room.
+        room: RoomName,
+        /// Whose call.
+        call: CallId,
+        /// What.
+        order: MemberOrder,
+        /// Whether there was such a member.
+        reply: oneshot::Sender<bool>,
+    },
+    /// Play a recording into a conversation or a room.
+    Announce {
+        /// Which recording.
+        prompt: PromptName,
+        /// In which language; that of the call's plan when `None`.
+        language: Option<Language>,
+        /// Who hears it.
+        to: Hearers,
+        /// What became of it.
+        reply: oneshot::Sender<AnnounceAnswer>,
+    },
     /// Sources that are not heard now.
     Bans(oneshot::Sender<Vec<Ban>>),
     /// Hear a source again. `false`: it was not banned.
@@ -115,6 +155,61 @@ pub enum ControlRequest {
     },
     /// People were added, changed or removed: read them again. No answer.
     PeopleChanged,
+}
+
+/// What became of a payment that was to begin or end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentAnswer {
+    /// It did.
+    Done,
+    /// No such call is up.
+    NoCall,
+    /// The call is in no conversation.
+    NotTalking,
+    /// There is none to end.
+    NotPaying,
+    /// Whoever pays could not be masked: nothing began.
+    Busy,
+}
+
+/// What is done with a member of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberOrder {
+    /// They only listen from now on.
+    Mute,
+    /// They speak again.
+    Unmute,
+    /// Their call ends.
+    Remove,
+}
+
+/// Who hears an announcement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hearers {
+    /// Everybody in a room.
+    Room(RoomName),
+    /// The two of a conversation, or one of them.
+    Call {
+        /// Which call.
+        call: CallId,
+        /// The party that it is for.
+        caller: bool,
+        /// Whom they talk to.
+        agent: bool,
+    },
+}
+
+/// What became of an announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnnounceAnswer {
+    /// It is heard.
+    Done,
+    /// There is no such call or room.
+    NotThere,
+    /// Nobody talks to anybody in that call: it waits, or somebody holds.
+    NotTalking,
+    /// There is no such recording.
+    NoPrompt,
 }
 
 /// What the floor looks like at one moment.

@@ -6,6 +6,7 @@
 mod auth;
 pub mod bans;
 pub mod calls;
+pub mod conferences;
 pub mod control;
 mod events;
 mod floor;
@@ -13,6 +14,7 @@ pub mod follow;
 mod health;
 mod listen;
 pub mod messages;
+pub mod payments;
 pub mod people;
 mod plan;
 mod player;
@@ -68,7 +70,8 @@ pub(crate) struct Api {
     info(
         title = "Tandem",
         description = "The HTTP API of the Tandem contact switch. Give a token of `tandem token add` as `Authorization: Bearer tdm_…`; \
-                       the scopes read, control and admin each hold the ones before.",
+                       the scopes read, control and admin each hold the ones before; payment reads the keys of payments, \
+                       and nothing else does.",
         license(name = "MIT OR Apache-2.0")
     ),
     tags(
@@ -102,6 +105,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(calls::call))
         .routes(routes!(calls::parked))
         .routes(routes!(calls::cdrs))
+        .routes(routes!(conferences::conferences))
         .routes(routes!(recordings::recordings))
         .routes(routes!(player::ticket))
         .routes(routes!(messages::messages))
@@ -116,8 +120,15 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(floor::put_agent_state, floor::post_agent_state))
         .routes(routes!(calls::hangup))
         .routes(routes!(calls::recording))
+        .routes(routes!(payments::payment))
+        .routes(routes!(conferences::mute))
+        .routes(routes!(conferences::unmute))
+        .routes(routes!(conferences::remove))
+        .routes(routes!(conferences::announce_to_call))
+        .routes(routes!(conferences::announce_to_room))
         .routes(routes!(messages::change_message, messages::delete_message))
         .routes(routes!(bans::lift_ban));
+    let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()
         .routes(routes!(plan::reload))
         .routes(routes!(recordings::sweep_now))
@@ -136,6 +147,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .merge(listened.route_layer(middleware::from_fn_with_state(api.clone(), player::require)))
         .merge(guarded(control, Scope::Control))
         .merge(guarded(admin, Scope::Admin))
+        .merge(guarded(paying, Scope::Payment))
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("tdm_…").build();
     document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer));

@@ -91,6 +91,17 @@ impl Director {
             ControlRequest::PauseRecording { call, paused, reply } => {
                 self.ask_line(LineAsk::PauseRecording { call, paused, done: reply }).await;
             }
+            ControlRequest::Payment { call, begins, reply } => {
+                self.ask_line(LineAsk::Payment { call, begins, done: reply }).await;
+            }
+            ControlRequest::ReadPayment { call, reply } => self.ask_line(LineAsk::ReadPayment { call, done: reply }).await,
+            ControlRequest::Conferences(reply) => self.ask_line(LineAsk::Conferences(reply)).await,
+            ControlRequest::Member { room, call, order, reply } => {
+                self.ask_line(LineAsk::Member { room, call, order, done: reply }).await;
+            }
+            ControlRequest::Announce { prompt, language, to, reply } => {
+                self.ask_line(LineAsk::Announce { prompt, language, to, done: reply }).await;
+            }
             ControlRequest::Bans(reply) => self.ask_line(LineAsk::Bans(reply)).await,
             ControlRequest::LiftBan { address, reply } => self.ask_line(LineAsk::LiftBan { address, done: reply }).await,
             ControlRequest::Plan(reply) => drop(reply.send(self.view())),

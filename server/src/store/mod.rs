@@ -6,6 +6,7 @@
 
 mod bans;
 mod calls;
+mod conferences;
 mod db;
 mod events;
 mod items;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use bans::Ban;
 pub use calls::{CallRecord, CdrFilter};
+pub use conferences::{ConferenceNews, Membership};
 pub use events::JournalRow;
 pub use items::{ItemStory, OfferRow};
 pub use messages::{MessageFilter, MessageLeft, MessageRow, MessageStarted, MessageState};

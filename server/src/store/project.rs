@@ -91,7 +91,7 @@ impl Batch {
             Record::CallKept { call, v, body, at } => {
                 self.kept.insert(*call, (*v, body.clone(), *at));
             }
-            Record::CallTakenUp { .. } => {}
+            Record::CallTakenUp { .. } | Record::Conference(_) => {}
             Record::Floor(event) => self.floor(event),
             Record::RecordingStarted(started) => self.run(sql::PUT_RECORDING, recordings::row(started)),
             Record::RecordingFinished { recording, duration_ms, size_bytes, at } => {

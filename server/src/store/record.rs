@@ -15,6 +15,7 @@ use tandem_switch::{
 
 use super::{
     bans::Ban,
+    conferences::ConferenceNews,
     messages::{MessageLeft, MessageStarted},
     recordings::{KeptAs, RecordingNews},
 };
@@ -83,6 +84,8 @@ pub enum Record {
     },
     /// Recordings that are over: what became of their audio.
     Recording(RecordingNews),
+    /// Something happened in a room.
+    Conference(ConferenceNews),
     /// Somebody begins to leave a message.
     MessageStarted(MessageStarted),
     /// A message is complete.
@@ -293,6 +296,7 @@ impl Record {
             Self::RecordingFinished { .. } => "recording-finished",
             Self::RecordingFailed { .. } => "recording-failed",
             Self::Recording(news) => news.kind(),
+            Self::Conference(news) => news.kind(),
             Self::MessageStarted(_) => "message-started",
             Self::MessageLeft(_) => "message-left",
             Self::MessageMarked { heard: true, .. } => "message-heard",
@@ -335,6 +339,7 @@ impl Record {
             Self::RecordingFailed { recording, reason, at, .. } => {
                 row(*at, None, json(serde_json::json!({ "recording": recording, "reason": reason })))
             }
+            Self::Conference(news) => row(news.at, Some(news.call.to_string()), json(news.body())),
             Self::Recording(news) => row(news.at, news.call.map(|call| call.to_string()), json(news.body())),
             Self::MessageStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
             Self::MessageLeft(left) => row(left.at, None, super::db::json(left)),

@@ -21,7 +21,7 @@ const ID_LETTERS: usize = 12;
 /// `used_at` is written at most so often, in ms.
 const USED_GRAIN_MS: u64 = 60_000;
 
-/// What a token may do. Each scope holds the ones before it.
+/// What a token may do. Of the first three each holds the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
@@ -31,6 +31,20 @@ pub enum Scope {
     Control,
     /// Change people, tokens and the plan.
     Admin,
+    /// Read the keys of payments, and nothing else. No other scope holds it.
+    Payment,
+}
+
+impl Scope {
+    /// Whether it holds another one.
+    #[must_use]
+    pub const fn holds(self, wanted: Self) -> bool {
+        match (self, wanted) {
+            (Self::Payment, Self::Payment) => true,
+            (Self::Payment, _) | (_, Self::Payment) => false,
+            _ => self as u8 >= wanted as u8,
+        }
+    }
 }
 
 impl fmt::Display for Scope {
@@ -39,6 +53,7 @@ impl fmt::Display for Scope {
             Self::Read => "read",
             Self::Control => "control",
             Self::Admin => "admin",
+            Self::Payment => "payment",
         })
     }
 }
@@ -50,7 +65,8 @@ impl FromStr for Scope {
             "read" => Ok(Self::Read),
             "control" => Ok(Self::Control),
             "admin" => Ok(Self::Admin),
-            _ => Err(format!("`{text}` is no scope: use read, control or admin")),
+            "payment" => Ok(Self::Payment),
+            _ => Err(format!("`{text}` is no scope: use read, control, admin or payment")),
         }
     }
 }

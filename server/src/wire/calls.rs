@@ -1,8 +1,10 @@
 //! One live call: its core, its run of the plan, and what becomes of their outputs.
 
+mod conference;
 mod consult;
 mod keep;
 mod message;
+mod payment;
 mod redirects;
 mod slots;
 
@@ -20,7 +22,7 @@ use tandem_switch::{
     id::{CallId, ItemId, LegId, RecordingId},
     identity::CallerIdentity,
     link::{FloorSays, LeaveReason, ToFloor},
-    name::{Extension, PartyNumber},
+    name::{Extension, PartyNumber, RoomName},
     step::Target,
     time::Timestamp,
 };
@@ -45,6 +47,8 @@ pub struct LiveCall {
     /// The item that the floor knows this call by; for the case that the core fails.
     item: Option<ItemId>,
     recording: Option<RecordingId>,
+    /// The room that it is in, and whether it only listens there, as was noted.
+    room: Option<(RoomName, bool)>,
     /// Streams that are closed but not measured yet.
     unmeasured: usize,
     /// What was measured, and found out, of its audio.
@@ -133,6 +137,7 @@ impl LiveCall {
             legs: Vec::with_capacity(2),
             item: None,
             recording: None,
+            room: None,
             unmeasured: 0,
             audio: CallAudio::default(),
             over: None,
@@ -239,10 +244,13 @@ impl LiveCall {
         while let Some(input) = inputs.pop_front() {
             let offer = matches!(input, Input::Floor(FloorSays::Offer { .. }));
             self.call.handle(edges.now.at, input, &mut edges.ids);
+            inputs.extend(self.hide_payer(edges));
             while let Some(output) = self.call.poll() {
                 self.carry_out(edges, output, offer, &mut inputs);
             }
         }
+        self.show_payer(edges);
+        self.settle_room(edges);
         self.show(edges);
         self.settle_slot(edges);
         let talk = self.call.conversation().map(|(agent, peer)| {
@@ -307,9 +315,7 @@ impl LiveCall {
             Output::Part { leg } => edges.media.part(self.at(leg)),
             Output::Echo { leg } => edges.media.echo(self.at(leg)),
             Output::EnterRoom { leg, room, voice } => {
-                if !edges.media.enter_room(self.at(leg), &room, voice) {
-                    inputs.push_back(Input::RoomFull { leg });
-                }
+                inputs.extend(self.enter_room(edges, leg, room, voice));
             }
             Output::Supervise { leg, agent, role } => {
                 edges.supervision.supervise(self.at(leg), agent, role, &mut edges.media);
@@ -490,6 +496,7 @@ impl LiveCall {
         }
         let facts = self.facts;
         edges.supervision.seen(facts.call, None, &mut edges.media);
+        edges.payments.show(facts.call, &mut edges.media);
         edges.media.forget(facts.call);
         let segment = Segment { state: SegmentState::Plan, agent: None, cause: None, from_at: facts.started_at, to_at: ended_at };
         let cdr = Cdr {

@@ -15,6 +15,7 @@ use super::{
     lots::Lots,
     mail::Mail,
     media::MediaEdge,
+    payments::Payments,
     sip::SipEdge,
     supervision::Supervision,
     trace::TraceBus,
@@ -43,6 +44,8 @@ pub struct Edges {
     pub mail: Mail,
     /// Supervisors beside agents.
     pub supervision: Supervision,
+    /// Payments by keys.
+    pub payments: Payments,
     /// The live trace.
     pub traces: TraceBus,
     /// Names of items and recordings.

@@ -5,6 +5,8 @@ mod consult;
 mod ending;
 mod keeping;
 mod mail;
+mod payments;
+mod rooms;
 mod takes;
 
 use std::{
@@ -39,6 +41,7 @@ use super::{
     mail::Mail,
     media::{MediaEdge, MediaEvent},
     pace::Pace,
+    payments::Payments,
     sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     supervision::Supervision,
     trace::TraceBus,
@@ -185,6 +188,7 @@ impl Line {
             lots: Lots::default(),
             mail,
             supervision: Supervision::default(),
+            payments: Payments::default(),
             traces,
             ids,
         };
@@ -339,7 +343,11 @@ impl Line {
                 }
                 self.tell(at, Input::Digit { leg: at.leg, digit })
             }
-            MediaEvent::Played(at, play) => self.tell(at, Input::Played { leg: at.leg, play }),
+            MediaEvent::Hidden(at, key) => self.edges.payments.pressed(at, key),
+            MediaEvent::Played(at, play) => {
+                self.edges.media.played_out(at);
+                self.tell(at, Input::Played { leg: at.leg, play });
+            }
             MediaEvent::Started(at, from) => {
                 self.trace(at.call, "media", || format!("audio of {} comes from port {}", at.leg, from.port()))
             }
@@ -410,6 +418,8 @@ impl Line {
             }
         }
         self.edges.ledger.retry();
+        self.edges.payments.expire(now);
+        self.edges.media.lay_owed_rooms();
     }
 
     fn deadline(&self) -> Option<std::time::Instant> {
@@ -520,6 +530,9 @@ impl Line {
             }
             SipEvent::Joined { at, by, with } => self.bring_together(at, by, with),
             SipEvent::Held { at, held } => self.tell(at, Input::LegHeld { leg: at.leg, held }),
+            SipEvent::Digit { at, digit, .. } if self.edges.payments.takes(at, digit, self.edges.now.at) => {
+                self.edges.media.keys_come_by_message(at);
+            }
             SipEvent::Digit { at, digit, duration_ms } => {
                 self.edges.media.relay_digit(at, digit, u16::try_from(duration_ms).unwrap_or(u16::MAX));
                 self.edges.media.keys_come_by_message(at);

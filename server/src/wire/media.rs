@@ -1,5 +1,8 @@
 //! Legs to streams, phrases to audio: the line loop's side of the media engine.
 
+mod conferring;
+mod masking;
+
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tandem_media::{
@@ -8,15 +11,17 @@ use tandem_media::{
     codec::Audio as Pcm,
     contract::{Command, CommandError, Configure, Event, MixMember, MixRole, NoKeys, OneWay, Opened, Quality, StreamId},
     engine::Engine,
+    hidden::HiddenKey,
 };
 use tandem_switch::{
     id::{CallId, RecordingId},
-    name::RoomName,
     step::{Audio, Supervision},
 };
 
 use super::{LegRef, detection::KeysInAudio, line::Service, rooms::Rooms, supervision::Talk};
 use crate::{metrics::METRICS, prompts::Prompts};
+
+pub use conferring::Entering;
 
 /// How long a key press is that we make, in ms.
 const KEY_MS: u16 = 120;
@@ -31,6 +36,10 @@ pub struct MediaEdge {
     legs: HashMap<StreamId, LegRef>,
     next: u64,
     rooms: Rooms,
+    /// Heard by who is alone in a room.
+    music: Option<Audio>,
+    /// Streams that nobody hears, by call.
+    masked: HashMap<CallId, StreamId>,
     /// Calls whose audio is handled where that of another call is, so that legs can move between them.
     beside: HashMap<CallId, u64>,
 }
@@ -53,6 +62,8 @@ pub(super) struct Open {
 pub enum MediaEvent {
     /// A key was pressed.
     Digit(LegRef, char),
+    /// A key was pressed on a leg that is masked.
+    Hidden(LegRef, HiddenKey),
     /// A playing came to its end.
     Played(LegRef, u32),
     /// Audio of the leg stopped although it must be heard, or handling it failed.
@@ -98,6 +109,8 @@ impl MediaEdge {
             legs: HashMap::new(),
             next: 1,
             rooms: Rooms::default(),
+            music: None,
+            masked: HashMap::new(),
             beside: HashMap::new(),
         };
         edge.set_service(service);
@@ -107,6 +120,7 @@ impl MediaEdge {
     /// Recordings and times of a new plan; what plays goes on.
     pub fn set_service(&mut self, service: &Service) {
         self.prompts = Arc::clone(&service.prompts);
+        self.music = conferring::music_of(service);
         self.silence = service.plan.silence_ends_after_ms.map(Duration::from_millis);
     }
 
@@ -240,21 +254,6 @@ impl MediaEdge {
         self.tell(Command::Join { a: a.stream, b: b.stream });
     }
 
-    /// The leg is in a room, with or without a voice. `false`: it cannot be.
-    #[must_use]
-    pub fn enter_room(&mut self, leg: LegRef, room: &RoomName, voice: bool) -> bool {
-        let Some(stream) = self.stream(leg) else { return false };
-        let Some(laid) = self.rooms.enter(stream, room, voice) else { return false };
-        let first = laid.members.first().map_or(stream, |member| member.stream);
-        let brought = self.engine.bring(stream, first);
-        let taken = brought.and_then(|()| self.engine.command(Command::Mix { room: laid.room, members: laid.members }));
-        if let Err(error) = taken {
-            tracing::warn!(call = %leg.call, %room, %error, "a leg cannot enter a room");
-            self.rooms.leave(stream);
-        }
-        taken.is_ok()
-    }
-
     /// A conversation with supervisors is a room: the two hear each other, and of the others what their roles say.
     pub fn lay_supervised(&mut self, room: u64, talk: Talk, supervisors: &[(LegRef, Supervision)]) {
         let Some(agent) = self.stream(talk.agent) else { return };
@@ -316,9 +315,7 @@ impl MediaEdge {
     /// The leg is gone. `true` when `Measured` will follow.
     pub fn close(&mut self, leg: LegRef) -> bool {
         let Some(open) = self.streams.remove(&leg) else { return false };
-        if let Some(laid) = self.rooms.leave(open.stream) {
-            self.tell(Command::Mix { room: laid.room, members: laid.members });
-        }
+        self.leave_room(open.stream);
         self.tell(Command::Close { stream: open.stream });
         true
     }
@@ -330,6 +327,7 @@ impl MediaEdge {
             Event::Digit { stream, digit, .. } => MediaEvent::Digit(leg(stream)?, digit),
             // Only keys are listened for, which come as such.
             Event::Detected { .. } => return None,
+            Event::Hidden { stream, key } => MediaEvent::Hidden(leg(stream)?, key),
             Event::Played { stream, play } => MediaEvent::Played(leg(stream)?, play),
             Event::MediaStarted { stream, from } => {
                 let leg = leg(stream)?;

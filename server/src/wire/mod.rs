@@ -26,6 +26,7 @@
 //! - [`lots`]: who is parked where.
 //! - [`ledger`]: what of a call is written down.
 //! - [`pace`]: how busy a loop is.
+//! - [`payments`]: keys that nobody may see.
 //! - [`restart`]: how calls of the last process go on.
 
 pub mod audio;
@@ -43,6 +44,7 @@ pub mod lots;
 pub mod mail;
 pub mod media;
 pub mod pace;
+pub mod payments;
 pub mod restart;
 mod rooms;
 pub mod sip;

@@ -13,16 +13,37 @@ use crate::{cdr::SegmentState, name::RoomName, step::StepOutcome, time::Timestam
 pub(super) struct Conference {
     pub(super) room: RoomName,
     muted: bool,
+    /// Since when.
+    #[serde(default)]
+    since: Option<Timestamp>,
     /// The last key was `*`.
     starred: bool,
 }
 
+/// What others see of a caller in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InRoom<'a> {
+    /// Which room.
+    pub room: &'a RoomName,
+    /// They only listen.
+    pub muted: bool,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 impl Call {
+    /// The room that the caller is in.
+    #[must_use]
+    pub fn conference(&self) -> Option<InRoom<'_>> {
+        let Doing::Conference(Conference { room, muted, since, .. }) = &self.doing else { return None };
+        Some(InRoom { room, muted: *muted, since: since.unwrap_or_else(|| self.ledger.since()) })
+    }
+
     pub(super) fn begin_conference(&mut self, now: Timestamp, room: RoomName, muted: bool) -> Doing {
         self.typed.clear();
         self.answer_caller(now);
         self.ledger.connected_at.get_or_insert(now);
-        let conference = Conference { room, muted, starred: false };
+        let conference = Conference { room, muted, since: Some(now), starred: false };
         self.take_place(now, &conference);
         Doing::Conference(conference)
     }
@@ -39,19 +60,30 @@ impl Call {
                 self.trace("conference", "no place left");
                 return self.step_ended(now, StepOutcome::Full);
             }
+            Input::RoomFailed { .. } => {
+                self.trace("conference", "cannot be entered");
+                return self.step_ended(now, StepOutcome::Error);
+            }
+            Input::Mute { muted } => self.mute(now, &mut conference, muted),
             Input::LegHeld { .. } => self.take_place(now, &conference),
             Input::Digit { digit, .. } => {
                 self.typed.clear();
                 if conference.starred && digit == '6' {
-                    conference.muted = !conference.muted;
-                    self.trace("conference", if conference.muted { "muted" } else { "unmuted" });
-                    self.take_place(now, &conference);
+                    let muted = !conference.muted;
+                    self.mute(now, &mut conference, muted);
                 }
                 conference.starred = digit == '*';
             }
             _ => {}
         }
         Doing::Conference(conference)
+    }
+
+    fn mute(&mut self, now: Timestamp, conference: &mut Conference, muted: bool) {
+        if std::mem::replace(&mut conference.muted, muted) != muted {
+            self.trace("conference", if muted { "muted" } else { "unmuted" });
+            self.take_place(now, conference);
+        }
     }
 
     fn take_place(&mut self, now: Timestamp, conference: &Conference) {

@@ -117,7 +117,7 @@ impl Call {
             self.ledger.turn(at.now, SegmentState::Transferring, None);
             self.ledger.answered_by = Some(new.number);
             self.pay(LeaveReason::Fault, Cause::Normal);
-            Talk { peer: new.leg, with: With::Party { by_trunk: new.by_trunk } }
+            Talk { peer: new.leg, with: With::Party { by_trunk: new.by_trunk }, payer: None }
         };
         self.legs.end(leg, Cause::Normal);
         self.connect(at, talk.peer, talk.with, record)

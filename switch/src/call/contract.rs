@@ -22,6 +22,12 @@ pub enum Input {
         /// Silence.
         paused: bool,
     },
+    /// A payment begins or ends: from now on nobody hears the [paying leg](super::Call::payer), or all is as before. Means
+    /// nothing outside of a conversation.
+    Payment {
+        /// It begins.
+        begins: bool,
+    },
     /// The dialplan's next step; the first one begins the call, each later one follows a `StepEnded`.
     Step(Step),
     /// The dialplan moved to another route: for the record.
@@ -99,6 +105,16 @@ pub enum Input {
     RoomFull {
         /// Which leg.
         leg: LegId,
+    },
+    /// A leg could not be brought into its room.
+    RoomFailed {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Somebody with the right to it mutes the caller in a room, or lets them speak.
+    Mute {
+        /// They only listen from now on.
+        muted: bool,
     },
     /// A leg is in a slot of its lot.
     Parked {

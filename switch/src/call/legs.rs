@@ -146,6 +146,7 @@ impl Legs {
             Input::Digit { leg, digit } => leg == self.caller && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
             Input::HandedBack { leg, .. }
             | Input::RoomFull { leg }
+            | Input::RoomFailed { leg }
             | Input::Parked { leg, .. }
             | Input::LotFull { leg }
             | Input::MailboxOpen { leg }
@@ -161,6 +162,8 @@ impl Legs {
             | Input::Floor(_)
             | Input::Hangup { .. }
             | Input::PauseRecording { .. }
+            | Input::Payment { .. }
+            | Input::Mute { .. }
             | Input::Tick => true,
         }
     }

@@ -22,6 +22,7 @@ mod legs;
 mod notice;
 mod owed;
 mod park;
+mod payment;
 mod play;
 mod queue;
 mod redirect;
@@ -37,6 +38,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+pub use conference::InRoom;
 pub use consult::{Newcomer, Partner};
 pub use contract::{Arrival, CallSettings, Input, Notice, Output, RedirectNews, TransferNews};
 pub use keep::{KeptCall, Restart};

@@ -17,6 +17,9 @@ use crate::{
 pub(super) struct Talk {
     pub(super) peer: LegId,
     pub(super) with: With,
+    /// Who enters card numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) payer: Option<LegId>,
 }
 
 /// Whom the caller talks to.
@@ -45,7 +48,7 @@ impl Call {
         self.transfer_taken();
         self.answer_caller(at.now);
         self.ledger.connected_at.get_or_insert(at.now);
-        let talk = Talk { peer, with };
+        let talk = Talk { peer, with, payer: None };
         self.converse(at, &talk, record);
         self.trace("connected", peer.to_string());
         Doing::Talk(talk)
@@ -65,7 +68,8 @@ impl Call {
     pub(super) fn talking(&mut self, at: &mut Moment<'_>, talk: Talk, input: Input) -> Doing {
         let now = at.now;
         match input {
-            Input::Transfer { leg, by, to } => self.begin_transfer(now, talk, leg, by, to),
+            Input::Payment { begins } => self.pay_by_keys(talk, begins),
+            Input::Transfer { leg, by, to } => self.begin_transfer(now, Talk { payer: None, ..talk }, leg, by, to),
             Input::GivenAway { by } => self.give_away(now, talk, by),
             Input::Replaced { leg, new } => self.replaced(at, talk, leg, new),
             Input::LegHeld { leg, held } => {

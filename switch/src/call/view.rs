@@ -39,6 +39,8 @@ pub struct View<'a> {
     pub agent: Option<&'a AgentName>,
     /// What is recorded now, and whether that pauses.
     pub recording: Option<(RecordingId, bool)>,
+    /// A payment is under way.
+    pub payment: bool,
     /// A party of the conversation holds.
     pub held: bool,
     /// The legs that are up or on their way; the caller's first.
@@ -61,8 +63,15 @@ impl Call {
     #[must_use]
     pub fn conversation(&self) -> Option<(&AgentName, LegId)> {
         let Doing::Talk(talk) = &self.doing else { return None };
-        let agent = talk.with.agent()?;
-        (self.legs.ear(self.legs.caller()) == Ear::Joined(talk.peer)).then_some((agent, talk.peer))
+        self.talkers().and_then(|(_, peer)| Some((talk.with.agent()?, peer)))
+    }
+
+    /// Who hears each other now: the party that the call is for, and whom they talk to.
+    #[must_use]
+    pub fn talkers(&self) -> Option<(LegId, LegId)> {
+        let Doing::Talk(talk) = &self.doing else { return None };
+        let caller = self.legs.caller();
+        (self.legs.ear(caller) == Ear::Joined(talk.peer)).then_some((caller, talk.peer))
     }
 
     /// The party that the call is for.
@@ -106,6 +115,7 @@ impl Call {
             queue: self.ledger.queue.as_ref().filter(|_| in_queue),
             agent,
             recording: self.owed.recorded(),
+            payment: self.payer().is_some(),
             held: self.ledger.state() == SegmentState::Hold,
             legs: self.legs.iter().map(|leg| LegView { leg: leg.id, stage: leg.stage, held: leg.held }).collect(),
         }

@@ -62,6 +62,7 @@ struct Ladder {
     /// The first line, which says what is settled.
     notice: String,
     trace: bool,
+    payer: Option<LegId>,
     over: bool,
     printed: String,
 }
@@ -79,6 +80,7 @@ impl Ladder {
             items: Vec::new(),
             recordings: Vec::new(),
             trace: first.contains("trace"),
+            payer: None,
             over: false,
             printed: String::new(),
         }
@@ -125,6 +127,10 @@ impl Ladder {
                 self.print(&format!("        {line}"));
             }
         }
+        let payer = self.call.payer();
+        if std::mem::replace(&mut self.payer, payer) != payer {
+            self.print(&payer.map_or_else(|| "        nobody pays".to_owned(), |leg| format!("        {leg} pays")));
+        }
     }
 
     fn input(&self, line: &str) -> Input {
@@ -159,6 +165,8 @@ impl Ladder {
                 let (leg, held) = (self.call.next_leg().unwrap(), with.contains_key("held"));
                 Input::Taken { new: Newcomer { leg, number: number.into(), by_trunk: false, held, is_same_party: false } }
             }
+            ["leg", leg, "room-fails"] => Input::RoomFailed { leg: read_leg(leg) },
+            ["mute", word] => Input::Mute { muted: word == "on" },
             ["leg", leg, "room-full"] => Input::RoomFull { leg: read_leg(leg) },
             ["leg", leg, "handed-back"] => Input::HandedBack { leg: read_leg(leg), failed: None },
             ["leg", leg, "stays", cause] => Input::HandedBack { leg: read_leg(leg), failed: Some(read_cause(cause)) },
@@ -172,6 +180,7 @@ impl Ladder {
             ["leg", leg, "presses", digit] => Input::Digit { leg: read_leg(leg), digit: digit.chars().next().unwrap() },
             ["leg", leg, "heard", play] => Input::Played { leg: read_leg(leg), play: play.parse().unwrap() },
             ["floor", ref says @ ..] => Input::Floor(self.read_floor(says, &with)),
+            ["payment", word] => Input::Payment { begins: word == "on" },
             ["pause-recording", word] => Input::PauseRecording { paused: word == "on" },
             ["hangup", cause] => Input::Hangup { cause: read_cause(cause) },
             _ => panic!("no such input: {line}"),

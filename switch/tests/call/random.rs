@@ -75,6 +75,9 @@ fn one_call(seed: u64, told: &mut usize, most: &mut usize) -> Cdr {
         left -= 1;
         *told += 1;
         run.pass_time();
+        if left.is_multiple_of(7) {
+            run.tell(Input::Payment { begins: left.is_multiple_of(2) });
+        }
         if run.dice.one_in(80) {
             run.restart();
             continue;

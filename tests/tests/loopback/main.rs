@@ -1,6 +1,7 @@
 //! The built program on real sockets, with phones and carriers that others wrote.
 
 mod abuse;
+mod announcements;
 mod baresip;
 mod browser_audio;
 mod browsers;
@@ -21,6 +22,7 @@ mod media_keys;
 mod no_keys;
 mod pairs;
 mod parking;
+mod payments;
 mod quality;
 mod queue;
 mod recordings;

@@ -3,6 +3,7 @@
 mod access;
 mod live;
 mod resources;
+mod talks;
 
 use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed};
 
@@ -24,7 +25,7 @@ use tower::ServiceExt as _;
 
 use super::{
     app,
-    control::{Control, ControlRequest, FloorView, Readiness},
+    control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness},
     view::{At, CallView, ParkedView, PlanProblem, PlanView, RouteExplanation},
 };
 use crate::{
@@ -43,6 +44,7 @@ struct Fixture {
     read: String,
     operate: String,
     admin: String,
+    payment: String,
     recordings: PathBuf,
     /// What the loops were asked to change.
     asked: mpsc::Receiver<String>,
@@ -76,12 +78,12 @@ impl Fixture {
             realm: "tandem".into(),
         };
         let mut tokens = Vec::new();
-        for scope in [Scope::Read, Scope::Control, Scope::Admin] {
+        for scope in [Scope::Read, Scope::Control, Scope::Admin, Scope::Payment] {
             let (text, _) = control.store.add_token(&format!("test {scope}"), scope, "test", at(0)).await.unwrap();
             tokens.push(text.expose().to_owned());
         }
-        let [read, operate, admin] = tokens.try_into().unwrap();
-        Self { app: app(control.clone(), Router::new()), control, read, operate, admin, recordings, asked, _db: db }
+        let [read, operate, admin, payment] = tokens.try_into().unwrap();
+        Self { app: app(control.clone(), Router::new()), control, read, operate, admin, payment, recordings, asked, _db: db }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -160,6 +162,27 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             ControlRequest::PauseRecording { call, reply, .. } => {
                 let _asker_is_gone = reply.send((call != CallId(6)).then_some(call == CallId(5)));
             }
+            ControlRequest::Payment { call, begins, reply } => drop(reply.send(match call {
+                CallId(5) if begins => PaymentAnswer::Done,
+                CallId(5) => PaymentAnswer::NotPaying,
+                CallId(6) => PaymentAnswer::NotTalking,
+                _ => PaymentAnswer::NoCall,
+            })),
+            ControlRequest::Conferences(reply) => drop(reply.send(Vec::new())),
+            ControlRequest::Member { room, call, order, reply } => {
+                let is_there = (room.as_str(), call) == ("weekly", CallId(5));
+                if is_there {
+                    asked.send(format!("{order:?}")).await.unwrap();
+                }
+                let _asker_is_gone = reply.send(is_there);
+            }
+            ControlRequest::Announce { prompt, to, reply, .. } => drop(reply.send(match to {
+                _ if prompt.as_str() == "missing" => AnnounceAnswer::NoPrompt,
+                Hearers::Call { call: CallId(6), .. } => AnnounceAnswer::NotTalking,
+                Hearers::Call { call: CallId(5), caller: true, agent: false } => AnnounceAnswer::Done,
+                _ => AnnounceAnswer::NotThere,
+            })),
+            ControlRequest::ReadPayment { reply, .. } => drop(reply.send(None)),
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),
             ControlRequest::Bans(reply) => drop(reply.send(vec![ban()])),
             ControlRequest::LiftBan { address, reply } => drop(reply.send(address == ban().source)),
@@ -269,6 +292,7 @@ fn call_view() -> CallView {
         queue: Some("support".into()),
         agent: None,
         recording: None,
+        payment: false,
         legs: 1,
     }
 }

@@ -44,6 +44,9 @@ pub struct CallView {
     /// `on` or `paused` while the conversation is recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<String>,
+    /// A payment is under way: nobody hears the customer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub payment: bool,
     /// Legs that are up or on their way.
     pub legs: u32,
 }
@@ -62,6 +65,30 @@ pub struct ParkedView {
     /// The extension that parked them.
     pub by: Option<String>,
     /// Since when.
+    pub since: At,
+}
+
+/// A room that somebody is in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ConferenceView {
+    /// Its name.
+    pub room: String,
+    /// Who is in it, who came first before others.
+    pub members: Vec<MemberView>,
+}
+
+/// Somebody in a room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MemberView {
+    /// Their call.
+    pub call: String,
+    /// Who they are.
+    pub from: String,
+    /// They only listen.
+    pub muted: bool,
+    /// They hold, and are not heard meanwhile.
+    pub held: bool,
+    /// Since when they are there.
     pub since: At,
 }
 
@@ -223,6 +250,7 @@ impl From<&call::View<'_>> for CallView {
             queue: call.queue.map(text),
             agent: call.agent.map(text),
             recording: call.recording.map(|(_, paused)| if paused { "paused" } else { "on" }.to_owned()),
+            payment: call.payment,
             legs: u32::try_from(call.legs.len()).unwrap_or(u32::MAX),
         }
     }

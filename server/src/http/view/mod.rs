@@ -9,7 +9,10 @@ mod floor;
 use std::{fmt, str::FromStr};
 
 pub use admin::{PersonView, PlanFileView, PlanProblem, PlanView, RouteConsidered, RouteExplanation};
-pub use calls::{CallDetail, CallView, CdrPage, CdrView, ParkedView, RecordingPage, RecordingView, SegmentView, WaveformView};
+pub use calls::{
+    CallDetail, CallView, CdrPage, CdrView, ConferenceView, MemberView, ParkedView, RecordingPage, RecordingView, SegmentView,
+    WaveformView,
+};
 pub use floor::{AgentView, ConsideredView, ItemStoryView, ItemView, OfferView, QueueDetail, QueueView, SkillView, StateChange};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tandem_switch::time::Timestamp;

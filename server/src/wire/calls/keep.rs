@@ -190,6 +190,7 @@ impl LiveCall {
             legs: legs.map(|KeptLiveLeg { leg, occupies, device, .. }| LiveLeg { leg, occupies, device }).collect(),
             item,
             recording: None,
+            room: None,
             unmeasured: 0,
             audio: CallAudio::default(),
             over: None,
@@ -204,6 +205,9 @@ impl LiveCall {
             edges.devices.occupy(extension, &mut edges.floor);
         }
         let mut inputs = VecDeque::new();
+        if self.hide_payer(edges).is_some() {
+            inputs.push_back(tandem_switch::call::Input::Hangup { cause: tandem_switch::cause::Cause::Fault });
+        }
         while let Some(output) = self.call.poll() {
             self.carry_out(edges, output, false, &mut inputs);
         }

@@ -6,14 +6,18 @@ use tandem_switch::{
     call::Input,
     cause::Cause,
     id::{CallId, RecordingId},
+    name::{Language, PromptName, RoomName},
 };
 use tokio::sync::oneshot;
 
 use super::{LAST_RECORDS, Line, Service};
 use crate::{
-    http::view::{CallView, ParkedView},
+    http::{
+        control::{AnnounceAnswer, Hearers, MemberOrder, PaymentAnswer},
+        view::{CallView, ConferenceView, ParkedView},
+    },
     store::Ban,
-    wire::{calls::LiveCall, sip::finder::Found},
+    wire::{calls::LiveCall, payments::Secret, sip::finder::Found},
 };
 
 /// Questions and orders from the rest of the program.
@@ -50,6 +54,46 @@ pub enum LineAsk {
         paused: bool,
         /// What became of it.
         done: oneshot::Sender<Option<bool>>,
+    },
+    /// Begin or end the payment of a call.
+    Payment {
+        /// Which.
+        call: CallId,
+        /// It begins.
+        begins: bool,
+        /// What became of it.
+        done: oneshot::Sender<PaymentAnswer>,
+    },
+    /// The keys of a payment, once.
+    ReadPayment {
+        /// Of which call.
+        call: CallId,
+        /// They, when there are any to be read.
+        done: oneshot::Sender<Option<Secret>>,
+    },
+    /// All rooms that somebody is in.
+    Conferences(oneshot::Sender<Vec<ConferenceView>>),
+    /// Do something with a member of a room. Answers whether there is such a member.
+    Member {
+        /// In which room.
+        room: RoomName,
+        /// Whose call.
+        call: CallId,
+        /// What.
+        order: MemberOrder,
+        /// Whether there was such a member.
+        done: oneshot::Sender<bool>,
+    },
+    /// Play a recording into a conversation or a room.
+    Announce {
+        /// Which recording.
+        prompt: PromptName,
+        /// In which language.
+        language: Option<Language>,
+        /// Who hears it.
+        to: Hearers,
+        /// What became of it.
+        done: oneshot::Sender<AnnounceAnswer>,
     },
     /// Take no new calls; answered when the last one is gone.
     Drain(oneshot::Sender<()>),
@@ -98,6 +142,21 @@ impl Line {
                 let recorded = self.calls.get(&call).map(|live| live.view().recording.is_some());
                 let _asker_is_gone = done.send(recorded);
                 self.todo.push_back((call, Input::PauseRecording { paused }));
+            }
+            LineAsk::Payment { call, begins, done } => {
+                let _asker_is_gone = done.send(self.pay(call, begins));
+            }
+            LineAsk::ReadPayment { call, done } => {
+                let _asker_is_gone = done.send(self.edges.payments.read(call));
+            }
+            LineAsk::Conferences(answer) => {
+                let _asker_is_gone = answer.send(self.conferences());
+            }
+            LineAsk::Member { room, call, order, done } => {
+                let _asker_is_gone = done.send(self.order_member(&room, call, order));
+            }
+            LineAsk::Announce { prompt, language, to, done } => {
+                let _asker_is_gone = done.send(self.announce(&prompt, language, &to));
             }
             LineAsk::Drain(done) => {
                 self.taking = false;
