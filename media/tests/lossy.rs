@@ -15,12 +15,13 @@ use tandem_media::{
     random::Random,
 };
 
-/// Packets of a conversation: thirty seconds.
-const PACKETS: u32 = 1_500;
+/// Packets of a conversation: twelve seconds. Simulated time is faster than the thread that writes recordings, and so much of it has
+/// room on the way there.
+const PACKETS: u32 = 600;
 const TICK_MS: u64 = 10;
 const TONE: f64 = 500.0;
 /// What is pressed, and before which packet.
-const PRESSED: [(u32, u8); 5] = [(200, 5), (450, 0), (700, 11), (950, 9), (1_200, 5)];
+const PRESSED: [(u32, u8); 5] = [(80, 5), (180, 0), (280, 11), (380, 9), (480, 5)];
 const KEYS: [char; 5] = ['5', '0', '#', '9', '5'];
 
 /// What a line does, in percent and ms.
@@ -63,7 +64,7 @@ impl Wire {
         if self.lost_yet == 0 && self.happens(self.line.loss) && (run == 1 || self.random.below(run.into()) == 0) {
             self.lost_yet = run;
         }
-        let in_gap = (15_000..15_000 + self.line.gap_ms).contains(&at_ms);
+        let in_gap = (7_000..7_000 + self.line.gap_ms).contains(&at_ms);
         if self.lost_yet > 0 || in_gap {
             self.lost_yet = self.lost_yet.saturating_sub(1);
             return;
@@ -163,9 +164,9 @@ fn assert_whole(line: Line, outcome: &Outcome) {
     assert_eq!(outcome.left.len() as u64, outcome.duration_ms * 8, "{line:?}");
     assert_eq!(outcome.keys, KEYS, "{line:?}: each key once");
     // In pieces of half a second: the voice is in each, also where some of it was lost.
-    let pieces = outcome.left.chunks_exact(4_000).take(59);
+    let pieces = outcome.left.chunks_exact(4_000).take(23);
     let heard = pieces.filter(|piece| share_of(piece, 8_000, TONE) > 0.5).count();
-    assert!(heard >= 56, "{line:?}: the voice is in {heard} of 59 half seconds");
+    assert!(heard >= 21, "{line:?}: the voice is in {heard} of 23 half seconds");
 }
 
 macro_rules! lines {
@@ -183,17 +184,17 @@ macro_rules! lines {
 
 /// Within a tenth of the formula for the loss that was made, where it was random.
 fn assert_score(line: Line, outcome: &Outcome) {
-    let score = outcome.quality.mos.expect("half a minute is enough").value;
+    let score = outcome.quality.mos.expect("twelve seconds are enough").value;
     if line.run > 1 || line.gap_ms > 0 {
         return;
     }
     #[expect(clippy::cast_precision_loss, reason = "a share of a hundred")]
     let loss = Loss { percent: line.loss as f32, burst_ratio: 1.0 };
     let expected = emodel::estimate(Codec::Pcmu, true, loss, None).unwrap().value;
-    // Thirty seconds do not lose exactly their share: what was lost says how far off that is.
+    // Twelve seconds do not lose exactly their share: what was lost says how far off that is.
     #[expect(clippy::cast_precision_loss, reason = "a count of packets")]
     let made = outcome.quality.lost as f32 * 100.0 / PACKETS as f32;
-    assert!((made - line.loss as f32).abs() < 2.0, "{line:?}: {made} % lost");
+    assert!((made - line.loss as f32).abs() < 4.0, "{line:?}: {made} % lost");
     assert!(
         (score - expected).abs() <= 0.1 + (made - line.loss as f32).abs() * 0.1,
         "{line:?}: {score}, by the formula {expected}"

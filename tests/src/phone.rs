@@ -321,7 +321,7 @@ fn config(setup: &Setup, tone: &Path, ports: &Ports) -> String {
         "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\nmodule_path /usr/lib/baresip/modules\n\
          module g711.so\nmodule g722.so\nmodule opus.so\nmodule srtp.so\nmodule dtls_srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
          module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n\
-         audio_player aubridge,ear\naudio_alert aubridge,bell\naudio_source aufile,{tone}\nsnd_path {folder}\n\
+         audio_player aubridge,ear\nausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\naudio_alert aubridge,bell\naudio_source aufile,{tone}\nsnd_path {folder}\n\
          call_local_timeout 120\naudio_telev_pt 101\n{mux}rtp_ports {first}-{last}\n"
     )
 }

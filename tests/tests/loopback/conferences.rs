@@ -103,7 +103,7 @@ route "listen" {{
     let mut customer = Phone::of(&switch, "1011").hz(low).start(&switch);
     customer.dial("1800");
     customer.expect("CALL_ESTABLISHED");
-    let supervisor = enters(&switch, ("1013", "G722", high), "701002");
+    let supervisor = enters(&switch, ("1013", "opus", high), "701002");
     (switch, vec![customer, agent, supervisor])
 }
 

@@ -124,7 +124,7 @@ fn the_score_in_the_record_follows_the_formula_and_says_that_the_delay_is_unknow
             if number < 10 || random.below(100) >= percent {
                 voice.send(&packet(number)).expect("loopback takes it");
                 sent += 1;
-                if number % 32 == 31 {
+                if number % 8 == 7 {
                     wait_for_the_other(&voice);
                 }
             }

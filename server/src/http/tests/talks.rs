@@ -54,6 +54,6 @@ async fn members_of_rooms_are_ordered_by_room_and_call() {
         assert_eq!(status(&fixture, &path("weekly", "0000000000005"), json!(null)).await, 200);
         assert_eq!(fixture.asked.recv().await.unwrap(), asked);
         assert_eq!(status(&fixture, &path("daily", "0000000000005"), json!(null)).await, 404);
-        assert_eq!(status(&fixture, &path("weekly", "5 and more"), json!(null)).await, 400);
+        assert_eq!(status(&fixture, &path("weekly", "no-call"), json!(null)).await, 400);
     }
 }
