@@ -31,8 +31,8 @@ export TANDEM_TEST_PROGRAM
 
 say "libraries of the browser tests"
 tests/browser/install.sh || exit 1
-tests/s3/install.sh >/dev/null || exit 1
-tests/speech/install.sh >/dev/null || exit 1
+tests/python.sh s3 >/dev/null || exit 1
+tests/python.sh speech >/dev/null || exit 1
 
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 status=0

@@ -191,6 +191,27 @@ impl MediaKeys {
     }
 }
 
+/// How keys reach a party beside telephone-event (RFC 4733), which is taken from everybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dtmf {
+    /// As telephone-event where that was agreed, else as tones in the audio.
+    #[default]
+    Auto,
+    /// By SIP INFO, always.
+    Info,
+    /// As tones in the audio, always.
+    Tones,
+}
+
+impl Dtmf {
+    pub(crate) const WORDS: &'static [&'static str] = &["auto", "info", "tones"];
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Auto, Self::Info, Self::Tones].into_iter().zip(Self::WORDS).find(|(_, own)| **own == word).map(|(way, _)| way)
+    }
+}
+
 /// How a device proves its password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -384,6 +405,8 @@ pub struct Trunk {
     pub codecs: Vec<Codec>,
     /// Whether its audio is encrypted.
     pub media_keys: MediaKeys,
+    /// How keys reach its parties.
+    pub dtmf: Dtmf,
     /// Whether we register with the peer.
     pub register: bool,
     /// How often the peer is asked whether it lives, in ms.
@@ -442,6 +465,8 @@ pub struct ExtensionRange {
     pub to: u32,
     /// Whether the audio of their devices is encrypted.
     pub media_keys: MediaKeys,
+    /// How keys reach their devices.
+    pub dtmf: Dtmf,
     /// Whether their devices may lead calls elsewhere.
     pub redirects: bool,
 }

@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 dtmf_clock_hz: 8_000,
                 ptime_ms: 20,
                 opus: Default::default(),
+                signalled_keys: false,
             },
             send: true,
             receive: true,

@@ -219,6 +219,9 @@ pub struct Format {
     /// What they take of the Opus that we make. What a partner made is passed on as it is.
     #[serde(default)]
     pub opus: OpusLimits,
+    /// Without telephone-event, keys to them go in the messages of the call ([`Event::KeyOut`]), not as tones in the audio.
+    #[serde(default)]
+    pub signalled_keys: bool,
 }
 
 /// The negotiated side of a stream. Sent again after each re-negotiation; an unchanged remote keeps
@@ -447,6 +450,15 @@ pub enum Event {
         digit: char,
         /// How long, in ms.
         duration_ms: u32,
+    },
+    /// A key that is to reach the peer of a stream by a message of its call.
+    KeyOut {
+        /// On which stream.
+        stream: StreamId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        key: char,
+        /// How long, in ms.
+        duration_ms: u16,
     },
     /// A key of a stream that is [masked](Command::Mask).
     Hidden {

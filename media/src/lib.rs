@@ -34,4 +34,5 @@ pub mod relay;
 pub mod reports;
 pub mod rtp;
 pub mod secure;
+pub mod tones;
 pub mod transcode;

@@ -158,3 +158,22 @@ fn keys_in_the_audio_are_gathered_also_where_they_are_passed_on_unheard_otherwis
     let (events, _) = bench.close(a.stream);
     assert_eq!(keys(&events), (vec![], vec!['5']));
 }
+
+simulated_clock!(BEFORE, before);
+#[test]
+fn a_key_that_was_pressed_before_the_mask_is_nobodys() {
+    let mut bench = Bench::new(113, before);
+    let mut a = bench.phone(Codec::Pcmu);
+    let mut control = bench.control();
+    bench.command(Command::Detect { stream: a.stream, what: KEYS });
+    say(&mut a, &mut control, &BEFORE, VOICE, 200);
+    seven(&mut a, &mut control, false);
+    say(&mut a, &mut control, &BEFORE, FIVE, 100);
+    bench.command(Command::Mask { stream: a.stream, masked: true });
+    seven(&mut a, &mut control, true);
+    say(&mut a, &mut control, &BEFORE, &[], 1_200);
+    say(&mut a, &mut control, &BEFORE, FIVE, 100);
+    say(&mut a, &mut control, &BEFORE, &[], 400);
+    let (events, _) = bench.close(a.stream);
+    assert_eq!(keys(&events), (vec![], vec!['5']), "the one that was pressed behind it");
+}

@@ -10,7 +10,7 @@ use tandem_switch::{
 use super::{Builder, tops};
 use crate::{
     read::{Data, Item, is_extension},
-    settings::{ExtensionRange, Listen, MediaKeys, Queue, StarterAgents, TlsFiles},
+    settings::{Dtmf, ExtensionRange, Listen, MediaKeys, Queue, StarterAgents, TlsFiles},
 };
 
 /// Agents that one node makes at most.
@@ -34,7 +34,8 @@ impl Builder<'_> {
             } else {
                 let media_keys = item.prop_text("media-keys").and_then(MediaKeys::from_word).unwrap_or_default();
                 let redirects = item.prop_flag("redirects").unwrap_or(true);
-                ranges.push(ExtensionRange { from, to, media_keys, redirects });
+                let dtmf = item.prop_text("dtmf").and_then(Dtmf::from_word).unwrap_or_default();
+                ranges.push(ExtensionRange { from, to, media_keys, dtmf, redirects });
             }
         }
         ranges

@@ -12,7 +12,7 @@ use crate::{
     pattern::Pattern,
     plan::parse_number,
     read::{Data, Item},
-    settings::{Codec, Credentials, MediaKeys, Peer, TlsFiles, Transport, Trunk, TrunkTls},
+    settings::{Codec, Credentials, Dtmf, MediaKeys, Peer, TlsFiles, Transport, Trunk, TrunkTls},
     trunk_rules::{CallerIdRule, Member, NumberFormat, Numbering, TrunkGroup, TrunkRules},
 };
 
@@ -61,6 +61,7 @@ impl Builder<'_> {
             credentials,
             codecs: if codecs.is_empty() { usual_codecs(item) } else { codecs },
             media_keys: written_keys.unwrap_or_else(|| usual_media_keys(item)),
+            dtmf: item.child("dtmf").and_then(Item::text).and_then(Dtmf::from_word).unwrap_or_default(),
             register: item.child("register").and_then(Item::flag).unwrap_or(false),
             ping_ms: item.child("options-ping").and_then(Item::ms),
             max_calls: item.child("max-calls").and_then(Item::count).unwrap_or(1_000),

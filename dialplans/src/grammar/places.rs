@@ -1,7 +1,7 @@
 //! The table's rows outside of routes: settings, trunks, queues, schedules, first agents.
 
 use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, prop, some};
-use crate::settings::{Digest, MediaKeys};
+use crate::settings::{Digest, Dtmf, MediaKeys};
 
 pub(crate) const TOP: &[NodeSpec] = &[
     node(
@@ -78,6 +78,12 @@ pub(crate) const TOP: &[NodeSpec] = &[
                 Kind::OneOf(MediaKeys::WORDS),
                 "",
                 "whether what we offer their devices is encrypted: `none`, `sdes` for always with keys in the messages, `sdes-optional` for when the device offers it, `dtls` for always with keys by DTLS; when absent, DTLS to devices that come by WebSocket, which browsers need, and nothing to others. What a device offers with DTLS is always taken",
+            ),
+            prop(
+                "dtmf",
+                Kind::OneOf(Dtmf::WORDS),
+                "\"auto\"",
+                "how keys that others press reach their devices: `auto` as telephone-event where the device takes that, else as tones in the audio; `info` by SIP INFO; `tones` in the audio, always. What they press themselves is taken in each form",
             ),
             prop(
                 "redirects",

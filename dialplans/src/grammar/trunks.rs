@@ -2,7 +2,7 @@
 
 use super::{Body, Kind, NodeSpec, Noun, Times, many, must, node, one, prop, some};
 use crate::{
-    settings::{Codec, MediaKeys, Transport},
+    settings::{Codec, Dtmf, MediaKeys, Transport},
     trunk_rules::NumberFormat,
 };
 
@@ -66,6 +66,13 @@ pub(super) const TRUNK: &[NodeSpec] = &[
         "media-keys",
         "Whether audio is encrypted (SRTP): `none`; `sdes` for always, with keys in the messages of the call (SDES); `sdes-optional` for when the carrier offers that, what we offer is not encrypted then; `dtls` for always, with keys by DTLS. What is offered with DTLS is always taken; who offers what else may not be is refused with 488.",
         &[one("keys", Kind::OneOf(MediaKeys::WORDS), "`none` when absent")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "dtmf",
+        "How keys reach the carrier's parties: `auto` as telephone-event where that was agreed, else as tones in the audio; `info` by SIP INFO; `tones` in the audio, always. What they press themselves is taken in each form.",
+        &[one("how", Kind::OneOf(Dtmf::WORDS), "`auto` when absent")],
         &[],
         Body::None,
     ),

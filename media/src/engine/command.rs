@@ -83,10 +83,20 @@ impl Worker {
         }
     }
 
+    /// Brings keys that were pressed as events to a partner that has none.
+    pub(super) fn pass_keys_on(&mut self, slot: usize) {
+        while let Some((key, duration_ms)) = self.cx.pressed.pop_front() {
+            let partner = self.streams[slot].as_deref().and_then(|stream| stream.partner).filter(|partner| *partner != slot);
+            let format = |partner: usize| self.streams.get(partner)?.as_deref()?.outbound.format;
+            if let Some(partner) = partner.filter(|partner| format(*partner).is_some_and(|to| to.dtmf_payload_type.is_none())) {
+                self.send_digit(partner, key, u16::try_from(duration_ms).unwrap_or(u16::MAX));
+            }
+        }
+    }
+
     pub(super) fn send_digit(&mut self, slot: usize, digit: char, duration_ms: u16) {
         let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
-        let negotiated = stream.outbound.format.is_some_and(|f| f.dtmf_payload_type.is_some());
-        if negotiated && !stream.faulty && stream.outbound.digits.push(digit, duration_ms) {
+        if stream.send_key(digit, duration_ms, &mut self.cx) {
             self.start_pacing(slot);
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Context {
     pub(super) now: Instant,
     /// Told after the packet was handled; bounded by what one wake-up can cause.
     pub(super) events: VecDeque<Event>,
+    /// Keys that the stream in hand was told to have pressed as events, for a partner that has none.
+    pub(super) pressed: VecDeque<(char, u32)>,
     pub(super) tape: Tape,
     pub(super) ntp: NtpClock,
     pub(super) own: OwnAddresses,

@@ -77,11 +77,11 @@ impl Listening {
 }
 
 /// Whether keys of a stream are heard by its partner as they are, and by nobody else: then its audio is passed on unheard, as
-/// any other. A partner with telephone-event wants them in that form, and who is masked is not heard at all.
+/// any other. A partner with telephone-event or messages for keys wants them in that form, and who is masked is not heard at all.
 fn is_passed_on(streams: &Streams, slot: usize) -> bool {
     let Some(stream) = streams[slot].as_deref() else { return false };
     let partner = stream.partner.filter(|partner| *partner != slot).and_then(|partner| streams[partner].as_deref());
-    let wants_events = |format: Format| format.dtmf_payload_type.is_some();
+    let wants_events = |format: Format| format.dtmf_payload_type.is_some() || format.signalled_keys;
     !stream.inbound.is_masked()
         && stream.listening.as_ref().is_some_and(|listening| listening.wanted == KEYS)
         && partner.is_some_and(|partner| !partner.outbound.format.is_some_and(wants_events))
@@ -137,7 +137,7 @@ impl Worker {
         listening.hear(&mut self.cx, |verdict, cx| match verdict {
             Verdict::Key { .. } if is_told => {}
             Verdict::Key { key, duration_ms } => {
-                cx.events.push_back(inbound.key_event(id, key, duration_ms));
+                inbound.key_told(id, key, duration_ms, cx);
                 pressed = Some((key, duration_ms)).filter(|_| !is_masked);
             }
             verdict => cx.events.push_back(Event::Detected { stream: id, verdict }),

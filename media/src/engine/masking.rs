@@ -5,7 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::stream::{Inbound, Stream};
+use super::{
+    context::Context,
+    stream::{Inbound, Stream},
+};
 use crate::{
     contract::{Event, StreamId},
     hidden::HiddenKey,
@@ -15,12 +18,16 @@ use crate::{
 /// buffer or in the network. A key that is held stays masked until it is let go.
 const AFTERMATH: Duration = Duration::from_millis(400);
 
+/// A key is known to be over so much later than it was, at most: its audio waits in a jitter buffer, and a detector makes sure.
+const NOTICED: Duration = Duration::from_millis(100);
+
 /// Whether a stream is masked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Mask {
     #[default]
     Off,
-    On,
+    /// Since then.
+    On(Instant),
     /// It ends then, if no key is held.
     Ends(Instant),
 }
@@ -30,12 +37,20 @@ impl Inbound {
         !matches!(self.mask, Mask::Off)
     }
 
-    /// A key of the stream, in the form in which it may be told.
-    pub(super) fn key_event(&self, stream: StreamId, key: char, duration_ms: u32) -> Event {
-        if self.is_masked() {
-            Event::Hidden { stream, key: HiddenKey::new(key) }
-        } else {
-            Event::Digit { stream, digit: key, duration_ms }
+    /// A key of the stream is over: it is told, in the form in which it may be.
+    pub(super) fn key_told(&self, stream: StreamId, key: char, duration_ms: u32, cx: &mut Context) {
+        match self.mask {
+            Mask::Off => cx.events.push_back(Event::Digit { stream, digit: key, duration_ms }),
+            Mask::On(since) if was_pressed_before(since, duration_ms, cx.now) => {}
+            Mask::On(_) | Mask::Ends(_) => cx.events.push_back(Event::Hidden { stream, key: HiddenKey::new(key) }),
+        }
+    }
+
+    /// The same of one that came as an event, which a partner without events is to have, too.
+    pub(super) fn key_pressed(&self, stream: StreamId, key: char, duration_ms: u32, cx: &mut Context) {
+        self.key_told(stream, key, duration_ms, cx);
+        if !self.is_masked() {
+            cx.pressed.push_back((key, duration_ms));
         }
     }
 }
@@ -44,8 +59,9 @@ impl Stream {
     /// Masks the stream from now on, or as soon as nothing of a key can be left.
     pub(super) fn mask(&mut self, masked: bool, now: Instant) {
         self.inbound.mask = match self.inbound.mask {
-            _ if masked => Mask::On,
-            Mask::On => Mask::Ends(now + AFTERMATH),
+            Mask::On(since) if masked => Mask::On(since),
+            _ if masked => Mask::On(now),
+            Mask::On(_) => Mask::Ends(now + AFTERMATH),
             mask => mask,
         };
     }
@@ -58,4 +74,9 @@ impl Stream {
             self.inbound.mask = Mask::Off;
         }
     }
+}
+
+/// Whether a key that is over by now was pressed before the mask: it belongs to what was asked for then, and to nobody now.
+fn was_pressed_before(since: Instant, duration_ms: u32, now: Instant) -> bool {
+    since + Duration::from_millis(duration_ms.into()) + NOTICED > now
 }

@@ -7,7 +7,7 @@ use super::{
     stream::{Outbound, Speaker, Stream},
 };
 use crate::{
-    contract::Event,
+    contract::{Event, Format},
     dtmf::{EVENT_STEP_MS, EventPacket},
     player::Pacer,
     rtp::HEADER_BYTES,
@@ -17,6 +17,19 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Stream {
+    /// A key is to reach the peer, in the form that it takes. `true`: it is sent by the clock from now on.
+    pub(super) fn send_key(&mut self, key: char, duration_ms: u16, cx: &mut Context) -> bool {
+        match self.outbound.format.filter(|_| !self.faulty) {
+            None => false,
+            Some(Format { dtmf_payload_type: Some(_), .. }) => self.outbound.digits.push(key, duration_ms),
+            Some(Format { signalled_keys: true, .. }) => {
+                cx.events.push_back(Event::KeyOut { stream: self.id, key, duration_ms });
+                false
+            }
+            Some(_) => self.outbound.tones.push(key, duration_ms),
+        }
+    }
+
     /// Sends what is due. `false` when nothing is left to send by the clock.
     pub(super) fn pace(&mut self, cx: &mut Context) -> bool {
         let outbound = &mut self.outbound;
@@ -33,6 +46,10 @@ impl Stream {
             return true;
         }
         outbound.digit_pacer = None;
+        if outbound.tones.is_busy() {
+            outbound.pace_tones(cx);
+            return true;
+        }
         if outbound.pace_player(cx)
             && let Some(play) = outbound.player.take().and_then(|player| player.play)
         {
@@ -50,7 +67,7 @@ impl Outbound {
             self.unheard_since = None;
             return false;
         }
-        if self.player.is_none() && !self.digits.is_busy() {
+        if self.player.is_none() && !self.has_keys() {
             return false;
         }
         let since = *self.unheard_since.get_or_insert(now);
@@ -62,11 +79,10 @@ impl Outbound {
     pub(super) fn keep_alive(&mut self, cx: &mut Context) {
         let (Some(every), Some(format)) = (self.keep_alive, self.format) else { return };
         let is_due = self.identity.sent_at().is_none_or(|at| cx.now.saturating_duration_since(at) >= every);
-        if !is_due || !self.allowed || self.digits.is_busy() {
+        if !is_due || !self.allowed || self.has_keys() {
             return;
         }
-        let rate = format.codec.sample_rate_hz();
-        let samples = rate as usize / 1_000 * usize::from(format.ptime_ms);
+        let (rate, samples) = frame_of(&format);
         cx.frame[..samples].fill(0);
         // Whoever spoke before, or speaks next, begins anew: between them lies a pause.
         self.change_speaker();
@@ -77,11 +93,8 @@ impl Outbound {
     /// Sends the prompt's packets that are due. `true` when the prompt came to its end.
     fn pace_player(&mut self, cx: &mut Context) -> bool {
         let Some(format) = self.format.filter(|_| self.player.is_some()) else { return false };
-        let interval = Duration::from_millis(u64::from(format.ptime_ms));
-        let rate = format.codec.sample_rate_hz();
-        let samples = rate as usize / 1_000 * usize::from(format.ptime_ms);
-        let due = self.player_pacer.get_or_insert_with(|| Pacer::new(cx.now, interval)).due(cx.now);
-        for _ in 0..due {
+        for _ in 0..self.frames_due(&format, cx) {
+            let (rate, samples) = frame_of(&format);
             let Some(player) = self.player.as_mut() else { return false };
             if !player.fill(rate == 16_000, &mut cx.frame[..samples]) {
                 return true;
@@ -91,6 +104,23 @@ impl Outbound {
             }
         }
         false
+    }
+
+    /// Sends the keys' packets that are due. The prompt waits and goes on where it was.
+    fn pace_tones(&mut self, cx: &mut Context) {
+        let Some(format) = self.format else { return };
+        for _ in 0..self.frames_due(&format, cx) {
+            let (rate, samples) = frame_of(&format);
+            self.tones.fill(rate == 16_000, &mut cx.frame[..samples]);
+            if self.allowed {
+                self.send_frame(Speaker::Player, rate, samples, 0, cx);
+            }
+        }
+    }
+
+    fn frames_due(&mut self, format: &Format, cx: &Context) -> u32 {
+        let interval = Duration::from_millis(u64::from(format.ptime_ms));
+        self.player_pacer.get_or_insert_with(|| Pacer::new(cx.now, interval)).due(cx.now)
     }
 
     fn pace_digits(&mut self, cx: &mut Context) {
@@ -118,4 +148,10 @@ impl Outbound {
         cx.packet[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&event.payload);
         self.send_rtp(&cx.packet[..HEADER_BYTES + 4], target);
     }
+}
+
+/// The rate of a frame that we make, in Hz, and its samples.
+fn frame_of(format: &Format) -> (u32, usize) {
+    let rate = format.codec.sample_rate_hz();
+    (rate, rate as usize / 1_000 * usize::from(format.ptime_ms))
 }

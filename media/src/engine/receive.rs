@@ -173,7 +173,7 @@ impl Inbound {
     /// Listens to a telephone event.
     fn detect(&mut self, stream: StreamId, header: &Header, payload: &[u8], format: Format, cx: &mut Context) {
         for digit in self.detector.handle(cx.now, header.timestamp, payload, format.dtmf_clock_hz).into_iter().flatten() {
-            cx.events.push_back(self.key_event(stream, digit.key, digit.duration_ms));
+            self.key_pressed(stream, digit.key, digit.duration_ms, cx);
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     player::{Pacer, Player},
     random::Random,
     reception::Reception,
+    tones::KeyTones,
     record::Side,
     relay::Relay,
     reports::Reports,
@@ -140,6 +141,8 @@ pub(super) struct Outbound {
     /// Since when what is to be sent by the clock waits for a target.
     pub(super) unheard_since: Option<Instant>,
     pub(super) digits: DigitGenerator,
+    /// Keys to a peer without telephone-event.
+    pub(super) tones: KeyTones,
     pub(super) digit_pacer: Option<Pacer>,
     pub(super) carried_event: Option<CarriedEvent>,
     /// What leaves is SRTP.
@@ -197,6 +200,7 @@ impl Stream {
                 player_pacer: None,
                 unheard_since: None,
                 digits: DigitGenerator::new(),
+                tones: KeyTones::new(),
                 digit_pacer: None,
                 carried_event: None,
                 protector: None,
@@ -354,7 +358,12 @@ impl Outbound {
 
     /// Whether audio of a partner may pass: the stream is negotiated and nothing of ours is playing.
     pub(super) fn takes_partner(&self) -> bool {
-        self.allowed && self.player.is_none() && !self.digits.is_busy()
+        self.allowed && self.player.is_none() && !self.has_keys()
+    }
+
+    /// Whether keys are on their way to the peer.
+    pub(super) fn has_keys(&self) -> bool {
+        self.digits.is_busy() || self.tones.is_busy()
     }
 
     /// Sends a packet, protected where that was agreed.

@@ -175,6 +175,7 @@ impl Worker {
             cx: Context {
                 now,
                 events: VecDeque::new(),
+                pressed: VecDeque::new(),
                 tape,
                 ntp: NtpClock::new(now, config.unix_us),
                 own: OwnAddresses::of(config),
@@ -273,6 +274,7 @@ impl Worker {
             return;
         }
         receive::on_rtp(&mut self.streams, slot, &mut self.datagram[..bytes], from, &mut self.cx);
+        self.pass_keys_on(slot);
         let Some(Stream { inbound, paced, .. }) = self.streams[slot].as_deref() else { return };
         if inbound.detector.is_busy() {
             self.looked_at[slot] = None;
@@ -414,8 +416,7 @@ impl Worker {
         let (id, inbound) = (stream.id, &mut stream.inbound);
         let Some(format) = inbound.format else { return };
         if let Some(digit) = inbound.detector.timeout(now, format.dtmf_clock_hz) {
-            let told = inbound.key_event(id, digit.key, digit.duration_ms);
-            self.cx.events.push_back(told);
+            inbound.key_pressed(id, digit.key, digit.duration_ms, &mut self.cx);
         }
         let is_busy = inbound.detector.is_busy();
         let silence = now.saturating_duration_since(inbound.silent_since);
@@ -426,6 +427,7 @@ impl Worker {
         if stream.judge(&mut self.cx) || is_busy {
             self.looked_at[slot] = None;
         }
+        self.pass_keys_on(slot);
     }
 
     pub(super) fn tell(&mut self) {

@@ -228,6 +228,7 @@ impl Phone {
                 dtmf_clock_hz: codec.rtp_clock_hz(),
                 ptime_ms: 20,
                 opus: Default::default(),
+                signalled_keys: false,
             },
             send: true,
             receive: true,

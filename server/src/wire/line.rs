@@ -343,6 +343,7 @@ impl Line {
                 }
                 self.tell(at, Input::Digit { leg: at.leg, digit })
             }
+            MediaEvent::KeyOut(at, key, duration_ms) => self.edges.sip.send_key(at, key, duration_ms),
             MediaEvent::Hidden(at, key) => self.edges.payments.pressed(at, key),
             MediaEvent::Played(at, play) => {
                 self.edges.media.played_out(at);

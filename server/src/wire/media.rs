@@ -62,6 +62,8 @@ pub(super) struct Open {
 pub enum MediaEvent {
     /// A key was pressed.
     Digit(LegRef, char),
+    /// A key is to reach the leg's party by a message; how long it was pressed, in ms.
+    KeyOut(LegRef, char, u32),
     /// A key was pressed on a leg that is masked.
     Hidden(LegRef, HiddenKey),
     /// A playing came to its end.
@@ -325,6 +327,7 @@ impl MediaEdge {
         let leg = |stream| self.legs.get(&stream).copied();
         Some(match event {
             Event::Digit { stream, digit, .. } => MediaEvent::Digit(leg(stream)?, digit),
+            Event::KeyOut { stream, key, duration_ms } => MediaEvent::KeyOut(leg(stream)?, key, duration_ms.into()),
             // Only keys are listened for, which come as such.
             Event::Detected { .. } => return None,
             Event::Hidden { stream, key } => MediaEvent::Hidden(leg(stream)?, key),

@@ -57,6 +57,8 @@ pub(super) enum Inside {
     Refresh,
     /// An OPTIONS that asks whether the dialog is known.
     Probe,
+    /// An INFO with a key.
+    Key,
 }
 
 /// Why there is no reply.

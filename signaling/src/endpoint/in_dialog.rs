@@ -6,18 +6,13 @@ use super::{
     contract::{EndedHow, Event, InviteId},
     dialog::Dialog,
     invitation::{Exchange, Invitation, Phase},
-    receive::{ACCEPT, options_headers},
+    receive::options_headers,
     refer,
     refer::Goodbye,
     server_transaction::Incoming,
     text::phrase,
 };
 use crate::message::{Message, Method, Name, Reason};
-
-/// How long a digit is taken to be pressed when INFO does not say, in ms.
-const DIGIT_MS: u32 = 160;
-/// No digit lasts longer, in ms.
-const LONGEST_DIGIT_MS: u32 = 10_000;
 
 impl Endpoint {
     /// A request with a To tag (but ACK and CANCEL).
@@ -71,19 +66,6 @@ impl Endpoint {
             self.keep_for_referral(*gone);
         }
         self.tell(Event::Ended { invite, how: EndedHow::Bye { cause: cause_of(incoming.message) } });
-    }
-
-    fn informed(&mut self, invite: InviteId, incoming: &Incoming<'_>) {
-        let message = incoming.message;
-        if message.body().is_empty() {
-            return self.answer(incoming, 200, |builder| builder);
-        }
-        let Some((digit, duration_ms)) = digit_of(message) else {
-            return self
-                .answer(incoming, 415, |builder| builder.header(Name::Accept, format_args!("application/dtmf-relay, {ACCEPT}")));
-        };
-        self.answer(incoming, 200, |builder| builder);
-        self.tell(Event::InfoDigit { invite, digit, duration_ms });
     }
 
     /// Ends a dialog from our side. No event.
@@ -146,29 +128,4 @@ impl Invitation {
 fn cause_of(message: &Message) -> Option<(String, u16)> {
     let reasons = message.headers(Name::Reason).filter_map(Reason::parse);
     reasons.filter_map(|reason| Some((reason.protocol.chars().take(32).collect(), reason.cause()?))).next()
-}
-
-/// `Signal=5`, `Duration=160` of `application/dtmf-relay`, or the bare digit of `application/dtmf`.
-fn digit_of(message: &Message) -> Option<(char, u32)> {
-    let body = str::from_utf8(message.body()).ok()?;
-    let kind = message.content_type()?;
-    if kind.is("application", "dtmf") {
-        return Some((read_digit(body.trim())?, DIGIT_MS));
-    }
-    if !kind.is("application", "dtmf-relay") {
-        return None;
-    }
-    let field = |name: &str| {
-        let mut lines = body.lines().filter_map(|line| line.split_once('='));
-        lines.find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-    };
-    let duration = field("duration").and_then(|text| text.parse().ok()).unwrap_or(DIGIT_MS);
-    Some((read_digit(field("signal")?)?, duration.min(LONGEST_DIGIT_MS)))
-}
-
-fn read_digit(text: &str) -> Option<char> {
-    let mut letters = text.chars();
-    let digit = letters.next()?.to_ascii_uppercase();
-    let known = matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D');
-    (known && letters.next().is_none()).then_some(digit)
 }

@@ -10,6 +10,7 @@ use super::{
     dialog::Dialog,
     early::Early,
     hand_back::HandBack,
+    info::KeysOut,
     negotiation::Negotiation,
     redirect::Redirected,
     reliable::Reliable,
@@ -51,6 +52,8 @@ pub(super) struct Invitation {
     pub(super) session: Option<Session>,
     /// The carrier is asked to have its party back.
     pub(super) hand_back: Option<Box<HandBack>>,
+    /// Keys on their way to them by INFO.
+    pub(super) keys: Option<Box<KeysOut>>,
     /// What it has from before a restart.
     pub(super) revived: Option<Box<Revived>>,
     /// It is in the list of those that may have changed.
@@ -176,6 +179,7 @@ impl Invitation {
             reliable: None,
             session: None,
             hand_back: None,
+            keys: None,
             revived: None,
             is_touched: false,
             kept: 0,

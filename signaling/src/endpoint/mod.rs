@@ -20,10 +20,12 @@ mod contract;
 mod credentials;
 mod dialog;
 mod early;
+mod event;
 mod hand_back;
 mod health;
 mod identity;
 mod in_dialog;
+mod info;
 mod instant_message;
 mod invitation;
 mod limits;
@@ -293,6 +295,7 @@ impl Endpoint {
             Command::RejectReoffer { invite, code } => self.reject_reoffer(invite, code),
             Command::TransferProgress { invite, code } => self.transfer_progress(invite, code),
             Command::HandBack { invite, number } => self.hand_back(invite, number),
+            Command::SendKey { invite, key, duration_ms } => self.send_key(invite, key, duration_ms),
             Command::SetAccounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts);
                 self.tell_changes(changes);

@@ -131,6 +131,7 @@ impl Endpoint {
             }
             (Inside::Refresh, 408 | 481) | (Inside::Probe, 404 | 410 | 481) => self.lost(invite, EndedHow::Timeout),
             (Inside::Probe, _) => self.heard_again(invite, flow),
+            (Inside::Key, _) => self.key_answered(invite, code),
             (Inside::Refresh, _) => self.refresh_refused(invite, response, code),
         }
     }
@@ -149,6 +150,9 @@ impl Endpoint {
     /// No reply to a PRACK or UPDATE of ours.
     pub(super) fn inside_silent(&mut self, at: (InviteId, Inside), key: Key, silence: Silence) {
         let (invite, what) = at;
+        if what == Inside::Key {
+            return self.key_answered(invite, 408);
+        }
         let exchange = self.invites.get(&invite).map(|invitation| &invitation.exchange);
         let is_open = matches!(exchange, Some(Exchange::Ours { client, .. }) if *client == key);
         if what == Inside::Refresh || (what == Inside::Offer && is_open) {

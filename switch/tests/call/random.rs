@@ -41,6 +41,22 @@ fn what_must_always_hold_of_a_call() {
     assert!(redirected > CALLS / 50 && most > 2, "{redirected} were redirected, {most} times at most");
 }
 
+/// Other seeds: `TANDEM_SEED=n` repeats one call and says all of it, `TANDEM_FULL=1` takes a hundred times as many.
+#[test]
+fn what_must_always_hold_of_other_calls() {
+    let seed = std::env::var("TANDEM_SEED").ok().map(|seed| seed.parse().expect("TANDEM_SEED is a number"));
+    let seeds = match seed {
+        Some(seed) => seed..seed + 1,
+        None if std::env::var_os("TANDEM_FULL").is_some() => CALLS..CALLS * 100,
+        None => CALLS..CALLS + 500,
+    };
+    for seed in seeds {
+        let guard = SayTheSeed(seed);
+        one_call(seed, &mut 0, &mut 0);
+        drop(guard);
+    }
+}
+
 /// Prints the seed when a check fails.
 struct SayTheSeed(u64);
 
@@ -69,6 +85,7 @@ fn one_call(seed: u64, told: &mut usize, most: &mut usize) -> Cdr {
         now: begin,
         dice,
         cdr: None,
+        is_loud: std::env::var_os("TANDEM_SEED").is_some(),
     };
     let mut left = INPUTS_PER_CALL;
     while left > 0 && run.cdr.is_none() {
@@ -101,6 +118,8 @@ struct Run {
     now: Timestamp,
     dice: Dice,
     cdr: Option<Cdr>,
+    /// All that is told and said is printed.
+    is_loud: bool,
 }
 
 impl Run {
@@ -137,6 +156,9 @@ impl Run {
     }
 
     fn tell(&mut self, input: Input) {
+        if self.is_loud {
+            println!("{} <- {input:?}", self.now.0);
+        }
         self.move_legs(&input);
         self.world.hear(&input);
         self.call.handle(self.now, input, &mut self.ids);
@@ -168,6 +190,9 @@ impl Run {
         let finished = kept.talks_about().is_some() && self.dice.one_in(8);
         let caller_up = up.contains(&kept.caller()) && !gone.contains(&kept.caller());
         self.world.restart(&gone);
+        if self.is_loud {
+            println!("{} restart, gone: {gone:?}, finished: {finished}", self.now.0);
+        }
         let restart = Restart {
             stopped_at: self.now,
             settings: Arc::clone(&self.settings),
@@ -184,6 +209,9 @@ impl Run {
 
     fn drain(&mut self) {
         while let Some(output) = self.call.poll() {
+            if self.is_loud {
+                println!("    -> {output:?}");
+            }
             assert!(self.cdr.is_none(), "{output:?} after the end");
             if let Output::Ended(cdr) = output {
                 self.world.check_end();

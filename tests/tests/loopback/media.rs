@@ -63,6 +63,36 @@ fn keys_reach_the_other_one_from_opus_with_events_of_8_khz() {
     keys_pressed("opus");
 }
 
+#[test]
+fn keys_reach_a_phone_that_wants_them_by_info() {
+    let switch = Switch::with_plan(&with_dtmf("info"));
+    let (mut calls, mut answers) = talking(&switch, "PCMU");
+    answers.until_heard(LOW, 0.5);
+    for digit in ["1", "#", "9"] {
+        calls.press(digit);
+        assert_eq!(answers.expect("CALL_DTMF_START")["param"], digit);
+    }
+    // And back, as an event of RFC 4733 to us.
+    answers.press("4");
+    assert_eq!(calls.expect("CALL_DTMF_START")["param"], "4");
+}
+
+#[test]
+fn keys_reach_a_phone_that_wants_them_as_tones() {
+    let switch = Switch::with_plan(&with_dtmf("tones"));
+    let (mut calls, mut answers) = talking(&switch, "PCMU");
+    answers.until_heard(LOW, 0.5);
+    calls.press("5");
+    wait::until_true("the upper tone of the key is heard", || answers.heard().seconds_with(1_336.0) >= 0.1);
+    assert!(!answers.has("CALL_DTMF_START"));
+}
+
+fn with_dtmf(way: &str) -> String {
+    let plan = TEAM.replace("extensions from=1001 to=1020", &format!("extensions from=1001 to=1020 dtmf=\"{way}\""));
+    assert_ne!(plan, TEAM);
+    plan
+}
+
 fn keys_pressed(codec: &'static str) {
     let switch = Switch::with_plan(TEAM);
     let (mut calls, mut answers) = talking(&switch, codec);

@@ -138,8 +138,8 @@ fn speech_from_each_codec_and_kind_of_keys_stays_speech() {
     for listener in &listeners {
         wait::until_true("all was heard", || listener.heard().seconds() >= 7.5);
     }
-    let python = Command::new(root.join("speech/install.sh")).output().expect("a script");
-    assert!(python.status.success(), "tests/speech/install.sh failed: {}", String::from_utf8_lossy(&python.stderr));
+    let python = Command::new(root.join("python.sh")).arg("speech").output().expect("a script");
+    assert!(python.status.success(), "tests/python.sh failed: {}", String::from_utf8_lossy(&python.stderr));
     let heard = listeners.iter().map(|listener| listener.dump().expect("a recording"));
     let out = Command::new(String::from_utf8_lossy(&python.stdout).trim())
         .arg(root.join("speech/score.py"))

@@ -174,8 +174,8 @@ impl Store {
     fn start(ip: &str, port: u16) -> Self {
         use std::process::Stdio;
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("s3");
-        let python = Command::new(folder.join("install.sh")).output().expect("a script");
-        assert!(python.status.success(), "tests/s3/install.sh failed: {}", String::from_utf8_lossy(&python.stderr));
+        let python = Command::new(folder.join("../python.sh")).arg("s3").output().expect("a script");
+        assert!(python.status.success(), "tests/python.sh failed: {}", String::from_utf8_lossy(&python.stderr));
         let python = String::from_utf8_lossy(&python.stdout).trim().to_owned();
         let mut child = Command::new(python)
             .arg(folder.join("store.py"))

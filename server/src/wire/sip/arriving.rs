@@ -1,6 +1,6 @@
 //! Calls that arrive: who calls as far as it is believed, whom, and what a signed caller id does to that.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tandem_signaling::endpoint::{Command, InviteId, Invited, Source};
 use tandem_switch::{
@@ -34,9 +34,9 @@ impl SipEdge {
             }
         };
         let codecs = self.settings.codecs_of(trunk.as_ref());
-        let rule = match &invited.source {
-            Source::Trunk(name) => self.settings.keys_of_trunk(&name.as_ref().into()),
-            Source::Account(account) => self.settings.keys_of_extension(account),
+        let (rule, extension) = match &invited.source {
+            Source::Trunk(name) => (self.settings.keys_of_trunk(&name.as_ref().into()), None),
+            Source::Account(account) => (self.settings.keys_of_extension(account), Some(Arc::clone(account))),
         };
         let keys = LegKeys::new(rule, &mut self.keys);
         let mut leg = match SipLeg::incoming(invite, flow.remote.ip(), invited.sdp.as_deref(), codecs, keys) {
@@ -47,7 +47,7 @@ impl SipEdge {
         };
         leg.max_forwards = Some(max_forwards);
         leg.from_trunk = trunk.is_some();
-        self.settings.dress(&mut leg, trunk.as_ref());
+        self.settings.dress(&mut leg, trunk.as_ref(), extension.as_deref());
         leg.is_withheld = invited.party.is_withheld;
         leg.diverted_by = std::mem::take(&mut invited.party.diverted_by);
         self.arrived.insert(invite, leg);

@@ -88,6 +88,7 @@ const fn invite_of(event: &Event) -> Option<InviteId> {
         | Event::HeadersTold { invite, .. }
         | Event::Ended { invite, .. }
         | Event::InfoDigit { invite, .. }
+        | Event::KeyRefused { invite, .. }
         | Event::HandedBack { invite, .. }
         | Event::Transferred { invite, .. } => Some(*invite),
         Event::BindingAdded(_)

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tandem_dialplan::Dtmf;
 use tandem_media::{
     codec::{Codec, OpusLimits},
     contract::{Configure, Format, LearnPolicy, OpenError},
@@ -61,6 +62,9 @@ pub(super) struct SipLeg {
     /// Whether its audio is encrypted.
     #[serde(default)]
     pub(super) keys: LegKeys,
+    /// How keys reach its party.
+    #[serde(default)]
+    pub(super) dtmf: Dtmf,
     /// Address that its signalling comes from; audio may be learned from there.
     pub(super) signalling: Option<IpAddr>,
     session: LocalSession,
@@ -131,6 +135,7 @@ impl SipLeg {
             incoming: false,
             allowed,
             keys,
+            dtmf: Dtmf::Auto,
             signalling: None,
             session: LocalSession::new(invite.0),
             theirs: None,
@@ -386,7 +391,7 @@ impl SipLeg {
                 remote_rtcp: negotiated.remote_rtcp,
                 learn: LearnPolicy::SameHost,
                 signalling: self.signalling,
-                format: format(&negotiated),
+                format: format(&negotiated, self.dtmf),
                 send: sends && (is_checked || negotiated.remote_rtp.is_some()),
                 receive: receives,
                 rtcp_mux: negotiated.rtcp_mux,
@@ -438,7 +443,7 @@ fn offered(offer: &SessionDescription, rule: KeyRule) -> Vec<AudioCodec> {
     audio.map(|(_, media)| media.audio_formats().map(|format| format.codec).collect()).unwrap_or_default()
 }
 
-fn format(negotiated: &Negotiated) -> Format {
+fn format(negotiated: &Negotiated, dtmf: Dtmf) -> Format {
     Format {
         codec: match negotiated.codec {
             AudioCodec::Pcmu => Codec::Pcmu,
@@ -449,11 +454,12 @@ fn format(negotiated: &Negotiated) -> Format {
         },
         payload_type: negotiated.send_payload_type,
         receive_payload_type: negotiated.receive_payload_type,
-        dtmf_payload_type: negotiated.dtmf_send,
+        dtmf_payload_type: negotiated.dtmf_send.filter(|_| dtmf == Dtmf::Auto),
         receive_dtmf_payload_type: negotiated.dtmf_receive,
         dtmf_clock_hz: negotiated.dtmf_clock_hz,
         ptime_ms: u8::try_from(negotiated.ptime_ms).unwrap_or(20),
         opus: negotiated.opus.map(limits).unwrap_or_default(),
+        signalled_keys: dtmf == Dtmf::Info,
     }
 }
 
@@ -475,6 +481,6 @@ mod tests {
                      a=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;useinbandfec=1;usedtx=1\r\n";
         let offer = SessionDescription::parse(offer.as_bytes()).unwrap();
         let (_, negotiated) = LocalSession::new(1).answer(&offer, &local).unwrap();
-        assert_eq!(format(&negotiated).opus, OpusLimits { most_bps: 20_000, most_playback_hz: 16_000, fec: true, dtx: true });
+        assert_eq!(format(&negotiated, Dtmf::Auto).opus, OpusLimits { most_bps: 20_000, most_playback_hz: 16_000, fec: true, dtx: true });
     }
 }

@@ -504,6 +504,7 @@ impl SipEdge {
                     self.events.push_back(SipEvent::Digit { at, digit, duration_ms });
                 }
             }
+            Event::KeyRefused { invite, code } => self.key_refused(invite, code),
             Event::ReofferAnswered { .. } | Event::ReofferRejected { .. } => {}
             Event::BindingAdded(_)
             | Event::BindingRefreshed(_)
@@ -512,6 +513,19 @@ impl SipEdge {
             | Event::TrunkDown { .. }
             | Event::AuthFailed { .. } => self.registration_told(event),
         }
+    }
+
+    /// A key is to reach a leg's party by SIP INFO.
+    pub fn send_key(&mut self, at: LegRef, key: char, duration_ms: u32) {
+        if let Some(invite) = self.legs.get(&at).map(|leg| leg.invite) {
+            self.command(Command::SendKey { invite, key, duration_ms });
+        }
+    }
+
+    fn key_refused(&self, invite: InviteId, code: u16) {
+        let Some(at) = self.invites.get(&invite) else { return };
+        let trunk = self.legs.get(at).and_then(|leg| leg.trunk.as_ref()).map(|name| name.as_str());
+        tracing::warn!(call = %at.call, leg = at.leg.0, trunk, code, "a key was refused: this party takes none by SIP INFO (plan word `dtmf`)");
     }
 
     fn forget(&mut self, invite: InviteId) -> Option<LegRef> {

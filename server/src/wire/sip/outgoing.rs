@@ -163,7 +163,8 @@ impl SipEdge {
         leg.is_web = is_web;
         leg.diverted_by.clone_from(&party.diverted_by);
         leg.referred_by = referrer;
-        self.settings.dress(&mut leg, trunk.as_ref());
+        let extension = if let endpoint::Target::Account(account) = &target { Some(account.as_ref()) } else { None };
+        self.settings.dress(&mut leg, trunk.as_ref(), extension);
         let wanted = self.legs.get(&caller).map(SipLeg::wanted_codecs).unwrap_or_default();
         let hops = self.legs.get(&caller).and_then(|leg| leg.max_forwards);
         headers.extend(hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string())));

@@ -116,8 +116,12 @@ impl Settings {
     }
 
     fn media_keys_of(&self, number: &str) -> plan::MediaKeys {
-        let mut ranges = self.plan.iter().flat_map(|plan| &plan.extensions);
-        ranges.find(|range| range.contains(number)).map_or(plan::MediaKeys::Usual, |range| range.media_keys)
+        self.extensions_of(number).map_or(plan::MediaKeys::Usual, |range| range.media_keys)
+    }
+
+    /// The extensions that a number is one of.
+    pub(super) fn extensions_of(&self, number: &str) -> Option<&plan::ExtensionRange> {
+        self.plan.iter().flat_map(|plan| &plan.extensions).find(|range| range.contains(number))
     }
 
     /// The trunks of a plan, as the endpoint takes them; their codecs stay here.

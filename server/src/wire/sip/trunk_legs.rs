@@ -18,10 +18,16 @@ const FEW_DIGITS: usize = 4;
 
 impl Settings {
     /// Notes with a leg what its trunk wants of it.
-    pub(super) fn dress(&self, leg: &mut SipLeg, trunk: Option<&TrunkName>) {
+    pub(super) fn dress(&self, leg: &mut SipLeg, trunk: Option<&TrunkName>, extension: Option<&str>) {
         let keep_alive_ms = trunk.and_then(|name| self.trunk(name)?.calls.keep_alive_ms);
         leg.keep_alive_ms = keep_alive_ms.and_then(|ms| u32::try_from(ms).ok());
         leg.trunk = trunk.cloned();
+        leg.dtmf = match (trunk, extension) {
+            (Some(name), _) => self.trunk(name).map(|trunk| trunk.dtmf),
+            (None, Some(number)) => self.extensions_of(number).map(|range| range.dtmf),
+            (None, None) => None,
+        }
+        .unwrap_or_default();
     }
 
     /// What is kept of the headers of a trunk, by the names that the plan gives.

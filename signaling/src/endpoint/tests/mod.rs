@@ -12,6 +12,7 @@ mod forks;
 mod glare;
 mod hand_backs;
 mod identities;
+mod keys_out;
 mod lossy;
 mod notifies;
 mod outbound;

@@ -284,6 +284,7 @@ pub(super) fn in_words(end: usize, event: &Event) -> String {
         Event::Transferred { to: TransferTo::Invitation(other), .. } => format!("transferred to the party of {}", other.0),
         Event::HandedBack { code, .. } => format!("handed back {code}"),
         Event::InfoDigit { digit, duration_ms, .. } => format!("digit {digit} {duration_ms}"),
+        Event::KeyRefused { code, .. } => format!("key refused {code}"),
         Event::BindingAdded(binding) => format!("added {}", binding.contact),
         Event::BindingRefreshed(binding) => format!("refreshed {}", binding.contact),
         Event::BindingRemoved { contact, why, left, .. } => format!("removed {contact} {why:?} {left}"),
