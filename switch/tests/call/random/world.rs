@@ -74,6 +74,10 @@ impl World {
         self.legs.get(&leg).is_some_and(|(alive, _)| *alive)
     }
 
+    pub(super) fn is_up(&self, leg: LegId) -> bool {
+        self.up.contains(&leg)
+    }
+
     fn joined(&self, leg: LegId) -> Option<LegId> {
         self.legs.get(&leg).and_then(|(_, joined)| *joined)
     }
