@@ -1,6 +1,7 @@
 //! Two peers in simulated time: ours in the lite role, and one at a place of its own that checks and begins.
 
 mod attacks;
+mod bare;
 mod no_keys;
 
 use std::time::Duration;

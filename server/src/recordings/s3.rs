@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
-    http::{Method, Request, Response, StatusCode, header},
+    http::{Method, Request, Response, StatusCode, header, uri::Authority},
 };
 use hyper_util::rt::TokioIo;
 use ring::{
@@ -186,10 +186,10 @@ impl Bucket {
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, StoreTrouble> {
-        let (host, port) = match self.authority.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().unwrap_or_default()),
-            None => (self.authority.as_str(), if self.tls.is_some() { 443 } else { 80 }),
-        };
+        let authority: Authority = self.authority.parse().map_err(away)?;
+        let port = authority.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
+        // An IPv6 address stands in brackets there, and nowhere else.
+        let host = authority.host().trim_matches(['[', ']']);
         let stream = TcpStream::connect((host, port)).await.map_err(away)?;
         match &self.tls {
             None => exchange(stream, request).await,

@@ -58,6 +58,11 @@ fn keys_reach_the_other_one() {
 }
 
 #[test]
+fn keys_reach_the_other_one_from_g722() {
+    keys_pressed("G722");
+}
+
+#[test]
 fn keys_reach_the_other_one_from_opus_with_events_of_8_khz() {
     // That is all that this phone knows.
     keys_pressed("opus");

@@ -1,5 +1,7 @@
 //! What strangers, forgers and impostors send.
 
+use ::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+
 use super::*;
 
 #[test]
@@ -76,32 +78,9 @@ fn another_certificate_than_that_of_the_description_gives_no_keys() {
 
 #[test]
 fn a_peer_that_proves_no_certificate_gives_no_keys() {
-    use ::dtls::{cipher_suite::CipherSuiteId, config::ConfigBuilder, extension::extension_use_srtp::SrtpProtectionProfile};
     let mut pair = Pair::new();
     pair.hears(BROWSER, &nomination());
-    let config = ConfigBuilder::default()
-        .with_crypto_provider(::srtp::crypto::default_provider().unwrap())
-        .with_cipher_suites(vec![CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256])
-        .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm])
-        .with_insecure_skip_verify(true)
-        .with_server_name("media".to_owned())
-        .build(true, None)
-        .unwrap();
-    let mut bare = ::dtls::endpoint::Endpoint::new(at(BROWSER), shared::TransportProtocol::UDP, None);
-    bare.connect(pair.now, at(OURS), Arc::new(config), None).unwrap();
-    for _ in 0..20 {
-        while let Some(sent) = bare.poll_transmit() {
-            pair.ours.handle(pair.now, at(BROWSER), &sent.message);
-        }
-        while let Some(output) = pair.ours.poll() {
-            match output {
-                Output::Send { bytes, .. } if bytes[0] >= 20 => {
-                    let _ = bare.read(pair.now, at(OURS), None, bytes::BytesMut::from(&bytes[..]));
-                }
-                other => pair.ours_said.push(other),
-            }
-        }
-    }
+    bare::shakes_hands(&mut pair, SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm);
     assert!(keys(&pair.ours_said).is_none());
     assert!(failed(&pair.ours_said).is_some(), "{:?}", pair.ours_said);
 }

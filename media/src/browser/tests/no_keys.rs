@@ -1,6 +1,6 @@
 //! What is told of a peer that does not do its part.
 
-use ::dtls::{cipher_suite::CipherSuiteId, config::ConfigBuilder, extension::extension_use_srtp::SrtpProtectionProfile};
+use ::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 
 use super::*;
 
@@ -85,29 +85,7 @@ fn a_flight_that_nobody_answers_is_told_in_either_role() {
 fn a_peer_without_a_profile_of_ours_is_told_as_such() {
     let mut pair = Pair::new();
     pair.hears(BROWSER, &nomination());
-    let config = ConfigBuilder::default()
-        .with_crypto_provider(::srtp::crypto::default_provider().unwrap())
-        .with_cipher_suites(vec![CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256])
-        .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_32])
-        .with_insecure_skip_verify(true)
-        .with_server_name("media".to_owned())
-        .build(true, None)
-        .unwrap();
-    let mut bare = ::dtls::endpoint::Endpoint::new(at(BROWSER), shared::TransportProtocol::UDP, None);
-    bare.connect(pair.now, at(OURS), Arc::new(config), None).unwrap();
-    for _ in 0..4 {
-        while let Some(sent) = bare.poll_transmit() {
-            pair.ours.handle(pair.now, at(BROWSER), &sent.message);
-        }
-        while let Some(output) = pair.ours.poll() {
-            match output {
-                Output::Send { bytes, .. } if bytes[0] >= 20 => {
-                    let _ = bare.read(pair.now, at(OURS), None, bytes::BytesMut::from(&bytes[..]));
-                }
-                other => pair.ours_said.push(other),
-            }
-        }
-    }
+    bare::shakes_hands(&mut pair, SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_32);
     assert_eq!(failed(&pair.ours_said), Some(&NoKeys::NoProfile));
 }
 
