@@ -222,3 +222,25 @@ fn streams_of_two_threads_meet_in_one_room() {
     bench.close(gone);
     assert_eq!(bench.engine.bring(gone, stays), Err(CommandError::NotOpen));
 }
+
+simulated_clock!(PRESSED, pressed);
+#[test]
+fn a_key_press_of_any_codec_ends_nobodys_voice() {
+    for (host, codec) in [(130, Codec::Pcmu), (131, Codec::G722), (132, Codec::Opus)] {
+        for (n, other_base) in [0u32, 1_000_000, 3_000_000_000, 40_000].into_iter().enumerate() {
+            let mut bench = Bench::new(host + 10 * u8::try_from(n).unwrap(), pressed);
+            let codecs = [(Codec::Pcmu, 500.0), (Codec::Pcmu, 900.0), (codec, 1_400.0)];
+            let mut talkers: Vec<_> = codecs.map(|(codec, hz)| talker(&mut bench, codec, hz)).into();
+            mix(&mut bench, &talkers);
+            who_hears_whom(&PRESSED, &mut talkers);
+            let phone = &mut talkers[2].phone;
+            let audio = phone.timestamp;
+            phone.timestamp = audio.wrapping_add(other_base);
+            for flags in [0x0a, 0x8a, 0x8a, 0x8a] {
+                phone.send(101, flags == 0x0a, &[2, flags, 0, 160]);
+            }
+            phone.timestamp = audio;
+            assert_eq!(who_hears_whom(&PRESSED, &mut talkers), [vec![1, 2], vec![0, 2], vec![0, 1]], "{codec:?} {other_base}");
+        }
+    }
+}

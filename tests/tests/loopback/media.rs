@@ -71,7 +71,7 @@ fn keys_reach_the_other_one_from_opus_with_events_of_8_khz() {
 #[test]
 fn keys_reach_a_phone_that_wants_them_by_info() {
     let switch = Switch::with_plan(&with_dtmf("info"));
-    let (mut calls, mut answers) = talking(&switch, "PCMU");
+    let (mut calls, mut answers) = talking(&switch, "G722");
     answers.until_heard(LOW, 0.5);
     for digit in ["1", "#", "9"] {
         calls.press(digit);
