@@ -249,7 +249,8 @@ mod tests {
     use super::*;
 
     fn try_match(pattern: &str, number: &str) -> Option<String> {
-        let range = ExtensionRange { from: 1001, to: 1010, media_keys: crate::MediaKeys::None, dtmf: crate::Dtmf::Auto, redirects: true };
+        let range =
+            ExtensionRange { from: 1001, to: 1010, media_keys: crate::MediaKeys::None, dtmf: crate::Dtmf::Auto, redirects: true };
         let captures = Pattern::parse(pattern).unwrap().captures(number, &[range])?;
         Some(captures.iter().map(|(name, text)| format!("{name}={text}")).collect::<Vec<_>>().join(" "))
     }

@@ -81,7 +81,8 @@ fn a_party_that_wants_keys_in_messages_gets_no_tone() {
     five(&mut a, &mut control, &SIGNALLED);
     say(&mut a, &mut control, &SIGNALLED, 400);
     assert!(heard(&mut b).chunks_exact(160).all(|piece| share_of(piece, 8_000, 770.0) < 0.1));
-    let out = |e: &Event| if let Event::KeyOut { stream, key, duration_ms } = e { Some((*stream, *key, *duration_ms)) } else { None };
+    let out =
+        |e: &Event| if let Event::KeyOut { stream, key, duration_ms } = e { Some((*stream, *key, *duration_ms)) } else { None };
     assert_eq!(bench.event(out), (b.stream, '5', 100));
     bench.command(Command::SendDigit { stream: b.stream, digit: '#', duration_ms: 160 });
     assert_eq!(bench.event(out), (b.stream, '#', 160));

@@ -164,7 +164,13 @@ mod tests {
     use super::*;
 
     fn compared(earlier: &str, later: &str) -> &'static str {
-        let ranges = [ExtensionRange { from: 1001, to: 1010, media_keys: crate::MediaKeys::None, dtmf: crate::Dtmf::Auto, redirects: true }];
+        let ranges = [ExtensionRange {
+            from: 1001,
+            to: 1010,
+            media_keys: crate::MediaKeys::None,
+            dtmf: crate::Dtmf::Auto,
+            redirects: true,
+        }];
         let automaton = |text: &str| Automaton::of([&Pattern::parse(text).unwrap()], &ranges);
         match compare(&automaton(earlier), &automaton(later)) {
             Comparison { covered: true, .. } => "covers",
@@ -197,7 +203,8 @@ mod tests {
 
     #[test]
     fn comparison_agrees_with_matching_on_all_short_numbers() {
-        let ranges = [ExtensionRange { from: 95, to: 99, media_keys: crate::MediaKeys::None, dtmf: crate::Dtmf::Auto, redirects: true }];
+        let ranges =
+            [ExtensionRange { from: 95, to: 99, media_keys: crate::MediaKeys::None, dtmf: crate::Dtmf::Auto, redirects: true }];
         let patterns = ["XX", "9X", "{n:1..3}", "{e:extension}", "ZN", "99", "{a:1}{b:1..2}", "9{e:extension}"];
         let numbers: Vec<String> = (0..1000)
             .map(|n| n.to_string())

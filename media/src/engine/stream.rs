@@ -20,11 +20,11 @@ use crate::{
     player::{Pacer, Player},
     random::Random,
     reception::Reception,
-    tones::KeyTones,
     record::Side,
     relay::Relay,
     reports::Reports,
     secure::{Protector, Unprotector},
+    tones::KeyTones,
     transcode::Transcoder,
 };
 

@@ -2,6 +2,7 @@
 
 use axum::{
     Extension, Json,
+    body::Bytes,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -84,7 +85,7 @@ pub(super) async fn payment_keys(
     let keys = api.control.ask(|reply| ControlRequest::ReadPayment { call: id, reply }).await?;
     let keys = keys.ok_or_else(|| Problem::not_found("payment to be read of call", &call))?;
     api.audit(&caller, "payment-read", call);
-    // Keys need no escapes.
-    let body = Zeroizing::new(format!("{{\"keys\":\"{}\"}}", keys.expose()));
-    Ok(([(header::CONTENT_TYPE, "application/json")], body.as_bytes().to_vec()).into_response())
+    // Keys need no escapes. The answer wipes its text when it was sent.
+    let body = Bytes::from_owner(Zeroizing::new(format!("{{\"keys\":\"{}\"}}", keys.expose()).into_bytes()));
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }

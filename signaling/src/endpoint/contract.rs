@@ -9,12 +9,7 @@
 //! [`Event::Rejected`], [`Event::Redirected`] and [`Event::Ended`] from the other side (after which commands that name it
 //! are ignored).
 
-use std::{
-    collections::BTreeSet,
-    net::SocketAddr,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 

@@ -269,6 +269,7 @@ impl Edge {
             | Event::ReofferAnswered { .. }
             | Event::ReofferRejected { .. }
             | Event::InfoDigit { .. }
+            | Event::KeyRefused { .. }
             | Event::HandedBack { .. }
             | Event::Transferred { .. }
             | Event::TrunkUp { .. }

@@ -481,6 +481,9 @@ mod tests {
                      a=rtpmap:111 opus/48000/2\r\na=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;useinbandfec=1;usedtx=1\r\n";
         let offer = SessionDescription::parse(offer.as_bytes()).unwrap();
         let (_, negotiated) = LocalSession::new(1).answer(&offer, &local).unwrap();
-        assert_eq!(format(&negotiated, Dtmf::Auto).opus, OpusLimits { most_bps: 20_000, most_playback_hz: 16_000, fec: true, dtx: true });
+        assert_eq!(
+            format(&negotiated, Dtmf::Auto).opus,
+            OpusLimits { most_bps: 20_000, most_playback_hz: 16_000, fec: true, dtx: true }
+        );
     }
 }
