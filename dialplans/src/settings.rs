@@ -34,10 +34,30 @@ pub struct Listen {
     pub rtp_ports: (u16, u16),
     /// The first port that the audio of browsers shares, one for each media thread.
     pub rtp_shared: Option<u16>,
+    /// Whether we check browsers, too.
+    pub ice: Ice,
     /// The address that other sides are told instead of the one listened on (behind NAT).
     pub advertise: Option<IpAddr>,
     /// Certificate chain and private key for TLS, as PEM files; made at first start when `None`.
     pub tls: Option<TlsFiles>,
+}
+
+/// Who looks for the way that audio with ICE goes (RFC 8445).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ice {
+    /// The other side; we look for those who do not look themselves.
+    #[default]
+    Lite,
+    /// Both.
+    Full,
+}
+
+impl Ice {
+    pub(crate) const WORDS: &'static [&'static str] = &["lite", "full"];
+
+    pub(crate) fn from_word(word: &str) -> Self {
+        if word == "full" { Self::Full } else { Self::Lite }
+    }
 }
 
 /// Names of PEM files, relative to the folder of the plan.
@@ -60,6 +80,7 @@ impl Default for Listen {
             rtp_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             rtp_ports: (20_000, 29_999),
             rtp_shared: None,
+            ice: Ice::Lite,
             advertise: None,
             tls: None,
         }

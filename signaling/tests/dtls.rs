@@ -5,8 +5,8 @@
 use std::net::IpAddr;
 
 use tandem_signaling::sdp::{
-    AudioCodec, Direction, Fingerprint, Incompatible, KeyPolicy, KeyRule, KeySource, LocalAudio, LocalSession, MediaDtls,
-    Negotiated, SessionDescription,
+    AudioCodec, Direction, Fingerprint, IceRole, Incompatible, KeyPolicy, KeyRule, KeySource, LocalAudio, LocalSession,
+    MediaChecks, MediaDtls, Negotiated, SessionDescription,
 };
 
 const THEIRS: &str = "AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB";
@@ -39,11 +39,23 @@ struct Side {
     rule: KeyRule,
     port: u16,
     certificate: u8,
+    ice: IceRole,
 }
 
 impl Side {
     fn new(rule: KeyRule) -> Self {
-        Self { session: LocalSession::new(7), source: KeySource::new([1; 32]), rule, port: 20_000, certificate: 0x11 }
+        Self {
+            session: LocalSession::new(7),
+            source: KeySource::new([1; 32]),
+            rule,
+            port: 20_000,
+            certificate: 0x11,
+            ice: IceRole::Lite,
+        }
+    }
+
+    fn full(rule: KeyRule) -> Self {
+        Self { ice: IceRole::Full, ..Self::new(rule) }
     }
 
     fn local(&mut self) -> LocalAudio {
@@ -53,7 +65,7 @@ impl Side {
             codecs: vec![AudioCodec::Pcma],
             direction: Direction::SendRecv,
             rtcp_mux: true,
-            keys: KeyPolicy::new(self.rule, self.source.seed(), Fingerprint([self.certificate; 32])),
+            keys: KeyPolicy::new(self.rule, self.source.seed(), Fingerprint([self.certificate; 32])).with_ice(self.ice),
         }
     }
 
@@ -148,8 +160,8 @@ fn without_ice_and_with_a_side_that_is_lite_too_it_is_the_address_of_the_descrip
     assert_eq!((dtls(&negotiated).ice.clone(), negotiated.remote_rtp), (None, Some("127.0.0.9:4000".parse().unwrap())));
     let lite =
         phone("actpass").replace("a=setup", "a=ice-lite\r\na=ice-ufrag:them\r\na=ice-pwd:theirpasswordof22letters\r\na=setup");
-    let (text, negotiated) = Side::new(KeyRule::Plain).answer(&lite).unwrap();
-    assert!(text.contains("a=ice-lite\r\n") && values(&text, "ice-ufrag").len() == 1);
+    let answer = lite.replace("actpass", "active");
+    let negotiated = Side::new(KeyRule::Dtls).offers_and_reads(&answer.replace("RTP/SAVP 8", "RTP/SAVPF 8")).unwrap();
     assert_eq!((dtls(&negotiated).ice.clone(), negotiated.remote_rtp), (None, Some("127.0.0.9:4000".parse().unwrap())));
     let negotiated = Side::new(KeyRule::Dtls).offers_and_reads(&phone("active")).unwrap();
     assert_eq!(dtls(&negotiated).ice, None, "they know nothing of it");
@@ -233,5 +245,63 @@ fn what_was_kept_is_looked_at() {
             _ => value.into(),
         };
         assert!(serde_json::from_value::<LocalSession>(bad).is_err(), "{field}");
+    }
+}
+
+fn checks(negotiated: &Negotiated) -> &MediaChecks {
+    dtls(negotiated).ice.as_ref().and_then(|ice| ice.checks.as_ref()).expect("checks of ours")
+}
+
+fn candidates(checks: &MediaChecks) -> Vec<String> {
+    checks.candidates.iter().map(|candidate| candidate.address.to_string()).collect()
+}
+
+#[test]
+fn full_we_say_so_and_check_their_addresses_and_who_offers_chooses() {
+    let with_address = browser("actpass").replace("6f0f3d10.local 50000", "192.0.2.7 50000");
+    let mut we = Side::full(KeyRule::Plain);
+    let (text, negotiated) = we.answer(&with_address).unwrap();
+    assert!(!text.contains("ice-lite") && text.contains("\r\na=ice-options:ice2\r\nm=audio"), "{text}");
+    let agreed = checks(&negotiated);
+    assert_eq!((candidates(agreed), agreed.is_controlling), (vec!["192.0.2.7:50000".to_owned()], false));
+    assert_eq!(agreed.their_password, "theirpasswordof22letters");
+    let shown = format!("{negotiated:?}");
+    assert!(!shown.contains("theirpassword") && !shown.contains("192.0.2.7"), "{shown}");
+    // Hold, in either direction: nobody changes roles.
+    let (_, again) = we.answer(&with_address.replace("sendrecv", "sendonly")).unwrap();
+    assert!(!checks(&again).is_controlling);
+    assert!(!checks(&we.offers_and_reads(&with_address.replace("actpass", "active")).unwrap()).is_controlling);
+    // A name alone is no address: they check us.
+    let (_, hidden) = Side::full(KeyRule::Plain).answer(&browser("actpass")).unwrap();
+    assert_eq!(candidates(checks(&hidden)), [""; 0]);
+
+    let mut we = Side::full(KeyRule::Dtls);
+    assert!(!we.offer().contains("ice-lite"));
+    assert!(checks(&we.offers_and_reads(&with_address.replace("actpass", "active")).unwrap()).is_controlling);
+    assert!(checks(&we.answer(&with_address).unwrap().1).is_controlling, "a refresh of theirs");
+    let restart = with_address.replace("ufrag:them", "ufrag:another");
+    assert!(!checks(&we.answer(&restart).unwrap().1).is_controlling, "a restart of theirs");
+
+    let many: String = (1..200).map(|port| format!("a=candidate:1 1 udp 1 192.0.2.7 {port} typ host\r\n")).collect();
+    let many = with_address.replace("a=ice-ufrag", &format!("{many}a=ice-ufrag"));
+    assert_eq!(checks(&Side::full(KeyRule::Plain).answer(&many).unwrap().1).candidates.len(), 32);
+}
+
+#[test]
+fn whoever_is_lite_and_offers_is_checked_by_us_who_choose() {
+    let lite =
+        phone("actpass").replace("a=setup", "a=ice-lite\r\na=ice-ufrag:them\r\na=ice-pwd:theirpasswordof22letters\r\na=setup");
+    for (ice, named) in [(IceRole::Lite, ""), (IceRole::Full, "a=candidate:1 1 udp 2130706431 127.0.0.9 4000 typ host\r\n")] {
+        let mut we = Side { ice, ..Side::new(KeyRule::Plain) };
+        let offer = format!("{lite}{named}");
+        let (text, negotiated) = we.answer(&offer).unwrap();
+        assert!(!text.contains("ice-lite") && values(&text, "ice-ufrag").len() == 1, "{text}");
+        let agreed = checks(&negotiated);
+        assert_eq!((candidates(agreed), agreed.is_controlling), (vec!["127.0.0.9:4000".to_owned()], true));
+        // We stay what we are in what comes later.
+        assert!(!we.offer().contains("ice-lite") && checks(&we.answer(&offer).unwrap().1).is_controlling);
+        let kept = serde_json::to_string(&we.session).unwrap();
+        let mut back = Side { session: serde_json::from_str(&kept).unwrap(), ..we };
+        assert!(!back.offer().contains("ice-lite"), "after a restart of the program");
     }
 }

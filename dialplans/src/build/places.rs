@@ -10,7 +10,7 @@ use tandem_switch::{
 use super::{Builder, tops};
 use crate::{
     read::{Data, Item, is_extension},
-    settings::{Dtmf, ExtensionRange, Listen, MediaKeys, Queue, StarterAgents, TlsFiles},
+    settings::{Dtmf, ExtensionRange, Ice, Listen, MediaKeys, Queue, StarterAgents, TlsFiles},
 };
 
 /// Agents that one node makes at most.
@@ -70,6 +70,7 @@ impl Builder<'_> {
                 listen.rtp_address = *address;
             }
         }
+        listen.ice = item.child("ice").and_then(Item::text).map(Ice::from_word).unwrap_or_default();
         listen.rtp_shared = self.shared_port(item, listen.rtp_ports);
         if let Some(Data::Ip(address)) = item.child("advertise").and_then(|a| a.args.first()).map(|v| &v.data) {
             listen.advertise = Some(*address);

@@ -1,7 +1,7 @@
 //! The table's rows outside of routes: settings, trunks, queues, schedules, first agents.
 
 use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, prop, some};
-use crate::settings::{Digest, Dtmf, MediaKeys};
+use crate::settings::{Digest, Dtmf, Ice, MediaKeys};
 
 pub(crate) const TOP: &[NodeSpec] = &[
     node(
@@ -222,6 +222,13 @@ pub(super) const LISTEN: &[NodeSpec] = &[
         "rtp-shared",
         "One port for the audio of all browsers instead of one each; each media thread (`--media-threads`) has one, counted from it.",
         &[one("port", Kind::Count(1_024, 65_535), "outside of `rtp`")],
+        &[],
+        Body::None,
+    ),
+    node(
+        "ice",
+        "Who looks for the way of audio with browsers (ICE): `lite`, they do; `full`, the switch does, too, which finds ways through a NAT before it.",
+        &[one("role", Kind::OneOf(Ice::WORDS), "`lite` when absent")],
         &[],
         Body::None,
     ),

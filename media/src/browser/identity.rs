@@ -55,6 +55,13 @@ impl Identity {
         self.provider.crypto()
     }
 
+    /// Bytes that nobody can guess; `None` when the operating system has none, which it has.
+    pub(super) fn random<const N: usize>(&self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.provider.random().fill(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
     /// The rules of one handshake. `is_accepted` is asked for the peer's certificate, whose key the peer proved to have.
     pub(super) fn config(
         &self,

@@ -1,31 +1,36 @@
-//! The other end of a stream whose keys are agreed by DTLS: where it is (ICE, RFC 8445, in the lite role) and who it is
-//! (the certificate of its description, RFC 5763). That is how browsers send audio, and phones that speak like them.
+//! The other end of a stream whose keys are agreed by DTLS: where it is (ICE, RFC 8445) and who it is (the certificate of its
+//! description, RFC 5763). That is how browsers send audio, and phones that speak like them.
 //!
 //! Sans-I/O: [`Peer::handle`] takes every datagram that is neither RTP nor RTCP (RFC 7983), [`Peer::tick`] the time, and
 //! [`Peer::poll`] gives what follows. The keys go to the stream, whose packets never come here.
 //!
-//! - **Where.** With ICE a place counts once it sent a binding request with our name and password. The last one that was
-//!   nominated is where everything goes. Without ICE (or when the other side is lite too, which means that nobody
-//!   checks, RFC 8445 section 6.1.1) it is the address of its description, and only that.
+//! - **Where.** In the lite role a place counts once it sent a binding request with our name and password, and the last one
+//!   that was nominated is where everything goes. In the full role we check besides (`checks`), and nothing but checks goes
+//!   to an address that did not answer one. Without ICE (or when both sides are lite, which means that nobody checks, RFC
+//!   8445 section 6.1.1) it is the address of the description, and only that.
 //! - **Who.** DTLS is spoken with such places only; a handshake from elsewhere is not even looked at.
-//! - **Consent** (RFC 7675): after 30 s without a check nothing is sent there any more until there is one again.
+//! - **Consent** (RFC 7675): after 30 s without a check (lite), or without an answer to ours (full), nothing is sent there any
+//!   more.
 //! - **Later descriptions**: the same certificate and role keep the keys, whatever happens to ICE; new names and passwords
 //!   are an ICE restart, during which the old place counts on.
 //!
 //! What the DTLS library does is bounded by `records`; the randomness of handshakes is the operating system's.
 
+mod asks;
+mod checks;
+mod consent;
 mod dtls;
 mod ice;
 mod identity;
 mod no_keys;
+mod pairs;
 mod records;
 mod stun;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::VecDeque, fmt, net::SocketAddr, sync::Arc, time::Instant};
-
-use serde::{Deserialize, Serialize};
 
 use crate::keys::StreamKeys;
 use dtls::{Association, Progress, Wait};
@@ -33,35 +38,7 @@ use ice::Ice;
 pub use identity::{Fingerprint, Identity, NoIdentity};
 pub use no_keys::NoKeys;
 use no_keys::PATIENCE;
-
-/// What both descriptions say of a stream with DTLS.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
-    /// The certificate that the other side must prove to have.
-    pub fingerprint: Fingerprint,
-    /// We begin the handshake (`a=setup:active` is ours).
-    pub is_client: bool,
-    /// The names and passwords of ICE; `None`: the other side is where its description says.
-    pub ice: Option<IceTerms>,
-}
-
-/// What is agreed for ICE. The other side's password is not needed: we check nothing, we are checked.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IceTerms {
-    /// Our name.
-    pub ufrag: String,
-    /// Our password.
-    pub password: String,
-    /// Their name.
-    pub their_ufrag: String,
-}
-
-impl fmt::Debug for IceTerms {
-    /// Without the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "IceTerms({}:{})", self.ufrag, self.their_ufrag)
-    }
-}
+pub use terms::{Candidate, CheckTerms, IceTerms, MOST_CANDIDATES, Terms};
 
 /// What follows from what came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +67,22 @@ pub fn name_in(datagram: &[u8]) -> Option<&str> {
     stun::name_in(datagram)
 }
 
+/// What tells a check of ours from all others, and what its answer has too: whose an answer is where several streams share
+/// a port.
+pub type Transaction = [u8; 12];
+
+/// The transaction of a request; `None` in everything else.
+#[must_use]
+pub fn asked_in(datagram: &[u8]) -> Option<Transaction> {
+    asks::asked_in(datagram)
+}
+
+/// The transaction that a datagram answers, unchecked; `None` in everything else.
+#[must_use]
+pub fn answered_in(datagram: &[u8]) -> Option<Transaction> {
+    asks::answered_in(datagram)
+}
+
 /// Whoever is at the other end of one stream.
 pub struct Peer {
     identity: Arc<Identity>,
@@ -105,7 +98,7 @@ pub struct Peer {
     awaited: Option<(NoKeys, Instant)>,
     /// What was told of that last.
     told: Option<NoKeys>,
-    /// At most one answer and one flight a datagram: whoever gives one takes them out.
+    /// At most one answer, one check and one flight a datagram: whoever gives one takes them out.
     outputs: VecDeque<Output>,
 }
 
@@ -116,7 +109,7 @@ impl Peer {
         let mut peer = Self {
             identity: Arc::clone(identity),
             terms: terms.clone(),
-            ice: terms.ice.as_ref().map(|terms| Ice::new(terms.clone())),
+            ice: terms.ice.as_ref().map(|terms| Ice::new(now, terms.clone(), identity)),
             selected: None,
             heard_from: None,
             association: Association::new(identity, terms),
@@ -127,29 +120,34 @@ impl Peer {
         if peer.ice.is_none() {
             peer.select(now, remote);
         }
+        peer.follow_ice(now);
         peer.wait(now);
         peer
     }
 
     /// What was agreed anew; whether it is with somebody else, for whom the keys so far are not meant.
     pub fn renegotiate(&mut self, now: Instant, terms: &Terms, remote: SocketAddr) -> bool {
-        let is_restart = self.terms.ice != terms.ice;
+        let is_restart = match (&self.terms.ice, &terms.ice) {
+            (Some(before), Some(now)) => !before.is_same(now),
+            (before, now) => before.is_some() != now.is_some(),
+        };
         let is_other = (self.terms.fingerprint, self.terms.is_client) != (terms.fingerprint, terms.is_client);
         if is_other || is_restart && self.association.is_failed() {
             self.association = Association::new(&self.identity, terms);
             (self.awaited, self.told) = (None, None);
         }
         match (&mut self.ice, &terms.ice) {
-            (Some(ice), Some(terms)) if is_restart => ice.restart(terms.clone()),
+            (Some(ice), Some(terms)) if is_restart => ice.restart(now, terms.clone(), &self.identity),
             (Some(_), Some(_)) => {}
             (was, terms) => {
                 // Who is to be checked from now on is nowhere until that was done.
                 let is_unproved = was.is_none() && terms.is_some();
-                *was = terms.clone().map(Ice::new);
+                *was = terms.clone().map(|terms| Ice::new(now, terms, &self.identity));
                 self.outputs.extend(self.selected.take_if(|_| is_unproved).map(Output::Silent));
             }
         }
         self.terms = terms.clone();
+        self.follow_ice(now);
         if self.ice.is_none() && self.selected != Some(remote) {
             self.select(now, remote);
         } else if is_other && self.selected.is_some() {
@@ -164,8 +162,8 @@ impl Peer {
         let mut is_proof = false;
         match datagram.first() {
             Some(0..=3) => is_proof = self.check(now, from, datagram),
-            // Only whoever was checked, or is where the description says.
-            Some(20..=63) if self.is_known(from) => {
+            // Only whoever was checked, or is where the description says: what is said back must go there.
+            Some(20..=63) if self.may_be_sent_to(from) => {
                 self.heard_from = Some(from);
                 let progress = self.association.handle(now, datagram);
                 self.follow(progress);
@@ -185,10 +183,25 @@ impl Peer {
         }
     }
 
-    /// What became due: a flight that is sent again, consent that ran out.
+    /// Whether anything but checks may be sent there.
+    fn may_be_sent_to(&self, place: SocketAddr) -> bool {
+        self.selected == Some(place) || self.ice.as_ref().is_some_and(|ice| ice.may_be_sent_to(place))
+    }
+
+    /// Whether we look for a way, in steps of some ms.
+    #[must_use]
+    pub fn is_checking(&self) -> bool {
+        self.ice.as_ref().is_some_and(Ice::is_checking)
+    }
+
+    /// What became due: a flight that is sent again, a check, consent that ran out.
     pub fn tick(&mut self, now: Instant) {
         let progress = self.association.tick(now);
         self.follow(progress);
+        if let Some(ice) = &mut self.ice {
+            ice.tick(now, &self.identity);
+        }
+        self.follow_ice(now);
         let is_silent = self.ice.as_mut().is_some_and(|ice| ice.ran_out(now));
         if let Some(selected) = self.selected.take_if(|_| is_silent) {
             self.outputs.push_back(Output::Silent(selected));
@@ -214,19 +227,27 @@ impl Peer {
 
     fn check(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
         let Some(ice) = &mut self.ice else { return false };
-        let Some(check) = ice.handle(now, from, datagram, self.identity.crypto()) else { return false };
-        self.outputs.push_back(Output::Send { to: from, bytes: check.answer });
-        if check.is_nominated && self.selected != Some(from) {
-            self.select(now, from);
+        let heard = ice.handle(now, from, datagram, &self.identity);
+        self.outputs.extend(heard.answer.map(|bytes| Output::Send { to: from, bytes }));
+        self.follow_ice(now);
+        heard.is_proof
+    }
+
+    /// Sends our checks, and goes where they lead.
+    fn follow_ice(&mut self, now: Instant) {
+        let Some(ice) = &mut self.ice else { return };
+        while let Some((to, bytes)) = ice.transmit() {
+            self.outputs.push_back(Output::Send { to, bytes });
         }
-        check.is_proof
+        if let Some(place) = ice.selected().filter(|place| self.selected != Some(*place)) {
+            self.select(now, place);
+        }
     }
 
     /// What the peer has to do next for there to be keys.
     fn missing(&self) -> Option<NoKeys> {
         match self.association.waits_for() {
-            Wait::Way if self.ice.as_ref().is_some_and(Ice::has_places) => Some(NoKeys::NotNominated),
-            Wait::Way => Some(NoKeys::NotChecked),
+            Wait::Way => Some(self.ice.as_ref().map_or(NoKeys::NotChecked, Ice::missing)),
             Wait::Hello => Some(NoKeys::NotBegun),
             Wait::Nothing => None,
         }
@@ -257,7 +278,7 @@ impl Peer {
     /// Sends what the handshake wants sent: where packets go, or back to where the last flight came from as long as
     /// nothing was nominated.
     fn follow(&mut self, progress: Option<Progress>) {
-        let to = self.selected.or(self.heard_from.filter(|from| self.is_known(*from)));
+        let to = self.selected.or(self.heard_from.filter(|from| self.may_be_sent_to(*from)));
         while let Some(bytes) = self.association.transmit() {
             self.outputs.extend(to.map(|to| Output::Send { to, bytes }));
         }

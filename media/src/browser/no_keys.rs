@@ -20,6 +20,8 @@ pub enum NoKeys {
     NotChecked,
     /// The peer checked, and chose none of the places that it checked from.
     NotNominated,
+    /// We checked, and nothing answered.
+    NotReached,
     /// The peer was to begin the handshake, and did not.
     NotBegun,
     /// We spoke, and nothing came back that leads on.
@@ -41,6 +43,7 @@ impl NoKeys {
     pub const CAUSES: &'static [&'static str] = &[
         "not-checked",
         "not-nominated",
+        "not-reached",
         "not-begun",
         "not-answered",
         "other-certificate",
@@ -56,6 +59,7 @@ impl NoKeys {
         match self {
             Self::NotChecked => "not-checked",
             Self::NotNominated => "not-nominated",
+            Self::NotReached => "not-reached",
             Self::NotBegun => "not-begun",
             Self::NotAnswered => "not-answered",
             Self::OtherCertificate => "other-certificate",
@@ -91,6 +95,9 @@ impl fmt::Display for NoKeys {
                 write!(f, "nobody checked the way to us (ICE) in {seconds} s: a firewall, or a wrong `advertise`")
             }
             Self::NotNominated => write!(f, "the peer checked the way to us (ICE) and chose none in {seconds} s"),
+            Self::NotReached => {
+                write!(f, "no address of the peer answered our checks (ICE) in {seconds} s: a firewall, or a NAT between")
+            }
             Self::NotBegun => write!(f, "the peer was to begin the handshake (DTLS) and did not in {seconds} s"),
             Self::NotAnswered => f.write_str("the peer does not answer in the handshake (DTLS)"),
             Self::OtherCertificate => f.write_str("the peer's certificate is not that of its description"),

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use ::srtp::crypto::RTCCrypto;
 use ::stun::{
     attributes::{
-        ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256, ATTR_PRIORITY,
-        ATTR_USE_CANDIDATE, ATTR_USERNAME, AttrType,
+        ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_ICE_CONTROLLING, ATTR_MESSAGE_INTEGRITY, ATTR_MESSAGE_INTEGRITY_SHA256,
+        ATTR_PRIORITY, ATTR_USE_CANDIDATE, ATTR_USERNAME, AttrType,
     },
     error_code::{CODE_BAD_REQUEST, CODE_ROLE_CONFLICT, CODE_UNAUTHORIZED, CODE_UNKNOWN_ATTRIBUTE, ErrorCode},
     fingerprint::FINGERPRINT,
@@ -18,11 +18,11 @@ use ::stun::{
 };
 
 /// Longer requests are nobody's: names have 513 bytes at most.
-const MOST_BYTES: usize = 1_280;
+pub(super) const MOST_BYTES: usize = 1_280;
 /// Bytes of a header.
-const HEAD_BYTES: usize = 20;
+pub(super) const HEAD_BYTES: usize = 20;
 /// What all messages have behind their length (RFC 8489 section 5).
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+pub(super) const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 /// More unknown attributes are not named.
 const MOST_UNKNOWN: usize = 8;
 /// Required attributes that we know.
@@ -61,8 +61,19 @@ pub(super) enum Refusal {
     Wrong,
     /// 420: it has attributes that must be understood.
     Unknown(Vec<AttrType>),
-    /// 487: it leaves the choice to us, who are lite (RFC 8445 section 7.3.1.1).
+    /// 487: it has the role that we have and keep (RFC 8445 section 7.3.1.1).
     RoleConflict,
+}
+
+/// What a request says that proved to know our name and password.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    /// USE-CANDIDATE.
+    pub(super) is_nominated: bool,
+    /// PRIORITY: that of the candidate that it came from, were it a new one.
+    pub(super) priority: u32,
+    /// Whether it says that it chooses, and its tie-breaker; `None`: it does not say.
+    pub(super) role: Option<(bool, u64)>,
 }
 
 impl Request {
@@ -88,8 +99,8 @@ impl Request {
         protected.iter().find(|attribute| attribute.typ == kind).map(|attribute| &attribute.value[..])
     }
 
-    /// Whether it nominates, when it proves to know our name and password.
-    pub(super) fn check(&self, username: &[u8], password: &str, crypto: &dyn RTCCrypto) -> Result<bool, Refusal> {
+    /// What it says, when it proves to know our name and password.
+    pub(super) fn check(&self, username: &[u8], password: &str, crypto: &dyn RTCCrypto) -> Result<Said, Refusal> {
         let proof = self.protected.and_then(|at| self.message.attributes.0.get(at)).ok_or(Refusal::Unproved)?;
         let named = self.value(ATTR_USERNAME).ok_or(Refusal::Unproved)?;
         // The library reads the proof of whatever length; the right one has 20 bytes.
@@ -103,10 +114,13 @@ impl Request {
         if !unknown.is_empty() {
             return Err(Refusal::Unknown(unknown));
         }
-        if self.value(ATTR_ICE_CONTROLLED).is_some() {
-            return Err(Refusal::RoleConflict);
-        }
-        Ok(self.value(ATTR_USE_CANDIDATE).is_some())
+        let number = |kind| self.value(kind).map(|value| value.try_into().map_or(0, u64::from_be_bytes));
+        let controlling = number(ATTR_ICE_CONTROLLING).map(|tie_breaker| (true, tie_breaker));
+        Ok(Said {
+            is_nominated: self.value(ATTR_USE_CANDIDATE).is_some(),
+            priority: self.value(ATTR_PRIORITY).and_then(|value| value.try_into().ok()).map_or(0, u32::from_be_bytes),
+            role: controlling.or_else(|| number(ATTR_ICE_CONTROLLED).map(|tie_breaker| (false, tie_breaker))),
+        })
     }
 
     /// The answer to a check: where it came from, protected.

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bare;
+mod full;
 mod no_keys;
 
 use std::time::Duration;
@@ -33,7 +34,7 @@ fn at(address: &str) -> SocketAddr {
 }
 
 fn ice() -> IceTerms {
-    IceTerms { ufrag: "ours".to_owned(), password: PASSWORD.to_owned(), their_ufrag: "them".to_owned() }
+    IceTerms { ufrag: "ours".to_owned(), password: PASSWORD.to_owned(), their_ufrag: "them".to_owned(), checks: None }
 }
 
 /// A request with these attributes, protected by a password, with others behind the protection.
@@ -288,8 +289,8 @@ fn a_restart_of_ice_keeps_keys_and_place_and_another_certificate_begins_anew() {
     let mut pair = Pair::new();
     pair.connect();
     let before = pair.ours.terms.clone();
-    let restarted =
-        IceTerms { ufrag: "new1".to_owned(), password: "another-password-of-ours".to_owned(), their_ufrag: "new2".to_owned() };
+    let (ufrag, password) = ("new1".to_owned(), "another-password-of-ours".to_owned());
+    let restarted = IceTerms { ufrag, password, their_ufrag: "new2".to_owned(), checks: None };
     let terms = Terms { ice: Some(restarted), ..before.clone() };
     pair.ours_said.clear();
     pair.ours.renegotiate(pair.now, &terms, at(BROWSER));

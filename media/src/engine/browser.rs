@@ -8,7 +8,7 @@ use super::{
     stream::{Outbound, Stream},
 };
 use crate::{
-    browser::{Output, Peer, Terms},
+    browser::{Output, Peer, Terms, asked_in},
     contract::Event,
     keys::StreamKeys,
     learn::Verdict,
@@ -62,7 +62,8 @@ impl Browser {
 impl Stream {
     /// Takes over what was negotiated of DTLS.
     pub(super) fn configure_browser(&mut self, terms: Option<&Terms>, remote: SocketAddr, cx: &mut Context) {
-        match (&mut self.browser, terms) {
+        let terms = terms.map(|terms| self.reachable(terms, cx));
+        match (&mut self.browser, terms.as_ref()) {
             (_, None) => self.browser = None,
             (Some(browser), Some(terms)) => {
                 if browser.peer.renegotiate(cx.now, terms, remote) {
@@ -75,13 +76,36 @@ impl Stream {
                 *none = Some(Box::new(Browser { peer, keys: None, selected: None, heard_from: None }));
             }
         }
-        let name = terms.and_then(|terms| terms.ice.as_ref()).map(|ice| &*ice.ufrag);
+        let name = terms.as_ref().and_then(|terms| terms.ice.as_ref()).map(|ice| &*ice.ufrag);
         if let (Some(name), Some(berth)) = (name, self.outbound.rtp.berth())
             && !berth.named(name)
         {
             tracing::error!(stream = %self.id, "another stream of the shared port has the same name; this one is silent");
         }
         self.follow_browser(cx);
+    }
+
+    /// What was negotiated, without candidates that are ours or that we have no way to.
+    fn reachable(&self, terms: &Terms, cx: &Context) -> Terms {
+        let mut terms = terms.clone();
+        let is_v6 = self.outbound.rtp.local_addr().is_ok_and(|local| local.is_ipv6());
+        if let Some(checks) = terms.ice.as_mut().and_then(|ice| ice.checks.as_mut()) {
+            checks.candidates.retain(|candidate| candidate.address.is_ipv6() == is_v6 && !cx.own.forbids(candidate.address));
+        }
+        terms
+    }
+
+    /// Whether a way to the peer is looked for, in steps of some ms.
+    pub(super) fn is_checking(&self) -> bool {
+        self.browser.as_ref().is_some_and(|browser| browser.peer.is_checking())
+    }
+
+    /// Sends the checks that are due; whether there are more soon.
+    pub(super) fn pace_checks(&mut self, cx: &mut Context) -> bool {
+        let Some(browser) = self.browser.as_mut().filter(|browser| browser.peer.is_checking()) else { return false };
+        browser.peer.tick(cx.now);
+        self.follow_browser(cx);
+        self.is_checking()
     }
 
     /// Takes a datagram that is for the peer and not for the stream; `true` when it was.
@@ -140,6 +164,9 @@ impl Stream {
 impl Outbound {
     /// Sends what is no media.
     fn send_other(&self, bytes: &[u8], to: SocketAddr) {
+        if let (Some(berth), Some(transaction)) = (self.rtp.berth(), asked_in(bytes)) {
+            berth.asked(transaction);
+        }
         // What the kernel does not take now is sent again when nobody answers.
         let _ = self.rtp.send_to(bytes, to);
     }

@@ -52,7 +52,12 @@ impl Worker {
             return;
         }
         match command {
-            Command::Configure { to, .. } => stream.configure(&to, &mut self.cx),
+            Command::Configure { to, .. } => {
+                stream.configure(&to, &mut self.cx);
+                if stream.is_checking() {
+                    self.start_pacing(slot);
+                }
+            }
             Command::Watch { silence, .. } => stream.watch(silence, self.cx.now),
             Command::Expect { both_ways, .. } => stream.expect(both_ways, self.cx.now),
             Command::Join { b, .. } => self.join(slot, b),

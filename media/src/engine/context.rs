@@ -35,6 +35,13 @@ impl OwnAddresses {
         Self { addresses, first_port: config.first_port, last_port: config.last_port, shared: config.shared_ports() }
     }
 
+    /// Whether nothing is ever sent there: to ourselves, to many at once, to nobody.
+    pub(super) fn forbids(&self, remote: SocketAddr) -> bool {
+        let ip = remote.ip();
+        let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+        remote.port() == 0 || ip.is_multicast() || ip.is_unspecified() || broadcast || self.contains(remote)
+    }
+
     pub(super) fn contains(&self, address: SocketAddr) -> bool {
         ((self.first_port..=self.last_port).contains(&address.port()) || self.shared.contains(&address.port()))
             && (self.addresses.contains(&address.ip())

@@ -484,7 +484,5 @@ fn bind_shared(config: &EngineConfig, thread: usize) -> io::Result<Vec<Arc<Share
 
 /// Addresses that media is never sent to: groups, nowhere, and ourselves, which would be a loop.
 fn is_forbidden(config: &EngineConfig, remote: SocketAddr) -> bool {
-    let ip = remote.ip();
-    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
-    remote.port() == 0 || ip.is_multicast() || ip.is_unspecified() || broadcast || OwnAddresses::of(config).contains(remote)
+    OwnAddresses::of(config).forbids(remote)
 }

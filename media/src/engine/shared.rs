@@ -3,7 +3,8 @@
 //! **Whose a datagram is.** A check of ICE says by name whose it is: our name is the first half of its USERNAME (RFC 8445
 //! section 7.2.2), and no two descriptions of a process have the same. Everything else is told by where it comes from: an
 //! address belongs to the stream whose peer proved by a check to be there, and goes over to another stream by a check of
-//! that one's peer only. A datagram of nobody is dropped and counted.
+//! that one's peer only. The answer to a check of ours has the transaction of that check, which no two have. A datagram of
+//! nobody is dropped and counted.
 //!
 //! **One port a thread.** The kernel shares a port among sockets by a hash that knows no calls, so the datagrams of a port
 //! must come to one reader. If that handed them over to the threads of their calls, each packet would pay for a wake-up of
@@ -26,10 +27,15 @@ use std::{
 };
 
 use super::{socket, wake::Wake, worker::Worker};
-use crate::{browser, contract::StreamId};
+use crate::{
+    browser::{self, Transaction},
+    contract::StreamId,
+};
 
 /// Datagrams taken from a shared port per wake-up, so that other sockets have their turn.
 const AT_ONCE: usize = 32;
+/// Checks of a stream whose answers find it; those to older ones do not.
+const ASKED: usize = 64;
 /// Datagrams that wait for a thread that has a stream of another one's port.
 const LETTERS: usize = 512;
 
@@ -48,6 +54,10 @@ pub(super) struct SharedPort {
 struct Routes {
     names: HashMap<Box<str>, StreamId>,
     places: HashMap<SocketAddr, StreamId>,
+    /// Whose checks may be answered.
+    asked: HashMap<Transaction, StreamId>,
+    /// The same of each stream, in the order in which they were sent.
+    asked_of: HashMap<StreamId, VecDeque<Transaction>>,
     /// The thread of each stream.
     threads: HashMap<StreamId, usize>,
 }
@@ -116,6 +126,22 @@ impl Berth {
         self.port.changed();
     }
 
+    /// The stream sends a check, maybe again.
+    pub(super) fn asked(&self, transaction: Transaction) {
+        let mut routes = self.port.routes();
+        let Routes { asked, asked_of, .. } = &mut *routes;
+        if asked.insert(transaction, self.stream).is_some() {
+            return;
+        }
+        let of = asked_of.entry(self.stream).or_default();
+        of.push_back(transaction);
+        if of.len() > ASKED
+            && let Some(oldest) = of.pop_front()
+        {
+            asked.remove(&oldest);
+        }
+    }
+
     /// The stream is on another thread now.
     pub(super) fn moved(&self, thread: usize) {
         self.port.routes().threads.insert(self.stream, thread);
@@ -127,6 +153,9 @@ impl Drop for Berth {
         let mut routes = self.port.routes();
         routes.names.retain(|_, owner| *owner != self.stream);
         routes.places.retain(|_, owner| *owner != self.stream);
+        for transaction in routes.asked_of.remove(&self.stream).unwrap_or_default() {
+            routes.asked.remove(&transaction);
+        }
         routes.threads.remove(&self.stream);
         drop(routes);
         self.port.changed();
@@ -233,6 +262,11 @@ impl Reader {
         {
             return Some(*owner);
         }
+        if let Some(transaction) = browser::answered_in(datagram)
+            && let Some(owner) = self.port.routes().asked.get(&transaction)
+        {
+            return Some(*owner);
+        }
         let change = self.port.changes.load(Ordering::Acquire);
         if change != self.change {
             self.places.clone_from(&self.port.routes().places);
@@ -321,6 +355,26 @@ mod tests {
         assert_eq!(port.routes().places.len(), 8);
         assert_eq!(reader.owner(b"", at("192.0.2.1:999")), Some(StreamId(1)));
         assert_eq!(reader.owner(b"", at("192.0.2.1:900")), None);
+    }
+
+    #[test]
+    fn an_answer_is_whose_check_had_its_transaction_and_these_are_bounded() {
+        let port = port(21_904);
+        let mut reader = Reader::new(&port);
+        let (one, other) = (port.berth(StreamId(1), 0), port.berth(StreamId(2), 0));
+        let answer = |number: u8| [&[1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[number; 12]].concat();
+        let mut owner = |number| reader.owner(&answer(number), at("192.0.2.1:4000"));
+        one.asked([1; 12]);
+        other.asked([2; 12]);
+        one.asked([1; 12]);
+        assert_eq!((owner(1), owner(2), owner(3)), (Some(StreamId(1)), Some(StreamId(2)), None));
+        for number in 10..=250 {
+            one.asked([number; 12]);
+        }
+        assert_eq!((owner(1), owner(250), owner(2)), (None, Some(StreamId(1)), Some(StreamId(2))));
+        assert_eq!(port.routes().asked.len(), ASKED + 1);
+        drop(one);
+        assert_eq!((owner(250), port.routes().asked.len(), port.routes().asked_of.len()), (None, 1, 1));
     }
 
     #[test]

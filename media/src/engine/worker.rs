@@ -275,11 +275,12 @@ impl Worker {
         }
         receive::on_rtp(&mut self.streams, slot, &mut self.datagram[..bytes], from, &mut self.cx);
         self.pass_keys_on(slot);
-        let Some(Stream { inbound, paced, .. }) = self.streams[slot].as_deref() else { return };
+        let Some(stream) = self.streams[slot].as_deref() else { return };
+        let Stream { inbound, paced, .. } = stream;
         if inbound.detector.is_busy() {
             self.looked_at[slot] = None;
         }
-        if !paced && inbound.is_transcoding() {
+        if !paced && (inbound.is_transcoding() || stream.is_checking()) {
             self.start_pacing(slot);
         }
     }
@@ -367,6 +368,7 @@ impl Worker {
             self.guarded(slot, |worker| {
                 if let Some(stream) = worker.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) {
                     busy = stream.pace(&mut worker.cx);
+                    busy |= stream.pace_checks(&mut worker.cx);
                     busy |= worker.hear(slot);
                     busy |= transcoding::pace(&mut worker.streams, slot, &mut worker.cx);
                 }

@@ -63,7 +63,7 @@ impl Page {
 
     /// What is agreed with the engine.
     pub(crate) fn wanted(&self, fingerprint: Fingerprint) -> Configure {
-        let ice = IceTerms { ufrag: self.ufrag.clone(), password: self.password(), their_ufrag: "them".to_owned() };
+        let ice = IceTerms { ufrag: self.ufrag.clone(), password: self.password(), their_ufrag: "them".to_owned(), checks: None };
         let terms = Terms { fingerprint, is_client: false, ice: Some(ice) };
         let plain = Phone::plain(SocketAddr::from(([0, 0, 0, 0], 9)));
         Configure { rtcp_mux: true, dtls: Some(Arc::new(terms)), ..plain }

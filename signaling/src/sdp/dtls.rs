@@ -1,6 +1,6 @@
 //! What descriptions say of DTLS-SRTP and ICE (RFC 5763, RFC 8842, RFC 8839): the fingerprint of a certificate, who begins,
-//! names and passwords of checks. We are ICE-lite: one candidate, and those of the other side mean nothing to us, since it
-//! is them who check; that holds for names of mDNS, too.
+//! names and passwords of checks. We have one candidate. Lite, those of the other side mean nothing to us, since it is them
+//! who check; full, we check them: where the plan says so, and towards those who offer as lite, who check nobody.
 //!
 //! Our name and password stay as long as the other side's do, and change with them, with our address, and with our
 //! certificate: each is a restart of ICE (RFC 8839 section 4.4.1.1.1).
@@ -14,8 +14,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    KeySeed,
-    description::{Media, SessionDescription},
+    IceRole, KeySeed,
+    candidate::{MOST_CANDIDATES, MediaCandidate},
+    description::{Connection, Media, SessionDescription},
     session::{LocalAudio, own_address},
 };
 
@@ -104,6 +105,7 @@ pub struct DtlsLines {
     ufrag: Option<String>,
     password: Option<String>,
     mid: Option<String>,
+    candidates: Vec<MediaCandidate>,
 }
 
 impl DtlsLines {
@@ -123,6 +125,8 @@ impl DtlsLines {
             }
             "ice-ufrag" => self.ufrag = Some(value.to_owned()),
             "ice-pwd" => self.password = Some(value.to_owned()),
+            "candidate" if self.candidates.len() >= MOST_CANDIDATES => {}
+            "candidate" => self.candidates.extend(MediaCandidate::read(value)),
             "mid" => self.mid = Some(value.to_owned()).filter(|mid| is_mid(mid)),
             _ => return false,
         }
@@ -153,6 +157,17 @@ impl SessionDescription {
     pub fn is_checked(&self, media: &Media) -> bool {
         media.is_dtls_audio() && !self.is_lite && media.dtls.credentials().is_some()
     }
+
+    /// Where a section may be reached. Who is lite and names no candidate means the address of the section.
+    fn candidates(&self, media: &Media) -> Vec<MediaCandidate> {
+        let named = media.dtls.candidates.clone();
+        match self.connection_of(media) {
+            Some(Connection::Address(address)) if named.is_empty() && self.is_lite && !address.is_unspecified() => {
+                vec![MediaCandidate { address: SocketAddr::new(*address, media.port), priority: PRIORITY }]
+            }
+            _ => named,
+        }
+    }
 }
 
 /// What was agreed of DTLS.
@@ -162,7 +177,7 @@ pub struct MediaDtls {
     pub fingerprint: Fingerprint,
     /// We begin the handshake.
     pub is_client: bool,
-    /// What they check us with; `None`: nobody checks, and they are at the address of their description.
+    /// What is checked with; `None`: nobody checks, and they are at the address of their description.
     pub ice: Option<MediaIce>,
 }
 
@@ -175,6 +190,27 @@ pub struct MediaIce {
     pub password: String,
     /// Their name.
     pub their_ufrag: String,
+    /// What we check them with; `None`: we are lite, and they check us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<MediaChecks>,
+}
+
+/// What we check the other side with.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaChecks {
+    /// Their password.
+    pub their_password: String,
+    /// We choose.
+    pub is_controlling: bool,
+    /// Where they may be.
+    pub candidates: Vec<MediaCandidate>,
+}
+
+impl fmt::Debug for MediaChecks {
+    /// Without password and addresses.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MediaChecks({} candidates, controlling: {})", self.candidates.len(), self.is_controlling)
+    }
 }
 
 impl fmt::Debug for MediaIce {
@@ -193,6 +229,12 @@ pub(super) struct SessionDtls {
     /// What we said last of who begins; `None`: that they choose.
     is_client: Option<bool>,
     has_ice: bool,
+    /// We check, too.
+    #[serde(default)]
+    is_full: bool,
+    /// We choose (RFC 8445 section 6.1.1): settled with names and passwords.
+    #[serde(default)]
+    is_controlling: bool,
     mid: Option<String>,
     is_bundled: bool,
     address: IpAddr,
@@ -215,6 +257,8 @@ impl SessionDtls {
             is_client: None,
             // Who answered without ICE once is offered it again: it may be another one now.
             has_ice: true,
+            is_full: same.map_or(local.keys.ice() == IceRole::Full, |same| same.is_full),
+            is_controlling: same.is_none_or(|same| same.is_controlling),
             mid: before.map_or_else(|| Some("0".to_owned()), |before| before.mid.clone()),
             is_bundled: before.is_none_or(|before| before.is_bundled),
             address: local.address,
@@ -238,12 +282,16 @@ impl SessionDtls {
             Setup::Passive => true,
             Setup::Nobody => return None,
         };
+        // With somebody lite it is us who check.
+        let is_lite = offer.is_lite && !offer.candidates(media).is_empty();
         let mid = media.dtls.mid.clone();
         let is_bundled = mid.as_ref().is_some_and(|mid| offer.bundle.contains(mid));
         let session = Self {
             ours: same.map_or_else(|| Credentials::new(seed), |same| same.ours.clone()),
             fingerprint,
             has_ice: theirs.is_some(),
+            is_full: same.map_or(is_lite || local.keys.ice() == IceRole::Full, |same| same.is_full),
+            is_controlling: same.map_or(offer.is_lite, |same| same.is_controlling),
             theirs,
             is_client: Some(is_client),
             mid,
@@ -263,16 +311,25 @@ impl SessionDtls {
             Setup::Passive => true,
             Setup::ActPass | Setup::Nobody => return None,
         };
+        // New names of theirs: the one who offers chooses.
+        self.is_controlling |= self.theirs != media.dtls.credentials();
         let agreed = self.agreed(answer, media, is_client)?;
         (self.theirs, self.is_client) = (media.dtls.credentials(), Some(is_client));
         Some(agreed)
     }
 
     fn agreed(&self, theirs: &SessionDescription, media: &Media, is_client: bool) -> Option<MediaDtls> {
-        let ice = media.dtls.credentials().filter(|_| theirs.is_checked(media)).map(|theirs| MediaIce {
+        let has_checks = self.is_full || theirs.is_checked(media);
+        let candidates = || theirs.candidates(media);
+        let ice = media.dtls.credentials().filter(|_| has_checks).map(|Credentials { ufrag, password }| MediaIce {
             ufrag: self.ours.ufrag.clone(),
             password: self.ours.password.clone(),
-            their_ufrag: theirs.ufrag,
+            their_ufrag: ufrag,
+            checks: self.is_full.then(|| MediaChecks {
+                their_password: password,
+                is_controlling: self.is_controlling,
+                candidates: candidates(),
+            }),
         });
         Some(MediaDtls { fingerprint: media.dtls.fingerprint?, is_client, ice })
     }
@@ -286,8 +343,11 @@ impl SessionDtls {
         if let Some(mid) = self.mid.as_ref().filter(|_| self.is_bundled) {
             let _ = write!(out, "a=group:BUNDLE {mid}\r\n");
         }
-        if self.has_ice {
-            out.push_str("a=ice-lite\r\n");
+        match (self.has_ice, self.is_full) {
+            (true, false) => out.push_str("a=ice-lite\r\n"),
+            // RFC 8839 section 4.2.4, RFC 8445 section 10: no nomination but the regular one.
+            (true, true) => out.push_str("a=ice-options:ice2\r\n"),
+            (false, _) => {}
         }
     }
 

@@ -23,6 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod candidate;
 mod codec;
 mod crypto;
 mod description;
@@ -36,14 +37,15 @@ mod payload_types;
 mod policy;
 mod session;
 
+pub use candidate::MediaCandidate;
 pub use codec::{AudioCodec, Direction};
 pub use crypto::{CryptoLine, MediaKey, NoKey, Suite};
 pub use description::{AudioFormat, Connection, Encoding, Media, Origin, SessionDescription};
-pub use dtls::{DtlsLines, Fingerprint, MediaDtls, MediaIce};
+pub use dtls::{DtlsLines, Fingerprint, MediaChecks, MediaDtls, MediaIce};
 pub use kept::NotKept;
 pub use keys::MediaKeys;
 pub use negotiate::{Incompatible, Negotiated};
 pub use opus::OpusWishes;
 pub use parse::{MAX_FORMATS, MAX_MEDIA, MAX_SDP_BYTES, SdpError};
-pub use policy::{KeyPolicy, KeyRule, KeySeed, KeySource};
+pub use policy::{IceRole, KeyPolicy, KeyRule, KeySeed, KeySource};
 pub use session::{LocalAudio, LocalSession, SdpOffer};

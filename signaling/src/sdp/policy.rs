@@ -36,7 +36,7 @@ impl KeyRule {
     /// The rule, with what new keys are made from where keys may be needed. Nothing is agreed by DTLS with it.
     #[must_use]
     pub fn with(self, seed: impl FnOnce() -> KeySeed) -> KeyPolicy {
-        KeyPolicy { rule: self, seed: (self != Self::Plain).then(seed), fingerprint: None }
+        KeyPolicy { rule: self, seed: (self != Self::Plain).then(seed), fingerprint: None, ice: IceRole::Lite }
     }
 
     /// Whether a section can be answered: one over SRTP needs a usable key, and is never answered as plain (RFC 4568
@@ -53,6 +53,16 @@ impl KeyRule {
     }
 }
 
+/// Whether we check the other side of a stream with ICE, too (RFC 8445).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum IceRole {
+    /// We are checked; we check only those who are lite and offer.
+    #[default]
+    Lite,
+    /// Both sides check.
+    Full,
+}
+
 /// A [`KeyRule`], with the seed of the keys of one description. The default is the plain rule without anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyPolicy {
@@ -60,13 +70,24 @@ pub struct KeyPolicy {
     seed: Option<KeySeed>,
     /// Of our certificate.
     fingerprint: Option<Fingerprint>,
+    ice: IceRole,
 }
 
 impl KeyPolicy {
     /// A rule of somebody with a certificate.
     #[must_use]
     pub const fn new(rule: KeyRule, seed: KeySeed, fingerprint: Fingerprint) -> Self {
-        Self { rule, seed: Some(seed), fingerprint: Some(fingerprint) }
+        Self { rule, seed: Some(seed), fingerprint: Some(fingerprint), ice: IceRole::Lite }
+    }
+
+    /// The same with another role.
+    #[must_use]
+    pub fn with_ice(self, ice: IceRole) -> Self {
+        Self { ice, ..self }
+    }
+
+    pub(super) const fn ice(&self) -> IceRole {
+        self.ice
     }
 
     /// Without the seed.
@@ -218,6 +239,6 @@ mod tests {
             assert!(drawn[..at].iter().all(|other| other.key() != key.key() && other.salt() != key.salt()));
         }
         let shown = format!("{:?} {source:?}", KeyRule::Sdes.with(|| KeySeed::new([65; 32])));
-        assert_eq!(shown, "KeyPolicy { rule: Sdes, seed: Some(KeySeed), fingerprint: None } KeySource");
+        assert_eq!(shown, "KeyPolicy { rule: Sdes, seed: Some(KeySeed), fingerprint: None, ice: Lite } KeySource");
     }
 }

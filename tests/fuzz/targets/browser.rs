@@ -1,6 +1,7 @@
 //! What comes to a stream with keys by DTLS besides its packets: checks of ICE and records of DTLS, right and wrong, from
-//! several places, while time goes on. Nothing is sent to a place that proved nothing but an answer that is not three
-//! times as long as what it answers, and nothing but a proved peer ever gives keys.
+//! several places, while time goes on, in the lite role and in the full one. Nothing is sent to a place that proved nothing
+//! but an answer that is not three times as long as what it answers, and a few checks where candidates are. Nothing but a
+//! proved peer ever gives keys.
 #![no_main]
 
 use std::{
@@ -10,7 +11,9 @@ use std::{
 };
 
 use libfuzzer_sys::fuzz_target;
-use tandem_media::browser::{Fingerprint, IceTerms, Identity, Output, Peer, Terms, name_in};
+use tandem_media::browser::{
+    Candidate, CheckTerms, Fingerprint, IceTerms, Identity, Output, Peer, Terms, answered_in, asked_in, name_in,
+};
 
 static IDENTITY: LazyLock<Arc<Identity>> = LazyLock::new(|| Arc::new(Identity::new().expect("randomness")));
 
@@ -19,7 +22,16 @@ fn place(number: u8) -> SocketAddr {
 }
 
 fn terms(kind: u8) -> Terms {
-    let ice = IceTerms { ufrag: "ours".to_owned(), password: "our-own-password-here".to_owned(), their_ufrag: "them".to_owned() };
+    let ice = IceTerms {
+        ufrag: "ours".to_owned(),
+        password: "our-own-password-here".to_owned(),
+        their_ufrag: "them".to_owned(),
+        checks: (kind & 8 == 8).then(|| CheckTerms {
+            their_password: "our-own-password-here".to_owned(),
+            is_controlling: kind & 16 == 16,
+            candidates: (0..4).map(|number| Candidate { address: place(number), priority: u32::from(number) + 1 }).collect(),
+        }),
+    };
     Terms { fingerprint: Fingerprint([kind & 4; 32]), is_client: kind & 1 == 1, ice: (kind & 2 == 2).then_some(ice) }
 }
 
@@ -27,6 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(name) = name_in(bytes) {
         assert!(bytes.len() > 20 + name.len() && !name.contains(':'));
     }
+    assert!(asked_in(bytes).is_none() || answered_in(bytes).is_none());
     let Some((kind, mut rest)) = bytes.split_first() else { return };
     let mut now = Instant::now();
     let mut peer = Peer::new(now, &IDENTITY, &terms(*kind), place(0));
@@ -44,11 +57,16 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         peer.tick(now);
-        let mut outputs = 0;
+        let (mut outputs, mut checks) = (0, 0);
         while let Some(output) = peer.poll() {
             outputs += 1;
             assert!(outputs < 64, "no end");
             match output {
+                // Checks of ours go to whoever is named as a place, and to who proved to know our password.
+                Output::Send { to, bytes } if asked_in(&bytes).is_some() => {
+                    checks += 1;
+                    assert!((0..=255).any(|number| to == place(number)));
+                }
                 Output::Send { to, bytes } if bytes[0] < 4 => {
                     assert!(to == place(*from) && bytes.len() <= 3 * datagram.len());
                 }
@@ -57,6 +75,8 @@ fuzz_target!(|bytes: &[u8]| {
                 Output::Selected(_) | Output::Silent(_) | Output::NoKeys(_) => {}
             }
         }
-        assert!(peer.deadline().is_none_or(|due| due <= now + Duration::from_secs(30)));
+        // The first one of what is repeated, and each of those that were repeated.
+        assert!(checks <= 34, "{checks}");
+        assert!(peer.deadline().is_none_or(|due| due <= now + Duration::from_secs(120)));
     }
 });

@@ -26,7 +26,21 @@ fn talk(page: &mut WebRtcPhone, desk: &Phone) {
 
 #[test]
 fn a_page_calls_and_is_called_and_both_hear_each_other() {
-    let switch = Switch::with_plan(&with_https());
+    calls_and_is_called(&with_https());
+}
+
+#[test]
+fn a_page_calls_and_is_called_where_both_sides_check() {
+    calls_and_is_called(&full(&with_https()));
+}
+
+/// In the full role of ICE.
+fn full(plan: &str) -> String {
+    plan.replace("    rtp \"", "    ice \"full\"\n    rtp \"")
+}
+
+fn calls_and_is_called(plan: &str) {
+    let switch = Switch::with_plan(plan);
     let browser = Browser::speaking(&switch, HIGH);
     let mut page = browser.phone(&switch, Library::JsSipAudio, PAGE);
     let mut desk = Phone::of(&switch, DESK).hz(LOW).start(&switch);
@@ -118,7 +132,16 @@ fn plan() -> String {
 
 #[test]
 fn baresip_with_dtls_calls_and_is_called_without_ice_and_with() {
-    let switch = Switch::with_plan(&plan());
+    baresip_calls_and_is_called(&plan());
+}
+
+#[test]
+fn baresip_with_dtls_calls_and_is_called_where_both_sides_check() {
+    baresip_calls_and_is_called(&full(&plan()));
+}
+
+fn baresip_calls_and_is_called(plan: &str) {
+    let switch = Switch::with_plan(plan);
     let mut desk = Phone::of(&switch, DESK).hz(HIGH).start(&switch);
     for (has_ice, user) in [(false, LOCKED), (true, "1014")] {
         let setup = Phone::of(&switch, user).hz(LOW);

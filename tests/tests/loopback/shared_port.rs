@@ -30,7 +30,16 @@ fn port_told(page: &mut WebRtcPhone) -> String {
 
 #[test]
 fn pages_that_call_and_are_called_are_on_one_port_and_talk_on_after_kill_9() {
-    let mut switch = Switch::with_plan(&plan());
+    pages_share_a_port(&plan());
+}
+
+#[test]
+fn pages_are_on_one_port_where_both_sides_check() {
+    pages_share_a_port(&plan().replace("    rtp \"", "    ice \"full\"\n    rtp \""));
+}
+
+fn pages_share_a_port(plan: &str) {
+    let mut switch = Switch::with_plan(plan);
     let browser = Browser::speaking(&switch, HIGH);
     let [mut one, mut other] = PAGES.map(|user| browser.phone(&switch, Library::JsSipAudio, user));
     one.does(&format!("call('{}')", PAGES[1]));

@@ -96,6 +96,7 @@ fn what_a_library_says_is_bounded_and_every_cause_has_a_word() {
     let all = [
         NoKeys::NotChecked,
         NoKeys::NotNominated,
+        NoKeys::NotReached,
         NoKeys::NotBegun,
         NoKeys::NotAnswered,
         NoKeys::OtherCertificate,

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tandem_dialplan as plan;
 use tandem_media::{
-    browser::{Fingerprint as StreamFingerprint, IceTerms, Terms},
+    browser::{Candidate, CheckTerms, Fingerprint as StreamFingerprint, IceTerms, Terms},
     keys::{StreamKey, StreamKeys, Suite as StreamSuite},
 };
-use tandem_signaling::sdp::{Fingerprint, KeyPolicy, KeyRule, KeySource, MediaDtls, MediaIce, MediaKey, MediaKeys, Suite};
+use tandem_signaling::sdp::{
+    Fingerprint, KeyPolicy, KeyRule, KeySource, MediaCandidate, MediaChecks, MediaDtls, MediaIce, MediaKey, MediaKeys, Suite,
+};
 
 /// What a leg needs for its keys.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -69,12 +71,19 @@ pub(super) fn stream_keys(keys: &MediaKeys) -> Arc<StreamKeys> {
 
 /// The same of DTLS.
 pub(super) fn terms(agreed: &MediaDtls) -> Arc<Terms> {
-    let ice = agreed.ice.as_ref().map(|MediaIce { ufrag, password, their_ufrag }| IceTerms {
+    let ice = agreed.ice.as_ref().map(|MediaIce { ufrag, password, their_ufrag, checks }| IceTerms {
         ufrag: ufrag.clone(),
         password: password.clone(),
         their_ufrag: their_ufrag.clone(),
+        checks: checks.as_ref().map(check_terms),
     });
     Arc::new(Terms { fingerprint: StreamFingerprint(agreed.fingerprint.0), is_client: agreed.is_client, ice })
+}
+
+fn check_terms(checks: &MediaChecks) -> CheckTerms {
+    let MediaChecks { their_password, is_controlling, candidates } = checks;
+    let candidates = candidates.iter().map(|&MediaCandidate { address, priority }| Candidate { address, priority });
+    CheckTerms { their_password: their_password.clone(), is_controlling: *is_controlling, candidates: candidates.collect() }
 }
 
 fn stream_key(key: &MediaKey) -> StreamKey {

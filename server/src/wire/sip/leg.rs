@@ -239,7 +239,7 @@ impl SipLeg {
         settings: &Settings,
         media: &mut MediaEdge,
     ) -> Result<Bytes, Cause> {
-        let keys = self.keys.policy_by(KeyRule::Dtls, media.certificate());
+        let keys = self.keys.policy_by(KeyRule::Dtls, media.certificate()).with_ice(settings.ice);
         let local =
             LocalAudio { keys, ..self.local(at, codecs::offer(wanted, &self.allowed), self.has_checks(), settings, media)? };
         let mut session = LocalSession::new(self.invite.0);
@@ -308,7 +308,7 @@ impl SipLeg {
             codecs,
             direction: Direction::SendRecv,
             rtcp_mux: true,
-            keys: self.keys.policy(media.certificate()),
+            keys: self.keys.policy(media.certificate()).with_ice(settings.ice),
         })
     }
 

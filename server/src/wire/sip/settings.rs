@@ -8,7 +8,7 @@ use tandem_signaling::{
     endpoint::{DigestUri, EndpointConfig, Listener, Peer, PeerMatch, Rights, Trunk, TrunkCredentials},
     flow::Transport,
     locate::Place,
-    sdp::{AudioCodec, KeyRule},
+    sdp::{AudioCodec, IceRole, KeyRule},
 };
 use tandem_switch::name::{PartyNumber, TrunkName};
 
@@ -26,6 +26,8 @@ pub struct Settings {
     pub rtp_address: IpAddr,
     /// The address that others are told instead of a local one.
     pub advertise: Option<IpAddr>,
+    /// Whether we check browsers, too.
+    pub ice: IceRole,
     /// `Retry-After` of refusals, in seconds.
     pub retry_after_s: u32,
     realm: String,
@@ -67,6 +69,7 @@ impl Settings {
         Self {
             rtp_address: listen.rtp_address,
             advertise,
+            ice: if listen.ice == plan::Ice::Full { IceRole::Full } else { IceRole::Lite },
             retry_after_s: 5,
             realm: plan.realm.clone(),
             digest,
