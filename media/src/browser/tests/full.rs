@@ -178,10 +178,13 @@ fn a_way_is_found_through_loss_repetition_and_disorder() {
             &full("right", "left", !is_controlling, &[(LEFT, 9), (DEAD, 1)]),
         );
         (net.loss, net.random) = (25, Random::new(seed));
-        net.run(Duration::from_secs(40));
+        // Shorter than consent lasts, which so much loss would end at times.
+        net.run(Duration::from_secs(20));
         net.loss = 0;
         net.run(Duration::from_secs(70));
-        net.is_connected();
+        // A handshake that loses a quarter of all may be given up; the way is found.
+        let selected = net.ends.each_ref().map(|end| end.peer.selected);
+        assert_eq!(selected, [Some(at(RIGHT)), Some(at(LEFT))], "seed {seed}: {:?} {:?}", net.ends[0].said, net.ends[1].said);
     }
 }
 
