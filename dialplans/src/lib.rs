@@ -17,6 +17,7 @@ mod grammar;
 mod ical;
 mod identity;
 mod keep;
+mod listen;
 mod load;
 mod pattern;
 mod plan;
@@ -42,6 +43,7 @@ pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
 pub use explain::{Explanation, RouteVerdict, explain};
 pub use identity::{Capture, IdentityPolicy, SignIdentity, TrunkIdentity, VerifyIdentity};
 pub use keep::KeptRun;
+pub use listen::{Ice, TlsFiles};
 pub use load::{LoadError, Loaded, load, read_sources};
 pub use pattern::{NumberMatch, Pattern};
 pub use plan::{OriginGuard, Plan, Route, parse_number};
@@ -52,8 +54,8 @@ pub use run::{CallFacts, Input, MAX_STEPS, Output, Run};
 pub use say::{say, vocabulary};
 pub use schedule::{Override, Overrides, Schedule, Standing, Transition};
 pub use settings::{
-    Codec, Credentials, Digest, Dtmf, ExtensionRange, Host, HostPort, Ice, Listen, MediaKeys, Network, Peer, Queue, Secret,
-    StarterAgents, TlsFiles, Transport, Trunk, TrunkTls,
+    Codec, Credentials, Digest, Dtmf, ExtensionRange, Host, HostPort, Listen, MediaKeys, Network, Peer, Queue, Secret,
+    StarterAgents, Transport, Trunk, TrunkTls,
 };
 pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES, Source};
 pub use template::Template;

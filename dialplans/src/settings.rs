@@ -14,7 +14,13 @@ use tandem_switch::{
     step::Target,
 };
 
-use crate::{identity::TrunkIdentity, trunk_calls::TrunkCalls, trunk_rules::TrunkRules};
+use crate::{
+    identity::TrunkIdentity,
+    listen::{Ice, TlsFiles},
+    trunk_calls::TrunkCalls,
+    trunk_rules::TrunkRules,
+};
+
 /// Where the switch listens. A kind with no address is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -40,33 +46,6 @@ pub struct Listen {
     pub advertise: Option<IpAddr>,
     /// Certificate chain and private key for TLS, as PEM files; made at first start when `None`.
     pub tls: Option<TlsFiles>,
-}
-
-/// Who looks for the way that audio with ICE goes (RFC 8445).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ice {
-    /// The other side; we look for those who do not look themselves.
-    #[default]
-    Lite,
-    /// Both.
-    Full,
-}
-
-impl Ice {
-    pub(crate) const WORDS: &'static [&'static str] = &["lite", "full"];
-
-    pub(crate) fn from_word(word: &str) -> Self {
-        if word == "full" { Self::Full } else { Self::Lite }
-    }
-}
-
-/// Names of PEM files, relative to the folder of the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate and its chain.
-    pub certificate: String,
-    /// The private key.
-    pub key: String,
 }
 
 impl Default for Listen {

@@ -9,8 +9,9 @@ use tandem_switch::{
 
 use super::{Builder, tops};
 use crate::{
+    listen::{Ice, TlsFiles},
     read::{Data, Item, is_extension},
-    settings::{Dtmf, ExtensionRange, Ice, Listen, MediaKeys, Queue, StarterAgents, TlsFiles},
+    settings::{Dtmf, ExtensionRange, Listen, MediaKeys, Queue, StarterAgents},
 };
 
 /// Agents that one node makes at most.

@@ -9,10 +9,11 @@ use super::{
     trunk_calls::{profile, usual_caller_id, usual_codecs, usual_media_keys, usual_numbering, usual_peer},
 };
 use crate::{
+    listen::TlsFiles,
     pattern::Pattern,
     plan::parse_number,
     read::{Data, Item},
-    settings::{Codec, Credentials, Dtmf, MediaKeys, Peer, TlsFiles, Transport, Trunk, TrunkTls},
+    settings::{Codec, Credentials, Dtmf, MediaKeys, Peer, Transport, Trunk, TrunkTls},
     trunk_rules::{CallerIdRule, Member, NumberFormat, Numbering, TrunkGroup, TrunkRules},
 };
 

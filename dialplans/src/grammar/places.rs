@@ -1,7 +1,7 @@
 //! The table's rows outside of routes: settings, trunks, queues, schedules, first agents.
 
 use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, prop, some};
-use crate::settings::{Digest, Dtmf, Ice, MediaKeys};
+use crate::settings::{Digest, Dtmf, MediaKeys};
 
 pub(crate) const TOP: &[NodeSpec] = &[
     node(
@@ -228,7 +228,7 @@ pub(super) const LISTEN: &[NodeSpec] = &[
     node(
         "ice",
         "Who looks for the way of audio with browsers (ICE): `lite`, they do; `full`, the switch does, too, which finds ways through a NAT before it.",
-        &[one("role", Kind::OneOf(Ice::WORDS), "`lite` when absent")],
+        &[one("role", Kind::OneOf(crate::listen::Ice::WORDS), "`lite` when absent")],
         &[],
         Body::None,
     ),
