@@ -15,6 +15,7 @@ exec 9>"$out/lock"
 flock 9
 stamp=$(cat "$wanted" "$here/python.sh" | sha256sum)
 if [ "$(cat "$out/stamp" 2>/dev/null)" != "$stamp" ]; then
+    rm -rf "$out/python"
     python3 -m venv "$out/python" >&2 || { echo "python3-venv or python3-dev is missing: docker/packages.sh test" >&2; exit 1; }
     "$out/python/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2 || {
         echo "pip install failed in $out" >&2

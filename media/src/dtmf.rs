@@ -118,6 +118,11 @@ impl DigitDetector {
         [before, if said.end || too_long { self.tell(now, clock_rate) } else { None }]
     }
 
+    /// The key that is held is told to nobody.
+    pub fn forget(&mut self, now: Instant) {
+        self.told = self.current.take().map(|heard| (heard.timestamp, now)).or(self.told);
+    }
+
     /// A key press whose end was never heard.
     pub fn timeout(&mut self, now: Instant, clock_rate: u32) -> Option<Digit> {
         let silent = now.saturating_duration_since(self.current.as_ref()?.at) >= EVENT_TIMEOUT;
@@ -301,6 +306,21 @@ mod tests {
             }
         }
         assert_eq!((heard.as_str(), ends, g.is_busy()), ("19*#D", 15, false));
+    }
+
+    #[test]
+    fn a_key_that_was_forgotten_is_never_told_and_the_next_is() {
+        let now = start();
+        let mut detector = DigitDetector::new();
+        let said = |event: u8, end: bool, duration: u16| Payload { event, end, duration }.bytes();
+        detector.handle(now, 1_000, &said(5, false, 160), 8_000);
+        detector.forget(now);
+        assert!(!detector.is_busy());
+        for (end, duration) in [(false, 320), (true, 480), (true, 480)] {
+            assert_eq!(detector.handle(now, 1_000, &said(5, end, duration), 8_000), [None; 2]);
+        }
+        let next = detector.handle(now, 3_000, &said(7, true, 800), 8_000).into_iter().flatten();
+        assert_eq!(next.map(|digit| digit.key).collect::<Vec<_>>(), ['7']);
     }
 
     #[test]

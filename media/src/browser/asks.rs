@@ -163,9 +163,9 @@ impl Answer {
         let is_known = |kind: AttrType| !kind.required() || KNOWN.contains(&kind);
         let is_understood = message.attributes.0.iter().all(|attribute| is_known(attribute.typ));
         let mut error = ErrorCodeAttribute::default();
-        match datagram.first_chunk()? {
-            &SUCCESS if is_understood && message.contains(ATTR_XORMAPPED_ADDRESS) => Some(Self::Success),
-            &ERROR if is_understood && error.get_from(&message).is_ok() && error.code == CODE_ROLE_CONFLICT => {
+        match *datagram.first_chunk()? {
+            SUCCESS if is_understood && message.contains(ATTR_XORMAPPED_ADDRESS) => Some(Self::Success),
+            ERROR if is_understood && error.get_from(&message).is_ok() && error.code == CODE_ROLE_CONFLICT => {
                 Some(Self::RoleConflict)
             }
             _ => Some(Self::Refused),

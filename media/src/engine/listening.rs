@@ -136,6 +136,7 @@ impl Worker {
         let mut pressed = None;
         listening.hear(&mut self.cx, |verdict, cx| match verdict {
             Verdict::Key { .. } if is_told => {}
+            Verdict::Key { duration_ms, .. } if inbound.was_pressed_before_mask(duration_ms, cx.now) => {}
             Verdict::Key { key, duration_ms } => {
                 inbound.key_told(id, key, duration_ms, cx);
                 pressed = Some((key, duration_ms)).filter(|_| !is_masked);

@@ -18,8 +18,8 @@ use crate::{
 /// buffer or in the network. A key that is held stays masked until it is let go.
 const AFTERMATH: Duration = Duration::from_millis(400);
 
-/// A key is known to be over so much later than it was, at most: its audio waits in a jitter buffer, and a detector makes sure.
-const NOTICED: Duration = Duration::from_millis(100);
+/// A key in the audio is known to be over so much later than it was: it waits in a jitter buffer, and a detector makes sure.
+const NOTICED: Duration = Duration::from_millis(60);
 
 /// Whether a stream is masked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,6 @@ impl Inbound {
     pub(super) fn key_told(&self, stream: StreamId, key: char, duration_ms: u32, cx: &mut Context) {
         match self.mask {
             Mask::Off => cx.events.push_back(Event::Digit { stream, digit: key, duration_ms }),
-            Mask::On(since) if was_pressed_before(since, duration_ms, cx.now) => {}
             Mask::On(_) | Mask::Ends(_) => cx.events.push_back(Event::Hidden { stream, key: HiddenKey::new(key) }),
         }
     }
@@ -53,11 +52,20 @@ impl Inbound {
             cx.pressed.push_back((key, duration_ms));
         }
     }
+
+    /// Whether a key in the audio that is known to be over by now was pressed before the mask: it belongs to what was asked for
+    /// then, and to nobody now.
+    pub(super) fn was_pressed_before_mask(&self, duration_ms: u32, now: Instant) -> bool {
+        matches!(self.mask, Mask::On(since) if since + Duration::from_millis(duration_ms.into()) + NOTICED > now)
+    }
 }
 
 impl Stream {
     /// Masks the stream from now on, or as soon as nothing of a key can be left.
     pub(super) fn mask(&mut self, masked: bool, now: Instant) {
+        if masked && !self.inbound.is_masked() {
+            self.inbound.detector.forget(now);
+        }
         self.inbound.mask = match self.inbound.mask {
             Mask::On(since) if masked => Mask::On(since),
             _ if masked => Mask::On(now),
@@ -74,9 +82,4 @@ impl Stream {
             self.inbound.mask = Mask::Off;
         }
     }
-}
-
-/// Whether a key that is over by now was pressed before the mask: it belongs to what was asked for then, and to nobody now.
-fn was_pressed_before(since: Instant, duration_ms: u32, now: Instant) -> bool {
-    since + Duration::from_millis(duration_ms.into()) + NOTICED > now
 }
