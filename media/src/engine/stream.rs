@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::{
-    browser::Browser, context::Context, listening::Listening, masking::Mask, mixing::Seat, shared::Line, worker::NewStream,
+    browser::Browser, context::Context, fork::Branch, listening::Listening, masking::Mask, mixing::Seat, shared::Line, worker::NewStream,
 };
 use crate::{
     adapt::Adaptation,
@@ -43,6 +43,8 @@ pub(super) struct Stream {
     pub(super) seat: Option<Box<Seat>>,
     /// What is listened for in it.
     pub(super) listening: Option<Box<Listening>>,
+    /// Who else is given what it receives.
+    pub(super) branches: Vec<Branch>,
     /// Handling it panicked: it does nothing more.
     pub(super) faulty: bool,
     /// Whether the thread's list of paced streams holds it.
@@ -208,6 +210,7 @@ impl Stream {
             partner: None,
             seat: None,
             listening: None,
+            branches: Vec::new(),
             faulty: false,
             paced: false,
             browser: None,

@@ -6,6 +6,7 @@ mod ending;
 mod keeping;
 mod mail;
 mod payments;
+mod programs;
 mod rooms;
 mod takes;
 
@@ -82,6 +83,8 @@ pub struct Service {
     pub settings: Arc<CallSettings>,
     /// What becomes of recordings.
     pub archive: Arc<Archive>,
+    /// Programs that hear calls.
+    pub programs: crate::programs::Targets,
     /// Counts up with each plan.
     pub generation: u64,
 }
