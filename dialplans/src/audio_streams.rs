@@ -51,7 +51,8 @@ impl StreamUrl {
                 None => (authority, None),
             },
         };
-        let is_name = !host.is_empty() && host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b));
+        let is_name =
+            !host.is_empty() && host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b));
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(&b);
         if !is_name || !path.bytes().all(is_plain) {
             return None;
@@ -100,7 +101,18 @@ mod tests {
         ] {
             assert_eq!(StreamUrl::parse(text).map(|url| url.text()).as_deref(), Some(written), "{text}");
         }
-        for bad in ["", "http://a/", "ws://", "ws://u@h/", "wss://h:0/", "wss://h:x/", "wss://h/#f", "ws://h/ b", "ws://[x]/", "ws://[::1]7/"] {
+        for bad in [
+            "",
+            "http://a/",
+            "ws://",
+            "ws://u@h/",
+            "wss://h:0/",
+            "wss://h:x/",
+            "wss://h/#f",
+            "ws://h/ b",
+            "ws://[x]/",
+            "ws://[::1]7/",
+        ] {
             assert_eq!(StreamUrl::parse(bad), None, "{bad}");
         }
         let here = |text: &str| StreamUrl::parse(text).unwrap().is_loopback();

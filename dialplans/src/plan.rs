@@ -13,8 +13,8 @@ use tandem_switch::{
     cdr::Origin,
     floor::{AgentProfile, QueueProfile},
     name::{
-        AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName, ScheduleName,
-        SkillLevel, SkillName, TrunkName,
+        AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName,
+        ScheduleName, SkillLevel, SkillName, TrunkName,
     },
     step::{AgentRequest, RingStrategy, Sides, StepOutcome, Supervision},
 };

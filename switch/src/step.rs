@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cause::Cause,
     name::{
-        AgentName, AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName,
+        AgentName, AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName,
+        SkillLevel, TrunkName,
     },
 };
 

@@ -1,7 +1,7 @@
 //! From items that fit the table to a plan whose every name exists.
 
-mod identity;
 mod audio_streams;
+mod identity;
 mod lots;
 mod mailboxes;
 mod media_keys;

@@ -110,13 +110,7 @@ fn elapsed_ms(to: &Fork, now: Instant) -> u32 {
 
 impl Stream {
     /// A packet of a stream that has forks.
-    pub(super) fn branch(
-        &mut self,
-        header: &Header,
-        payload: Option<&[u8]>,
-        (format, arrival): (Format, Arrival),
-        now: Instant,
-    ) {
+    pub(super) fn branch(&mut self, header: &Header, payload: Option<&[u8]>, (format, arrival): (Format, Arrival), now: Instant) {
         if self.inbound.is_masked() {
             return;
         }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::{
-    browser::Browser, context::Context, fork::Branch, listening::Listening, masking::Mask, mixing::Seat, shared::Line, worker::NewStream,
+    browser::Browser, context::Context, fork::Branch, listening::Listening, masking::Mask, mixing::Seat, shared::Line,
+    worker::NewStream,
 };
 use crate::{
     adapt::Adaptation,

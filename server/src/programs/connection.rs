@@ -78,6 +78,26 @@ struct Link {
     sending: Option<BoxFuture<'static, (Sink, bool)>>,
 }
 
+impl Link {
+    /// Says goodbye behind what is under way, and waits for theirs.
+    async fn say_goodbye(self, code: u16) {
+        let Some(mut source) = self.source else { return };
+        let sent = async {
+            let sink = match self.sending {
+                Some(sending) => Some(sending.await.0),
+                None => self.sink,
+            };
+            if let Some(mut sink) = sink {
+                let goodbye = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
+                let _best_effort = sink.send(Frame::Close(Some(goodbye))).await;
+            }
+        };
+        // What they still say is read and forgotten, or they would never come to it.
+        let read = async { while let Some(Ok(_)) = source.next().await {} };
+        tokio::join!(sent, read);
+    }
+}
+
 /// What happened.
 enum Woken {
     Order(Option<Order>),
@@ -197,19 +217,16 @@ impl Task {
                 Output::Open => link.opening = Some(connect(Arc::clone(&self.target), self.tls).boxed()),
                 Output::Send(message) => {
                     if let Some(mut sink) = link.sink.take() {
-                        link.sending = Some(async move { (sink.send(as_frame(message)).await, sink) }.map(|(went, sink)| (sink, went.is_ok())).boxed());
+                        link.sending = Some(
+                            async move { (sink.send(as_frame(message)).await, sink) }
+                                .map(|(went, sink)| (sink, went.is_ok()))
+                                .boxed(),
+                        );
                     }
                 }
                 Output::Close(code) => {
-                    let gone = std::mem::take(link);
-                    if let (Some(mut sink), Some(source)) = (gone.sink, gone.source) {
-                        // Beside all else: whoever stalls does not take a goodbye either.
-                        tokio::spawn(timeout(GOODBYE, async move {
-                            let goodbye = CloseFrame { code: code.into(), reason: Utf8Bytes::default() };
-                            let _best_effort = sink.send(Frame::Close(Some(goodbye))).await;
-                            source.for_each(|_| std::future::ready(())).await;
-                        }));
-                    }
+                    // Beside all else: whoever stalls does not take a goodbye either.
+                    tokio::spawn(timeout(GOODBYE, std::mem::take(link).say_goodbye(code)));
                 }
                 Output::Cut => {
                     if let Some(voice) = &self.voice {
@@ -248,12 +265,12 @@ async fn connect(target: Arc<Target>, tls: fn() -> Arc<ClientConfig>) -> Result<
     };
     let mut request = url.text().into_client_request().map_err(|error| error.to_string())?;
     if let Some(token) = &target.token {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(|_| "its token cannot be sent".to_owned())?;
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(|_| "its token cannot be sent".to_owned())?;
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
     }
     let config = WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE));
-    let (socket, _response) =
-        client_async_with_config(request, socket, Some(config)).await.map_err(|error| error.to_string())?;
+    let (socket, _response) = client_async_with_config(request, socket, Some(config)).await.map_err(|error| error.to_string())?;
     Ok(socket)
 }

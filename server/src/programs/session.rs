@@ -1,7 +1,7 @@
 //! The core of one stream to a program: what is said to it and when, what it may say, and when it is given up.
 //!
-//! It opens nothing and reads no clock. Whoever drives it hands in what happened, does what [`Output`] says, and comes back at
-//! [`Session::deadline`]. Everything in it is bounded: audio that the program does not take in time is dropped, the oldest
+//! It opens nothing and reads no clock. Whoever drives it hands in what happened, does what [`Output`] says, and comes back
+//! with [`Input::Tick`] every 20 ms, for the audio. Everything in it is bounded: audio that the program does not take in time is dropped, the oldest
 //! first, counted and told.
 
 use std::{
@@ -108,7 +108,7 @@ pub(super) enum Input<'a> {
     Heard(u64),
     /// The stream is to end.
     End(&'static str),
-    /// A deadline may have passed.
+    /// Time went by.
     Tick,
 }
 
@@ -153,13 +153,21 @@ pub struct Counts {
 #[derive(Debug)]
 enum State {
     /// A connection is being made.
-    Opening { until: Instant },
+    Opening {
+        until: Instant,
+    },
     /// It stands.
-    Open { since: Instant },
+    Open {
+        since: Instant,
+    },
     /// Before the next try.
-    Waiting { until: Instant },
+    Waiting {
+        until: Instant,
+    },
     /// The last words are said.
-    Closing { until: Instant },
+    Closing {
+        until: Instant,
+    },
     Over,
 }
 
@@ -224,15 +232,6 @@ impl Session {
     /// Samples of the program's voice that are to be handed on now.
     pub(super) fn hand_on(&mut self, out: &mut [i16]) -> usize {
         self.voice.hand_on(out)
-    }
-
-    /// When it wants its next [`Input::Tick`].
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Opening { until } | State::Waiting { until } | State::Closing { until } => Some(until),
-            State::Open { .. } => Some(self.ping_at.min(self.stalls_at())),
-            State::Over => None,
-        }
     }
 
     /// Tells it one thing.

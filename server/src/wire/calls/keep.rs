@@ -143,7 +143,8 @@ impl LiveCall {
         });
         let legs = legs.collect();
         let Facts { call, display, identity, told, .. } = &self.facts;
-        let written = Written { call: &self.call, run: self.run.keep(), display, identity: *identity, told, fork: self.kept_fork(), legs };
+        let written =
+            Written { call: &self.call, run: self.run.keep(), display, identity: *identity, told, fork: self.kept_fork(), legs };
         let body = match serde_json::to_string(&written) {
             Ok(body) => body,
             Err(error) => {

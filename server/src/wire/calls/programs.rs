@@ -183,13 +183,16 @@ impl LiveCall {
         let Some(talk) = self.programs.talk.take() else { return };
         self.detach(edges, talk, "", ending.as_str());
         let leg = self.call.caller();
-        self.handle(edges, match ending {
-            Ending::Hangup => Input::Hangup { cause: Cause::Normal },
-            Ending::Done(Some(word)) => Input::Streamed { leg, outcome: StepOutcome::Said(word) },
-            Ending::Done(None) | Ending::Stopped => Input::Streamed { leg, outcome: StepOutcome::Done },
-            Ending::Failed => Input::Streamed { leg, outcome: StepOutcome::Failed },
-            Ending::Stalled => Input::Streamed { leg, outcome: StepOutcome::Stalled },
-        });
+        self.handle(
+            edges,
+            match ending {
+                Ending::Hangup => Input::Hangup { cause: Cause::Normal },
+                Ending::Done(Some(word)) => Input::Streamed { leg, outcome: StepOutcome::Said(word) },
+                Ending::Done(None) | Ending::Stopped => Input::Streamed { leg, outcome: StepOutcome::Done },
+                Ending::Failed => Input::Streamed { leg, outcome: StepOutcome::Failed },
+                Ending::Stalled => Input::Streamed { leg, outcome: StepOutcome::Stalled },
+            },
+        );
     }
 
     /// Every stream of the call ends with it.

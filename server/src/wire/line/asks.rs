@@ -18,7 +18,11 @@ use crate::{
     },
     programs::ProgramNews,
     store::Ban,
-    wire::{calls::{KeptFork, LiveCall}, payments::Secret, sip::finder::Found},
+    wire::{
+        calls::{KeptFork, LiveCall},
+        payments::Secret,
+        sip::finder::Found,
+    },
 };
 
 /// Questions and orders from the rest of the program.
