@@ -37,8 +37,9 @@ use tokio_tungstenite::{
 
 use super::{
     Order, Report, Shared, Target,
+    contract::{Ending, Input, Message, Output},
     message::Side,
-    session::{Ending, Input, Message, Output, Session},
+    session::Session,
 };
 use crate::clock;
 
@@ -102,7 +103,7 @@ impl Link {
 enum Woken {
     Order(Option<Order>),
     Tick,
-    Opened(Result<WebSocket, String>),
+    Opened(Result<Box<WebSocket>, String>),
     Sent(Sink, bool),
     Said(Option<Result<Frame, tokio_tungstenite::tungstenite::Error>>),
 }
@@ -123,7 +124,7 @@ impl Task {
             let woken = tokio::select! {
                 order = self.orders.recv() => Woken::Order(order),
                 _ = tick.tick() => Woken::Tick,
-                Some(opened) = OptionFuture::from(link.opening.as_mut()) => Woken::Opened(opened),
+                Some(opened) = OptionFuture::from(link.opening.as_mut()) => Woken::Opened(opened.map(Box::new)),
                 Some((sink, went)) = OptionFuture::from(link.sending.as_mut()) => Woken::Sent(sink, went),
                 Some(said) = OptionFuture::from(link.source.as_mut().map(|source| source.next())) => Woken::Said(said),
             };

@@ -5,6 +5,7 @@
 //! [`Launcher`], and hears of their end as of any other question that somebody asks it.
 
 mod connection;
+mod contract;
 pub mod message;
 mod session;
 mod voice;
@@ -26,7 +27,7 @@ use tandem_switch::{id::CallId, name::AudioStreamName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use zeroize::Zeroizing;
 
-pub use self::session::{Counts, Ending, Facts};
+pub use self::contract::{Counts, Ending, Facts};
 use self::{
     connection::Task,
     message::{Mode, Side},

@@ -41,7 +41,7 @@ use super::{
     lots::Lots,
     mail::Mail,
     media::{MediaEdge, MediaEvent},
-    pace::Pace,
+    pace::{Pace, rest_for},
     payments::Payments,
     sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     supervision::Supervision,
@@ -590,12 +590,4 @@ impl Line {
             }
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this thread runs nothing but the loop; a sleep that others end would be a wake-up"
-)]
-fn rest_for(rest: Duration) {
-    std::thread::sleep(rest);
 }

@@ -1,5 +1,7 @@
 //! Streams in simulated time: what is said, what is dropped, and when one is given up.
 
+use tandem_switch::step::Sides;
+
 use super::*;
 
 /// A session and all that it said.
