@@ -136,7 +136,7 @@ impl Task {
                     link.opening = None;
                     match opened {
                         Ok(socket) => {
-                            let (sink, source) = socket.split();
+                            let (sink, source) = (*socket).split();
                             (link.sink, link.source) = (Some(sink), Some(source));
                             self.session.handle(now, Input::Opened);
                         }
