@@ -101,8 +101,10 @@ fn what_a_slow_program_does_not_take_is_dropped_the_oldest_first_and_told() {
     world.tell(Input::Sent);
     world.wait(40);
     let said = world.take();
-    assert_eq!(said[0], r#"{"event":"dropped","from":"call","ms":980}"#);
+    assert_eq!(said[0], r#"{"event":"dropped","from":"call","ms":20}"#, "the first at once");
     assert_eq!((said[1].as_str(), said.len()), ("frame 0 50", 101));
+    world.wait(1_000);
+    assert_eq!(world.take(), [r#"{"event":"dropped","from":"call","ms":960}"#], "the others a second later");
 }
 
 #[test]
