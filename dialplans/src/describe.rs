@@ -25,6 +25,8 @@ pub fn describe(step: &Step) -> String {
         }
         Step::HandBack { .. } => "hand the caller back to the carrier".into(),
         Step::Echo => "echo".into(),
+        Step::Fork { program, sides } => format!("{} of the call to {program}", sides.describe()),
+        Step::Stream { program } => format!("talk to {program}"),
         Step::Conference { room, muted } => format!("conference {room}{}", if *muted { ", muted" } else { "" }),
         Step::Supervise { agent, role } => format!("supervise {agent}: {}", role.as_str()),
         Step::Park(park) => format!("park in {}", park.lot),

@@ -141,6 +141,8 @@ const fn kind(action: &Action) -> &'static str {
         Action::PickUp { .. } => "pickup",
         Action::SetLanguage(_) => "language",
         Action::Echo => "echo",
+        Action::Fork { .. } => "fork",
+        Action::Stream { .. } => "stream",
         Action::Agent { .. } => "agent",
         Action::WhenOpen { .. } => "when-open",
         Action::Goto(_) => "goto",
@@ -152,11 +154,10 @@ const fn kind(action: &Action) -> &'static str {
 fn branch_to(action: &Action, inner: BlockId) -> Option<String> {
     match action {
         Action::WhenOpen { block, .. } => (*block == inner).then(|| "then".to_owned()),
-        Action::Menu(menu) => match menu.choices.iter().find(|(_, block)| *block == inner) {
+        action => match choices_of(action).iter().find(|(_, block)| *block == inner) {
             Some((choice, _)) => Some(format!("choice {choice}")),
-            None => ending_to(&menu.handlers, inner),
+            None => ending_to(handlers_of(action)?, inner),
         },
-        action => ending_to(handlers_of(action)?, inner),
     }
 }
 
@@ -164,14 +165,22 @@ fn branch_to(action: &Action, inner: BlockId) -> Option<String> {
 fn branch_of(action: &Action, branch: &str) -> Option<BlockId> {
     match action {
         Action::WhenOpen { block, .. } => (branch == "then").then_some(*block),
-        action => match (branch.strip_prefix("choice "), action) {
-            (Some(choice), Action::Menu(menu)) => menu.choices.iter().find(|(known, _)| known == choice).map(|(_, block)| *block),
-            (Some(_), _) => None,
-            (None, action) => {
+        action => match branch.strip_prefix("choice ") {
+            Some(choice) => choices_of(action).iter().find(|(known, _)| known == choice).map(|(_, block)| *block),
+            None => {
                 let handlers = handlers_of(action)?;
                 Ending::ALL.into_iter().find(|ending| ending.word() == branch).map(|ending| handlers.get(ending))
             }
         },
+    }
+}
+
+/// Blocks of an action that a word leads to.
+fn choices_of(action: &Action) -> &[(String, BlockId)] {
+    match action {
+        Action::Menu(menu) => &menu.choices,
+        Action::Stream { choices, .. } => choices,
+        _ => &[],
     }
 }
 
@@ -192,7 +201,8 @@ const fn handlers_of(action: &Action) -> Option<&Handlers> {
         | Action::Park { handlers, .. }
         | Action::Voicemail { handlers, .. }
         | Action::Retrieve { handlers, .. }
-        | Action::PickUp { handlers, .. } => Some(handlers),
+        | Action::PickUp { handlers, .. }
+        | Action::Stream { handlers, .. } => Some(handlers),
         _ => None,
     }
 }

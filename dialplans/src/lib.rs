@@ -9,6 +9,7 @@
 //! `docs/dialplan.md` are made. Nothing here knows how calls are signalled: a trunk's peer is a
 //! transport word and an address.
 
+mod audio_streams;
 mod build;
 mod describe;
 mod diagnostic;
@@ -37,6 +38,7 @@ mod trunk_calls;
 mod trunk_rules;
 mod world;
 
+pub use audio_streams::{AudioStream, StreamUrl};
 pub use build::{Needs, check, needs};
 pub use describe::describe;
 pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};

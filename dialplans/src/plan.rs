@@ -13,13 +13,14 @@ use tandem_switch::{
     cdr::Origin,
     floor::{AgentProfile, QueueProfile},
     name::{
-        Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName, ScheduleName,
-        SkillLevel, SkillName, TrunkName,
+        AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName,
+        ScheduleName, SkillLevel, SkillName, TrunkName,
     },
-    step::{AgentRequest, RingStrategy, StepOutcome, Supervision},
+    step::{AgentRequest, RingStrategy, Sides, StepOutcome, Supervision},
 };
 
 use crate::{
+    audio_streams::AudioStream,
     identity::Capture,
     pattern::NumberMatch,
     protect::Protect,
@@ -76,6 +77,8 @@ pub struct Plan {
     pub queues: BTreeMap<QueueName, Queue>,
     /// Parking lots by name.
     pub lots: BTreeMap<LotName, Lot>,
+    /// Programs that calls may give their audio to, by name.
+    pub audio_streams: BTreeMap<AudioStreamName, AudioStream>,
     /// Boxes for messages that are declared; those of extensions are there without.
     pub mailboxes: BTreeMap<MailboxName, Mailbox>,
     /// Who may answer whose phone, by name.
@@ -259,6 +262,8 @@ pub(crate) enum Action {
     PickUp { whom: PickUp, handlers: Handlers },
     SetLanguage(Language),
     Echo,
+    Fork { program: AudioStreamName, sides: Sides },
+    Stream { program: AudioStreamName, choices: Vec<(String, BlockId)>, handlers: Handlers },
     Agent { request: AgentRequest, handlers: Handlers },
     WhenOpen { schedule: ScheduleName, open: bool, block: BlockId },
     Goto(usize),
@@ -359,10 +364,12 @@ pub(crate) enum Ending {
     TimedOut,
     Full,
     Error,
+    Failed,
+    Stalled,
 }
 
 impl Ending {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::NoInput,
         Self::Invalid,
         Self::Busy,
@@ -373,6 +380,8 @@ impl Ending {
         Self::TimedOut,
         Self::Full,
         Self::Error,
+        Self::Failed,
+        Self::Stalled,
     ];
 
     pub(crate) const fn word(self) -> &'static str {
@@ -387,13 +396,15 @@ impl Ending {
             Self::TimedOut => "timed-out",
             Self::Full => "full",
             Self::Error => "error",
+            Self::Failed => "failed",
+            Self::Stalled => "stalled",
         }
     }
 
     /// How an outcome is called here; `None` when the step went well.
     pub(crate) const fn of(outcome: &StepOutcome) -> Option<Self> {
         match outcome {
-            StepOutcome::Done | StepOutcome::Digits(_) => None,
+            StepOutcome::Done | StepOutcome::Digits(_) | StepOutcome::Said(_) => None,
             StepOutcome::NoInput => Some(Self::NoInput),
             StepOutcome::Busy => Some(Self::Busy),
             StepOutcome::NoAnswer => Some(Self::NoAnswer),
@@ -403,6 +414,8 @@ impl Ending {
             StepOutcome::TimedOut => Some(Self::TimedOut),
             StepOutcome::Full => Some(Self::Full),
             StepOutcome::Error => Some(Self::Error),
+            StepOutcome::Failed => Some(Self::Failed),
+            StepOutcome::Stalled => Some(Self::Stalled),
         }
     }
 }

@@ -280,6 +280,8 @@ impl Run {
                 None => Next::Ended(Ending::Error),
             },
             Action::PickUp { whom, .. } => self.pick_up(plan, whom),
+            Action::Fork { program, sides } => Next::Give(Step::Fork { program: program.clone(), sides: *sides }),
+            Action::Stream { program, .. } => Next::Give(Step::Stream { program: program.clone() }),
             Action::Agent { request, .. } => Next::Give(Step::Agent(request.clone())),
             Action::SetLanguage(language) => {
                 self.trace("language", language.as_str());
@@ -324,6 +326,13 @@ impl Run {
                 Some(_) => self.ask_again(action, (block, index, tries), Ending::Invalid),
                 None => self.ask_again(action, (block, index, tries), Ending::NoInput),
             },
+            (Action::Stream { choices, .. }, StepOutcome::Said(word)) => match choices.iter().find(|(known, _)| known == word) {
+                Some((word, block)) => {
+                    self.trace("said", word);
+                    self.open.push((*block, 0));
+                }
+                None => self.trace("said", "something that the plan does not know"),
+            },
             (_, outcome) => {
                 if let Some(ending) = Ending::of(outcome) {
                     self.answer(action, ending);
@@ -364,7 +373,8 @@ impl Run {
             | Action::Park { handlers, .. }
             | Action::Voicemail { handlers, .. }
             | Action::Retrieve { handlers, .. }
-            | Action::PickUp { handlers, .. } => handlers,
+            | Action::PickUp { handlers, .. }
+            | Action::Stream { handlers, .. } => handlers,
             _ => {
                 self.trace("fault", ending.word());
                 return self.end(Cause::Fault);

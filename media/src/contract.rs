@@ -21,7 +21,12 @@ use crate::{
     codec::{Audio, Codec, OpusLimits},
     hidden::HiddenKey,
     keys::StreamKeys,
+    pipe::Pipe,
 };
+
+mod fork;
+
+pub use fork::{FORK_FRAME_MS, FORK_HEAD, Fork, ForkHead};
 
 pub use crate::{
     browser::NoKeys,
@@ -429,6 +434,22 @@ pub enum Command {
         stream: StreamId,
         /// What; [`Wanted::NOTHING`] ends it.
         what: Wanted,
+    },
+    /// Copy what is received, decoded, into a pipe from now on, beside all else that becomes of it, until the pipe is closed.
+    Fork {
+        /// Which stream.
+        stream: StreamId,
+        /// Where to, and how.
+        to: Fork,
+    },
+    /// Play what comes through a pipe, instead of what plays now, until the pipe is closed. No `Played` follows.
+    Speak {
+        /// To which stream.
+        stream: StreamId,
+        /// The samples.
+        from: Arc<Pipe>,
+        /// Of 8,000 or 16,000 Hz.
+        rate_hz: u32,
     },
     /// The stream ends: RTCP BYE, sockets closed, port to rest, `Closed` told. Recordings go on without
     /// it. Always taken: when the thread is busy it is kept and sent with one of the next commands.

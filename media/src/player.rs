@@ -5,18 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::codec::Audio;
+use crate::{codec::Audio, live::LiveVoice, pipe::Pipe};
 
 /// A player that is late sends at most so many packets at once; what is beyond is not caught up.
 const MAX_BURST: u32 = 3;
 /// The place in a list of prompts.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Player {
     audio: Vec<Arc<Audio>>,
     item: usize,
     /// In samples at 8 kHz, so that the codec may change while it plays.
     position: usize,
     repeat: bool,
+    /// Instead of prompts.
+    live: Option<Box<LiveVoice>>,
     /// What `Played` names; `None` for tones, whose end nobody awaits.
     pub play: Option<u32>,
 }
@@ -26,12 +28,22 @@ impl Player {
     #[must_use]
     pub fn new(audio: Vec<Arc<Audio>>, repeat: bool, play: Option<u32>) -> Self {
         let repeat = repeat && audio.iter().any(|a| !a.pcm_8k.is_empty());
-        Self { audio, item: 0, position: 0, repeat, play }
+        Self { audio, item: 0, position: 0, repeat, live: None, play }
+    }
+
+    /// Plays what comes through a pipe, in 8 or 16 kHz, until that is closed.
+    #[must_use]
+    pub fn live(from: Arc<Pipe>, rate_hz: u32) -> Self {
+        let live = Some(Box::new(LiveVoice::new(from, rate_hz)));
+        Self { audio: Vec::new(), item: 0, position: 0, repeat: false, live, play: None }
     }
 
     /// Fills `out` with the next samples at 16 kHz when `wideband`, else at 8 kHz, across the borders
     /// of prompts; the rest of the last packet is silence. `false` when nothing was left to play.
     pub fn fill(&mut self, wideband: bool, out: &mut [i16]) -> bool {
+        if let Some(live) = &mut self.live {
+            return live.fill(wideband, out);
+        }
         let scale = if wideband { 2 } else { 1 };
         let mut filled = 0;
         while filled < out.len() {

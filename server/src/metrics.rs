@@ -303,6 +303,11 @@ metrics! {
     family media_one_way = "tandem_media_one_way_total", "legs", "Verdicts on audio that goes one way only, by cause.", "cause", OneWay::CAUSES;
     gauge media_nobodys = "tandem_media_shared_port_strays", "datagrams", "Datagrams on the ports that browsers share that were no call's, since the start.";
     family media_no_keys = "tandem_media_no_keys_total", "legs", "Verdicts on legs with DTLS that have no keys, by cause.", "cause", NoKeys::CAUSES;
+    gauge audio_streams = "tandem_audio_streams", "streams", "Streams of calls' audio to programs now.";
+    counter audio_stream_frames = "tandem_audio_stream_frames_total", "frames", "Frames of 20 ms that programs were sent.";
+    counter audio_stream_frames_dropped = "tandem_audio_stream_frames_dropped_total", "frames", "Frames that a program did not take in time.";
+    family audio_streams_ended = "tandem_audio_streams_ended_total", "streams", "Streams of calls' audio that ended, by how.", "ending",
+        &["stopped", "done", "hangup", "failed", "stalled"];
     gauge recordings = "tandem_recordings", "recordings", "Recordings under way.";
     counter prompts_missing = "tandem_prompts_missing_total", "prompts", "Prompts that should have been heard and are not there.";
     counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";

@@ -76,6 +76,10 @@ name! {
     RoomName
 }
 name! {
+    /// A program that hears calls.
+    AudioStreamName
+}
+name! {
     /// A parking lot for callers.
     LotName
 }

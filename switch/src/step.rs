@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cause::Cause,
     name::{
-        AgentName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, SkillLevel, TrunkName,
+        AgentName, AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName,
+        SkillLevel, TrunkName,
     },
 };
 
@@ -65,6 +66,18 @@ pub enum Step {
     Voicemail(LeaveMessage),
     /// Take somebody of another call: the caller goes there, and this call is over. Ends with `Error` when there is nobody.
     Take(Whom),
+    /// From now on a program hears the call, until the end. Ends at once with `Done`.
+    Fork {
+        /// Which.
+        program: AudioStreamName,
+        /// Whom it hears.
+        sides: Sides,
+    },
+    /// Answer, and give the caller to a program, which hears them and speaks. Ends with `Done`, `Said`, `Failed` or `Stalled`.
+    Stream {
+        /// Which.
+        program: AudioStreamName,
+    },
     /// The caller, who is an agent, signs in or out or changes state. Ends with `Done` or `Error`.
     Agent(AgentRequest),
     /// End the call. Nothing follows.
@@ -311,4 +324,61 @@ pub enum StepOutcome {
     Full,
     /// It could not be done; the reason was logged.
     Error,
+    /// The program was done and said this word, of its own choice.
+    Said(String),
+    /// The program could not be reached, or is gone.
+    Failed,
+    /// The program does not take or answer anything.
+    Stalled,
+}
+
+/// Whom a program hears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sides {
+    /// The party that the call is for, and whom they talk to.
+    #[default]
+    Both,
+    /// The first of them.
+    Caller,
+    /// The second.
+    Agent,
+}
+
+impl Sides {
+    /// From the word for it.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Both, Self::Caller, Self::Agent].into_iter().find(|sides| sides.as_str() == word)
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Caller => "caller",
+            Self::Agent => "agent",
+        }
+    }
+
+    /// In a sentence.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Both => "both sides",
+            Self::Caller => "the caller's side",
+            Self::Agent => "the agent's side",
+        }
+    }
+
+    /// Whether the first or the second of them is heard.
+    #[must_use]
+    pub const fn has(self, agent: bool) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Caller => !agent,
+            Self::Agent => agent,
+        }
+    }
 }

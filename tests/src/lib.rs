@@ -13,6 +13,7 @@ pub mod names;
 pub mod phone;
 pub mod ports;
 pub mod postgres;
+pub mod program;
 pub mod sipp;
 pub mod switch;
 pub mod tone;

@@ -1,5 +1,6 @@
 //! From items that fit the table to a plan whose every name exists.
 
+mod audio_streams;
 mod identity;
 mod lots;
 mod mailboxes;
@@ -150,6 +151,7 @@ impl<'a> Builder<'a> {
         let trunk_groups = self.trunk_groups(items, &trunks);
         let protect = self.protect(items);
         let recordings = self.recordings(items);
+        let audio_streams = self.audio_streams(items);
         let queues = self.queues(items);
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
@@ -176,6 +178,7 @@ impl<'a> Builder<'a> {
             trunk_groups,
             queues,
             lots: std::mem::take(&mut self.lots),
+            audio_streams,
             mailboxes: std::mem::take(&mut self.mailboxes),
             pickup_groups,
             schedules,

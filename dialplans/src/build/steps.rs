@@ -27,7 +27,7 @@ const fn built_in(ending: Ending) -> (&'static [&'static str], Cause) {
         Ending::Rejected => (&["busy"], Cause::Rejected),
         Ending::NoAgents => (&["no-agents", "try-later"], Cause::Unavailable),
         Ending::TimedOut | Ending::Full => (&["try-later", "goodbye"], Cause::Unavailable),
-        Ending::Error => (&["unavailable"], Cause::Unavailable),
+        Ending::Error | Ending::Failed | Ending::Stalled => (&["unavailable"], Cause::Unavailable),
     }
 }
 
@@ -102,6 +102,8 @@ impl Builder<'_> {
             "voicemail" => self.voicemail(item)?,
             "retrieve" => self.retrieve(item)?,
             "pickup" => self.pickup(item)?,
+            "fork" => Self::fork(item)?,
+            "stream" => self.stream(item)?,
             "set" => Action::SetLanguage(Language::from(item.prop_text("language")?)),
             "agent" => return self.agent(item),
             "when-open" | "unless-open" => {

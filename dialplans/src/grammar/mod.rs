@@ -3,6 +3,7 @@
 //! Reading, checking, "did you mean" and the reference in `docs/dialplan.md` all come from here.
 //! A new step is one row here and one arm in `build/steps.rs` and `run.rs`.
 
+mod audio_streams;
 mod identity;
 mod mailboxes;
 mod places;
@@ -45,6 +46,8 @@ pub(crate) enum Place {
     Retrieve,
     PickUp,
     Agent,
+    AudioStream,
+    Stream,
 }
 
 /// One kind of node.
@@ -107,6 +110,7 @@ pub(crate) enum Noun {
     Prompt,
     Lot,
     PickupGroup,
+    AudioStream,
 }
 
 impl Noun {
@@ -120,6 +124,7 @@ impl Noun {
             Self::Prompt => "prompt",
             Self::Lot => "parking",
             Self::PickupGroup => "pickup group",
+            Self::AudioStream => "audio stream",
         }
     }
 }
@@ -241,6 +246,8 @@ impl Place {
             Self::Voicemail => steps::VOICEMAIL,
             Self::Retrieve | Self::PickUp => steps::TAKE,
             Self::Agent => steps::AGENT,
+            Self::AudioStream => audio_streams::NODES,
+            Self::Stream => steps::STREAM,
         }
     }
 
@@ -291,6 +298,8 @@ impl Place {
             Self::Retrieve => "in `retrieve`",
             Self::PickUp => "in `pickup`",
             Self::Agent => "in `agent`",
+            Self::AudioStream => "in `audio-stream`",
+            Self::Stream => "in `stream`",
         }
     }
 
@@ -307,6 +316,7 @@ impl Place {
         Self::StarterAgents,
         Self::PickupGroup,
         Self::Mailbox,
+        Self::AudioStream,
         Self::Route,
         Self::Steps,
         Self::Menu,
@@ -321,6 +331,7 @@ impl Place {
         Self::Retrieve,
         Self::PickUp,
         Self::Agent,
+        Self::Stream,
         Self::Defaults,
     ];
 }

@@ -125,6 +125,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
     )),
     super::protect::PROTECT,
     super::recordings::RECORDINGS,
+    super::audio_streams::AUDIO_STREAM,
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
         "parking",

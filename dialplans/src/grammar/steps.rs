@@ -132,6 +132,8 @@ pub(crate) const STEPS: &[NodeSpec] = &[
         &[prop("group", Kind::Refers(Noun::PickupGroup), "", "a group that the caller is in")],
         Body::Optional(Place::PickUp),
     )),
+    super::audio_streams::FORK,
+    super::audio_streams::STREAM,
     many(node("echo", "Send the caller's own audio back until they hang up.", &[], &[], Body::None)),
     many(node(
         "agent",
@@ -183,10 +185,12 @@ const REJECTED: NodeSpec = handler("rejected", "The called party declined.");
 const NO_AGENTS: NodeSpec = handler("no-agents", "No agent of the queue is signed in.");
 const TIMED_OUT: NodeSpec = handler("timed-out", "The longest wait is over.");
 const FULL: NodeSpec = handler("full", "The queue takes no more callers.");
+const FAILED: NodeSpec = handler("failed", "The program could not be reached, or its connection is lost.");
+const STALLED: NodeSpec = handler("stalled", "The program takes nothing any more, or does not answer.");
 const ERROR: NodeSpec = handler("error", "It could not be done.");
 
 pub(crate) const HANDLERS: &[NodeSpec] =
-    &[NO_INPUT, INVALID, BUSY, NO_ANSWER, UNREACHABLE, REJECTED, NO_AGENTS, TIMED_OUT, FULL, ERROR];
+    &[NO_INPUT, INVALID, BUSY, NO_ANSWER, UNREACHABLE, REJECTED, NO_AGENTS, TIMED_OUT, FULL, FAILED, STALLED, ERROR];
 
 pub(super) const MENU: &[NodeSpec] = &[
     many(node(
@@ -249,3 +253,5 @@ pub(super) const VOICEMAIL: &[NodeSpec] =
 pub(super) const TAKE: &[NodeSpec] = &[handler("error", "There is nobody to take, or not for this caller.")];
 
 pub(super) const AGENT: &[NodeSpec] = &[ERROR];
+
+pub(super) const STREAM: &[NodeSpec] = &[super::audio_streams::OUTCOME, FAILED, STALLED];

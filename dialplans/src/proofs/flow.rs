@@ -286,7 +286,9 @@ impl<'a> Walk<'a> {
                 self.wants_answer("`echo`", at, &state);
                 Some(heard(state))
             }
-            Action::HandBack { .. }
+            Action::Fork { .. } => Some(state),
+            Action::Stream { .. }
+            | Action::HandBack { .. }
             | Action::Conference { .. }
             | Action::Supervise { .. }
             | Action::Park { .. }
@@ -356,6 +358,13 @@ impl<'a> Walk<'a> {
                 self.uses(mailbox, at, &state);
                 let mut paths = self.endings(handlers, &[Ending::Full, Ending::Error], &state);
                 paths.push(Some(State { answered: true, ..heard(state) }));
+                joined(paths)
+            }
+            Action::Stream { choices, handlers, .. } => {
+                let streamed = State { answered: true, ..heard(state) };
+                let mut paths = self.endings(handlers, &[Ending::Failed, Ending::Stalled], &streamed);
+                paths.extend(choices.iter().map(|(_, block)| self.block(*block, streamed.clone())));
+                paths.push(Some(streamed));
                 joined(paths)
             }
             // Who takes somebody is with them, in their call.

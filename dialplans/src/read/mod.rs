@@ -113,7 +113,7 @@ impl Value {
         if let Data::Count(n) = self.data { Some(n) } else { None }
     }
 
-    fn flag(&self) -> Option<bool> {
+    pub(crate) fn flag(&self) -> Option<bool> {
         if let Data::Flag(on) = self.data { Some(on) } else { None }
     }
 

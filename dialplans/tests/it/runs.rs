@@ -409,3 +409,36 @@ fn a_message_is_left_in_a_box_that_there_is_and_in_no_other() {
     let shown = |name: &str| plan.shown_to(&name.into()).map(|it| it.to_string()).collect::<Vec<_>>().join(" ");
     assert_eq!((shown("support"), shown("1002"), shown("1003")), ("1001".into(), "1002".into(), "1003".into()));
 }
+
+#[test]
+fn a_program_is_done_with_a_word_or_fails_and_each_has_its_answer() {
+    let plan = plan(
+        r#"
+        extensions from=1001 to=1020
+        audio-stream "ears" { url "wss://ears.example.com/"; }
+        audio-stream "bot" { url "ws://127.0.0.1:9000/"; token "env:CARRIER_SECRET"; rate "16000"; }
+        defaults { stalled { play "try-later"; hangup; } }
+        route "bot" {
+            from any
+            fork "ears" sides="caller"
+            stream "bot" {
+                outcome "sales" "orders" { play "welcome"; hangup "busy"; }
+                failed { hangup "unavailable"; }
+            }
+            hangup "rejected"
+        }
+        "#,
+    );
+    let stream = &plan.audio_streams["bot"];
+    assert_eq!((stream.url.text().as_str(), stream.rate_hz), ("ws://127.0.0.1:9000/", 16_000));
+    let ends = |outcome: StepOutcome| {
+        let ladder = ladder(&plan, facts("1001", "4000"), &[StepOutcome::Done, outcome]);
+        assert!(ladder.starts_with("[bot]\n  the caller's side of the call to ears\n  talk to bot\n"), "{ladder}");
+        ladder.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(ends(StepOutcome::Said("orders".into())), "  hang up: busy");
+    assert_eq!(ends(StepOutcome::Said("weather".into())), "  hang up: rejected");
+    assert_eq!(ends(StepOutcome::Done), "  hang up: rejected");
+    assert_eq!(ends(StepOutcome::Failed), "  hang up: unavailable");
+    assert_eq!(ends(StepOutcome::Stalled), "  hang up: normal");
+}

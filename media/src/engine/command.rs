@@ -26,6 +26,8 @@ impl Worker {
             | Command::SendDigit { stream, .. }
             | Command::RelayDigit { stream, .. }
             | Command::Detect { stream, .. }
+            | Command::Fork { stream, .. }
+            | Command::Speak { stream, .. }
             | Command::Mask { stream, .. }
             | Command::Close { stream } => stream,
             Command::Join { a, .. } => a,
@@ -74,6 +76,7 @@ impl Worker {
             Command::StopPlay { .. } => self.play(slot, None),
             Command::Detect { what, .. } => self.listen(slot, what),
             Command::Mask { masked, .. } => stream.mask(masked, self.cx.now),
+            command @ (Command::Fork { .. } | Command::Speak { .. }) => self.program_command(slot, command),
             Command::SendDigit { digit, duration_ms, .. } => self.send_digit(slot, digit, duration_ms),
             Command::RelayDigit { digit, duration_ms, .. } => {
                 if let Some(partner) = stream.partner.filter(|partner| *partner != slot && !stream.inbound.is_masked()) {
@@ -106,7 +109,7 @@ impl Worker {
         }
     }
 
-    fn play(&mut self, slot: usize, player: Option<Player>) {
+    pub(super) fn play(&mut self, slot: usize, player: Option<Player>) {
         let Some(stream) = self.streams[slot].as_deref_mut() else { return };
         stream.outbound.player_pacer = None;
         stream.outbound.player = player;

@@ -9,6 +9,7 @@ mod browser;
 mod command;
 mod context;
 mod events;
+mod fork;
 mod life;
 mod listening;
 mod masking;
@@ -371,6 +372,8 @@ impl Engine {
                 self.recordings.get(recording).copied().ok_or(CommandError::NotOpen)
             }
             Command::Watch { stream, .. }
+            | Command::Fork { stream, .. }
+            | Command::Speak { stream, .. }
             | Command::Expect { stream, .. }
             | Command::Part { stream }
             | Command::Play { stream, .. }

@@ -107,7 +107,7 @@ impl Worker {
     }
 
     fn settle_in(&mut self, stream: Box<Stream>) {
-        let plays = stream.outbound.player.is_some() || stream.outbound.has_keys();
+        let plays = stream.outbound.player.is_some() || stream.outbound.has_keys() || !stream.branches.is_empty();
         if let Some(berth) = stream.outbound.rtp.berth() {
             berth.moved(self.index);
         }

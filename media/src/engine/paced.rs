@@ -7,6 +7,7 @@ use super::{
     stream::{Outbound, Speaker, Stream},
 };
 use crate::{
+    codec::Codec,
     contract::{Event, Format},
     dtmf::{EVENT_STEP_MS, EventPacket},
     player::Pacer,
@@ -154,4 +155,13 @@ impl Outbound {
 fn frame_of(format: &Format) -> (u32, usize) {
     let rate = format.codec.sample_rate_hz();
     (rate, rate as usize / 1_000 * usize::from(format.ptime_ms))
+}
+
+/// The packet length that we make: what was negotiated if the codec has it, else 20 ms.
+pub(super) fn usable_ptime(format: &Format) -> u8 {
+    match (format.codec, format.ptime_ms) {
+        (_, 10 | 20 | 40 | 60) => format.ptime_ms,
+        (Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::G729, 30) => 30,
+        _ => 20,
+    }
 }

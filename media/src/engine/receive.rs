@@ -58,6 +58,9 @@ pub(super) fn on_rtp(streams: &mut Streams, slot: usize, packet: &mut [u8], from
     } else if is_event {
         stream.inbound.detect(stream.id, &header, &packet[header.payload()], format, cx);
     }
+    if !stream.branches.is_empty() {
+        stream.branch(&header, is_audio.then(|| &packet[header.payload()]), (format, arrival), cx.now);
+    }
     if stream.listening.is_some() {
         let payload = is_audio.then(|| &packet[header.payload()]);
         listening::receive(streams, slot, (&header, payload, format, arrival), cx.now);

@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::{
-    browser::Browser, context::Context, listening::Listening, masking::Mask, mixing::Seat, shared::Line, worker::NewStream,
+    browser::Browser, context::Context, fork::Branch, listening::Listening, masking::Mask, mixing::Seat, paced::usable_ptime,
+    shared::Line, worker::NewStream,
 };
 use crate::{
     adapt::Adaptation,
-    codec::{Codec, Encoder},
+    codec::Encoder,
     contract::{Configure, Format, StreamId},
     dtmf::{DigitDetector, DigitGenerator},
     flood::FloodGate,
@@ -43,6 +44,8 @@ pub(super) struct Stream {
     pub(super) seat: Option<Box<Seat>>,
     /// What is listened for in it.
     pub(super) listening: Option<Box<Listening>>,
+    /// Who else is given what it receives.
+    pub(super) branches: Vec<Branch>,
     /// Handling it panicked: it does nothing more.
     pub(super) faulty: bool,
     /// Whether the thread's list of paced streams holds it.
@@ -208,6 +211,7 @@ impl Stream {
             partner: None,
             seat: None,
             listening: None,
+            branches: Vec::new(),
             faulty: false,
             paced: false,
             browser: None,
@@ -317,15 +321,6 @@ impl Stream {
     pub(super) fn is_rtcp_peer(&self, from: IpAddr) -> bool {
         let is = |target: Option<SocketAddr>| target.is_some_and(|target| target.ip() == from);
         is(self.outbound.target) || is(self.outbound.rtcp_target)
-    }
-}
-
-/// The packet length that we make: what was negotiated if the codec has it, else 20 ms.
-fn usable_ptime(format: &Format) -> u8 {
-    match (format.codec, format.ptime_ms) {
-        (_, 10 | 20 | 40 | 60) => format.ptime_ms,
-        (Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::G729, 30) => 30,
-        _ => 20,
     }
 }
 

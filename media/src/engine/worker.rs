@@ -369,6 +369,7 @@ impl Worker {
                 if let Some(stream) = worker.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) {
                     busy = stream.pace(&mut worker.cx);
                     busy |= stream.pace_checks(&mut worker.cx);
+                    busy |= stream.give_branches(&worker.cx);
                     busy |= worker.hear(slot);
                     busy |= transcoding::pace(&mut worker.streams, slot, &mut worker.cx);
                 }

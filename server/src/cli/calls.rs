@@ -12,6 +12,7 @@ use super::{
 use crate::http::calls::RecordingOrder;
 use crate::http::conferences::{CallAnnouncement, HeardBy};
 use crate::http::payments::PaymentOrder;
+use crate::http::streams::{HeardSides, StreamOrder};
 use crate::http::view::{CallDetail, CallView, CdrPage, CdrView, Done, ParkedView};
 
 #[derive(Debug, Subcommand)]
@@ -56,6 +57,23 @@ pub(super) enum CallsCommand {
         call: String,
         /// `begin` or `end`.
         action: PaymentAction,
+    },
+    /// Let a program that the plan names hear a call, or none any more.
+    Stream {
+        /// Its identifier.
+        call: String,
+        /// An `audio-stream` of the plan.
+        #[arg(required_unless_present = "end", conflicts_with = "end")]
+        stream: Option<String>,
+        /// Whom it hears: `both`, `caller` or `agent`.
+        #[arg(long, default_value = "both")]
+        sides: AnnounceTo,
+        /// Samples a second: 8000 or 16000; as the plan has it unless said.
+        #[arg(long)]
+        rate: Option<u32>,
+        /// Stop the program that hears it.
+        #[arg(long)]
+        end: bool,
     },
     /// Records of calls that are over, newest first.
     Cdr(CdrArgs),
@@ -146,6 +164,20 @@ pub(super) async fn run(command: CallsCommand, common: &Common) -> Result<(), Cl
             };
             let done: Done = client.order(Method::POST, &["calls", &call, "payment"], &order).await?;
             print(common, &done, |_| said.to_owned())
+        }
+        CallsCommand::Stream { call, stream: Some(stream), sides, rate, .. } => {
+            let sides = match sides {
+                AnnounceTo::Caller => HeardSides::Caller,
+                AnnounceTo::Agent => HeardSides::Agent,
+                AnnounceTo::Both => HeardSides::Both,
+            };
+            let order = StreamOrder { stream, sides, rate };
+            let done: Done = client.order(Method::POST, &["calls", &call, "stream"], &order).await?;
+            print(common, &done, |_| "The program is being connected.\n".to_owned())
+        }
+        CallsCommand::Stream { call, stream: None, .. } => {
+            let done: Done = client.order(Method::DELETE, &["calls", &call, "stream"], &()).await?;
+            print(common, &done, |_| "The program hears the call no more.\n".to_owned())
         }
         CallsCommand::Cdr(args) => {
             let page: CdrPage = client.search(&["cdrs"], &query(args)).await?;

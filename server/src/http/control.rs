@@ -26,7 +26,7 @@ use super::view::{CallView, ConferenceView, ParkedView, PlanProblem, PlanView, R
 use crate::{
     recordings::Archive,
     store::{Ban, Store, Writer},
-    wire::{beat::Heartbeat, payments::Secret, trace::TraceBus},
+    wire::{beat::Heartbeat, calls::KeptFork, payments::Secret, trace::TraceBus},
 };
 
 /// Requests that may wait for the loops.
@@ -124,6 +124,15 @@ pub enum ControlRequest {
         /// What became of it.
         reply: oneshot::Sender<AnnounceAnswer>,
     },
+    /// A program hears a call from now on, or none does any more.
+    Stream {
+        /// Which call.
+        call: CallId,
+        /// Which program, and what.
+        wanted: Option<KeptFork>,
+        /// What became of it.
+        reply: oneshot::Sender<StreamAnswer>,
+    },
     /// Sources that are not heard now.
     Bans(oneshot::Sender<Vec<Ban>>),
     /// Hear a source again. `false`: it was not banned.
@@ -170,6 +179,23 @@ pub enum PaymentAnswer {
     NotPaying,
     /// Whoever pays could not be masked: nothing began.
     Busy,
+}
+
+/// What became of a stream that was to begin or end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamAnswer {
+    /// It did.
+    Done,
+    /// No such call is up.
+    NoCall,
+    /// The plan has no such program.
+    NoProgram,
+    /// There is one already.
+    Running,
+    /// There is none to end.
+    NotRunning,
+    /// There are as many as there may be.
+    TooMany,
 }
 
 /// What is done with a member of a room.

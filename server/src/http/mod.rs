@@ -22,6 +22,7 @@ mod problem;
 pub mod recordings;
 mod shares;
 mod socket;
+pub mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -121,6 +122,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(calls::hangup))
         .routes(routes!(calls::recording))
         .routes(routes!(payments::payment))
+        .routes(routes!(streams::stream, streams::end_stream))
         .routes(routes!(conferences::mute))
         .routes(routes!(conferences::unmute))
         .routes(routes!(conferences::remove))

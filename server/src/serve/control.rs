@@ -102,6 +102,7 @@ impl Director {
             ControlRequest::Announce { prompt, language, to, reply } => {
                 self.ask_line(LineAsk::Announce { prompt, language, to, done: reply }).await;
             }
+            ControlRequest::Stream { call, wanted, reply } => self.ask_line(LineAsk::Stream { call, wanted, done: reply }).await,
             ControlRequest::Bans(reply) => self.ask_line(LineAsk::Bans(reply)).await,
             ControlRequest::LiftBan { address, reply } => self.ask_line(LineAsk::LiftBan { address, done: reply }).await,
             ControlRequest::Plan(reply) => drop(reply.send(self.view())),

@@ -40,6 +40,7 @@ use crate::{
         view::PlanProblem,
     },
     metrics::METRICS,
+    programs::Launcher,
     recordings,
     store::{Ban, Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
@@ -232,7 +233,7 @@ impl Start {
         let (engine, media_events) = start_engine(&options, &listen, now)?;
         let media = engine.ended();
         let before = (engine, Capture::start(traces.clone()));
-        let Inherited { people, restored, sip, verdicts, audio, ids, survivors } =
+        let Inherited { people, restored, sip, verdicts, mut audio, ids, survivors } =
             inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), before).await?;
         let (writer, writing) = Writer::start(store.clone());
         let taken = first_plan(&writer, service.generation, files, now.at);
@@ -241,6 +242,7 @@ impl Start {
         let (to_floor, from_lines) = mpsc::channel(LINK_CAPACITY);
         let (to_line, from_floor) = mpsc::channel(LINK_CAPACITY);
         let (line_tx, line_asks) = mpsc::channel(ASKS);
+        audio.launch_with(Launcher::new(tokio::runtime::Handle::current(), line_tx.downgrade()));
         let (floor_tx, floor_asks) = mpsc::channel(ASKS);
         let between = (from_lines, to_line, floor_asks);
         let floor_loop = tokio::spawn(FloorLoop::run(floor_parts(&service, (&people, restored), between, (&writer, &ready))));

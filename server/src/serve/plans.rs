@@ -106,6 +106,9 @@ pub enum ServiceError {
     /// What recordings need cannot be used.
     #[error(transparent)]
     Recordings(#[from] ArchiveError),
+    /// What a program that hears calls is to be proved with is not there.
+    #[error(transparent)]
+    Programs(#[from] crate::programs::TokenError),
     /// What belongs to a trunk's TLS cannot be used.
     #[error("the TLS of trunk {trunk}: {}", chain(.error))]
     Tls {
@@ -149,6 +152,7 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
     });
     let identities = Arc::new(identities.collect::<Result<BTreeMap<_, _>, _>>()?);
     let archive = Arc::new(Archive::new(&plan.recordings, |secret| read_secret(secret, folder), place)?);
+    let programs = crate::programs::targets(&plan, |secret| read_secret(secret, folder), place)?;
     let notice = plan.recordings.notice.as_ref();
     let notice = notice.map(|notice| Notice { prompt: notice.prompt.clone(), to_both: notice.to_both });
     let settings =
@@ -166,6 +170,7 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
         prompts,
         settings: Arc::new(settings),
         archive,
+        programs,
         generation,
     })
 }

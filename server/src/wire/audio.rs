@@ -19,7 +19,11 @@ const MOST_VERDICTS: usize = 8;
 
 /// What is known of the audio of one call.
 #[derive(Debug, Default)]
-pub struct CallAudio(BTreeMap<LegId, LegAudio>);
+pub struct CallAudio {
+    legs: BTreeMap<LegId, LegAudio>,
+    /// What became of streams to programs.
+    pub streams: Vec<Value>,
+}
 
 #[derive(Debug, Default)]
 struct LegAudio {
@@ -31,12 +35,12 @@ struct LegAudio {
 impl CallAudio {
     /// What was measured on a leg that is gone.
     pub fn measured(&mut self, leg: LegId, quality: Quality) {
-        self.0.entry(leg).or_default().measured = Some(quality);
+        self.legs.entry(leg).or_default().measured = Some(quality);
     }
 
     /// Audio of a leg goes one way only. The first verdicts are kept.
     pub fn one_way(&mut self, leg: LegId, verdict: OneWay) {
-        let verdicts = &mut self.0.entry(leg).or_default().one_way;
+        let verdicts = &mut self.legs.entry(leg).or_default().one_way;
         if verdicts.len() < MOST_VERDICTS {
             verdicts.push(verdict);
         }
@@ -44,7 +48,7 @@ impl CallAudio {
 
     /// A leg has no keys. The first verdicts are kept.
     pub fn no_keys(&mut self, leg: LegId, verdict: NoKeys) {
-        let verdicts = &mut self.0.entry(leg).or_default().no_keys;
+        let verdicts = &mut self.legs.entry(leg).or_default().no_keys;
         if verdicts.len() < MOST_VERDICTS {
             verdicts.push(verdict);
         }
@@ -53,8 +57,11 @@ impl CallAudio {
     /// By leg, with `null` for what was not measured; `None` when nothing is known.
     #[must_use]
     pub fn to_json(&self) -> Option<Value> {
-        let legs: Map<_, _> = self.0.iter().map(|(leg, audio)| (leg.0.to_string(), audio.to_json())).collect();
-        (!legs.is_empty()).then_some(Value::Object(legs))
+        let mut known: Map<_, _> = self.legs.iter().map(|(leg, audio)| (leg.0.to_string(), audio.to_json())).collect();
+        if !self.streams.is_empty() {
+            known.insert("streams".to_owned(), Value::Array(self.streams.clone()));
+        }
+        (!known.is_empty()).then_some(Value::Object(known))
     }
 }
 

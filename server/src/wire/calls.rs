@@ -5,6 +5,7 @@ mod consult;
 mod keep;
 mod message;
 mod payment;
+mod programs;
 mod redirects;
 mod slots;
 
@@ -30,6 +31,7 @@ use tandem_switch::{
 use super::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, lots::Claim, supervision::Talk, trace::TraceLine};
 use keep::Keeping;
 pub use keep::{FORM, KeptLiveCall, Revival};
+pub use programs::KeptFork;
 
 /// Measurements are waited for so long after the end of a call, in ms.
 const MEASURE_MS: u64 = 1_000;
@@ -49,6 +51,8 @@ pub struct LiveCall {
     recording: Option<RecordingId>,
     /// The room that it is in, and whether it only listens there, as was noted.
     room: Option<(RoomName, bool)>,
+    /// Programs that hear it.
+    programs: programs::Programs,
     /// Streams that are closed but not measured yet.
     unmeasured: usize,
     /// What was measured, and found out, of its audio.
@@ -138,6 +142,7 @@ impl LiveCall {
             item: None,
             recording: None,
             room: None,
+            programs: programs::Programs::default(),
             unmeasured: 0,
             audio: CallAudio::default(),
             over: None,
@@ -250,6 +255,11 @@ impl LiveCall {
             }
         }
         self.show_payer(edges);
+        let mut more = Vec::new();
+        self.settle_programs(edges, &mut more);
+        if !more.is_empty() {
+            return self.work_off(edges, more.into());
+        }
         self.settle_room(edges);
         self.show(edges);
         self.settle_slot(edges);
@@ -326,6 +336,10 @@ impl LiveCall {
             Output::AskMailbox { leg, mailbox, most } => inputs.push_back(Self::ask_mailbox(edges, leg, &mailbox, most)),
             Output::TakeMessage { message, leg, mailbox } => self.take_message(edges, message, leg, mailbox),
             Output::Take { leg, whom } => edges.lots.wishes.push_back((self.at(leg), whom)),
+            Output::Fork { program, sides } => {
+                let _without = self.fork(edges, KeptFork { program, sides, rate_hz: None });
+            }
+            Output::ProgramKey { key } => self.key_for_program(key),
             Output::Record { recording, left, right } => self.record(edges, recording, left, right),
             Output::StopRecord { recording } => edges.media.stop_record(recording),
             Output::PauseRecord { recording, paused } => {
@@ -478,6 +492,7 @@ impl LiveCall {
     /// Ends a call whose core or plan failed: its legs, its item and its record, without asking the core.
     pub fn abandon(mut self, edges: &mut Edges) {
         let ended_at = edges.now.at;
+        self.end_programs(edges);
         self.leave_slot(edges);
         for leg in self.legs.iter().map(|leg| leg.leg).collect::<Vec<_>>() {
             edges.sip.end(self.at(leg), Cause::Fault);

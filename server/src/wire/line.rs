@@ -6,6 +6,7 @@ mod ending;
 mod keeping;
 mod mail;
 mod payments;
+mod programs;
 mod rooms;
 mod takes;
 
@@ -40,7 +41,7 @@ use super::{
     lots::Lots,
     mail::Mail,
     media::{MediaEdge, MediaEvent},
-    pace::Pace,
+    pace::{Pace, rest_for},
     payments::Payments,
     sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     supervision::Supervision,
@@ -82,6 +83,8 @@ pub struct Service {
     pub settings: Arc<CallSettings>,
     /// What becomes of recordings.
     pub archive: Arc<Archive>,
+    /// Programs that hear calls.
+    pub programs: crate::programs::Targets,
     /// Counts up with each plan.
     pub generation: u64,
 }
@@ -587,12 +590,4 @@ impl Line {
             }
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this thread runs nothing but the loop; a sleep that others end would be a wake-up"
-)]
-fn rest_for(rest: Duration) {
-    std::thread::sleep(rest);
 }

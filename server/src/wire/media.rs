@@ -2,6 +2,7 @@
 
 mod conferring;
 mod masking;
+mod programs;
 
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -42,6 +43,8 @@ pub struct MediaEdge {
     masked: HashMap<CallId, StreamId>,
     /// Calls whose audio is handled where that of another call is, so that legs can move between them.
     beside: HashMap<CallId, u64>,
+    /// Programs that hear calls.
+    programs: programs::Programs,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +117,7 @@ impl MediaEdge {
             music: None,
             masked: HashMap::new(),
             beside: HashMap::new(),
+            programs: programs::Programs::default(),
         };
         edge.set_service(service);
         edge
@@ -123,6 +127,7 @@ impl MediaEdge {
     pub fn set_service(&mut self, service: &Service) {
         self.prompts = Arc::clone(&service.prompts);
         self.music = conferring::music_of(service);
+        self.programs.targets = Arc::clone(&service.programs);
         self.silence = service.plan.silence_ends_after_ms.map(Duration::from_millis);
     }
 

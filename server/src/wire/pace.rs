@@ -69,6 +69,15 @@ impl Pace {
     }
 }
 
+/// Rests, with the whole thread.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this thread runs nothing but the loop; a sleep that others end would be a wake-up"
+)]
+pub fn rest_for(rest: Duration) {
+    std::thread::sleep(rest);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

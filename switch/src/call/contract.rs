@@ -10,8 +10,8 @@ use crate::{
     cdr::{Cdr, Origin},
     id::{CallId, LegId, RecordingId},
     link::{FloorSays, ToFloor},
-    name::{AgentName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, RoomName, RouteName},
-    step::{Audio, Step, StepOutcome, Supervision, Target, Whom},
+    name::{AgentName, AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, RoomName, RouteName},
+    step::{Audio, Sides, Step, StepOutcome, Supervision, Target, Whom},
 };
 
 /// What a call is told. One at a time, each with the present instant.
@@ -110,6 +110,13 @@ pub enum Input {
     RoomFailed {
         /// Which leg.
         leg: LegId,
+    },
+    /// The program that a leg was given to is done with it, or gone.
+    Streamed {
+        /// Which leg.
+        leg: LegId,
+        /// How the step ends: `Done`, `Said`, `Failed` or `Stalled`.
+        outcome: StepOutcome,
     },
     /// Somebody with the right to it mutes the caller in a room, or lets them speak.
     Mute {
@@ -314,6 +321,18 @@ pub enum Output {
         agent: AgentName,
         /// Who hears it.
         role: Supervision,
+    },
+    /// From now on a program hears the call.
+    Fork {
+        /// Which.
+        program: AudioStreamName,
+        /// Whom it hears.
+        sides: Sides,
+    },
+    /// A key for the program that [has](super::Call::program) the caller.
+    ProgramKey {
+        /// Which key.
+        key: char,
     },
     /// Record a conversation: one party left, the other right.
     Record {

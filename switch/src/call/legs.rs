@@ -152,6 +152,7 @@ impl Legs {
             | Input::MailboxOpen { leg }
             | Input::MailboxFull { leg }
             | Input::NotTaken { leg }
+            | Input::Streamed { leg, .. }
             | Input::Leaves { leg } => leg == self.caller && self.stage(leg).is_some(),
             Input::Taken { ref new } => self.next() == Some(new.leg),
             Input::Transfer { leg, .. } | Input::GivenAway { by: leg } | Input::Replaced { leg, .. } => {

@@ -27,6 +27,7 @@ mod play;
 mod queue;
 mod redirect;
 mod short;
+mod stream;
 mod supervise;
 mod take;
 mod talk;
@@ -64,6 +65,7 @@ use park::Parking;
 use play::Playing;
 use queue::Queueing;
 use redirect::Redirects;
+use stream::Streaming;
 use supervise::Supervising;
 use take::Taking;
 use talk::Talk;
@@ -121,6 +123,8 @@ enum Doing {
     Talk(Talk),
     /// The end of an echo test.
     Echo,
+    /// The end of a program that has the caller.
+    Stream(Streaming),
     /// The end of a conference, for this caller.
     Conference(Conference),
     /// The end of a supervision.
@@ -207,6 +211,7 @@ impl Call {
             | Doing::Play(_)
             | Doing::Talk(_)
             | Doing::Echo
+            | Doing::Stream(_)
             | Doing::Conference(_)
             | Doing::Supervise(_)
             | Doing::HandBack
@@ -273,6 +278,7 @@ impl Call {
             Doing::Park(parking) => self.parking(at, parking, input),
             Doing::Voicemail(leaving) => self.leaving_message(at, leaving, &input),
             Doing::Take(taking) => self.taking(at.now, taking, &input),
+            Doing::Stream(streaming) => self.streaming(at.now, streaming, &input),
             Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
             idle @ (Doing::AwaitStep | Doing::Echo | Doing::Over) => idle,
@@ -329,6 +335,7 @@ impl Doing {
                 | Self::Conference(_)
                 | Self::Supervise(_)
                 | Self::Voicemail(_)
+                | Self::Stream(_)
         )
     }
 }

@@ -145,7 +145,14 @@ impl Call {
                 self.step_ended(at.now, StepOutcome::Error)
             }
             Step::Park(park) => self.begin_park(at.now, park),
-            Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Voicemail(_) | Step::Conference { .. } => {
+            Step::Fork { program, sides } => self.fork(at.now, program, sides),
+            Step::Answer
+            | Step::Collect(_)
+            | Step::Queue(_)
+            | Step::Echo
+            | Step::Voicemail(_)
+            | Step::Stream { .. }
+            | Step::Conference { .. } => {
                 self.redirect_taken();
                 self.legs.hush(self.legs.caller());
                 self.begin_step(at, step)

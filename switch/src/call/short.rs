@@ -26,6 +26,8 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
         Step::Voicemail(_) => "voicemail",
         Step::Take(whom) => whom.word(),
         Step::HandBack { .. } => "hand-back",
+        Step::Fork { .. } => "fork",
+        Step::Stream { .. } => "stream",
         Step::Agent(_) => "agent",
         Step::Hangup { .. } => "hangup",
     }
@@ -75,6 +77,8 @@ impl Call {
             Step::Park(park) => self.begin_park(now, park),
             Step::Voicemail(step) => self.begin_voicemail(now, step),
             Step::Take(whom) => self.begin_take(now, whom),
+            Step::Fork { program, sides } => self.fork(now, program, sides),
+            Step::Stream { program } => self.begin_stream(now, program),
             Step::Agent(request) => self.begin_agent(now, request),
             Step::Hangup { cause } => {
                 self.finish(now, cause, self.ledger.blame);

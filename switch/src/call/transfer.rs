@@ -124,7 +124,14 @@ impl Call {
             }
             // Whoever asked is kept until there is a slot.
             Step::Park(park) => self.begin_park(at.now, park),
-            Step::Answer | Step::Collect(_) | Step::Queue(_) | Step::Echo | Step::Voicemail(_) | Step::Conference { .. } => {
+            Step::Fork { program, sides } => self.fork(at.now, program, sides),
+            Step::Answer
+            | Step::Collect(_)
+            | Step::Queue(_)
+            | Step::Echo
+            | Step::Voicemail(_)
+            | Step::Stream { .. }
+            | Step::Conference { .. } => {
                 self.transfer_taken();
                 self.begin(at, step)
             }

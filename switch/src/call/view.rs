@@ -91,6 +91,7 @@ impl Call {
             Doing::Dial(_) => ("dial", None),
             Doing::Talk(talk) => ("talk", talk.with.agent()),
             Doing::Echo => ("echo", None),
+            Doing::Stream(_) => ("stream", None),
             Doing::Conference(_) => ("conference", None),
             Doing::Supervise(_) => ("supervise", None),
             Doing::Park(_) => ("park", None),

@@ -15,8 +15,8 @@ use tandem_switch::{
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
     link::{FloorSays, Place, RefuseReason, ToFloor},
     step::{
-        AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Step, StepOutcome, Supervision,
-        Target, Whom,
+        AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Sides, Step, StepOutcome,
+        Supervision, Target, Whom,
     },
     time::Timestamp,
 };
@@ -159,6 +159,15 @@ impl Ladder {
             ["leg", leg, "lot-full"] => Input::LotFull { leg: read_leg(leg) },
             ["leg", leg, "mailbox-open"] => Input::MailboxOpen { leg: read_leg(leg) },
             ["leg", leg, "mailbox-full"] => Input::MailboxFull { leg: read_leg(leg) },
+            ["leg", leg, "streamed", word] => Input::Streamed {
+                leg: read_leg(leg),
+                outcome: match word {
+                    "done" => StepOutcome::Done,
+                    "failed" => StepOutcome::Failed,
+                    "stalled" => StepOutcome::Stalled,
+                    word => StepOutcome::Said(word.to_owned()),
+                },
+            },
             ["leg", leg, "takes", "nobody"] => Input::NotTaken { leg: read_leg(leg) },
             ["leg", leg, "leaves"] => Input::Leaves { leg: read_leg(leg) },
             ["taken", "by", number] => {
@@ -243,6 +252,8 @@ impl Ladder {
             Output::TakeMessage { message, leg, mailbox } => {
                 format!("message r{} of {leg} for {mailbox}", number(&mut self.recordings, message))
             }
+            Output::Fork { program, sides } => format!("{} for {program}", sides.describe()),
+            Output::ProgramKey { key } => format!("key {key} for the program"),
             Output::Take { leg, whom } => format!("{leg} takes {whom:?}"),
             Output::EnterRoom { leg, room, voice } => {
                 format!("{leg} enters {room}, {}", if voice { "speaks" } else { "listens" })
@@ -375,6 +386,8 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         ["answer"] => Step::Answer,
         ["echo"] => Step::Echo,
         ["supervise", agent] => Step::Supervise { agent: agent.into(), role: Supervision::Monitor },
+        ["fork", program] => Step::Fork { program: program.into(), sides: Sides::Both },
+        ["stream", program] => Step::Stream { program: program.into() },
         ["conference", room] => Step::Conference { room: room.into(), muted: with.contains_key("muted") },
         ["park", lot] => Step::Park(Park {
             lot: lot.into(),

@@ -146,6 +146,7 @@ ladders! {
     restart_while_somebody_rings,
     restart_while_the_plan_talks,
     restart_while_waiting,
+    stream,
     supervise,
     switch_ends_a_conversation,
     switch_ends_a_waiting_call,

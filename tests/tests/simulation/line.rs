@@ -417,6 +417,8 @@ impl LiveCall {
             | Output::Park { .. }
             | Output::AskMailbox { .. }
             | Output::TakeMessage { .. }
+            | Output::Fork { .. }
+            | Output::ProgramKey { .. }
             | Output::Take { .. }
             | Output::Trace(..) => {}
         }

@@ -25,7 +25,7 @@ use tower::ServiceExt as _;
 
 use super::{
     app,
-    control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness},
+    control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer},
     view::{At, CallView, ParkedView, PlanProblem, PlanView, RouteExplanation},
 };
 use crate::{
@@ -202,6 +202,7 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 let route = RouteExplanation { route: Some(to.clone()), because: Vec::new(), considered: Vec::new() };
                 drop(reply.send(if to == "?" { Err("`?` is no number".into()) } else { Ok(route) }));
             }
+            ControlRequest::Stream { reply, .. } => drop(reply.send(StreamAnswer::NoCall)),
             ControlRequest::PeopleChanged => asked.send("people".into()).await.unwrap(),
         }
     }

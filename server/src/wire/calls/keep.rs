@@ -20,7 +20,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::{Facts, LiveCall, LiveLeg};
+use super::{Facts, KeptFork, LiveCall, LiveLeg};
 use crate::wire::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, line::Service, sip::KeptSip};
 
 /// The form of what is written. What was written in another one is not read.
@@ -59,6 +59,8 @@ struct Written<'a> {
     identity: Option<CallerIdentity>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     told: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fork: Option<KeptFork>,
     legs: Vec<WrittenLeg<'a>>,
 }
 
@@ -81,6 +83,9 @@ pub struct KeptLiveCall {
     identity: Option<CallerIdentity>,
     #[serde(default)]
     told: BTreeMap<String, String>,
+    /// The program that hears it.
+    #[serde(default)]
+    fork: Option<KeptFork>,
     /// Its legs, up or not.
     pub legs: Vec<KeptLiveLeg>,
 }
@@ -138,7 +143,8 @@ impl LiveCall {
         });
         let legs = legs.collect();
         let Facts { call, display, identity, told, .. } = &self.facts;
-        let written = Written { call: &self.call, run: self.run.keep(), display, identity: *identity, told, legs };
+        let written =
+            Written { call: &self.call, run: self.run.keep(), display, identity: *identity, told, fork: self.kept_fork(), legs };
         let body = match serde_json::to_string(&written) {
             Ok(body) => body,
             Err(error) => {
@@ -157,7 +163,7 @@ impl LiveCall {
     /// A call of the last process, as far as its legs are back. What it wants is done by [`LiveCall::go_on`].
     #[must_use]
     pub fn revive(now: Timestamp, kept: KeptLiveCall, revival: &Revival<'_>, ids: &mut IdSource) -> Self {
-        let KeptLiveCall { call, run, display, identity, told, legs } = kept;
+        let KeptLiveCall { call, run, display, identity, told, fork, legs } = kept;
         let plan = Arc::clone(&revival.service.plan);
         let found = Run::restore(Arc::clone(&plan), &run);
         let anew = found.is_none();
@@ -191,6 +197,7 @@ impl LiveCall {
             item,
             recording: None,
             room: None,
+            programs: super::programs::Programs::of_before(fork),
             unmeasured: 0,
             audio: CallAudio::default(),
             over: None,
@@ -211,6 +218,7 @@ impl LiveCall {
         while let Some(output) = self.call.poll() {
             self.carry_out(edges, output, false, &mut inputs);
         }
+        self.fork_again(edges);
         self.work_off(edges, inputs);
     }
 

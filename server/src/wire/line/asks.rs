@@ -13,11 +13,16 @@ use tokio::sync::oneshot;
 use super::{LAST_RECORDS, Line, Service};
 use crate::{
     http::{
-        control::{AnnounceAnswer, Hearers, MemberOrder, PaymentAnswer},
+        control::{AnnounceAnswer, Hearers, MemberOrder, PaymentAnswer, StreamAnswer},
         view::{CallView, ConferenceView, ParkedView},
     },
+    programs::ProgramNews,
     store::Ban,
-    wire::{calls::LiveCall, payments::Secret, sip::finder::Found},
+    wire::{
+        calls::{KeptFork, LiveCall},
+        payments::Secret,
+        sip::finder::Found,
+    },
 };
 
 /// Questions and orders from the rest of the program.
@@ -95,6 +100,17 @@ pub enum LineAsk {
         /// What became of it.
         done: oneshot::Sender<AnnounceAnswer>,
     },
+    /// A program hears a call from now on, or none does any more.
+    Stream {
+        /// Which call.
+        call: CallId,
+        /// Which program, and what.
+        wanted: Option<KeptFork>,
+        /// What became of it.
+        done: oneshot::Sender<StreamAnswer>,
+    },
+    /// A stream to a program told something.
+    Program(Box<ProgramNews>),
     /// Take no new calls; answered when the last one is gone.
     Drain(oneshot::Sender<()>),
     /// The sources that are not heard now.
@@ -158,6 +174,10 @@ impl Line {
             LineAsk::Announce { prompt, language, to, done } => {
                 let _asker_is_gone = done.send(self.announce(&prompt, language, &to));
             }
+            LineAsk::Stream { call, wanted, done } => {
+                let _asker_is_gone = done.send(self.stream(call, wanted));
+            }
+            LineAsk::Program(news) => self.program_told(*news),
             LineAsk::Drain(done) => {
                 self.taking = false;
                 self.edges.sip.drain();

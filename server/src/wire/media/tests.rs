@@ -17,6 +17,7 @@ fn edge() -> MediaEdge {
         music: None,
         masked: HashMap::new(),
         beside: HashMap::new(),
+        programs: programs::Programs::default(),
     }
 }
 

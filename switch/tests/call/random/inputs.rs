@@ -7,7 +7,8 @@ use tandem_switch::{
     id::{ItemId, LegId, OfferId},
     link::{FloorSays, Place, RefuseReason},
     step::{
-        AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Step, Supervision, Target, Whom,
+        AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Sides, Step, StepOutcome,
+        Supervision, Target, Whom,
     },
 };
 
@@ -95,7 +96,8 @@ impl Dice {
     /// Slots, and who takes whom from where.
     fn about_slots(&mut self, world: &World) -> Input {
         let leg = self.leg(world);
-        match self.below(11) {
+        match self.below(12) {
+            11 => Input::Streamed { leg, outcome: StepOutcome::Failed },
             8..=9 => Input::MailboxOpen { leg },
             10 => Input::MailboxFull { leg },
             0..=2 => Input::Parked { leg, slot: "701".into() },
@@ -212,6 +214,8 @@ impl Dice {
             }),
             54 => Step::Take(Whom::Parked("701".into())),
             55 if self.one_in(2) => Step::Echo,
+            55 if self.one_in(2) => Step::Stream { program: "bot".into() },
+            55 if self.one_in(3) => Step::Fork { program: "ears".into(), sides: Sides::Both },
             55 if self.one_in(2) => Step::Supervise { agent: "1001".into(), role: Supervision::Monitor },
             55 if self.one_in(2) => Step::Conference { room: "weekly".into(), muted: self.one_in(2) },
             55 => Step::HandBack { number: "+390287654321".into() },

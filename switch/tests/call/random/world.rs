@@ -240,6 +240,8 @@ impl World {
             Output::StopRecord { recording } => {
                 assert_eq!(self.recordings.insert(*recording, false), Some(true), "a recording ended twice");
             }
+            Output::Fork { .. } => {}
+            Output::ProgramKey { .. } => assert!(!self.awaits_step, "no program has the caller"),
             Output::StepEnded(_) => {
                 assert!(!self.awaits_step, "a step ended twice");
                 let closed = self.recordings.values().all(|open| !open);
