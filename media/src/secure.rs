@@ -1,56 +1,51 @@
 //! SRTP and SRTCP of one stream (RFC 3711, RFC 6188, RFC 7714): what leaves is protected, what arrives is believed only
-//! when its tag is right and it never came before. The ciphers are those of the `srtp` crate; around them stands what
-//! that crate leaves to its user, because anybody can send packets here:
+//! when its tag is right and it never came before. `session` has the ciphers; here is what is remembered of packets.
 //!
-//! - **Memory**: it remembers every source of a packet, authentic or not. Here each source that proved itself has a
-//!   context of its own, four at most, and all others share one that is thrown away after a few failures.
-//! - **RTCP without encryption**: it takes such a packet without a look at its tag. Here it is refused before.
-//! - **Rollover counters**: they are not told. After a restart the peer's has a value that nobody knows; and it can run
-//!   away while we hear nothing (RFC 3711 section 3.3.1). Every so many failures a packet is tried with later counters.
+//! - **Memory**: of each source that proved itself its newest index and a window, four at most; of all others nothing.
+//! - **RTCP without encryption** is refused: with AES-CM it could be authentic, and nobody here sends it.
+//! - **Rollover counters** are not told. After a restart the peer's has a value that nobody knows; and it can run away while
+//!   we hear nothing (RFC 3711 section 3.3.1). Every so many failures a packet is tried with later counters.
 //! - **Keystreams**: a packet whose index was used already is not protected again, whatever it is (section 9.1).
 //!
-//! Each packet costs one allocation in each direction, of its own length.
+//! A packet is opened in its place and sealed into the caller's room: nothing is allocated for it.
 
-use ::rtp::Header;
-use ::srtp::{
-    context::Context,
-    crypto,
-    option::{srtcp_replay_protection, srtp_replay_protection},
-    protection_profile::ProtectionProfile,
-};
-use bytes::BytesMut;
+mod session;
 
-use crate::{
-    keys::{StreamKey, Suite},
-    rtp::HEADER_BYTES,
-};
+use crate::{keys::StreamKey, rtp::HEADER_BYTES};
+use session::{Place, Session};
 
 /// Packets that may come late and still count.
 const WINDOW: u32 = 128;
 /// Sources that proved themselves; the one that was heard of longest ago makes room.
 const MOST_SOURCES: usize = 4;
-/// Failures after which the context of strangers is thrown away, with all that they made it remember.
-const MOST_STRANGERS: u32 = 16;
 /// After so many failures one packet is tried with later rollover counters.
 const SEARCH_EVERY: u32 = 50;
 /// The last rollover counter that is tried: over 23 hours at 50 packets a second.
 const LAST_ROLLOVER: u64 = 64;
-/// A context is led to a later counter in steps of so many packets: well below half of the sequence numbers.
-const STEP: u64 = 1 << 14;
+/// The longest packet that is handled.
+const MOST_BYTES: usize = 2_048;
+/// So many bytes a packet grows by at most.
+pub const MOST_MORE: usize = session::MOST_MORE;
+/// Room for whatever is sealed.
+pub const SEALED_BYTES: usize = MOST_BYTES + MOST_MORE;
+/// The last index of SRTCP (RFC 3711 section 9.2).
+const LAST_RTCP: u32 = 0x7fff_ffff;
 
 /// Protects what a stream sends.
 pub struct Protector {
     key: StreamKey,
     /// `None` when the ciphers are not there, which they are: nothing is sent then.
-    context: Option<Context>,
+    session: Option<Session>,
     sent: Indexes,
+    /// Compound RTCP packets that were sent.
+    reports: u32,
 }
 
 impl Protector {
     /// Nothing was sent with this key.
     #[must_use]
     pub fn new(key: &StreamKey) -> Self {
-        Self { key: key.clone(), context: context(key, false), sent: Indexes::default() }
+        Self { key: key.clone(), session: session(key), sent: Indexes::default(), reports: 0 }
     }
 
     /// The key.
@@ -59,47 +54,53 @@ impl Protector {
         &self.key
     }
 
-    /// The packet as it goes on the wire; `None` when its index was used before, or is too old to know.
-    pub fn rtp(&mut self, packet: &[u8]) -> Option<BytesMut> {
+    /// Seals a packet into `room` as it goes on the wire, and gives its length; `None` when its index was used before, or is
+    /// too old to know, or there is no room.
+    pub fn rtp(&mut self, packet: &[u8], room: &mut [u8]) -> Option<usize> {
         let head = Head::read(packet)?;
         let index = self.sent.estimate(head.sequence)?;
-        let sealed = self.context.as_mut()?.encrypt_rtp_with_header(packet, &head.header()).ok();
+        room.get_mut(..packet.len())?.copy_from_slice(packet);
+        let sealed = self.session.as_ref()?.seal_rtp(head.at(index), room, packet.len())?;
         self.sent.take(index);
-        sealed
+        Some(sealed)
     }
 
-    /// A compound RTCP packet as it goes on the wire.
-    pub fn rtcp(&mut self, packet: &[u8]) -> Option<BytesMut> {
-        self.context.as_mut()?.encrypt_rtcp(packet).ok()
+    /// The same for a compound RTCP packet.
+    pub fn rtcp(&mut self, packet: &[u8], room: &mut [u8]) -> Option<usize> {
+        if self.reports >= LAST_RTCP {
+            return None;
+        }
+        self.reports += 1;
+        room.get_mut(..packet.len())?.copy_from_slice(packet);
+        self.session.as_ref()?.seal_rtcp(self.reports, room, packet.len())
     }
 }
 
 /// Authenticates and decrypts what a stream receives.
 pub struct Unprotector {
     key: StreamKey,
+    session: Option<Session>,
     /// The newest first.
     sources: Vec<Source>,
-    strangers: Option<Context>,
-    /// What the strangers' context has seen.
-    strange: u32,
     /// Failures since a packet was tried with later rollover counters.
     failures: u32,
 }
 
 /// A source that proved itself.
+#[derive(Clone, Copy, Default)]
 struct Source {
     ssrc: u32,
-    context: Context,
     received: Indexes,
+    reports: Indexes,
 }
 
 impl Unprotector {
     /// Nothing was received with this key, or nothing is known of it after a restart.
     #[must_use]
     pub fn new(key: &StreamKey) -> Self {
-        let sources = Vec::with_capacity(1);
+        let sources = Vec::with_capacity(MOST_SOURCES);
         // The first failure is looked at: after a restart it is all that is known of the peer's counter.
-        Self { key: key.clone(), sources, strangers: None, strange: 0, failures: SEARCH_EVERY - 1 }
+        Self { key: key.clone(), session: session(key), sources, failures: SEARCH_EVERY - 1 }
     }
 
     /// The key.
@@ -108,110 +109,69 @@ impl Unprotector {
         &self.key
     }
 
-    /// Decrypts a packet in its place and gives its new length; `None` when it is not authentic, or came before.
+    /// Decrypts a packet in its place and gives its new length; `None` when it is not authentic, or came before: then its
+    /// bytes are spoiled.
     pub fn rtp(&mut self, packet: &mut [u8]) -> Option<usize> {
         let head = Head::read(packet)?;
-        let header = head.header();
-        let known = self.sources.iter().position(|source| source.ssrc == head.ssrc);
-        let opened = match known {
-            Some(at) => {
-                let Source { context, received, .. } = &mut self.sources[at];
-                let index = received.estimate(head.sequence);
-                let opened = index.and_then(|_| context.decrypt_rtp_with_header(packet, &header).ok());
-                if let (Some(_), Some(index)) = (&opened, index) {
-                    received.take(index);
-                } else if received.is_taken(head.sequence) {
-                    // A replay says nothing of the counter.
-                    return None;
-                }
-                opened
-            }
-            None => {
-                let opened = self.strangers()?.decrypt_rtp_with_header(packet, &header).ok();
-                if opened.is_some() {
-                    self.prove(head.ssrc, Some(u64::from(head.sequence)));
-                }
-                opened
-            }
+        let received = self.sources.iter().find(|source| source.ssrc == head.ssrc).map(|source| source.received);
+        let received = received.unwrap_or_default();
+        if received.is_taken(head.sequence) {
+            // A replay says nothing of the counter.
+            return None;
+        }
+        let session = self.session.as_ref()?;
+        let opened = if self.failures + 1 < SEARCH_EVERY {
+            let index = received.estimate(head.sequence);
+            let opened = index.and_then(|index| Some((index, session.open_rtp(head.at(index), packet)?)));
+            self.failures += u32::from(opened.is_none());
+            opened
+        } else {
+            self.failures = 0;
+            search(session, &head, received, packet)
         };
-        let clear = match opened {
-            Some(clear) => clear,
-            None => self.search(known, &head, &header, packet)?,
-        };
-        let place = packet.get_mut(..clear.len())?;
-        place.copy_from_slice(&clear);
-        Some(clear.len())
+        let (index, length) = opened?;
+        self.source(head.ssrc).received.take(index);
+        Some(length)
     }
 
     /// The same for a compound RTCP packet.
     pub fn rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
-        let ssrc = rtcp_source(packet, self.key.suite())?;
-        let clear = match self.sources.iter_mut().find(|source| source.ssrc == ssrc) {
-            Some(source) => source.context.decrypt_rtcp(packet).ok()?,
-            None => {
-                let clear = self.strangers()?.decrypt_rtcp(packet).ok()?;
-                self.prove(ssrc, None);
-                clear
-            }
-        };
-        let place = packet.get_mut(..clear.len())?;
-        place.copy_from_slice(&clear);
-        Some(clear.len())
-    }
-
-    /// The context for a packet of a source that did not prove itself yet.
-    fn strangers(&mut self) -> Option<&mut Context> {
-        if self.strange >= MOST_STRANGERS {
-            self.strangers = None;
-        }
-        if self.strangers.is_none() {
-            (self.strangers, self.strange) = (context(&self.key, true), 0);
-        }
-        self.strange += 1;
-        self.strangers.as_mut()
-    }
-
-    /// A stranger proved itself.
-    fn prove(&mut self, ssrc: u32, index: Option<u64>) {
-        if let Some(context) = self.strangers.take() {
-            self.remember(Source { ssrc, context, received: Indexes::begin(index) });
-        }
-    }
-
-    fn remember(&mut self, source: Source) {
-        self.sources.retain(|other| other.ssrc != source.ssrc);
-        self.sources.truncate(MOST_SOURCES - 1);
-        self.sources.insert(0, source);
-    }
-
-    /// Tries a packet that is not authentic with later rollover counters, now and then.
-    fn search(&mut self, known: Option<usize>, head: &Head, header: &Header, packet: &[u8]) -> Option<BytesMut> {
-        self.failures += 1;
-        if self.failures < SEARCH_EVERY {
+        let session = self.session.as_ref()?;
+        let (ssrc, number) = session.read_rtcp(packet)?;
+        let index = u64::from(number);
+        let known = self.sources.iter().find(|source| source.ssrc == ssrc);
+        if known.is_some_and(|source| !source.reports.may_come(index)) {
             return None;
         }
-        self.failures = 0;
-        // Never back: that would be a replay.
-        let after = known.and_then(|at| self.sources[at].received.newest).map_or(0, |newest| newest >> 16);
-        let (mut there, mut here) = (context(&self.key, false)?, context(&self.key, true)?);
-        // The packet before this one, in the first round of sequence numbers; then on and on. Nothing of that leaves.
-        let first = u64::from(head.sequence.wrapping_sub(1));
-        for step in 0..=4 * LAST_ROLLOVER {
-            let [.., high, low] = (first + step * STEP).to_be_bytes();
-            let before = Head { sequence: u16::from_be_bytes([high, low]), bytes: HEADER_BYTES, ..*head }.header();
-            let bare = [0; HEADER_BYTES];
-            here.decrypt_rtp_with_header(&there.encrypt_rtp_with_header(&bare, &before).ok()?, &before).ok()?;
-            let index = first + step * STEP + 1;
-            if step % 4 != 0 || index >> 16 <= after {
-                continue;
-            }
-            if let Ok(clear) = here.decrypt_rtp_with_header(packet, header) {
-                self.remember(Source { ssrc: head.ssrc, context: here, received: Indexes::begin(Some(index)) });
-                return Some(clear);
-            }
-        }
-        None
+        let length = session.open_rtcp((ssrc, number), packet)?;
+        self.source(ssrc).reports.take(index);
+        Some(length)
     }
+
+    /// A source that proved itself; that of longest ago makes room for it.
+    fn source(&mut self, ssrc: u32) -> &mut Source {
+        let at = self.sources.iter().position(|source| source.ssrc == ssrc).unwrap_or_else(|| {
+            self.sources.truncate(MOST_SOURCES - 1);
+            self.sources.insert(0, Source { ssrc, ..Source::default() });
+            0
+        });
+        &mut self.sources[at]
+    }
+}
+
+/// Tries a packet with the rollover counter that is expected, and with later ones; never with earlier ones, which would be a
+/// replay.
+fn search(session: &Session, head: &Head, received: Indexes, packet: &mut [u8]) -> Option<(u64, usize)> {
+    // What fails is spoiled.
+    let mut kept = [0; MOST_BYTES];
+    let kept = kept.get_mut(..packet.len())?;
+    kept.copy_from_slice(packet);
+    let after = received.newest.map_or(0, |newest| newest >> 16);
+    let later = (after + 1..=LAST_ROLLOVER).map(|rollover| rollover << 16 | u64::from(head.sequence));
+    received.estimate(head.sequence).into_iter().chain(later).find_map(|index| {
+        packet.copy_from_slice(kept);
+        Some((index, session.open_rtp(head.at(index), packet)?))
+    })
 }
 
 /// Which packets of one source were handled: the newest index, and those shortly before it (RFC 3711 section 3.3.2).
@@ -224,19 +184,17 @@ struct Indexes {
 }
 
 impl Indexes {
-    fn begin(index: Option<u64>) -> Self {
-        Self { newest: index, seen: u128::from(index.is_some()) }
-    }
-
     /// The index of a packet, from its sequence number (RFC 3711 section 3.3.1); `None` when it was handled before or is
     /// older than what is known.
     fn estimate(&self, sequence: u16) -> Option<u64> {
-        let index = self.nearest(sequence)?;
-        let Some(newest) = self.newest else { return Some(index) };
-        match newest.checked_sub(index) {
-            Some(behind) if behind >= u64::from(WINDOW) => None,
-            Some(behind) if self.seen >> behind & 1 == 1 => None,
-            _ => Some(index),
+        self.nearest(sequence).filter(|index| self.may_come(*index))
+    }
+
+    /// Whether a packet of that index was not handled before, as far as is known.
+    fn may_come(&self, index: u64) -> bool {
+        match self.newest.and_then(|newest| newest.checked_sub(index)) {
+            Some(behind) => behind < u64::from(WINDOW) && self.seen >> behind & 1 == 0,
+            None => true,
         }
     }
 
@@ -290,42 +248,17 @@ impl Head {
         })
     }
 
-    /// What the ciphers look at: two numbers and the length, which extensions that cannot be read would spoil.
-    fn header(&self) -> Header {
-        let csrc = vec![0; (self.bytes - HEADER_BYTES) / 4];
-        Header { version: 2, sequence_number: self.sequence, ssrc: self.ssrc, csrc, ..Header::default() }
+    const fn at(&self, index: u64) -> Place {
+        Place { head: self.bytes, ssrc: self.ssrc, index }
     }
 }
 
-/// Who sends a compound packet that is long enough and encrypted.
-fn rtcp_source(packet: &[u8], suite: Suite) -> Option<u32> {
-    let profile = profile(suite);
-    // Header and source, then the tag and the index with its flag in the order of the suite.
-    let least = 8 + profile.aead_auth_tag_len() + 4 + profile.rtcp_auth_tag_len();
-    let flag = packet.len().checked_sub(4 + profile.rtcp_auth_tag_len())?;
-    let is_encrypted = packet.len() >= least && packet[0] >> 6 == 2 && packet[flag] & 0x80 != 0;
-    is_encrypted.then(|| u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]))
-}
-
-const fn profile(suite: Suite) -> ProtectionProfile {
-    match suite {
-        Suite::AesCm128HmacSha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
-        Suite::AesCm128HmacSha1_32 => ProtectionProfile::Aes128CmHmacSha1_32,
-        Suite::AesCm256HmacSha1_80 => ProtectionProfile::Aes256CmHmacSha1_80,
-        Suite::AeadAes128Gcm => ProtectionProfile::AeadAes128Gcm,
-        Suite::AeadAes256Gcm => ProtectionProfile::AeadAes256Gcm,
+fn session(key: &StreamKey) -> Option<Session> {
+    let made = Session::new(key);
+    if made.is_none() {
+        tracing::error!("no cipher for a stream; it is silent");
     }
-}
-
-fn context(key: &StreamKey, receives: bool) -> Option<Context> {
-    let windows = receives
-        .then(|| (srtp_replay_protection(WINDOW as usize), srtcp_replay_protection(WINDOW as usize)))
-        .map_or((None, None), |(rtp, rtcp)| (Some(rtp), Some(rtcp)));
-    let made = crypto::default_provider().map_err(|error| error.to_string()).and_then(|provider| {
-        Context::new(key.key(), key.salt(), profile(key.suite()), windows.0, windows.1, provider.crypto())
-            .map_err(|error| error.to_string())
-    });
-    made.inspect_err(|error| tracing::error!(%error, "no cipher for a stream; it is silent")).ok()
+    made
 }
 
 #[cfg(test)]

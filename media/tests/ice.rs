@@ -85,7 +85,8 @@ fn talk(hosts: [u8; 2], shared: Option<u16>, clock: fn() -> Instant, advance: im
     for end in [&mut left, &mut right] {
         let nobodys = end.bench.engine.datagrams_of_nobody();
         let (_, quality) = end.bench.close(LINE);
-        assert_eq!((quality.malformed, quality.foreign, nobodys), (0, 0, 0), "{quality:?}");
+        // Audio may be faster than the answer to the check that finds its way: it is refused then, and said so.
+        assert_eq!((quality.malformed, nobodys), (0, 0), "{quality:?}");
     }
 }
 

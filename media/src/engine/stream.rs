@@ -24,7 +24,7 @@ use crate::{
     record::Side,
     relay::Relay,
     reports::Reports,
-    secure::{Protector, Unprotector},
+    secure::{Protector, SEALED_BYTES, Unprotector},
     tones::KeyTones,
     transcode::Transcoder,
 };
@@ -366,22 +366,20 @@ impl Outbound {
         // A datagram that the kernel does not take now is lost like any other on the way.
         let _ = match &mut self.protector {
             None => self.rtp.send_to(packet, target),
-            Some(protector) => match protector.rtp(packet) {
-                Some(sealed) => self.rtp.send_to(&sealed, target),
-                None => return,
-            },
+            Some(protector) => {
+                let mut sealed = [0; SEALED_BYTES];
+                let Some(length) = protector.rtp(packet, &mut sealed) else { return };
+                self.rtp.send_to(&sealed[..length], target)
+            }
         };
     }
 
     pub(super) fn send_rtcp(&mut self, packet: &[u8]) {
-        let sealed;
+        let mut sealed = [0; SEALED_BYTES];
         let packet = match &mut self.protector {
             None => packet,
-            Some(protector) => match protector.rtcp(packet) {
-                Some(bytes) => {
-                    sealed = bytes;
-                    &sealed[..]
-                }
+            Some(protector) => match protector.rtcp(packet, &mut sealed) {
+                Some(length) => &sealed[..length],
                 None => return,
             },
         };

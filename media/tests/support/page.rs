@@ -16,7 +16,7 @@ use ::stun::{
 use tandem_media::{
     browser::{Fingerprint, IceTerms, Identity, Output, Peer, Terms},
     contract::{Command, Configure, StreamId},
-    secure::{Protector, Unprotector},
+    secure::{Protector, SEALED_BYTES, Unprotector},
 };
 
 use super::{Bench, DEADLINE, Phone};
@@ -131,7 +131,10 @@ impl Page {
         packet.extend_from_slice(&[0, 0, 0, 7]);
         packet.extend([payload; 160]);
         self.sequence += 1;
-        self.keys.as_mut().expect("keys").0.rtp(&packet).unwrap().to_vec()
+        let mut sealed = vec![0; SEALED_BYTES];
+        let length = self.keys.as_mut().expect("keys").0.rtp(&packet, &mut sealed).unwrap();
+        sealed.truncate(length);
+        sealed
     }
 
     /// What it hears next within a time, in the clear.

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use tandem_media::{
     keys::{StreamKey, Suite},
     rtp::Stamp,
-    secure::{Protector, Unprotector},
+    secure::{Protector, SEALED_BYTES, Unprotector},
 };
 
 const SUITES: [Suite; 5] = [
@@ -40,9 +40,11 @@ fuzz_target!(|bytes: &[u8]| {
                 let stamp = Stamp { payload_type: 8, marker: false, sequence, timestamp: 160, ssrc: 5 };
                 let mut clear = stamp.bytes().to_vec();
                 clear.extend_from_slice(data);
-                let Some(sealed) = sender.rtp(&clear) else { continue };
-                sent.push(sealed.to_vec());
-                sealed.to_vec()
+                let mut sealed = vec![0; SEALED_BYTES];
+                let Some(length) = sender.rtp(&clear, &mut sealed) else { continue };
+                sealed.truncate(length);
+                sent.push(sealed.clone());
+                sealed
             }
             // One that was sent, again or changed in a bit.
             1 | 2 if !sent.is_empty() => {
