@@ -167,10 +167,14 @@ fn a_key_that_was_pressed_before_the_mask_is_nobodys() {
     let mut control = bench.control();
     bench.command(Command::Detect { stream: a.stream, what: KEYS });
     say(&mut a, &mut control, &BEFORE, VOICE, 200);
+    let pressed_at = a.timestamp;
     seven(&mut a, &mut control, false);
     say(&mut a, &mut control, &BEFORE, FIVE, 100);
     bench.command(Command::Mask { stream: a.stream, masked: true });
+    // All packets of an event have the timestamp of its begin (RFC 4733 section 2.2.1).
+    let now = std::mem::replace(&mut a.timestamp, pressed_at);
     seven(&mut a, &mut control, true);
+    a.timestamp = now;
     say(&mut a, &mut control, &BEFORE, &[], 1_200);
     say(&mut a, &mut control, &BEFORE, FIVE, 100);
     say(&mut a, &mut control, &BEFORE, &[], 400);
