@@ -17,7 +17,7 @@ use ::stun::{
 
 use super::{
     Identity, Transaction,
-    stun::{HEAD_BYTES, MAGIC_COOKIE, MOST_BYTES},
+    stun::{HEAD_BYTES, MAGIC_COOKIE, MOST_BYTES, parse},
 };
 
 /// A request is sent so often (Rc of RFC 8489 section 6.2.1).
@@ -143,12 +143,7 @@ impl Answer {
     /// Reads an answer to one of our requests; `None` when it does not prove to know the password, or is malformed: it is as
     /// if it had not come (RFC 8489 section 9.1.4).
     pub(super) fn read(datagram: &[u8], password: &str, crypto: &dyn RTCCrypto) -> Option<Self> {
-        let length = usize::from(u16::from_be_bytes([*datagram.get(2)?, *datagram.get(3)?]));
-        if datagram.len() > MOST_BYTES || datagram.len() != HEAD_BYTES + length || length % 4 != 0 {
-            return None;
-        }
-        let mut message = Message::default();
-        message.unmarshal_binary(datagram).ok()?;
+        let mut message = parse(datagram)?;
         let attributes = &message.attributes.0;
         let protected = attributes.iter().position(|attribute| attribute.typ == ATTR_MESSAGE_INTEGRITY)?;
         // The library reads the proof of whatever length; the right one has 20 bytes.

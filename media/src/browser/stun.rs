@@ -76,15 +76,21 @@ pub(super) struct Said {
     pub(super) role: Option<(bool, u64)>,
 }
 
+/// A message of whole length that is not too long; unchecked otherwise.
+pub(super) fn parse(datagram: &[u8]) -> Option<Message> {
+    let length = usize::from(u16::from_be_bytes([*datagram.get(2)?, *datagram.get(3)?]));
+    if datagram.len() > MOST_BYTES || datagram.len() != HEAD_BYTES + length || length % 4 != 0 {
+        return None;
+    }
+    let mut message = Message::default();
+    message.unmarshal_binary(datagram).ok()?;
+    Some(message)
+}
+
 impl Request {
     /// `None`: no binding request of ICE, or malformed.
     pub(super) fn read(datagram: &[u8]) -> Option<Self> {
-        let length = usize::from(u16::from_be_bytes([*datagram.get(2)?, *datagram.get(3)?]));
-        if datagram.len() > MOST_BYTES || datagram.len() != HEAD_BYTES + length || length % 4 != 0 {
-            return None;
-        }
-        let mut message = Message::default();
-        message.unmarshal_binary(datagram).ok()?;
+        let message = parse(datagram)?;
         let attributes = &message.attributes.0;
         let last = attributes.last().filter(|last| last.typ == ATTR_FINGERPRINT && last.value.len() == 4);
         if message.typ != BINDING_REQUEST || last.is_none() || FINGERPRINT.check(&message).is_err() {
