@@ -36,6 +36,7 @@ mod source;
 mod template;
 mod trunk_calls;
 mod trunk_rules;
+mod ways;
 mod world;
 
 pub use audio_streams::{AudioStream, StreamUrl};
@@ -63,4 +64,5 @@ pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES,
 pub use template::Template;
 pub use trunk_calls::{DigestUri, KeepHeader, Profile, TrunkCalls};
 pub use trunk_rules::{CallerIdRule, Member, NumberFormat, Numbering, Outgoing, Refusal, Shown, TrunkGroup, TrunkRules};
+pub use ways::Way;
 pub use world::World;

@@ -9,6 +9,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use tandem_switch::{
+    call::{CallSettings, Notice},
     cause::Cause,
     cdr::Origin,
     floor::{AgentProfile, QueueProfile},
@@ -31,6 +32,9 @@ use crate::{
     template::Template,
     trunk_rules::TrunkGroup,
 };
+
+/// Music for a party that the other one put on hold: the plan has no word of its own for it.
+const HOLD_MUSIC: &str = "music/hold";
 
 /// Everything an admin wrote, resolved.
 #[derive(Debug)]
@@ -177,6 +181,14 @@ impl Plan {
     #[must_use]
     pub fn file_of(&self, at: Location) -> Option<&str> {
         self.files.get(usize::from(at.file)).map(String::as_str)
+    }
+
+    /// What calls on this plan are set up with.
+    #[must_use]
+    pub fn call_settings(&self) -> CallSettings {
+        let notice = self.recordings.notice.as_ref();
+        let notice = notice.map(|notice| Notice { prompt: notice.prompt.clone(), to_both: notice.to_both });
+        CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: self.language.clone(), notice, ..CallSettings::default() }
     }
 
     pub(crate) fn block(&self, id: BlockId) -> &Block {
