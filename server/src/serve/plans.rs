@@ -231,12 +231,16 @@ impl PlanFolder {
             return Ok(Self { path: config.into(), bind });
         }
         let path = data.join(DEMO);
-        for name in Demo::iter() {
-            let file = path.join(name.as_ref());
-            if let Some(content) = Demo::get(&name).filter(|_| !file.exists()) {
-                std::fs::create_dir_all(file.parent().unwrap_or(&path))?;
-                std::fs::write(&file, &content.data)?;
+        // What was unpacked is the admin's: a later version adds nothing to a plan that may have changed.
+        if !path.is_dir() {
+            let new = data.join(format!("{DEMO}.new"));
+            std::fs::create_dir_all(&new)?;
+            for name in Demo::iter() {
+                if let Some(content) = Demo::get(&name) {
+                    std::fs::write(new.join(name.as_ref()), &content.data)?;
+                }
             }
+            std::fs::rename(&new, &path)?;
         }
         Ok(Self { path, bind })
     }
