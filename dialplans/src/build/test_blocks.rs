@@ -74,6 +74,7 @@ impl Builder<'_> {
                 script.program(plan, name, word, line.prop_text("word"))
             }
             ("schedule", Some(name), Some(word)) if plan.schedules.contains_key(name) => script.schedule(plan, name, word),
+            ("fault", ..) => line.texts().try_for_each(|word| script.fault(word)),
             ("full", ..) => line.texts().try_for_each(|name| script.full(plan, name)),
             // A name or word that does not exist was said already.
             _ => Ok(()),

@@ -1,7 +1,7 @@
 //! The table's rows for calls that `tandem test` simulates.
 
 use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, prop, some};
-use crate::simulate::{AGENT_WORDS, CAUSE_WORDS, PARTY_WORDS, PROGRAM_WORDS};
+use crate::simulate::{AGENT_WORDS, CAUSE_WORDS, FAULT_WORDS, PARTY_WORDS, PROGRAM_WORDS};
 
 pub(super) const TEST: NodeSpec = many(node(
     "test",
@@ -83,6 +83,18 @@ pub(super) const NODES: &[NodeSpec] = &[
         "full",
         "Boxes, parking lots and rooms that have no free place.",
         &[some("name", Kind::Text, Times::OneOrMore, "")],
+        &[],
+        Body::None,
+    )),
+    many(node(
+        "fault",
+        "Something of the switch itself that is out of order.",
+        &[some(
+            "what",
+            Kind::OneOf(FAULT_WORDS),
+            Times::OneOrMore,
+            "with `floor`, queues and agents hear nothing; with `rooms`, nobody gets into a conference",
+        )],
         &[],
         Body::None,
     )),

@@ -12,6 +12,9 @@ pub(crate) const AGENT_WORDS: &[&str] = &["ready", "away", "offline", "busy", "n
 /// How a program that has the caller can end.
 pub(crate) const PROGRAM_WORDS: &[&str] = &["done", "said", "failed", "stalled"];
 
+/// What of us can be out of order.
+pub(crate) const FAULT_WORDS: &[&str] = &["floor", "rooms"];
+
 /// After so long a party answers who is not told when, in ms.
 const ANSWERS_AFTER_MS: u64 = 3_000;
 /// After so long a party declines who is not told when, in ms.
@@ -25,6 +28,15 @@ pub(super) enum Behaviour {
     NoAnswer,
     Rejected { after_ms: u64 },
     Unreachable,
+}
+
+/// Something of ours that does not do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    /// It is silent: queues and agents hear nothing.
+    Floor,
+    /// Nobody can be brought into one.
+    Rooms,
 }
 
 /// Whether an agent is there when the call comes.
@@ -83,6 +95,15 @@ pub(super) fn agent(word: &str, after_ms: Option<u64>) -> Result<(Presence, Beha
         "offline" => no_time(Presence::Offline),
         _ if AGENT_WORDS.contains(&word) => Ok((Presence::Ready, Behaviour::of(word, after_ms)?)),
         _ => Err(unknown(word, AGENT_WORDS)),
+    }
+}
+
+/// What is out of order.
+pub(super) fn fault(word: &str) -> Result<Fault, ScriptError> {
+    match word {
+        "floor" => Ok(Fault::Floor),
+        "rooms" => Ok(Fault::Rooms),
+        _ => Err(unknown(word, FAULT_WORDS)),
     }
 }
 

@@ -7,6 +7,7 @@ use tandem_switch::{
 };
 
 use super::{
+    behaviour::Fault,
     stage::{Event, Stage},
     story::Fact,
 };
@@ -40,7 +41,9 @@ impl Stage<'_> {
                 self.inputs.push_back(if is_full { Input::MailboxFull { leg } } else { Input::MailboxOpen { leg } });
             }
             Output::EnterRoom { leg, room, .. } => {
-                if self.script.full.contains(room.as_str()) {
+                if self.script.faults.contains(&Fault::Rooms) {
+                    self.inputs.push_back(Input::RoomFailed { leg });
+                } else if self.script.full.contains(room.as_str()) {
                     self.inputs.push_back(Input::RoomFull { leg });
                 } else {
                     self.hears(format!("nobody: alone in room {room}"));

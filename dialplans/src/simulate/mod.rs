@@ -28,7 +28,7 @@ mod when;
 
 use std::sync::Arc;
 
-pub(crate) use behaviour::{AGENT_WORDS, PARTY_WORDS, PROGRAM_WORDS};
+pub(crate) use behaviour::{AGENT_WORDS, FAULT_WORDS, PARTY_WORDS, PROGRAM_WORDS};
 pub use coverage::{Coverage, Never};
 pub use junit::junit;
 pub use lengths::{Lengths, wav_length_ms};

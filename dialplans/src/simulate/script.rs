@@ -12,7 +12,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::behaviour::{self, Behaviour, Presence};
+use super::behaviour::{self, Behaviour, Fault, Presence};
 use crate::{
     diagnostic::did_you_mean,
     plan::{Plan, parse_number},
@@ -52,6 +52,7 @@ pub struct Script {
     pub(super) programs: BTreeMap<AudioStreamName, StepOutcome>,
     /// Names of boxes, lots and rooms without a free place.
     pub(super) full: BTreeSet<String>,
+    pub(super) faults: BTreeSet<Fault>,
     pub(super) overrides: Arc<Overrides>,
 }
 
@@ -153,6 +154,7 @@ impl Script {
             parties: BTreeMap::new(),
             programs: BTreeMap::new(),
             full: BTreeSet::new(),
+            faults: BTreeSet::new(),
             overrides: Arc::default(),
         })
     }
@@ -308,6 +310,15 @@ impl Script {
             return Err(ScriptError::unknown("mailbox, parking lot or room", name, boxes.chain(lots)));
         }
         self.full.insert(name.to_owned());
+        Ok(())
+    }
+
+    /// Something of ours is out of order: `floor`, `rooms`.
+    ///
+    /// # Errors
+    /// There is no such word.
+    pub fn fault(&mut self, word: &str) -> Result<(), ScriptError> {
+        self.faults.insert(behaviour::fault(word)?);
         Ok(())
     }
 

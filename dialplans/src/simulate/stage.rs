@@ -18,7 +18,7 @@ use tandem_switch::{
 };
 
 use super::{
-    behaviour::Presence,
+    behaviour::{Fault, Presence},
     caller::Caller,
     lengths::Lengths,
     parties::Party,
@@ -30,8 +30,8 @@ use crate::{
     run::{CallFacts, Input as RunInput, Run},
 };
 
-/// Things that happen in one call at most. A script cannot make more of them than time lets it; this holds should
-/// a core wake itself without end.
+/// Things that happen in one call at most, as with hundreds of agents who decline for hours. Everything else ends with the
+/// hang-up of the caller.
 const MAX_EVENTS: u32 = 200_000;
 
 /// Something that happens by itself.
@@ -175,8 +175,8 @@ impl<'a> Stage<'a> {
         let event = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let (floor, call) = (self.floor.deadline(), self.call.deadline());
         let Some(due) = [event, floor, call].into_iter().flatten().min().filter(|_| !is_enough) else {
-            // The hang-up of the caller ends every call: this is a fault of ours, and is said to be one.
-            self.story.row(self.now, "call", "goes on without end: this is a fault of the simulation".to_owned());
+            let said = format!("more happens than a simulation follows, which is {MAX_EVENTS} events: the call is ended");
+            self.story.row(self.now, "call", said);
             return self.inputs.push_back(Input::Hangup { cause: Cause::Fault });
         };
         self.now = self.now.max(due);
@@ -230,7 +230,10 @@ impl<'a> Stage<'a> {
             if let Some(input) = self.inputs.pop_front() {
                 self.call_told(input);
             } else if let Some(message) = self.to_floor.pop_front() {
-                self.floor_told(floor::Input::Line(message));
+                // A call whose floor is silent waits as long as it does for a real one.
+                if !self.script.faults.contains(&Fault::Floor) {
+                    self.floor_told(floor::Input::Line(message));
+                }
             } else if !self.is_over && self.start_program() {
             } else {
                 break;

@@ -98,7 +98,7 @@ fn whole(simulation: &Simulation) {
         at = segment.to_at;
     }
     assert_eq!(at, cdr.ended_at, "{simulation}");
-    assert!(!simulation.to_string().contains("without end"), "{simulation}");
+    assert!(!simulation.to_string().contains("more happens"), "{simulation}");
 }
 
 fn shipped(folder: &str) -> Arc<Plan> {
@@ -185,6 +185,7 @@ proptest! {
                 let _ = script.program_text(plan, &text);
                 let _ = script.schedule_text(plan, &text);
                 let _ = script.full(plan, &text);
+                let _ = script.fault(&text);
                 whole(&simulate(plan, &script, &Lengths::default()));
             }
         });

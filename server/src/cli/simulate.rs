@@ -51,6 +51,9 @@ pub(super) struct SimulateArgs {
     /// A mailbox, parking lot or room that has no free place.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     full: Vec<String>,
+    /// Something of the switch that is out of order: floor, rooms.
+    #[arg(long, value_name = "WORD", value_delimiter = ',')]
+    fault: Vec<String>,
     /// When the caller hangs up; after ten minutes unless said, two hours at most.
     #[arg(long, value_name = "TIME")]
     hang_up_after: Option<String>,
@@ -162,6 +165,7 @@ fn script(args: &SimulateArgs, plan: &Plan) -> Result<Script, CliError> {
     args.program.iter().try_for_each(|text| script.program_text(plan, text))?;
     args.schedule.iter().try_for_each(|text| script.schedule_text(plan, text))?;
     args.full.iter().try_for_each(|name| script.full(plan, name))?;
+    args.fault.iter().try_for_each(|word| script.fault(word))?;
     args.hang_up_after.iter().try_for_each(|text| script.hangs_up_after_text(text))?;
     args.talk.iter().try_for_each(|text| script.talks_text(text))?;
     Ok(script)
