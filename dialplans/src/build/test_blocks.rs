@@ -69,7 +69,7 @@ impl Builder<'_> {
         let told = match (line.spec.name, first, second) {
             ("digits", Some(keys), _) => script.types(keys),
             ("agent", Some(name), Some(word)) => script.agent(plan, name, word, after_ms),
-            ("party", Some(name), Some(word)) => script.party(plan, name, word, after_ms),
+            ("party", Some(name), Some(word)) => script.party(plan, name, word, after_ms, line.prop_text("to")),
             ("program", Some(name), Some(word)) if plan.audio_streams.contains_key(name) => {
                 script.program(plan, name, word, line.prop_text("word"))
             }

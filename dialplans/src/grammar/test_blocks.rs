@@ -62,7 +62,10 @@ pub(super) const NODES: &[NodeSpec] = &[
             one("party", Kind::Text, "an extension, a number outside, or a trunk, which is `unreachable` for all numbers"),
             one("does", Kind::OneOf(PARTY_WORDS), ""),
         ],
-        &[prop("after", Kind::Duration, "", "when they answer (`3s` when absent) or decline (`2s`)")],
+        &[
+            prop("after", Kind::Duration, "", "when they answer (`3s` when absent) or decline (`2s`)"),
+            prop("to", Kind::Text, "", "whom the phone of an extension names instead; required with `forwards`"),
+        ],
         Body::None,
     )),
     many(node(

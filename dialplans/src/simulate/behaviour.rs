@@ -1,12 +1,12 @@
 //! The words for what somebody in a script does.
 
-use tandem_switch::{cause::Cause, step::StepOutcome};
+use tandem_switch::{cause::Cause, name::PartyNumber, step::StepOutcome};
 
 use super::script::ScriptError;
-use crate::{diagnostic::did_you_mean, read::duration_ms};
+use crate::{diagnostic::did_you_mean, plan::parse_number, read::duration_ms};
 
 /// What a called party can do.
-pub(crate) const PARTY_WORDS: &[&str] = &["answers", "busy", "no-answer", "rejected", "unreachable"];
+pub(crate) const PARTY_WORDS: &[&str] = &["answers", "busy", "no-answer", "rejected", "unreachable", "forwards"];
 /// What an agent can do.
 pub(crate) const AGENT_WORDS: &[&str] = &["ready", "away", "offline", "busy", "no-answer", "rejected", "unreachable"];
 /// How a program that has the caller can end.
@@ -21,13 +21,14 @@ const ANSWERS_AFTER_MS: u64 = 3_000;
 const REJECTS_AFTER_MS: u64 = 2_000;
 
 /// What a party does when its phone is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Behaviour {
     Answers { after_ms: u64 },
     Busy,
     NoAnswer,
     Rejected { after_ms: u64 },
     Unreachable,
+    Forwards { to: PartyNumber },
 }
 
 /// Something of ours that does not do its work.
@@ -56,6 +57,7 @@ impl Behaviour {
             "busy" => Self::Busy,
             "no-answer" => Self::NoAnswer,
             "unreachable" => Self::Unreachable,
+            "forwards" => return Err(ScriptError::new("`forwards` needs the number that is called instead")),
             _ => return Err(unknown(word, PARTY_WORDS)),
         };
         let takes_time = matches!(behaviour, Self::Answers { .. } | Self::Rejected { .. });
@@ -65,13 +67,19 @@ impl Behaviour {
         Ok(behaviour)
     }
 
+    /// A phone that names this number instead.
+    pub(super) fn forwards(to: &str) -> Result<Self, ScriptError> {
+        let to = parse_number(to).ok_or_else(|| ScriptError::new(format!("`{}` is no telephone number", to.escape_debug())))?;
+        Ok(Self::Forwards { to })
+    }
+
     /// The cause of a call that is not taken; `None` where that is not said at once.
-    pub(super) const fn refuses(self, by_trunk: bool) -> Option<Cause> {
+    pub(super) const fn refuses(&self, by_trunk: bool) -> Option<Cause> {
         match self {
             Self::Busy => Some(Cause::Busy),
             Self::Unreachable if by_trunk => Some(Cause::Unavailable),
             Self::Unreachable => Some(Cause::NotRegistered),
-            Self::Answers { .. } | Self::NoAnswer | Self::Rejected { .. } => None,
+            Self::Answers { .. } | Self::NoAnswer | Self::Rejected { .. } | Self::Forwards { .. } => None,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Stage<'_> {
                     self.hears(format!("nobody: alone in room {room}"));
                 }
             }
+            Output::Redirect(news) => self.redirect_goes(news),
             // There is no other call.
             Output::Take { leg, .. } => self.inputs.push_back(Input::NotTaken { leg }),
             Output::Fork { program, .. } => self.story.row(self.now, "call", format!("{program} hears the call")),
@@ -95,7 +96,7 @@ impl Stage<'_> {
             }
             Output::Record { .. } => self.story.row(self.now, "call", "recording begins".to_owned()),
             Output::StopRecord { .. } => self.story.row(self.now, "call", "recording ends".to_owned()),
-            // Nobody in a script pauses, transfers or forwards; what others hear is theirs.
+            // Nobody in a script pauses or transfers; what others hear is theirs.
             _ => {}
         }
     }
@@ -113,12 +114,13 @@ impl Stage<'_> {
         {
             self.story.fact(Fact::Digits(digits.clone()));
         }
-        self.run.handle(self.now, RunInput::Outcome(outcome));
+        let now = self.now;
+        self.active_run().handle(now, RunInput::Outcome(outcome));
         self.drain_run();
     }
 
     pub(super) fn drain_run(&mut self) {
-        while let Some(output) = self.run.poll() {
+        while let Some(output) = self.active_run().poll() {
             match output {
                 RunOutput::Routed(route) => {
                     self.story.fact(Fact::Route(route.clone()));
@@ -130,7 +132,8 @@ impl Stage<'_> {
                     if let Step::Queue(queue) = &step {
                         self.story.fact(Fact::Queue(queue.queue.clone()));
                     }
-                    self.call.speaks(self.run.language().clone());
+                    let language = self.active_run().language().clone();
+                    self.call.speaks(language);
                     self.inputs.push_back(Input::Step(step));
                 }
                 RunOutput::Trace(what, detail) => self.story.row(self.now, "plan", format!("{what} {detail}")),

@@ -6,10 +6,12 @@
 //! [`Floor`](tandem_switch::floor::Floor) of its own. Nothing is read and nobody is rung; hours pass in milliseconds.
 //!
 //! What is not simulated: other calls (so nobody is parked, rung or in a room already, and a busy colleague is a word of the
-//! script), signalling and audio (a caller is always heard), people who put on hold, transfer or forward.
+//! script), signalling and audio (a caller is always heard), people who put on hold or transfer.
 //!
 //! - `script`: who calls whom and when, and what everybody else does. `behaviour`: the words for that. `when`: moments.
-//! - `stage`: virtual time; `line`: what becomes of the outputs of call and plan; `caller`, `parties`: who answers them.
+//!   `origin`: where a call comes from.
+//! - `stage`: virtual time; `line`: what becomes of the outputs of call and plan; `caller`, `parties`, `redirects`: who
+//!   answers them.
 //! - `story`: what happened, and the record. `lengths`: how long recordings are.
 //! - `test`, `coverage`, `junit`: `test` blocks of a plan, and what they never reached.
 
@@ -19,7 +21,9 @@ mod coverage;
 mod junit;
 mod lengths;
 mod line;
+mod origin;
 mod parties;
+mod redirects;
 mod script;
 mod stage;
 mod story;

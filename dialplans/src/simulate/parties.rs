@@ -30,6 +30,8 @@ pub(super) struct Party {
     occupies: Option<Extension>,
     /// They hear the caller, and hang up in their time.
     talks: bool,
+    /// Whose phone names which number instead.
+    forwards: Option<(Extension, PartyNumber)>,
 }
 
 impl Plan {
@@ -62,11 +64,16 @@ impl Stage<'_> {
             self.occupy(extension);
         }
         self.story.row(self.now, "party", format!("{name} ({leg}) is called"));
-        self.parties.insert(leg, Party { name, by_trunk, occupies, talks: false });
+        let forwards = match (&does, target) {
+            (Ok(Behaviour::Forwards { to }), Target::Extension(by)) => Some((by.clone(), to.clone())),
+            _ => None,
+        };
+        self.parties.insert(leg, Party { name, by_trunk, occupies, talks: false, forwards });
         match does {
             Err(cause) => self.later(0, Event::Fails(leg, cause)),
-            Ok(Behaviour::Unreachable) => self.refuse(leg, Behaviour::Unreachable, 0),
-            Ok(Behaviour::Busy) => self.refuse(leg, Behaviour::Busy, RINGS_AFTER_MS),
+            Ok(does @ Behaviour::Unreachable) => self.refuse(leg, &does, 0),
+            Ok(does @ Behaviour::Busy) => self.refuse(leg, &does, RINGS_AFTER_MS),
+            Ok(Behaviour::Forwards { .. }) => self.later(RINGS_AFTER_MS, Event::Forwards(leg)),
             Ok(Behaviour::NoAnswer) => self.later(RINGS_AFTER_MS, Event::Rings(leg)),
             Ok(Behaviour::Rejected { after_ms }) => {
                 self.later(RINGS_AFTER_MS, Event::Rings(leg));
@@ -79,7 +86,7 @@ impl Stage<'_> {
         }
     }
 
-    fn refuse(&mut self, leg: LegId, does: Behaviour, after_ms: u64) {
+    fn refuse(&mut self, leg: LegId, does: &Behaviour, after_ms: u64) {
         let by_trunk = self.parties.get(&leg).is_some_and(|party| party.by_trunk);
         if let Some(cause) = does.refuses(by_trunk) {
             self.later(after_ms, Event::Fails(leg, cause));
@@ -88,8 +95,8 @@ impl Stage<'_> {
 
     /// What somebody of ours does: as a party of the script, or as an agent of it.
     fn does(&self, name: &str) -> Behaviour {
-        let agent = || self.script.agents.get(name).map(|(_, does)| *does);
-        self.script.parties.get(name).copied().or_else(agent).unwrap_or_default()
+        let agent = || self.script.agents.get(name).map(|(_, does)| does.clone());
+        self.script.parties.get(name).cloned().or_else(agent).unwrap_or_default()
     }
 
     /// What a number outside does, by the trunk that takes the call.
@@ -112,7 +119,7 @@ impl Stage<'_> {
                     self.story.row(self.now, "party", format!("{} cannot take the call", way.trunk));
                 }
                 does => {
-                    let does = does.or_else(|| self.script.parties.get(number.as_str())).copied().unwrap_or_default();
+                    let does = does.or_else(|| self.script.parties.get(number.as_str())).cloned().unwrap_or_default();
                     self.story.row(self.now, "party", format!("{} takes the call as {}", way.trunk, way.number.as_str()));
                     return Ok(does);
                 }
@@ -128,14 +135,15 @@ impl Stage<'_> {
             Origin::Extension(_) => None,
         };
         let may = takes.is_some_and(|trunk| trunk.rules.outgoing(number, &PartyNumber::from("")).is_ok());
-        let does = self.script.parties.get(number.as_str()).copied().unwrap_or_default();
+        let does = self.script.parties.get(number.as_str()).cloned().unwrap_or_default();
         let (after_ms, failed) = match does {
             _ if !may => (0, Some(Cause::Forbidden)),
             Behaviour::Answers { after_ms } => (after_ms, None),
             Behaviour::Rejected { after_ms } => (after_ms, Some(Cause::Rejected)),
             Behaviour::Busy => (RINGS_AFTER_MS, Some(Cause::Busy)),
             Behaviour::NoAnswer => (30_000, Some(Cause::NoAnswer)),
-            Behaviour::Unreachable => (RINGS_AFTER_MS, Some(Cause::Unavailable)),
+            // Numbers outside do not forward here.
+            Behaviour::Unreachable | Behaviour::Forwards { .. } => (RINGS_AFTER_MS, Some(Cause::Unavailable)),
         };
         self.later(after_ms, Event::HandedBack(failed));
     }
@@ -147,11 +155,15 @@ impl Stage<'_> {
         let (what, input) = match event {
             Event::Rings(_) => ("rings".to_owned(), Input::LegRang { leg, early_media: false }),
             Event::Answers(_) => ("answers".to_owned(), Input::LegAnswered { leg }),
+            Event::Forwards(_) => match party.forwards.clone() {
+                Some((by, to)) => (format!("forwards to {}", to.as_str()), self.forwards(leg, by, to)),
+                None => return,
+            },
             Event::Fails(_, cause) => (format!("fails: {}", cause.as_str()), Input::LegFailed { leg, cause: *cause }),
             _ => ("hangs up".to_owned(), Input::LegEnded { leg, cause: Cause::Normal }),
         };
         self.story.row(self.now, "party", format!("{name} ({leg}) {what}"));
-        if matches!(event, Event::Fails(..) | Event::HangsUp(_)) {
+        if matches!(event, Event::Fails(..) | Event::Forwards(_) | Event::HangsUp(_)) {
             self.leave_leg(leg);
         }
         self.inputs.push_back(input);

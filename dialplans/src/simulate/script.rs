@@ -28,8 +28,6 @@ const HANGS_UP_AFTER_MS: u64 = 600_000;
 const TALKS_MS: u64 = 30_000;
 /// Prompts that one caller answers at most.
 const MAX_KEYS: usize = 64;
-/// The number of a caller who does not want to be known.
-const WITHHELD: &str = "anonymous";
 
 /// What a simulated call is told to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,52 +78,9 @@ impl ScriptError {
         Self { sentence: sentence.into(), suggestion: None }
     }
 
-    fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(super) fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let sentence = format!("there is no {what} `{}`", name.escape_debug());
         Self { suggestion: did_you_mean(name, known), ..Self::new(sentence) }
-    }
-}
-
-impl Plan {
-    /// Where a call would come from. `from` is an extension of the plan or a number outside, `TRUNK:NUMBER` when it comes by
-    /// one of several trunks; `trunk` says the same. Without both it comes from nobody who is known, by the only trunk, or
-    /// from the first extension.
-    ///
-    /// # Errors
-    /// It cannot come from there, or not only from there.
-    pub fn origin_of(&self, from: Option<&str>, trunk: Option<&str>) -> Result<(Origin, PartyNumber), ScriptError> {
-        let (trunk, from) = match from.and_then(|from| from.split_once(':')) {
-            Some((before, number)) if trunk.is_none() => (Some(before), Some(number)),
-            _ => (trunk, from),
-        };
-        let trunks = || self.trunks.keys().map(TrunkName::as_str);
-        let number = |origin| (origin, PartyNumber::from(from.unwrap_or(WITHHELD)));
-        if let Some(trunk) = trunk {
-            let known = self.trunks.get_key_value(trunk).map(|(name, _)| Origin::Trunk(name.clone()));
-            return known.map(number).ok_or_else(|| ScriptError::unknown("trunk", trunk, trunks()));
-        }
-        if let Some(extension) = from.and_then(|from| self.extension(from)) {
-            return Ok(number(Origin::Extension(extension)));
-        }
-        match (self.trunks.keys().collect::<Vec<_>>().as_slice(), from) {
-            ([only], _) => Ok(number(Origin::Trunk((*only).clone()))),
-            ([], Some(from)) => Err(ScriptError::new(format!(
-                "`{}` is no extension of the plan, and the plan has no trunk it could come by",
-                from.escape_debug()
-            ))),
-            ([], None) => match self.extensions.first().map(|range| range.from.to_string()) {
-                Some(first) => Ok((Origin::Extension(first.as_str().into()), first.as_str().into())),
-                None => Err(ScriptError::new("the plan has neither extensions nor trunks: nobody can call")),
-            },
-            (several, from) => {
-                let names = trunks().collect::<Vec<_>>().join(", ");
-                let number = from.unwrap_or(WITHHELD).escape_debug();
-                Err(ScriptError::new(format!(
-                    "`{number}` is no extension: say by which trunk it comes, as in `{}:{number}` (trunks: {names})",
-                    several[0]
-                )))
-            }
-        }
     }
 }
 
@@ -250,26 +205,45 @@ impl Script {
         }
     }
 
-    /// What a party does: `1001=busy`, `+390212345678=answers:5s`, `carrier=unreachable`.
+    /// What a party does: `1001=busy`, `+390212345678=answers:5s`, `1001=forwards:1002`, `carrier=unreachable`.
     ///
     /// # Errors
     /// There is no such party, or no such word.
     pub fn party_text(&mut self, plan: &Plan, text: &str) -> Result<(), ScriptError> {
         let (name, rest) = named(text, "1001=busy")?;
-        let (word, time) = behaviour::split(rest);
-        self.party(plan, name, word, behaviour::time(time)?)
+        match behaviour::split(rest) {
+            ("forwards", to) => self.party(plan, name, "forwards", None, to),
+            (word, time) => self.party(plan, name, word, behaviour::time(time)?, None),
+        }
     }
 
     /// The same, word by word.
     ///
     /// # Errors
     /// As [`Self::party_text`].
-    pub fn party(&mut self, plan: &Plan, name: &str, word: &str, after_ms: Option<u64>) -> Result<(), ScriptError> {
+    pub fn party(
+        &mut self,
+        plan: &Plan,
+        name: &str,
+        word: &str,
+        after_ms: Option<u64>,
+        to: Option<&str>,
+    ) -> Result<(), ScriptError> {
         let is_known = plan.extension(name).is_some() || plan.trunks.contains_key(name);
         let key = if is_known { Some(name.to_owned()) } else { parse_number(name).map(|number| number.as_str().to_owned()) };
         let trunks = plan.trunks.keys().map(TrunkName::as_str);
         let key = key.ok_or_else(|| ScriptError::unknown("extension, number or trunk", name, trunks))?;
-        match self.parties.insert(key, Behaviour::of(word, after_ms)?) {
+        let does = match to {
+            Some(_) if word != "forwards" => {
+                return Err(ScriptError::new(format!("only who `forwards` names somebody else, not who is `{word}`")));
+            }
+            Some(_) if plan.extension(name).is_none() => {
+                return Err(ScriptError::new(format!("only phones of extensions forward here, and `{name}` is none")));
+            }
+            Some(to) => Behaviour::forwards(to)?,
+            None => Behaviour::of(word, after_ms)?,
+        };
+        match self.parties.insert(key, does) {
             Some(_) => Err(ScriptError::new(format!("`{name}` is told twice what to do"))),
             None => Ok(()),
         }

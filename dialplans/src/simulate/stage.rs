@@ -28,6 +28,7 @@ use super::{
 use crate::{
     plan::Plan,
     run::{CallFacts, Input as RunInput, Run},
+    trail::Trail,
 };
 
 /// Things that happen in one call at most, as with hundreds of agents who decline for hours. Everything else ends with the
@@ -39,6 +40,7 @@ const MAX_EVENTS: u32 = 200_000;
 pub(super) enum Event {
     Rings(LegId),
     Answers(LegId),
+    Forwards(LegId),
     Fails(LegId, Cause),
     HangsUp(LegId),
     Played { leg: LegId, play: u32 },
@@ -57,6 +59,9 @@ pub(super) struct Stage<'a> {
     pub(super) floor: Floor,
     pub(super) call: Call,
     pub(super) run: Run,
+    /// The ways to whom phones named instead of taking the call, the first one first; and where those got to that are over.
+    pub(super) redirects: Vec<Run>,
+    pub(super) trail: Trail,
     pub(super) ids: IdSource,
     /// What the call is told next.
     pub(super) inputs: VecDeque<Input>,
@@ -96,6 +101,8 @@ impl<'a> Stage<'a> {
             floor: Floor::new(IdSource::new(3)),
             call: Call::new(at, arrival, Arc::new(plan.call_settings())),
             run: Run::new(Arc::clone(plan), facts).with_trail(),
+            redirects: Vec::new(),
+            trail: Trail::default(),
             ids: IdSource::new(2),
             inputs: VecDeque::new(),
             to_floor: VecDeque::new(),
@@ -122,7 +129,7 @@ impl<'a> Stage<'a> {
             self.happen(events > MAX_EVENTS);
             self.settle();
         }
-        let trail = self.run.take_trail();
+        let trail = self.trails();
         self.story.end(self.plan, trail)
     }
 
@@ -205,7 +212,7 @@ impl<'a> Stage<'a> {
                 }
             }
             Event::HandedBack(failed) => self.inputs.push_back(Input::HandedBack { leg: LegId::CALLER, failed }),
-            Event::Rings(leg) | Event::Answers(leg) | Event::Fails(leg, _) | Event::HangsUp(leg) => {
+            Event::Rings(leg) | Event::Answers(leg) | Event::Forwards(leg) | Event::Fails(leg, _) | Event::HangsUp(leg) => {
                 self.party_does(leg, &event);
             }
         }

@@ -161,6 +161,7 @@ proptest! {
             for (agent, word, after_s) in agents {
                 let words = ["ready", "away", "offline", "busy", "no-answer", "rejected", "unreachable", "nonsense"];
                 let after = if ["ready", "rejected"].contains(&words[word]) { format!(":{}s", after_s + 1) } else { String::new() };
+                let _twice = script.party_text(plan, &format!("{agent}=forwards:{}", 1001 + after_s % 10));
                 let _twice_or_wrong = script.agent_text(plan, &format!("{agent}={}{after}", words[word]));
             }
             if hang_up_s < 300 {

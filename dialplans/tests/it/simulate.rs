@@ -133,7 +133,7 @@ fn a_script_that_cannot_be_is_refused_with_what_was_meant() {
     for text in ["1002", "1002=redy", "2002=ready", "1002=away:3s", "1002=ready:soon", "1002=ready", "1002=busy"] {
         wrong.extend(script.agent_text(&plan, text).map_err(refused).err());
     }
-    for text in ["carier=unreachable", "1001=busy:2s", "1001=ready"] {
+    for text in ["carier=unreachable", "1001=busy:2s", "1001=ready", "1001=forwards", "1001=forwards:bob", "carrier=forwards:1"] {
         wrong.extend(script.party_text(&plan, text).map_err(refused).err());
     }
     for text in ["bott=done", "bot=said", "bot=done:x", "bot=away"] {
@@ -151,7 +151,10 @@ fn a_script_that_cannot_be_is_refused_with_what_was_meant() {
     agent `1002` is told twice what to do
     there is no extension, number or trunk `carier` (did you mean `carrier`?)
     `busy` takes no time: only who answers or declines does
-    `ready` is not known here: expected answers, busy, no-answer, rejected, unreachable
+    `ready` is not known here: expected answers, busy, no-answer, rejected, unreachable, forwards
+    `forwards` needs the number that is called instead
+    `bob` is no telephone number
+    only phones of extensions forward here, and `carrier` is none
     there is no audio-stream `bott` (did you mean `bot`?)
     `said` needs the word that the program says
     only a program that `said` something has a word, not one that is `done`

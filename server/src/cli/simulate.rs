@@ -38,7 +38,7 @@ pub(super) struct SimulateArgs {
     /// signed in unless said.
     #[arg(long, value_name = "AGENT=WORD", value_delimiter = ',')]
     agent: Vec<String>,
-    /// What somebody does who is called: 1001=busy, +390212345678=answers:5s, no-answer, rejected, unreachable; also for a
+    /// What somebody does who is called: 1001=busy, +390212345678=answers:5s, no-answer, rejected, unreachable, forwards:1002; also for a
     /// whole trunk: carrier=unreachable. Everybody answers unless said.
     #[arg(long, value_name = "PARTY=WORD", value_delimiter = ',')]
     party: Vec<String>,
