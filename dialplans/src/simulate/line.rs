@@ -52,8 +52,8 @@ impl Stage<'_> {
             Output::Redirect(news) => self.redirect_goes(news),
             // There is no other call.
             Output::Take { leg, .. } => self.inputs.push_back(Input::NotTaken { leg }),
-            Output::Fork { program, .. } => self.story.row(self.now, "call", format!("{program} hears the call")),
-            Output::ProgramKey { key } => self.story.row(self.now, "call", format!("the program gets the key {key}")),
+            Output::Fork { program, .. } => self.story.row(self.now, "stream", format!("{program} hears the call")),
+            Output::ProgramKey { key } => self.story.row(self.now, "stream", format!("the program gets the key {key}")),
             Output::Ended(cdr) => {
                 self.story.heard(self.caller.stops_hearing(self.now));
                 self.is_over = true;
@@ -94,8 +94,8 @@ impl Stage<'_> {
                 self.story.row(self.now, "caller", format!("speaks to box {mailbox}"));
                 self.caller.speaks();
             }
-            Output::Record { .. } => self.story.row(self.now, "call", "recording begins".to_owned()),
-            Output::StopRecord { .. } => self.story.row(self.now, "call", "recording ends".to_owned()),
+            Output::Record { .. } => self.story.row(self.now, "media", "recording begins".to_owned()),
+            Output::StopRecord { .. } => self.story.row(self.now, "media", "recording ends".to_owned()),
             // Nobody in a script pauses or transfers; what others hear is theirs.
             _ => {}
         }

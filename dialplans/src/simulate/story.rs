@@ -24,7 +24,8 @@ const MAX_OTHERS: usize = 4;
 pub struct Row {
     /// When.
     pub at: Timestamp,
-    /// Who says so: `plan` and `call` as in `tandem follow`, `floor`, and `caller` and `party` for the script.
+    /// Who says so: `plan` and `call` in the words of `tandem follow`, `floor`, `media` and `stream` of what they do, `caller`
+    /// and `party` for the script.
     pub part: &'static str,
     /// What.
     pub text: String,

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tandem_tests::{
     ground::Ground,
     phone::Phone,
+    sipp::{Devices, Script},
     switch::{Switch, program},
     wait,
 };
@@ -22,36 +23,51 @@ fn said<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     rows.filter(|(part, _)| part == "plan" || part == "call").map(|(part, text)| format!("{part}: {text}")).collect()
 }
 
+/// What a follower is told while somebody calls, until the call says `last`.
+fn followed(switch: &Switch, number: &str, last: &str) -> Vec<String> {
+    let mut follow =
+        switch.command(&["follow", number, "--format", "json"]).stdout(Stdio::piped()).spawn().expect("the program runs");
+    wait::until_true("somebody follows", || switch.metric("tandem_http_subscribers") == 1.0);
+    let mut caller = Phone::of(switch, "1001").start(switch);
+    caller.dial(number);
+    let lines = BufReader::new(follow.stdout.take().expect("piped above")).lines().map_while(Result::ok);
+    let mut real = Vec::new();
+    for line in lines {
+        real.extend(said([&serde_json::from_str::<Value>(&line).expect("JSON")]));
+        if real.last().is_some_and(|row| row.starts_with(last)) {
+            break;
+        }
+    }
+    follow.kill().expect("our child");
+    follow.wait().expect("our child");
+    drop(caller);
+    switch.until_cdr("1001");
+    wait::until_true("nobody follows", || switch.metric("tandem_http_subscribers") == 0.0);
+    real
+}
+
+fn thought(switch: &Switch, arguments: &[&str]) -> Vec<String> {
+    let simulated = switch.cli(&[&["simulate", "demo", "--from", "1001", "--format", "json"], arguments].concat());
+    let simulated: Value = serde_json::from_str(&simulated).expect("JSON");
+    assert_eq!(simulated["record"]["from"], "1001", "{simulated}");
+    said(simulated["trace"].as_array().expect("rows"))
+}
+
 #[test]
 fn a_simulated_call_tells_the_story_of_a_real_one() {
     let switch = Switch::demo();
     // Nobody is signed in at the first number, nobody is there at all at the second.
     for number in ["1800", "4711"] {
-        let mut follow =
-            switch.command(&["follow", number, "--format", "json"]).stdout(Stdio::piped()).spawn().expect("the program runs");
-        wait::until_true("somebody follows", || switch.metric("tandem_http_subscribers") == 1.0);
-        let mut caller = Phone::of(&switch, "1001").start(&switch);
-        caller.dial(number);
-        caller.expect("CALL_CLOSED");
-        drop(caller);
-        let lines = BufReader::new(follow.stdout.take().expect("piped above")).lines().map_while(Result::ok);
-        let mut real = Vec::new();
-        for line in lines {
-            real.push(serde_json::from_str::<Value>(&line).expect("JSON"));
-            if said(real.last()).iter().any(|row| row.starts_with("call: ended")) {
-                break;
-            }
-        }
-        follow.kill().expect("our child");
-        follow.wait().expect("our child");
-        wait::until_true("nobody follows", || switch.metric("tandem_http_subscribers") == 0.0);
-
-        let simulated = switch.cli(&["simulate", "demo", "--to", number, "--from", "1001", "--format", "json"]);
-        let simulated: Value = serde_json::from_str(&simulated).expect("JSON");
-        let thought = said(simulated["trace"].as_array().expect("rows"));
-        assert!(thought.len() > 5 && simulated["record"]["blame"] == "us", "{simulated}");
-        assert_eq!(said(&real), thought, "{number}");
+        let thought = thought(&switch, &["--to", number]);
+        assert!(thought.len() > 5, "{thought:?}");
+        assert_eq!(followed(&switch, number, "call: ended"), thought, "{number}");
     }
+    let _agent = Devices::start(&switch, &["1002"], Script::new("agent-answers", &switch));
+    switch.cli(&["agent", "1002", "sign-in"]);
+    let mut thought = thought(&switch, &["--to", "1801", "--agent", "1002=ready"]);
+    let until = thought.iter().position(|row| row.starts_with("call: connected")).expect("a conversation");
+    thought.truncate(until + 1);
+    assert_eq!(followed(&switch, "1801", "call: connected"), thought);
 }
 
 fn tandem(ground: &Ground, arguments: &[&str]) -> Output {
