@@ -108,3 +108,41 @@ fn the_tests_of_a_plan_are_run_without_a_switch() {
         assert!(!out.status.success() && text(&out).contains(wanted), "{arguments:?}: {}", text(&out));
     }
 }
+
+#[test]
+fn yesterdays_calls_on_another_plan_say_which_would_go_elsewhere() {
+    let switch = Switch::demo();
+    let mut caller = Phone::of(&switch, "1001").start(&switch);
+    for number in ["1800", "4711"] {
+        caller.dial(number);
+        caller.expect("CALL_CLOSED");
+    }
+    switch.until_cdrs("number=1001", 2);
+    let replay = |more: &[&str]| tandem(&switch.ground, &[&["replay"], more].concat());
+    let out = replay(&["demo", "--against", "demo"]);
+    assert!(out.status.success() && text(&out).contains("2 calls, 0 would go elsewhere"), "{}", text(&out));
+
+    // A plan in which nothing leads to the support line.
+    let folder = switch.ground.join("other");
+    let unpacked = switch.ground.join("var/demo");
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    for file in std::fs::read_dir(&unpacked).expect("the demo").map_while(Result::ok) {
+        let plan = std::fs::read_to_string(file.path()).expect("a file of the plan").replace("to \"1800\"", "to \"1809\"");
+        std::fs::write(folder.join(file.file_name()), plan).expect("a writable folder");
+    }
+    let other = folder.to_str().expect("plain paths");
+    let out = replay(&[other]);
+    let shown = text(&out);
+    assert_eq!(out.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("2 calls, 1 would go elsewhere") && shown.contains("1800"), "{shown}");
+    let out = replay(&[other, "--format", "json"]);
+    let found: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(
+        (&found["calls"], &found["elsewhere"][0]["to"], &found["elsewhere"][0]["fate"]),
+        (&2.into(), &"1800".into(), &"route".into())
+    );
+    for (arguments, wanted) in [(vec!["nowhere"], "folder"), (vec!["demo", "--since", "yesterday"], "no moment")] {
+        let out = replay(&arguments);
+        assert!(!out.status.success() && text(&out).contains(wanted), "{arguments:?}: {}", text(&out));
+    }
+}
