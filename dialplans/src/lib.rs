@@ -31,6 +31,7 @@ mod routing;
 mod run;
 mod say;
 mod schedule;
+mod secret;
 mod settings;
 mod source;
 mod template;
@@ -45,7 +46,7 @@ pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
 pub use explain::{Explanation, RouteVerdict, explain};
 pub use identity::{Capture, IdentityPolicy, SignIdentity, TrunkIdentity, VerifyIdentity};
 pub use keep::KeptRun;
-pub use listen::{Ice, TlsFiles};
+pub use listen::{Ice, TlsFiles, Turn};
 pub use load::{LoadError, Loaded, load, read_sources};
 pub use pattern::{NumberMatch, Pattern};
 pub use plan::{OriginGuard, Plan, Route, parse_number};
@@ -55,9 +56,10 @@ pub use reference::reference;
 pub use run::{CallFacts, Input, MAX_STEPS, Output, Run};
 pub use say::{say, vocabulary};
 pub use schedule::{Override, Overrides, Schedule, Standing, Transition};
+pub use secret::Secret;
 pub use settings::{
-    Codec, Credentials, Digest, Dtmf, ExtensionRange, Host, HostPort, Listen, MediaKeys, Network, Peer, Queue, Secret,
-    StarterAgents, Transport, Trunk, TrunkTls,
+    Codec, Credentials, Digest, Dtmf, ExtensionRange, Host, HostPort, Listen, MediaKeys, Network, Peer, Queue, StarterAgents,
+    Transport, Trunk, TrunkTls,
 };
 pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES, Source};
 pub use template::Template;

@@ -10,7 +10,8 @@ use crate::{
     grammar::Kind,
     pattern::Pattern,
     schedule::{DateRule, Days, Hours, time_zone},
-    settings::{HostPort, Network, Secret},
+    secret::Secret,
+    settings::{HostPort, Network},
     source::Location,
     template::{Template, is_variable},
 };

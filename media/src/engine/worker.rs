@@ -23,10 +23,11 @@ use rustix::{
 use super::{
     context::{Context, FRAME_SAMPLES, OwnAddresses, PACKET_BYTES},
     events::EventQueue,
+    mailbox::Mailbox,
     mixing::Room,
     moving::Handover,
     receive,
-    shared::{Line, Mailbox, Reader},
+    shared::{Line, Reader},
     socket,
     stream::Stream,
     tape::Tape,
@@ -245,7 +246,7 @@ impl Worker {
         let until = |at: Instant| at.saturating_duration_since(self.cx.now);
         if !self.paced.is_empty() || !self.rooms.is_empty() || self.events.is_behind() {
             Some(until(self.fast_at.min(self.slow_at)))
-        } else if !self.slots.is_empty() || !self.recordings.is_empty() {
+        } else if !self.slots.is_empty() || !self.recordings.is_empty() || self.readers.iter().any(|r| r.borrower.is_some()) {
             Some(until(self.slow_at))
         } else {
             None
@@ -341,7 +342,9 @@ impl Worker {
             self.mix_rooms();
             self.events.flush();
         }
-        if now >= self.slow_at {
+        let is_slow = now >= self.slow_at;
+        self.readers.iter_mut().for_each(|reader| reader.borrow(now, is_slow));
+        if is_slow {
             self.slow_at = now + SLOW;
             if !self.recordings.is_empty() {
                 self.cx.tape.reached(now);
@@ -504,7 +507,7 @@ mod tests {
         let (events_tx, mut events) = tokio::sync::mpsc::channel(16);
         let queue = EventQueue::new(events_tx, 16, Arc::default());
         let (writer, _orders) = sync_channel::<WriterOrder>(16);
-        let tape = Tape::new(0, writer, sync_channel(1).1);
+        let tape = Tape::new(0, writer).0;
         let (_handle, orders) = sync_channel(16);
         let config = EngineConfig::new(clock);
         let identity = Arc::new(Identity::new().unwrap());
