@@ -26,6 +26,7 @@ mod sink;
 mod socket;
 mod stream;
 mod tape;
+mod timer;
 mod transcoding;
 mod wake;
 mod worker;
