@@ -21,6 +21,10 @@ const FRAME: usize = 160;
 /// jitter buffer holds audio.
 const AFTER_EVENT: Duration = Duration::from_millis(1_000);
 
+/// Nothing is heard any more so long after the last packet when nothing but keys is wanted: no jitter buffer holds audio for
+/// longer. A detector of other things counts silence, too.
+const REST_AFTER: Duration = Duration::from_millis(1_000);
+
 /// Nothing but keys.
 const KEYS: Wanted = Wanted { keys: true, ..Wanted::NOTHING };
 
@@ -32,17 +36,23 @@ pub(super) struct Listening {
     pacer: Pacer,
     /// When the last packet of a telephone event came.
     event_at: Option<Instant>,
+    /// When there was something to hear last; `None`: it is not heard by the clock.
+    awake: Option<Instant>,
 }
 
 impl Listening {
     fn new(wanted: Wanted, now: Instant) -> Self {
         let pacer = Pacer::new(now, Duration::from_millis(FRAME_MS.into()));
-        Self { wanted, listener: Listener::new(wanted), transcoder: None, pacer, event_at: None }
+        Self { wanted, listener: Listener::new(wanted), transcoder: None, pacer, event_at: None, awake: Some(now) }
     }
 
     fn receive(&mut self, header: &Header, payload: Option<&[u8]>, format: Format, arrival: Arrival, now: Instant) {
         if !format.codec.is_spoken() {
             return;
+        }
+        if self.awake.replace(now).is_none() {
+            // What it would have heard meanwhile is not made up for later.
+            let _ = self.pacer.due(now);
         }
         if self.transcoder.as_ref().is_none_or(|transcoder| transcoder.codec() != format.codec) {
             match Transcoder::new(format.codec, RATE_HZ, FRAME_MS, now) {
@@ -56,6 +66,17 @@ impl Listening {
         if let Some(transcoder) = &mut self.transcoder {
             transcoder.receive(now, header, payload, arrival);
         }
+    }
+
+    /// Whether it is to be heard by the clock.
+    pub(super) const fn is_awake(&self) -> bool {
+        self.awake.is_some()
+    }
+
+    /// Whether nothing can come of hearing it now.
+    fn may_rest(&self, now: Instant) -> bool {
+        let has_come = self.awake.is_some_and(|at| now.saturating_duration_since(at) < REST_AFTER);
+        self.wanted == KEYS && !self.is_key_down() && !has_come
     }
 
     /// Whether a key sounds at this moment.
@@ -111,6 +132,7 @@ impl Worker {
             Some(listening) => {
                 listening.wanted = wanted;
                 listening.listener.want(wanted);
+                listening.awake.get_or_insert(self.cx.now);
             }
             none => *none = Some(Box::new(Listening::new(wanted, self.cx.now))),
         }
@@ -119,17 +141,17 @@ impl Worker {
         }
     }
 
-    /// Hears what is due of a stream. `false` when nothing is listened for in it.
+    /// Hears what is due of a stream. `false` when nothing is listened for in it, or will be before the next packet: a crowd
+    /// of streams without a sound costs nothing.
     pub(super) fn hear(&mut self, slot: usize) -> bool {
         let is_passed_on = is_passed_on(&self.streams, slot);
         let Some(stream) = self.streams[slot].as_deref_mut() else { return false };
         let (id, partner) = (stream.id, stream.partner.filter(|partner| *partner != slot));
         let (inbound, is_masked) = (&stream.inbound, stream.inbound.is_masked());
         let Some(listening) = &mut stream.listening else { return false };
-        if is_passed_on {
-            // What it would have heard meanwhile is not made up for later.
-            let _ = listening.pacer.due(self.cx.now);
-            return true;
+        if is_passed_on || listening.may_rest(self.cx.now) {
+            listening.awake = None;
+            return false;
         }
         // RFC 4733 wins: the same key comes that way, too.
         let is_told = listening.event_at.is_some_and(|at| self.cx.now.saturating_duration_since(at) < AFTER_EVENT);

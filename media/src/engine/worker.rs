@@ -292,7 +292,8 @@ impl Worker {
         if inbound.detector.is_busy() {
             self.looked_at[slot] = None;
         }
-        if !paced && (inbound.is_transcoding() || stream.is_checking()) {
+        let is_heard = stream.listening.as_ref().is_some_and(|listening| listening.is_awake());
+        if !paced && (inbound.is_transcoding() || stream.is_checking() || is_heard) {
             self.start_pacing(slot);
         }
     }
