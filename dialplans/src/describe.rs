@@ -44,7 +44,8 @@ pub fn describe(step: &Step) -> String {
     }
 }
 
-fn heard(audio: &Audio) -> String {
+/// What some audio is, in its language.
+pub(crate) fn heard(audio: &Audio) -> String {
     let phrases = audio.phrases.iter().map(|phrase| match phrase {
         Phrase::Prompt(prompt) => prompt.to_string(),
         Phrase::Number(_) => "a number".into(),

@@ -165,6 +165,11 @@ impl Findings {
         Self { sources: sources.to_vec(), lines: sources.iter().map(begins).collect(), found: Vec::new(), left_out: 0 }
     }
 
+    /// Where each line of each source begins.
+    pub(crate) fn lines(&self) -> &[Vec<usize>] {
+        &self.lines
+    }
+
     /// Whether no more findings are kept, so that looking for more is of no use.
     pub(crate) const fn is_full(&self) -> bool {
         self.left_out > 0

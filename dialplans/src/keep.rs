@@ -122,7 +122,7 @@ impl Run {
 }
 
 /// The word for an action in the language.
-const fn kind(action: &Action) -> &'static str {
+pub(crate) const fn kind(action: &Action) -> &'static str {
     match action {
         Action::Ring => "ring",
         Action::Answer => "answer",
@@ -176,7 +176,7 @@ fn branch_of(action: &Action, branch: &str) -> Option<BlockId> {
 }
 
 /// Blocks of an action that a word leads to.
-fn choices_of(action: &Action) -> &[(String, BlockId)] {
+pub(crate) fn choices_of(action: &Action) -> &[(String, BlockId)] {
     match action {
         Action::Menu(menu) => &menu.choices,
         Action::Stream { choices, .. } => choices,
@@ -188,7 +188,8 @@ fn ending_to(handlers: &Handlers, inner: BlockId) -> Option<String> {
     Ending::ALL.into_iter().find(|ending| handlers.get(*ending) == inner).map(|ending| ending.word().to_owned())
 }
 
-const fn handlers_of(action: &Action) -> Option<&Handlers> {
+/// The answers of an action to its endings.
+pub(crate) const fn handlers_of(action: &Action) -> Option<&Handlers> {
     match action {
         Action::Menu(menu) => Some(&menu.handlers),
         Action::Collect(collect) => Some(&collect.handlers),

@@ -1,9 +1,9 @@
-//! The dialplan language: parse, check, run, explain.
+//! The dialplan language: parse, check, run, explain, simulate.
 //!
 //! A plan is a folder of KDL 2 files. [`check`] reads them without any I/O and either gives a [`Plan`]
 //! in which every name exists and every way a step can end has an answer, or says what is wrong with
 //! file, line, column and a suggestion. [`Run`] takes one caller through a plan; [`explain`] tells
-//! beforehand which route a call takes. [`load()`] is the thin layer that reads a folder.
+//! beforehand which route a call takes; [`simulate()`] takes a whole call through it, to its record. [`load()`] is the thin layer that reads a folder.
 //!
 //! The language itself is one table (`grammar`), from which reading, checking and the reference in
 //! `docs/dialplan.md` are made. Nothing here knows how calls are signalled: a trunk's peer is a
@@ -33,10 +33,13 @@ mod say;
 mod schedule;
 mod secret;
 mod settings;
+mod simulate;
 mod source;
 mod template;
+mod trail;
 mod trunk_calls;
 mod trunk_rules;
+mod ways;
 mod world;
 
 pub use audio_streams::{AudioStream, StreamUrl};
@@ -61,8 +64,13 @@ pub use settings::{
     Codec, Credentials, Digest, Dtmf, ExtensionRange, Host, HostPort, Listen, MediaKeys, Network, Peer, Queue, StarterAgents,
     Transport, Trunk, TrunkTls,
 };
+pub use simulate::{
+    Coverage, Fact, Lengths, MAX_CALL_MS, Never, Row, Script, ScriptError, Simulation, Test, TestResult, When, junit, run_test,
+    simulate, wav_length_ms,
+};
 pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES, Source};
 pub use template::Template;
 pub use trunk_calls::{DigestUri, KeepHeader, Profile, TrunkCalls};
 pub use trunk_rules::{CallerIdRule, Member, NumberFormat, Numbering, Outgoing, Refusal, Shown, TrunkGroup, TrunkRules};
+pub use ways::Way;
 pub use world::World;

@@ -9,6 +9,7 @@ use std::{
 
 use jiff::tz::TimeZone;
 use tandem_switch::{
+    call::{CallSettings, Notice},
     cause::Cause,
     cdr::Origin,
     floor::{AgentProfile, QueueProfile},
@@ -27,10 +28,14 @@ use crate::{
     recordings::Recordings,
     schedule::Schedule,
     settings::{Digest, ExtensionRange, Listen, Lot, Mailbox, Queue, StarterAgents, Trunk},
+    simulate::Test,
     source::Location,
     template::Template,
     trunk_rules::TrunkGroup,
 };
+
+/// Music for a party that the other one put on hold: the plan has no word of its own for it.
+const HOLD_MUSIC: &str = "music/hold";
 
 /// Everything an admin wrote, resolved.
 #[derive(Debug)]
@@ -89,10 +94,14 @@ pub struct Plan {
     pub starter_agents: Vec<StarterAgents>,
     /// Routes in the order in which they are tried.
     pub routes: Vec<Route>,
+    /// What `tandem test` runs.
+    pub tests: Vec<Test>,
     /// All blocks of steps; [`BlockId`] counts into it.
     pub(crate) blocks: Vec<Block>,
     /// Paths of the files, in the order in which [`Location::file`] counts them.
     pub(crate) files: Vec<String>,
+    /// Where the lines of each of them begin.
+    pub(crate) lines: Vec<Vec<usize>>,
 }
 
 impl Plan {
@@ -177,6 +186,22 @@ impl Plan {
     #[must_use]
     pub fn file_of(&self, at: Location) -> Option<&str> {
         self.files.get(usize::from(at.file)).map(String::as_str)
+    }
+
+    /// File and line of a place; no file and line 0 when it has no text.
+    pub(crate) fn place(&self, at: Location) -> (&str, u32) {
+        let index = usize::from(at.file);
+        let (Some(file), Some(lines)) = (self.files.get(index), self.lines.get(index)) else { return ("", 0) };
+        let line = lines.partition_point(|begin| *begin <= at.offset as usize);
+        (file, u32::try_from(line).unwrap_or(u32::MAX))
+    }
+
+    /// What calls on this plan are set up with.
+    #[must_use]
+    pub fn call_settings(&self) -> CallSettings {
+        let notice = self.recordings.notice.as_ref();
+        let notice = notice.map(|notice| Notice { prompt: notice.prompt.clone(), to_both: notice.to_both });
+        CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: self.language.clone(), notice, ..CallSettings::default() }
     }
 
     pub(crate) fn block(&self, id: BlockId) -> &Block {

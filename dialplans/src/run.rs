@@ -17,6 +17,7 @@ use tandem_switch::{
 };
 
 use crate::{
+    build::BUILT_IN,
     describe::describe,
     plan::{
         Action, BlockId, CollectDigits, DialOut, DialTarget, DigitShape, Ending, JoinQueue, Menu, PickUp, Plan, Route, Say,
@@ -26,6 +27,7 @@ use crate::{
     schedule::Overrides,
     settings::Mailbox,
     template::{CALLER, DIALLED, Template},
+    trail::Trail,
 };
 
 /// Steps of the text that one call may take; the next one ends the call as our fault.
@@ -84,6 +86,8 @@ pub struct Run {
     pub(crate) open: Vec<(BlockId, usize)>,
     pub(crate) state: State,
     pub(crate) steps: u32,
+    /// Where it got to, when somebody wants to know.
+    trail: Option<Box<Trail>>,
     outputs: VecDeque<Output>,
 }
 
@@ -129,6 +133,7 @@ impl Run {
             open: Vec::new(),
             state: State::AwaitsStart,
             steps: 0,
+            trail: None,
             outputs: VecDeque::new(),
         }
     }
@@ -139,6 +144,17 @@ impl Run {
     pub fn told(mut self, told: BTreeMap<String, String>) -> Self {
         self.told = told;
         self
+    }
+
+    /// The same, and it notes where it gets to.
+    pub(crate) fn with_trail(mut self) -> Self {
+        self.trail = Some(Box::default());
+        self
+    }
+
+    /// Where it got to.
+    pub(crate) fn take_trail(&mut self) -> Trail {
+        self.trail.take().map_or_else(Trail::default, |trail| *trail)
     }
 
     /// Where the call came from that is on its way.
@@ -215,8 +231,17 @@ impl Run {
 
     fn enter(&mut self, route: &Route) {
         self.variables.clear();
-        self.open = vec![(route.block, 0)];
+        self.open.clear();
+        self.open_block(route.block);
         self.outputs.push_back(Output::Routed(route.name.clone()));
+    }
+
+    /// The steps of a block come next.
+    fn open_block(&mut self, block: BlockId) {
+        if let Some(trail) = &mut self.trail {
+            trail.blocks.insert(block);
+        }
+        self.open.push((block, 0));
     }
 
     /// Takes steps of the text until one must be waited for.
@@ -230,6 +255,9 @@ impl Run {
             };
             *index += 1;
             self.steps += 1;
+            if let Some(trail) = self.trail.as_mut().filter(|_| placed.at != BUILT_IN) {
+                trail.steps.insert((block, at));
+            }
             if self.steps > MAX_STEPS {
                 self.trace("fault", "too many steps");
                 return self.end(Cause::Fault);
@@ -293,7 +321,7 @@ impl Run {
                 let is_open = plan.schedules.get(schedule).is_some_and(|s| s.standing(now, switch).open);
                 self.trace("schedule", &format!("{schedule} is {}", if is_open { "open" } else { "closed" }));
                 if is_open == *open {
-                    self.open.push((*block, 0));
+                    self.open_block(*block);
                 }
                 Next::GoOn
             }
@@ -312,7 +340,7 @@ impl Run {
                 Some(keys) => match menu.choices.iter().find(|(choice, _)| choice == keys) {
                     Some((choice, chosen)) => {
                         self.trace("pressed", choice);
-                        self.open.push((*chosen, 0));
+                        self.open_block(*chosen);
                     }
                     None => self.ask_again(action, (block, index, tries), Ending::Invalid),
                 },
@@ -329,7 +357,7 @@ impl Run {
             (Action::Stream { choices, .. }, StepOutcome::Said(word)) => match choices.iter().find(|(known, _)| known == word) {
                 Some((word, block)) => {
                     self.trace("said", word);
-                    self.open.push((*block, 0));
+                    self.open_block(*block);
                 }
                 None => self.trace("said", "something that the plan does not know"),
             },
@@ -381,7 +409,7 @@ impl Run {
             }
         };
         self.trace(if handlers.is_own(ending) { "ended" } else { "ended, by default" }, ending.word());
-        self.open.push((handlers.get(ending), 0));
+        self.open_block(handlers.get(ending));
     }
 
     fn ask_menu(&self, menu: &Menu, complaint: Option<Ending>) -> Step {

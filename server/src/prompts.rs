@@ -3,11 +3,13 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    io::Read as _,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
 use rust_embed::RustEmbed;
+use tandem_dialplan::{Lengths, wav_length_ms};
 use tandem_media::codec::Audio as Pcm;
 use tandem_switch::{
     name::{Language, PromptName},
@@ -23,6 +25,8 @@ struct Shipped;
 
 /// Folders deeper than this are not looked into.
 const MAX_DEPTH: usize = 4;
+/// What stands before the audio of a recording is looked for so far into its file.
+const HEAD_BYTES: u64 = 65_536;
 /// More prompts than this are not taken from a folder.
 const MAX_PROMPTS: usize = 20_000;
 
@@ -72,6 +76,22 @@ impl Prompts {
         self.entries.keys().cloned().collect()
     }
 
+    /// How long they are, by what their files say of themselves: nothing is decoded. One that cannot be read is left out.
+    #[must_use]
+    pub fn lengths(&self) -> Lengths {
+        let mut lengths = Lengths::default();
+        for (name, entry) in &self.entries {
+            let ms = match &entry.source {
+                Source::Shipped(path) => Shipped::get(path).and_then(|file| wav_length_ms(&file.data)),
+                Source::File(path) => head(path).ok().and_then(|bytes| wav_length_ms(&bytes)),
+            };
+            if let Some(ms) = ms {
+                lengths.insert(name.as_str(), ms);
+            }
+        }
+        lengths
+    }
+
     /// Decodes everything that is not decoded yet: about 2 ms for each second of audio, so not on a loop.
     pub fn load_all(&self) {
         for entry in self.entries.values() {
@@ -115,6 +135,13 @@ impl Entry {
             })
             .clone()
     }
+}
+
+/// The begin of a file.
+fn head(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(HEAD_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn walk(root: &Path, folder: &Path, depth: usize, found: &mut Vec<(String, PathBuf)>) {

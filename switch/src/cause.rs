@@ -45,6 +45,34 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::Normal,
+        Self::Cancelled,
+        Self::AnsweredElsewhere,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Rejected,
+        Self::Redirected,
+        Self::NotRegistered,
+        Self::NotFound,
+        Self::Forbidden,
+        Self::Incompatible,
+        Self::Unavailable,
+        Self::Congestion,
+        Self::Timeout,
+        Self::MediaTimeout,
+        Self::NetworkFailure,
+        Self::Restart,
+        Self::Fault,
+    ];
+
+    /// The cause of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word)
+    }
+
     /// The word that is stored and shown (`no-answer`).
     #[must_use]
     pub const fn as_str(self) -> &'static str {

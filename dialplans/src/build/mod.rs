@@ -12,6 +12,7 @@ mod recordings;
 mod routes;
 mod schedules;
 mod steps;
+mod test_blocks;
 mod trunk_calls;
 mod trunks;
 
@@ -156,7 +157,7 @@ impl<'a> Builder<'a> {
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
         let routes = self.routes(items);
-        let plan = Plan {
+        let mut plan = Plan {
             generation: 0,
             realm: top_text(items, "realm").unwrap_or("tandem").to_owned(),
             digest: digests(items),
@@ -184,10 +185,13 @@ impl<'a> Builder<'a> {
             schedules,
             starter_agents,
             routes,
+            tests: Vec::new(),
             blocks: std::mem::take(&mut self.blocks),
             files: self.sources.iter().map(|source| source.path.clone()).collect(),
+            lines: self.findings.lines().to_vec(),
         };
         self.readable_keys(items, &plan);
+        plan.tests = self.tests(items, &plan);
         plan
     }
 

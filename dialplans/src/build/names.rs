@@ -49,11 +49,14 @@ impl Names {
         let spoken: Vec<&Language> = languages.iter().filter(|language| world.prompts.contains_key(*language)).collect();
         let mut used: BTreeSet<(Noun, String)> = BTreeSet::new();
         for item in items {
+            // What only a test names is of no use to a call.
+            let is_test = item.spec.name == "test";
             item.walk(&mut |item| {
                 for value in item.values() {
                     self.reference(value, &spoken, world, findings);
                     if let (Kind::Refers(noun), Some(name)) = (value.kind, value.text())
                         && !(noun == Noun::Queue && item.spec.name == "queues")
+                        && !is_test
                     {
                         used.insert((noun, name.to_owned()));
                     }
@@ -119,7 +122,7 @@ impl Names {
 /// Languages must have recordings, and a grammar where values are spoken.
 fn recordings(items: &[Item], languages: &BTreeSet<Language>, world: &World, findings: &mut Findings) {
     let (mut plays, mut speaks, mut sets) = (None, None, Vec::new());
-    for item in items {
+    for item in items.iter().filter(|item| item.spec.name != "test") {
         item.walk(&mut |item| {
             if item.nouns(Noun::Prompt).any(|name| !world.shared_prompts.contains(name)) {
                 plays = plays.or(Some(item.at));

@@ -10,6 +10,7 @@ mod places;
 mod protect;
 mod recordings;
 mod steps;
+mod test_blocks;
 mod trunk_calls;
 mod trunks;
 
@@ -48,6 +49,7 @@ pub(crate) enum Place {
     Agent,
     AudioStream,
     Stream,
+    Test,
 }
 
 /// One kind of node.
@@ -167,6 +169,7 @@ pub(crate) enum Kind {
     Holidays,
     /// Whole days, as a count.
     Age,
+    When,
 }
 
 impl Kind {
@@ -211,6 +214,7 @@ impl Kind {
             Self::Dates => "dates",
             Self::Holidays => "dates or calendar file",
             Self::Age => "days",
+            Self::When => "moment",
             Self::Declares(_) | Self::Refers(_) | Self::OneOf(_) | Self::Count(..) => "",
         }
     }
@@ -248,6 +252,7 @@ impl Place {
             Self::Agent => steps::AGENT,
             Self::AudioStream => audio_streams::NODES,
             Self::Stream => steps::STREAM,
+            Self::Test => test_blocks::NODES,
         }
     }
 
@@ -300,6 +305,7 @@ impl Place {
             Self::Agent => "in `agent`",
             Self::AudioStream => "in `audio-stream`",
             Self::Stream => "in `stream`",
+            Self::Test => "in `test`",
         }
     }
 
@@ -333,6 +339,7 @@ impl Place {
         Self::Agent,
         Self::Stream,
         Self::Defaults,
+        Self::Test,
     ];
 }
 

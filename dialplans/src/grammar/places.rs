@@ -192,6 +192,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
         &[],
         Body::Required(Place::Route),
     )),
+    super::test_blocks::TEST,
 ];
 
 pub(super) const LISTEN: &[NodeSpec] = &[

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use kdl::{KdlEntry, KdlNode};
 use miette::SourceSpan;
 
-pub(crate) use self::value::{Data, NEVER, Value, is_extension};
+pub(crate) use self::value::{Data, NEVER, Value, duration_ms, is_extension};
 use crate::{
     diagnostic::{Findings, did_you_mean},
     grammar::{Arg, Body, Kind, NodeSpec, Noun, Place, Times},

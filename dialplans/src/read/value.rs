@@ -12,6 +12,7 @@ use crate::{
     schedule::{DateRule, Days, Hours, time_zone},
     secret::Secret,
     settings::{HostPort, Network},
+    simulate::When,
     source::Location,
     template::{Template, is_variable},
 };
@@ -43,6 +44,7 @@ pub(crate) enum Data {
     Days(Days),
     Hours(Hours),
     Dates(DateRule),
+    When(When),
     Calendar(String),
     /// It was wrong, and that was said.
     Bad,
@@ -150,6 +152,7 @@ fn of_text(kind: Kind, text: &str) -> Result<Data, Problem> {
         Kind::Holidays if text.ends_with(".ics") => {
             plain(is_name(text), "the plain name of a calendar file").map(|_| Data::Calendar(text.to_owned()))
         }
+        Kind::When => When::parse(text).map(Data::When).map_err(Problem::new),
         Kind::Age => days(text).map(Data::Count).ok_or_else(|| Problem::new("expected 1 to 36500 days, as in `90d`")),
         Kind::Holidays => DateRule::parse(text).map(Data::Dates).map_err(Problem::new),
         Kind::Flag | Kind::Count(..) => Err(Problem::new(format!("expected a {}", kind.title()))),
@@ -157,7 +160,7 @@ fn of_text(kind: Kind, text: &str) -> Result<Data, Problem> {
 }
 
 /// `500ms`, `20s`, `2m30s`, `1h`; up to a day.
-fn duration_ms(text: &str) -> Result<u64, String> {
+pub(crate) fn duration_ms(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no duration: expected as in `500ms`, `20s`, `2m30s` or `1h`");
     let mut total: u64 = 0;
     let mut rest = text;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use tandem_dialplan::{Codec, Plan, explain, load};
+use tandem_dialplan::{Codec, Coverage, Lengths, Plan, explain, load, run_test};
 use tandem_switch::{name::QueueName, step::StepOutcome, step::Target};
 
 use crate::{facts, ladder, noon};
@@ -189,6 +189,21 @@ fn explain_says_which_route_and_why_not_the_earlier_ones() {
        dial 1003 for 30 s
     ");
     assert!(serde_json::to_string(&explanation).unwrap().contains("\"taken\":\"colleagues\""));
+}
+
+#[test]
+fn the_tests_of_the_demo_pass_and_reach_every_route_and_branch() {
+    let plan = shipped("demo");
+    let mut coverage = Coverage::of(&plan);
+    for test in &plan.tests {
+        let result = run_test(&plan, test, &Lengths::default());
+        assert_eq!(result.failure, None, "{}\n{}", test.name, result.simulation);
+        coverage.add(&result.simulation);
+    }
+    assert!(plan.tests.len() > 10);
+    assert_eq!(coverage.never(), []);
+    let (done, all) = coverage.steps();
+    assert!(done + 2 >= all, "{done} of {all} steps");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `docs/dialplan.md` says what the table says, and its examples are right.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
-use tandem_dialplan::{Severity, Source, check, reference};
+use tandem_dialplan::{Lengths, Severity, Source, check, reference, run_test};
 
 use crate::world;
 
@@ -41,7 +41,13 @@ fn the_examples_check_without_errors_or_warnings() {
         examples.push('\n');
     }
     let calendar = "BEGIN:VCALENDAR\nEND:VCALENDAR\n";
-    let (_, report) = check(&[Source::new("dialplan.md.kdl", examples), Source::new("holidays-it.ics", calendar)], &world());
+    let (plan, report) = check(&[Source::new("dialplan.md.kdl", examples), Source::new("holidays-it.ics", calendar)], &world());
     let bad: Vec<_> = report.diagnostics.iter().filter(|d| d.severity > Severity::Advice).map(ToString::to_string).collect();
     assert_eq!(bad, Vec::<String>::new());
+    let plan = Arc::new(plan.unwrap());
+    assert!(!plan.tests.is_empty());
+    for test in &plan.tests {
+        let result = run_test(&plan, test, &Lengths::default());
+        assert_eq!(result.failure, None, "{}", result.simulation);
+    }
 }

@@ -3,7 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use proptest::{prelude::*, test_runner::Config};
-use tandem_dialplan::{Input, MAX_STEPS, Output, Plan, Run, Source, check, needs, read_sources};
+use tandem_dialplan::{
+    Fact, Input, Lengths, MAX_CALL_MS, MAX_STEPS, Output, Plan, Run, Script, Simulation, Source, check, needs, read_sources,
+    run_test, simulate,
+};
 use tandem_switch::step::{Step, StepOutcome};
 
 use crate::{facts, noon, world};
@@ -84,6 +87,20 @@ fn to_the_end(plan: &Arc<Plan>, from: &str, to: &str, outcomes: &[u8]) {
     assert_eq!(run.poll(), None, "nothing comes after the end");
 }
 
+/// What holds of every call that was simulated.
+fn whole(simulation: &Simulation) {
+    let cdr = &simulation.cdr;
+    assert!(simulation.after_ms(cdr.ended_at) <= MAX_CALL_MS + 2_000, "{simulation}");
+    assert_eq!(simulation.facts.last(), Some(&Fact::Ended(cdr.cause)), "{simulation}");
+    let mut at = cdr.started_at;
+    for segment in &cdr.segments {
+        assert_eq!(segment.from_at, at, "{simulation}");
+        at = segment.to_at;
+    }
+    assert_eq!(at, cdr.ended_at, "{simulation}");
+    assert!(!simulation.to_string().contains("more happens"), "{simulation}");
+}
+
 fn shipped(folder: &str) -> Arc<Plan> {
     let loaded = tandem_dialplan::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
     Arc::new(loaded.plan.unwrap())
@@ -106,6 +123,9 @@ proptest! {
         let _ = report.drawn(false);
         if let Some(plan) = plan {
             let plan = Arc::new(plan);
+            for test in plan.tests.iter().take(5) {
+                whole(&run_test(&plan, test, &Lengths::default()).simulation);
+            }
             for (from, to) in [("1001", "1"), ("1001", "1000"), ("1001", "1003"), ("trunk:callers", "4000"), ("trunk:carrier", "777")] {
                 to_the_end(&plan, from, to, &outcomes);
             }
@@ -121,6 +141,53 @@ proptest! {
             for plan in plans {
                 to_the_end(plan, "1001", &to, &outcomes);
                 to_the_end(plan, "trunk:callers", &to, &outcomes);
+            }
+        });
+    }
+
+    #[test]
+    fn whatever_a_script_says_the_call_ends_and_its_record_is_whole(
+        to in "10(00|0[1-9]|10)|180[01]|1999|[*]1[1-4]",
+        digits in "(([0-9*#]{1,4}|nothing|wait [1-9]s,[0-9]),){0,6}9",
+        agents in prop::collection::vec((1001..=1010_u32, 0..8_usize, 0..20_u32), 0..5),
+        hang_up_s in 0..400_u64,
+    ) {
+        thread_local! {
+            static DEMO: Arc<Plan> = shipped("demo");
+        }
+        DEMO.with(|plan| {
+            let mut script = Script::new(plan, noon(), Some("1001"), None, &to).unwrap();
+            script.types(&digits).unwrap();
+            for (agent, word, after_s) in agents {
+                let words = ["ready", "away", "offline", "busy", "no-answer", "rejected", "unreachable", "nonsense"];
+                let after = if ["ready", "rejected"].contains(&words[word]) { format!(":{}s", after_s + 1) } else { String::new() };
+                let _twice = script.party_text(plan, &format!("{agent}=forwards:{}", 1001 + after_s % 10));
+                let _twice_or_wrong = script.agent_text(plan, &format!("{agent}={}{after}", words[word]));
+            }
+            if hang_up_s < 300 {
+                script.hangs_up_after(hang_up_s * 1_000).unwrap();
+            }
+            whole(&simulate(plan, &script, &Lengths::default()));
+        });
+    }
+
+    #[test]
+    fn any_text_at_all_in_a_script_is_read_without_panic(text in "(?s).{0,60}", name in "[0-9a-z=:,+]{0,12}") {
+        thread_local! {
+            static DEMO: Arc<Plan> = shipped("demo");
+        }
+        DEMO.with(|plan| {
+            for text in [text, name] {
+                let _ = Script::new(plan, noon(), Some(&text), None, &text).map(|script| whole(&simulate(plan, &script, &Lengths::default())));
+                let mut script = Script::new(plan, noon(), None, None, "1000").unwrap();
+                let _ = script.types(&text);
+                let _ = script.agent_text(plan, &text);
+                let _ = script.party_text(plan, &text);
+                let _ = script.program_text(plan, &text);
+                let _ = script.schedule_text(plan, &text);
+                let _ = script.full(plan, &text);
+                let _ = script.fault(&text);
+                whole(&simulate(plan, &script, &Lengths::default()));
             }
         });
     }

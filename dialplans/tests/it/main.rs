@@ -7,6 +7,7 @@ mod docs;
 mod fuzz;
 mod keep;
 mod runs;
+mod simulate;
 mod wrong;
 
 use std::sync::Arc;

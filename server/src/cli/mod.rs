@@ -1,7 +1,7 @@
 //! The command line: `tandem serve` and what admins type beside it.
 //!
 //! Output is made for people; `--format json` gives what the HTTP API gives. Errors are one sentence and
-//! what to do. Exit codes: 0 done; 1 it could not be done, or `check` found errors; 2 the command line
+//! what to do. Exit codes: 0 done; 1 it could not be done, `check` found errors or a `test` failed; 2 the command line
 //! is wrong; 3 the server or database cannot be reached; 4 there is no such thing.
 
 mod bans;
@@ -15,6 +15,7 @@ mod messages;
 mod people;
 mod plans;
 mod recordings;
+mod simulate;
 mod table;
 mod tokens;
 
@@ -68,6 +69,10 @@ enum Command {
     Check(plans::CheckArgs),
     /// Which route a call would take, and why not the earlier ones.
     Explain(plans::ExplainArgs),
+    /// A whole call through a plan, from arrival to record, without ringing anybody.
+    Simulate(simulate::SimulateArgs),
+    /// Run the tests that stand in a plan, and say what they never reach.
+    Test(simulate::TestArgs),
     /// People: extensions, passwords, queues and skills.
     #[command(subcommand)]
     User(people::UserCommand),
@@ -140,12 +145,14 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
     match command {
         Command::Serve(args) => return serve(args, common),
         Command::Check(args) => return plans::check(&args, common),
+        Command::Simulate(args) => return simulate::simulate(&args, common).map(|()| ExitCode::SUCCESS),
+        Command::Test(args) => return simulate::test(&args, common),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
     runtime.block_on(async {
         match command {
-            Command::Serve(_) | Command::Check(_) => {}
+            Command::Serve(_) | Command::Check(_) | Command::Simulate(_) | Command::Test(_) => {}
             Command::Explain(args) => plans::explain(args, common).await?,
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
@@ -256,6 +263,9 @@ mod tests {
             "tandem serve --config /etc/tandem --data /var/lib/tandem --bind 127.0.0.1 --database postgres://u@h/d --log-format json --log-level debug",
             "tandem check demo --format json",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
+            "tandem simulate --to 1800",
+            "tandem simulate demo --to 1000 --from 1001 --at 18:05 --digits 1,9 --agent 1002=ready:5s,1003=away --hang-up-after 30s",
+            "tandem test demo --junit results.xml --format json",
             "tandem user add 1011 --name Ada --queue support --skill billing=3",
             "tandem user set 1011 --no-queues --device sip:a@127.0.0.1:5090 --always-on true",
             "tandem user set-password 1011 --password-stdin",

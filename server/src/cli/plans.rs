@@ -42,7 +42,7 @@ pub(super) struct ExplainArgs {
     config: Option<String>,
 }
 
-fn read(folder: &str, data: &Path) -> Result<Checked, CliError> {
+pub(super) fn read(folder: &str, data: &Path) -> Result<Checked, CliError> {
     let folder = PlanFolder::find(folder, data, None).map_err(CliError::failed)?;
     folder.check().map_err(|error| CliError::failed(chain(&error)).todo("give the folder that holds the plan's .kdl files"))
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use tandem_switch::{cdr::Origin, time::Timestamp};
+use tandem_switch::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -198,37 +198,9 @@ impl Director {
 /// # Errors
 /// A sentence for whoever asks.
 pub fn explain_call(plan: &Arc<tandem_dialplan::Plan>, to: &str, from: &str, at: Timestamp) -> Result<RouteExplanation, String> {
-    let facts = tandem_dialplan::CallFacts {
-        origin: origin_of(plan, from)?,
-        from: from.rsplit(':').next().unwrap_or(from).into(),
-        to: to.into(),
-        language: None,
-        overrides: Arc::default(),
-    };
+    let (origin, from) = plan.origin_of(Some(from), None).map_err(|error| error.to_string())?;
+    let facts = tandem_dialplan::CallFacts { origin, from, to: to.into(), language: None, overrides: Arc::default() };
     Ok(explanation(tandem_dialplan::explain(plan, &facts, at)))
-}
-
-/// Where a call of `from` would come from: `trunk:NUMBER` for a trunk's, an extension otherwise.
-///
-/// # Errors
-/// A sentence for whoever asks.
-pub fn origin_of(plan: &tandem_dialplan::Plan, from: &str) -> Result<Origin, String> {
-    if let Some((trunk, _)) = from.split_once(':') {
-        let known = plan.trunks.keys().find(|name| name.as_str() == trunk);
-        return known.map(|name| Origin::Trunk(name.clone())).ok_or_else(|| format!("there is no trunk `{trunk}` in the plan"));
-    }
-    if let Some(extension) = plan.extension(from) {
-        return Ok(Origin::Extension(extension));
-    }
-    // A number that is no extension comes by a trunk; with one trunk it is clear by which.
-    match plan.trunks.keys().collect::<Vec<_>>().as_slice() {
-        [] => Err(format!("`{from}` is no extension of the plan, and the plan has no trunk it could come by")),
-        [only] => Ok(Origin::Trunk((*only).clone())),
-        several => {
-            let names = several.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            Err(format!("`{from}` is no extension: say by which trunk it comes, as in `{}:{from}` (trunks: {names})", several[0]))
-        }
-    }
 }
 
 /// What the API shows of an explanation.

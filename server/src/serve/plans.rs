@@ -9,10 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 use tandem_dialplan::{Host, LoadError, Peer, Plan, Report, Secret, Transport, World};
-use tandem_switch::{
-    call::{CallSettings, Notice},
-    name::{Language, PromptName},
-};
+use tandem_switch::name::{Language, PromptName};
 
 use super::{
     control::chain,
@@ -28,8 +25,6 @@ use crate::{
     },
 };
 
-/// Music for a party that the other one put on hold, where the plan has no word of its own.
-const HOLD_MUSIC: &str = "music/hold";
 /// Where Homer listens for HEP.
 const HOMER_PORT: u16 = 9_060;
 /// Where SIP over TLS is expected (RFC 3261 section 19.1.2).
@@ -153,10 +148,7 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
     let identities = Arc::new(identities.collect::<Result<BTreeMap<_, _>, _>>()?);
     let archive = Arc::new(Archive::new(&plan.recordings, |secret| read_secret(secret, folder), place)?);
     let programs = crate::programs::targets(&plan, |secret| read_secret(secret, folder), place)?;
-    let notice = plan.recordings.notice.as_ref();
-    let notice = notice.map(|notice| Notice { prompt: notice.prompt.clone(), to_both: notice.to_both });
-    let settings =
-        CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: plan.language.clone(), notice, ..CallSettings::default() };
+    let settings = plan.call_settings();
     let capture = match &plan.capture {
         Some(capture) => collector(capture).await,
         None => None,
@@ -239,12 +231,16 @@ impl PlanFolder {
             return Ok(Self { path: config.into(), bind });
         }
         let path = data.join(DEMO);
-        for name in Demo::iter() {
-            let file = path.join(name.as_ref());
-            if let Some(content) = Demo::get(&name).filter(|_| !file.exists()) {
-                std::fs::create_dir_all(file.parent().unwrap_or(&path))?;
-                std::fs::write(&file, &content.data)?;
+        // What was unpacked is the admin's: a later version adds nothing to a plan that may have changed.
+        if !path.is_dir() {
+            let new = data.join(format!("{DEMO}.new"));
+            std::fs::create_dir_all(&new)?;
+            for name in Demo::iter() {
+                if let Some(content) = Demo::get(&name) {
+                    std::fs::write(new.join(name.as_ref()), &content.data)?;
+                }
             }
+            std::fs::rename(&new, &path)?;
         }
         Ok(Self { path, bind })
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use tandem_dialplan::{CallFacts, Input, Output, Run, Source, World, check};
+use tandem_dialplan::{CallFacts, Fact, Input, Lengths, MAX_CALL_MS, Output, Run, Source, World, check, run_test};
 use tandem_switch::{
     cdr::Origin,
     step::{Step, StepOutcome},
@@ -31,7 +31,13 @@ fuzz_target!(|text: &str| {
         language: None,
         overrides: Arc::default(),
     };
-    let mut run = Run::new(Arc::new(plan), facts);
+    let plan = Arc::new(plan);
+    for test in plan.tests.iter().take(3) {
+        let simulation = run_test(&plan, test, &Lengths::default()).simulation;
+        assert!(simulation.after_ms(simulation.cdr.ended_at) <= MAX_CALL_MS + 10_000, "a call has no end");
+        assert_eq!(simulation.facts.last(), Some(&Fact::Ended(simulation.cdr.cause)));
+    }
+    let mut run = Run::new(plan, facts);
     run.handle(now, Input::Start);
     // Whoever presses nothing and hangs up nowhere still comes to an end.
     let mut steps = 0;

@@ -32,6 +32,7 @@ mod registration;
 mod restart;
 mod shared_port;
 mod signals;
+mod simulated;
 mod sipp;
 mod soak;
 mod stopping;

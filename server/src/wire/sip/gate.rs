@@ -150,7 +150,7 @@ impl SipEdge {
     /// Whether a number is one of an emergency service, by the plan in service.
     #[must_use]
     pub fn is_emergency(&self, number: &PartyNumber) -> bool {
-        self.settings.plan().is_some_and(|plan| plan.protect.emergency().any(|emergency| emergency == number.as_str()))
+        self.settings.plan().is_some_and(|plan| plan.is_emergency(number))
     }
 
     pub(super) fn set_gate(&mut self, plan: &tandem_dialplan::Plan) {

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use tandem_dialplan::{Plan, Refusal, Shown};
+use tandem_dialplan::{Refusal, Shown, Way};
 use tandem_signaling::{
     endpoint::{self, Command, InviteId, PartyIdentity, RejectedBy},
     sdp::{AudioCodec, KeyRule},
@@ -17,15 +17,6 @@ use crate::{
     metrics::METRICS,
     wire::{LegRef, media::MediaEdge},
 };
-
-/// One trunk that a call can go through.
-#[derive(Clone, Debug)]
-pub(super) struct Way {
-    trunk: TrunkName,
-    number: PartyNumber,
-    shown: Shown,
-    abroad: bool,
-}
 
 /// The trunks that a leg has not tried yet, and for whom it calls.
 #[derive(Clone, Debug)]
@@ -72,7 +63,7 @@ impl SipEdge {
     ) -> Result<(), Cause> {
         let is_emergency = self.is_emergency(number);
         let (mut left, mut refusal) = match self.settings.plan() {
-            Some(plan) => ways(&plan, name, (number, is_emergency), caller_id, || self.next_random()),
+            Some(plan) => plan.ways(name, number, caller_id, || self.next_random()),
             None => return Err(Cause::Congestion),
         };
         if let Some(only) = self.kept_in(at).filter(|_| !left.is_empty()) {
@@ -85,8 +76,8 @@ impl SipEdge {
             return Err(Cause::Forbidden);
         }
         // Those that have a good chance now come first, the others are not left out.
-        left.make_contiguous().sort_by_key(|way| !self.endpoint.trunk_is_usable(way.trunk.as_str()));
-        self.try_next(at, Ways { left, caller, caller_id: caller_id.clone(), is_emergency }, media)
+        left.sort_by_key(|way| !self.endpoint.trunk_is_usable(way.trunk.as_str()));
+        self.try_next(at, Ways { left: left.into(), caller, caller_id: caller_id.clone(), is_emergency }, media)
     }
 
     fn try_next(&mut self, at: LegRef, mut ways: Ways, media: &mut MediaEdge) -> Result<(), Cause> {
@@ -206,31 +197,6 @@ impl SipEdge {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
-}
-
-/// The trunks that may call a number, in the order in which they are tried, and why others may not.
-fn ways(
-    plan: &Plan,
-    name: &TrunkName,
-    (number, is_emergency): (&PartyNumber, bool),
-    caller_id: &PartyNumber,
-    random: impl FnMut() -> u64,
-) -> (VecDeque<Way>, Option<Refusal>) {
-    let trunks = plan.trunk_groups.get(name).map_or_else(|| vec![name.clone()], |group| group.draw(random));
-    let (mut left, mut refusal) = (VecDeque::new(), None);
-    for trunk in trunks {
-        let Some(known) = plan.trunks.get(&trunk) else { continue };
-        let outgoing =
-            if is_emergency { Ok(known.rules.emergency(number, caller_id)) } else { known.rules.outgoing(number, caller_id) };
-        match outgoing {
-            Ok(outgoing) => {
-                let abroad = known.rules.is_abroad(number);
-                left.push_back(Way { trunk, number: outgoing.number, shown: outgoing.shown, abroad });
-            }
-            Err(why) => refusal = Some(why),
-        }
-    }
-    (left, refusal)
 }
 
 /// Whether a failure says something of the trunk and nothing of the called party: then another trunk may do.
