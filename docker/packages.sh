@@ -9,7 +9,7 @@ set -euo pipefail
 run=(gcc libc6-dev make pkg-config libopus-dev ca-certificates)
 # g++: the fuzzer's own library is C++.
 test=("${run[@]}" g++ git dnsmasq-base postgresql-15 sip-tester baresip-core libspandsp2 libsrtp2-dev libssl-dev sox espeak-ng opus-tools python3 python3-venv python3-dev python3-websockets procps curl util-linux
-    chromium-headless-shell kamailio kamailio-tls-modules kamailio-websocket-modules)
+    chromium-headless-shell kamailio kamailio-tls-modules kamailio-websocket-modules coturn)
 # npm comes with some packages of node, too.
 command -v npm >/dev/null || test+=(npm)
 # Voices for the corpus of speech.
@@ -56,3 +56,9 @@ if ! { install || { "${as_root[@]}" apt-get update && install; }; } >/tmp/tandem
 fi
 rm -f "/tmp/tandem-packages.$$.log"
 echo "Installed: ${missing[*]}"
+# The tests start their own. What Debian starts of itself would listen on all addresses of this machine.
+if [ -d /run/systemd/system ]; then
+    for service in coturn kamailio; do
+        if [[ " ${missing[*]} " == *" $service "* ]]; then "${as_root[@]}" systemctl disable --now --quiet "$service" || true; fi
+    done
+fi

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// A program that hears calls over a WebSocket, and may speak in them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,6 +32,7 @@ mod routing;
 mod run;
 mod say;
 mod schedule;
+mod secret;
 mod settings;
 mod simulate;
 mod source;
@@ -49,7 +50,7 @@ pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Report, Severity};
 pub use explain::{Explanation, RouteVerdict, explain};
 pub use identity::{Capture, IdentityPolicy, SignIdentity, TrunkIdentity, VerifyIdentity};
 pub use keep::KeptRun;
-pub use listen::{Ice, TlsFiles};
+pub use listen::{Ice, TlsFiles, Turn};
 pub use load::{LoadError, Loaded, load, read_sources};
 pub use pattern::{NumberMatch, Pattern};
 pub use plan::{OriginGuard, Plan, Route, parse_number};
@@ -60,9 +61,10 @@ pub use replay::{Fate, PastCall, Tally, replay};
 pub use run::{CallFacts, Input, MAX_STEPS, Output, Run};
 pub use say::{say, vocabulary};
 pub use schedule::{Override, Overrides, Schedule, Standing, Transition};
+pub use secret::Secret;
 pub use settings::{
-    Codec, Credentials, Digest, Dtmf, ExtensionRange, Host, HostPort, Listen, MediaKeys, Network, Peer, Queue, Secret,
-    StarterAgents, Transport, Trunk, TrunkTls,
+    Codec, Credentials, Digest, Dtmf, ExtensionRange, Host, HostPort, Listen, MediaKeys, Network, Peer, Queue, StarterAgents,
+    Transport, Trunk, TrunkTls,
 };
 pub use simulate::{
     Coverage, Fact, Lengths, MAX_CALL_MS, Never, Row, Script, ScriptError, Simulation, Test, TestResult, When, junit, run_test,

@@ -2,7 +2,7 @@
 
 use tandem_switch::name::PromptName;
 
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// What recordings are kept as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -16,7 +16,8 @@ use tandem_switch::{
 
 use crate::{
     identity::TrunkIdentity,
-    listen::{Ice, TlsFiles},
+    listen::{Ice, TlsFiles, Turn},
+    secret::Secret,
     trunk_calls::TrunkCalls,
     trunk_rules::TrunkRules,
 };
@@ -42,6 +43,8 @@ pub struct Listen {
     pub rtp_shared: Option<u16>,
     /// Whether we check browsers, too.
     pub ice: Ice,
+    /// Whoever lends an address to the ports that browsers share.
+    pub turn: Option<Turn>,
     /// The address that other sides are told instead of the one listened on (behind NAT).
     pub advertise: Option<IpAddr>,
     /// Certificate chain and private key for TLS, as PEM files; made at first start when `None`.
@@ -60,6 +63,7 @@ impl Default for Listen {
             rtp_ports: (20_000, 29_999),
             rtp_shared: None,
             ice: Ice::Lite,
+            turn: None,
             advertise: None,
             tls: None,
         }
@@ -355,15 +359,6 @@ impl FromStr for Network {
         let prefix = prefix.unwrap_or(widest);
         if prefix <= widest { Ok(Self { address, prefix }) } else { Err(()) }
     }
-}
-
-/// Where a secret is kept. The plan itself never holds one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Secret {
-    /// In an environment variable.
-    Env(String),
-    /// In a file, relative to the folder of the plan; its first line is the secret.
-    File(String),
 }
 
 /// How we prove ourselves to a trunk, and it to us.

@@ -22,6 +22,7 @@ use crate::{
     hidden::HiddenKey,
     keys::StreamKeys,
     pipe::Pipe,
+    turn::Server,
 };
 
 mod fork;
@@ -59,6 +60,8 @@ pub struct EngineConfig {
     /// The first of the ports that streams of browsers share, one for each media thread; `None`: there are none. They must not
     /// lie in the range.
     pub shared_port: Option<u16>,
+    /// The server that lends addresses to these ports; nobody else has one.
+    pub turn: Option<Server>,
     /// The least rest of a closed port, so that a new call never hears an old one. The port that rested
     /// longest is always next, so it is much longer until the range is nearly used up.
     pub drain: Duration,
@@ -83,6 +86,7 @@ impl EngineConfig {
             first_port: 20_000,
             last_port: 29_999,
             shared_port: None,
+            turn: None,
             drain: Duration::from_millis(500),
             event_capacity: 4_096,
             clock,

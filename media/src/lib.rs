@@ -38,3 +38,4 @@ pub mod rtp;
 pub mod secure;
 pub mod tones;
 pub mod transcode;
+pub mod turn;

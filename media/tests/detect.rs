@@ -105,6 +105,27 @@ fn keys_between_two_that_know_no_events_are_passed_on_unheard_and_found_again_be
     assert_eq!(digits(&events), ['#'], "the other one heard the first as it was");
 }
 
+simulated_clock!(PAUSE, pause);
+#[test]
+fn who_sends_nothing_for_a_while_is_heard_again_from_the_first_packet() {
+    let mut bench = Bench::new(105, pause);
+    let mut a = bench.phone_with(Codec::Pcmu, |to| to.format.receive_dtmf_payload_type = None);
+    let mut control = bench.control();
+    bench.command(Command::Detect { stream: a.stream, what: KEYS });
+    let mut speaker = Speaker::new(Codec::Pcmu);
+    for (key, away_ms) in [([770.0, 1_336.0], 1_500), ([941.0, 1_477.0], 60_000), ([852.0, 1_477.0], 1_500)] {
+        // The last packet is one of the key.
+        speaker.say(&mut a, &mut control, &PAUSE, &key, 200);
+        for _ in 0..away_ms / 500 {
+            control.settle();
+            PAUSE.advance_ms(500);
+        }
+        a.timestamp = a.timestamp.wrapping_add(8 * away_ms);
+    }
+    let (events, _) = bench.close(a.stream);
+    assert_eq!(digits(&events), ['5', '#', '9']);
+}
+
 simulated_clock!(BOTH, both);
 #[test]
 fn a_key_that_comes_both_ways_counts_once() {

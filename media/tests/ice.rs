@@ -72,8 +72,9 @@ fn talk(hosts: [u8; 2], shared: Option<u16>, clock: fn() -> Instant, advance: im
     let victim = UdpSocket::bind("127.0.72.9:0").unwrap();
     victim.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let others = [victim.local_addr().unwrap(), left.at, "[2001:db8::1]:4000".parse().unwrap()];
-    left.agree(("right", theirs), true, &[&others[..], &[right.at]].concat());
+    // First who checks nobody yet: a check that comes before its name is known is nobody's.
     right.agree(("left", ours), false, &[]);
+    left.agree(("right", theirs), true, &[&others[..], &[right.at]].concat());
     assert!(is_heard(&mut left.phone, &right.phone, 3, advance) && is_heard(&mut right.phone, &left.phone, 4, advance));
 
     let (mut datagram, mut checks) = ([0; 2_000], 0);

@@ -302,6 +302,7 @@ metrics! {
         "Legs that ended, by the estimated score (MOS) of what their peer reports to receive: at least so much.", "mos", SCORES;
     family media_one_way = "tandem_media_one_way_total", "legs", "Verdicts on audio that goes one way only, by cause.", "cause", OneWay::CAUSES;
     gauge media_nobodys = "tandem_media_shared_port_strays", "datagrams", "Datagrams on the ports that browsers share that were no call's, since the start.";
+    gauge media_turn = "tandem_media_turn_addresses", "addresses", "Addresses that the TURN server lends to the ports that browsers share, one for each at most; 0 while it is away.";
     family media_no_keys = "tandem_media_no_keys_total", "legs", "Verdicts on legs with DTLS that have no keys, by cause.", "cause", NoKeys::CAUSES;
     gauge audio_streams = "tandem_audio_streams", "streams", "Streams of calls' audio to programs now.";
     counter audio_stream_frames = "tandem_audio_stream_frames_total", "frames", "Frames of 20 ms that programs were sent.";

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tandem_signaling::sdp::{
     AudioCodec, Direction, Fingerprint, IceRole, Incompatible, KeyPolicy, KeyRule, KeySource, LocalAudio, LocalSession,
@@ -40,6 +40,7 @@ struct Side {
     port: u16,
     certificate: u8,
     ice: IceRole,
+    lent: Option<SocketAddr>,
 }
 
 impl Side {
@@ -51,6 +52,7 @@ impl Side {
             port: 20_000,
             certificate: 0x11,
             ice: IceRole::Lite,
+            lent: None,
         }
     }
 
@@ -65,7 +67,9 @@ impl Side {
             codecs: vec![AudioCodec::Pcma],
             direction: Direction::SendRecv,
             rtcp_mux: true,
-            keys: KeyPolicy::new(self.rule, self.source.seed(), Fingerprint([self.certificate; 32])).with_ice(self.ice),
+            keys: KeyPolicy::new(self.rule, self.source.seed(), Fingerprint([self.certificate; 32]))
+                .with_ice(self.ice)
+                .with_lent(self.lent),
         }
     }
 
@@ -304,4 +308,26 @@ fn whoever_is_lite_and_offers_is_checked_by_us_who_choose() {
         let mut back = Side { session: serde_json::from_str(&kept).unwrap(), ..we };
         assert!(!back.offer().contains("ice-lite"), "after a restart of the program");
     }
+}
+
+#[test]
+fn an_address_that_a_server_lends_is_named_in_the_full_role_and_is_no_restart() {
+    const LENT: &str = "2 1 UDP 16777215 203.0.113.9 50000 typ relay raddr 127.0.0.1 rport 20000";
+    let offer = phone("actpass").replace("a=setup", "a=ice-ufrag:them\r\na=ice-pwd:theirpasswordof22letters\r\na=setup");
+    let mut we = Side { lent: Some("203.0.113.9:50000".parse().unwrap()), ..Side::full(KeyRule::Dtls) };
+    let first = we.offer();
+    assert_eq!(values(&first, "candidate")[1..], [LENT]);
+    assert!(first.find("typ relay").unwrap() < first.find("a=end-of-candidates").unwrap());
+    let kept: LocalSession = serde_json::from_str(&serde_json::to_string(&we.session).unwrap()).unwrap();
+    // The server takes it back, and lends another one.
+    for (lent, named) in [(None, 1), (Some("203.0.113.9:50001".parse().unwrap()), 2)] {
+        we.lent = lent;
+        let again = we.offer();
+        assert_eq!((values(&again, "candidate").len(), values(&again, "ice-ufrag")), (named, values(&first, "ice-ufrag")));
+    }
+    assert_eq!(values(&we.answer(&offer).unwrap().0, "candidate").len(), 2);
+    assert_eq!(values(&Side { session: kept, ..we }.offer(), "ice-ufrag"), values(&first, "ice-ufrag"));
+    // Who is lite has no others than its own (RFC 8445 section 5.2).
+    let mut lite = Side { lent: Some("203.0.113.9:50000".parse().unwrap()), ..Side::new(KeyRule::Dtls) };
+    assert_eq!(values(&lite.offer(), "candidate").len(), 1);
 }

@@ -17,6 +17,7 @@ pub mod program;
 pub mod sipp;
 pub mod switch;
 pub mod tone;
+pub mod turnserver;
 pub mod wait;
 pub mod watcher;
 pub mod ways;

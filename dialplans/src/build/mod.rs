@@ -81,7 +81,7 @@ pub fn needs(sources: &[Source]) -> Needs {
     for item in &items {
         item.walk(&mut |item| {
             for value in item.values() {
-                if let Some(crate::settings::Secret::File(path)) = value.secret() {
+                if let Some(crate::secret::Secret::File(path)) = value.secret() {
                     files.insert(path.clone());
                 }
             }

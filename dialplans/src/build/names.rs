@@ -11,7 +11,7 @@ use crate::{
     plan::Ending,
     read::{Item, Value},
     say,
-    settings::Secret,
+    secret::Secret,
     source::Location,
     world::World,
 };

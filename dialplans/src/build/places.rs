@@ -9,7 +9,7 @@ use tandem_switch::{
 
 use super::{Builder, tops};
 use crate::{
-    listen::{Ice, TlsFiles},
+    listen::{Ice, TlsFiles, Turn},
     read::{Data, Item, is_extension},
     settings::{Dtmf, ExtensionRange, Listen, MediaKeys, Queue, StarterAgents},
 };
@@ -73,6 +73,7 @@ impl Builder<'_> {
         }
         listen.ice = item.child("ice").and_then(Item::text).map(Ice::from_word).unwrap_or_default();
         listen.rtp_shared = self.shared_port(item, listen.rtp_ports);
+        listen.turn = self.turn(item, &listen);
         if let Some(Data::Ip(address)) = item.child("advertise").and_then(|a| a.args.first()).map(|v| &v.data) {
             listen.advertise = Some(*address);
         }
@@ -102,6 +103,22 @@ impl Builder<'_> {
             );
         }
         Some(port)
+    }
+
+    /// The server that lends addresses, which makes sense for ports that browsers share and whoever checks them only.
+    fn turn(&mut self, written: &Item, listen: &Listen) -> Option<Turn> {
+        let item = written.child("turn")?;
+        if listen.rtp_shared.is_none() || listen.ice != Ice::Full {
+            let message = "`turn` wants `rtp-shared` and `ice \"full\"` beside it: the address is lent to that port, and found by checks of ours";
+            self.findings.error("turn-alone", item.at, message);
+        }
+        let Some((host, port)) = Turn::host_and_port(item.text()?) else {
+            let message =
+                "expected the name or the address of a server, with its port unless it is 3478: `turn.example.net:3478`";
+            self.findings.error("bad-value", item.args.first().map_or(item.at, |value| value.at), message);
+            return None;
+        };
+        Some(Turn { host, port, user: item.prop_text("user")?.to_owned(), secret: item.prop("secret")?.secret()?.clone() })
     }
 
     /// The files that a `tls` node names must exist.

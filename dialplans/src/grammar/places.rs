@@ -235,6 +235,13 @@ pub(super) const LISTEN: &[NodeSpec] = &[
         Body::None,
     ),
     node(
+        "turn",
+        "A TURN server that lends an address, for browsers that reach none of the switch. Wants `rtp-shared` and `ice \"full\"`; without the server calls go on as before.",
+        &[one("server", Kind::Text, "name or address, with the port (UDP) unless it is 3478")],
+        &[must("user", Kind::Text, ""), must("secret", Kind::Secret, "`env:NAME` or `file:path`, never the password itself")],
+        Body::None,
+    ),
+    node(
         "advertise",
         "The address that other sides are told, when the switch stands behind NAT.",
         &[one("address", Kind::Ip, "")],

@@ -12,7 +12,7 @@ pub(crate) use self::value::{Data, NEVER, Value, duration_ms, is_extension};
 use crate::{
     diagnostic::{Findings, did_you_mean},
     grammar::{Arg, Body, Kind, NodeSpec, Noun, Place, Times},
-    settings::Secret,
+    secret::Secret,
     source::{Location, MAX_FILE_BYTES, Source},
 };
 

@@ -92,33 +92,33 @@ impl Wording<'_> {
 
 /// When a request is sent again, and when nobody answers any more (RFC 8489 section 6.2.1).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     first: Duration,
     sent: u32,
     /// When it is sent again or given up.
-    pub(super) due: Instant,
+    pub(crate) due: Instant,
 }
 
 impl Timer {
     /// Of a request that was sent once, with this interval before the second time.
-    pub(super) fn new(now: Instant, first: Duration) -> Self {
+    pub(crate) fn new(now: Instant, first: Duration) -> Self {
         Self { first, sent: 1, due: now + first }
     }
 
     /// Of one that is not sent again, and whose answer counts for so long.
-    pub(super) fn once(now: Instant, wait: Duration) -> Self {
+    pub(crate) fn once(now: Instant, wait: Duration) -> Self {
         Self { first: wait, sent: MOST_SENT, due: now + wait }
     }
 
     /// It is not sent again; an answer counts all the same.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if self.sent < MOST_SENT {
             (self.sent, self.due) = (MOST_SENT, self.due + self.first * LAST_WAIT);
         }
     }
 
     /// It is due: whether to send it again. `false`: nobody answered.
-    pub(super) fn again(&mut self) -> bool {
+    pub(crate) fn again(&mut self) -> bool {
         if self.sent >= MOST_SENT {
             return false;
         }

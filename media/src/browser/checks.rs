@@ -1,7 +1,8 @@
 //! The full role of ICE (RFC 8445 sections 6 to 8): we check whether the other side is where its candidates say, and where
 //! it checks us from; of what answers, one is chosen by the side that controls. Sans-I/O.
 //!
-//! - We have one address, so a pair is named by the other side's candidate. There is one stream and one component: no pair
+//! - We have one address, and the one that a TURN server lends us: a pair is named by the other side's candidate, marked where
+//!   the way goes by that server. There is one stream and one component: no pair
 //!   waits for another of its foundation, as those of several streams do (section 6.1.2.6); they go by their priority.
 //! - **Bounded** (section 19.5.1): 32 pairs in the life of a name and password, one new check in [`PACE`],
 //!   each of them sent seven times at most. An address that is the victim of a lying description gets that, and no more.
@@ -24,6 +25,7 @@ use super::{
     stun::Said,
     terms::{CheckTerms, IceTerms},
 };
+use crate::turn::behind;
 
 /// Time between two new checks (Ta of section 14.2).
 const PACE: Duration = Duration::from_millis(50);
@@ -35,6 +37,8 @@ const SETTLE: Duration = Duration::from_millis(300);
 const MOST_ASKED: usize = 64;
 /// That of the candidate that the other side would learn from our check (section 7.1.1): peer-reflexive.
 const REFLEXIVE_PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;
+/// The same of one that goes by a TURN server: below the other one.
+const LENT_PRIORITY: u32 = (110 << 24) | (65_534 << 8) | 255;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -305,7 +309,7 @@ impl Checks {
             password: &self.password,
             is_controlling: self.is_controlling,
             tie_breaker: self.tie_breaker,
-            priority: REFLEXIVE_PRIORITY,
+            priority: if behind(remote).is_some() { LENT_PRIORITY } else { REFLEXIVE_PRIORITY },
             nominates: purpose == Purpose::Nomination,
         };
         let Some((id, bytes)) = wording.request(identity) else { return };

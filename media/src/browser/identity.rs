@@ -51,12 +51,12 @@ impl Identity {
         self.fingerprint
     }
 
-    pub(super) fn crypto(&self) -> &dyn RTCCrypto {
+    pub(crate) fn crypto(&self) -> &dyn RTCCrypto {
         self.provider.crypto()
     }
 
     /// Bytes that nobody can guess; `None` when the operating system has none, which it has.
-    pub(super) fn random<const N: usize>(&self) -> Option<[u8; N]> {
+    pub(crate) fn random<const N: usize>(&self) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         self.provider.random().fill(&mut bytes).ok()?;
         Some(bytes)

@@ -33,11 +33,13 @@ mod tests;
 use std::{collections::VecDeque, fmt, net::SocketAddr, sync::Arc, time::Instant};
 
 use crate::keys::StreamKeys;
+pub(crate) use asks::Timer;
 use dtls::{Association, Progress, Wait};
 use ice::Ice;
 pub use identity::{Fingerprint, Identity, NoIdentity};
 pub use no_keys::NoKeys;
 use no_keys::PATIENCE;
+pub(crate) use stun::{HEAD_BYTES, MAGIC_COOKIE, parse};
 pub use terms::{Candidate, CheckTerms, IceTerms, MOST_CANDIDATES, Terms};
 
 /// What follows from what came in.

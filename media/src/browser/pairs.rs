@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use super::terms::{Candidate, MOST_CANDIDATES};
+use crate::turn::behind;
 
-/// Our candidate is a host's (section 5.1.2.1).
-const OUR_PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
+/// Our own address is a host's candidate, the one that a server lends us a relayed one (section 5.1.2.1).
+const HOST_PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
+const LENT_PRIORITY: u32 = (65_535 << 8) | 255;
 
 /// Section 6.1.2.6, without what is frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub(super) enum State {
     Lost,
 }
 
-/// Our address with one of theirs.
+/// One of theirs with our address, or with the one that we are lent: its mark says which.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair {
     pub(super) remote: SocketAddr,
@@ -32,8 +34,9 @@ pub(super) struct Pair {
 impl Pair {
     /// Section 6.1.2.3.
     pub(super) fn priority(&self, is_controlling: bool) -> u64 {
-        let (low, high) = (OUR_PRIORITY.min(self.theirs), OUR_PRIORITY.max(self.theirs));
-        let is_higher = if is_controlling { OUR_PRIORITY > self.theirs } else { self.theirs > OUR_PRIORITY };
+        let ours = if behind(self.remote).is_some() { LENT_PRIORITY } else { HOST_PRIORITY };
+        let (low, high) = (ours.min(self.theirs), ours.max(self.theirs));
+        let is_higher = if is_controlling { ours > self.theirs } else { self.theirs > ours };
         (u64::from(low) << 32) + (u64::from(high) << 1) + u64::from(is_higher)
     }
 

@@ -20,9 +20,9 @@ use ::stun::{
 /// Longer requests are nobody's: names have 513 bytes at most.
 pub(super) const MOST_BYTES: usize = 1_280;
 /// Bytes of a header.
-pub(super) const HEAD_BYTES: usize = 20;
+pub(crate) const HEAD_BYTES: usize = 20;
 /// What all messages have behind their length (RFC 8489 section 5).
-pub(super) const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+pub(crate) const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 /// More unknown attributes are not named.
 const MOST_UNKNOWN: usize = 8;
 /// Required attributes that we know.
@@ -77,7 +77,7 @@ pub(super) struct Said {
 }
 
 /// A message of whole length that is not too long; unchecked otherwise.
-pub(super) fn parse(datagram: &[u8]) -> Option<Message> {
+pub(crate) fn parse(datagram: &[u8]) -> Option<Message> {
     let length = usize::from(u16::from_be_bytes([*datagram.get(2)?, *datagram.get(3)?]));
     if datagram.len() > MOST_BYTES || datagram.len() != HEAD_BYTES + length || length % 4 != 0 {
         return None;

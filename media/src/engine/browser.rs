@@ -8,10 +8,11 @@ use super::{
     stream::{Outbound, Stream},
 };
 use crate::{
-    browser::{Output, Peer, Terms, asked_in},
-    contract::Event,
+    browser::{Candidate, MOST_CANDIDATES, Output, Peer, Terms, asked_in},
+    contract::{Configure, Event},
     keys::StreamKeys,
     learn::Verdict,
+    turn::{behind, lent},
 };
 
 /// What a stream knows of its peer.
@@ -61,8 +62,9 @@ impl Browser {
 
 impl Stream {
     /// Takes over what was negotiated of DTLS.
-    pub(super) fn configure_browser(&mut self, terms: Option<&Terms>, remote: SocketAddr, cx: &mut Context) {
-        let terms = terms.map(|terms| self.reachable(terms, cx));
+    pub(super) fn configure_browser(&mut self, to: &Configure, cx: &mut Context) {
+        let terms = to.dtls.as_deref().map(|terms| self.reachable(terms, cx));
+        let remote = to.remote;
         match (&mut self.browser, terms.as_ref()) {
             (_, None) => self.browser = None,
             (Some(browser), Some(terms)) => {
@@ -82,15 +84,28 @@ impl Stream {
         {
             tracing::error!(stream = %self.id, "another stream of the shared port has the same name; this one is silent");
         }
+        let checks = terms.as_ref().and_then(|terms| terms.ice.as_ref()?.checks.as_ref());
+        if let (Some(checks), Some(berth)) = (checks, self.outbound.rtp.berth_mut()) {
+            // Behind a NAT it is where its signalling comes from, which none of its candidates may say.
+            let named = checks.candidates.iter().filter_map(|candidate| behind(candidate.address)).map(|peer| peer.ip());
+            berth.expect(cx.now, named.chain(to.signalling));
+        }
         self.follow_browser(cx);
     }
 
-    /// What was negotiated, without candidates that are ours or that we have no way to.
+    /// What was negotiated, without candidates that are ours or that we have no way to, and with each of them a second time
+    /// where a server lends us an address: as it is reached from there.
     fn reachable(&self, terms: &Terms, cx: &Context) -> Terms {
         let mut terms = terms.clone();
         let is_v6 = self.outbound.rtp.local_addr().is_ok_and(|local| local.is_ipv6());
         if let Some(checks) = terms.ice.as_mut().and_then(|ice| ice.checks.as_mut()) {
-            checks.candidates.retain(|candidate| candidate.address.is_ipv6() == is_v6 && !cx.own.forbids(candidate.address));
+            let is_reachable = |at: SocketAddr| at.is_ipv6() == is_v6 && behind(at).is_none() && !cx.own.forbids(at);
+            checks.candidates.retain(|candidate| is_reachable(candidate.address));
+            if self.outbound.rtp.berth().is_some_and(|berth| berth.lent().is_some()) {
+                checks.candidates.truncate(MOST_CANDIDATES / 2);
+                let way = |candidate: &Candidate| Candidate { address: lent(candidate.address), ..*candidate };
+                checks.candidates.extend(checks.candidates.iter().map(way).collect::<Vec<_>>());
+            }
         }
         terms
     }
@@ -128,6 +143,9 @@ impl Stream {
         let Some(browser) = &mut self.browser else { return false };
         browser.peer.tick(cx.now);
         let is_busy = browser.keys.is_none();
+        if let Some(berth) = self.outbound.rtp.berth_mut() {
+            berth.keep_wanting(cx.now);
+        }
         self.follow_browser(cx);
         is_busy
     }
@@ -138,7 +156,12 @@ impl Stream {
         while let Some(output) = browser.peer.poll() {
             match output {
                 Output::Send { to, bytes } => outbound.send_other(&bytes, to),
-                Output::Selected(place) => browser.selected = Some(place),
+                Output::Selected(place) => {
+                    browser.selected = Some(place);
+                    if let Some(berth) = outbound.rtp.berth_mut() {
+                        berth.selected(cx.now, place);
+                    }
+                }
                 Output::Keys(agreed) => {
                     tracing::debug!(stream = %id, suite = ?agreed.send.suite(), "keys by DTLS");
                     keys = Some(agreed);

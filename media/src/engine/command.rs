@@ -185,6 +185,8 @@ impl Worker {
         for recording in recordings {
             self.stop_record(recording);
         }
+        let now = self.cx.now;
+        self.readers.iter_mut().for_each(|reader| reader.give_back(now));
         self.tell();
         self.cx.tape.finish();
     }

@@ -21,57 +21,107 @@ const FRAME: usize = 160;
 /// jitter buffer holds audio.
 const AFTER_EVENT: Duration = Duration::from_millis(1_000);
 
+/// Nothing is heard any more so long after the last packet when nothing but keys is wanted: no jitter buffer holds audio for
+/// longer. A detector of other things counts silence, too.
+const REST_AFTER: Duration = Duration::from_millis(1_000);
+
 /// Nothing but keys.
 const KEYS: Wanted = Wanted { keys: true, ..Wanted::NOTHING };
 
 /// The state of a stream that is listened to.
 pub(super) struct Listening {
     wanted: Wanted,
-    listener: Listener,
-    transcoder: Option<Transcoder>,
     pacer: Pacer,
     /// When the last packet of a telephone event came.
     event_at: Option<Instant>,
+    /// When there was something to hear last; `None`: it is not heard by the clock.
+    awake: Option<Instant>,
+    /// `None` while there is nothing to hear: most streams are wanted for keys, and never are.
+    ears: Option<Box<Ears>>,
+}
+
+/// What hears.
+struct Ears {
+    listener: Listener,
+    transcoder: Option<Transcoder>,
+}
+
+impl Ears {
+    fn new(wanted: Wanted) -> Box<Self> {
+        Box::new(Self { listener: Listener::new(wanted), transcoder: None })
+    }
 }
 
 impl Listening {
     fn new(wanted: Wanted, now: Instant) -> Self {
         let pacer = Pacer::new(now, Duration::from_millis(FRAME_MS.into()));
-        Self { wanted, listener: Listener::new(wanted), transcoder: None, pacer, event_at: None }
+        // Who is wanted for keys only is asleep until its first packet.
+        Self { wanted, pacer, event_at: None, awake: (wanted != KEYS).then_some(now), ears: None }
+    }
+
+    /// Other things are wanted.
+    fn want(&mut self, wanted: Wanted, now: Instant) {
+        self.wanted = wanted;
+        self.awake.get_or_insert(now);
+        if let Some(ears) = &mut self.ears {
+            ears.listener.want(wanted);
+        }
     }
 
     fn receive(&mut self, header: &Header, payload: Option<&[u8]>, format: Format, arrival: Arrival, now: Instant) {
         if !format.codec.is_spoken() {
             return;
         }
-        if self.transcoder.as_ref().is_none_or(|transcoder| transcoder.codec() != format.codec) {
-            match Transcoder::new(format.codec, RATE_HZ, FRAME_MS, now) {
-                Ok(fresh) => self.transcoder = Some(fresh),
-                Err(error) => return tracing::error!(%error, "no decoder for a stream that is listened to"),
-            }
+        if self.awake.replace(now).is_none() {
+            // What it would have heard meanwhile is not made up for later.
+            let _ = self.pacer.due(now);
         }
         if payload.is_none() && Some(header.payload_type) == format.receive_dtmf_payload_type {
             self.event_at = Some(now);
         }
-        if let Some(transcoder) = &mut self.transcoder {
+        let ears = self.ears.get_or_insert_with(|| Ears::new(self.wanted));
+        if ears.transcoder.as_ref().is_none_or(|transcoder| transcoder.codec() != format.codec) {
+            match Transcoder::new(format.codec, RATE_HZ, FRAME_MS, now) {
+                Ok(fresh) => ears.transcoder = Some(fresh),
+                Err(error) => return tracing::error!(%error, "no decoder for a stream that is listened to"),
+            }
+        }
+        if let Some(transcoder) = &mut ears.transcoder {
             transcoder.receive(now, header, payload, arrival);
         }
     }
 
+    /// Whether it is to be heard by the clock.
+    pub(super) const fn is_awake(&self) -> bool {
+        self.awake.is_some()
+    }
+
+    /// Whether nothing can come of hearing it now.
+    fn may_rest(&self, now: Instant) -> bool {
+        let has_come = self.awake.is_some_and(|at| now.saturating_duration_since(at) < REST_AFTER);
+        self.wanted == KEYS && !self.is_key_down() && !has_come
+    }
+
+    /// Until the next packet.
+    fn rest(&mut self) {
+        (self.awake, self.ears) = (None, None);
+    }
+
     /// Whether a key sounds at this moment.
-    pub(super) const fn is_key_down(&self) -> bool {
-        self.listener.pressed().is_some()
+    pub(super) fn is_key_down(&self) -> bool {
+        self.ears.as_ref().is_some_and(|ears| ears.listener.pressed().is_some())
     }
 
     /// Hears the frames that are due; silence where nothing came, because time goes on for a detector, too.
     fn hear(&mut self, cx: &mut Context, mut tell: impl FnMut(Verdict, &mut Context)) {
         for _ in 0..self.pacer.due(cx.now) {
+            let ears = self.ears.get_or_insert_with(|| Ears::new(self.wanted));
             let mut frame = [0; FRAME];
-            let came = self.transcoder.as_mut().is_some_and(|transcoder| transcoder.frame_at(cx.now, &mut frame));
+            let came = ears.transcoder.as_mut().is_some_and(|transcoder| transcoder.frame_at(cx.now, &mut frame));
             if !came {
                 frame.fill(0);
             }
-            self.listener.hear(&frame, |verdict| tell(verdict, cx));
+            ears.listener.hear(&frame, |verdict| tell(verdict, cx));
         }
     }
 }
@@ -108,28 +158,25 @@ impl Worker {
         let Some(stream) = self.streams.get_mut(slot).and_then(Option::as_deref_mut) else { return };
         match &mut stream.listening {
             _ if wanted.is_nothing() => stream.listening = None,
-            Some(listening) => {
-                listening.wanted = wanted;
-                listening.listener.want(wanted);
-            }
+            Some(listening) => listening.want(wanted, self.cx.now),
             none => *none = Some(Box::new(Listening::new(wanted, self.cx.now))),
         }
-        if stream.listening.is_some() {
+        if stream.listening.as_ref().is_some_and(|listening| listening.is_awake()) {
             self.start_pacing(slot);
         }
     }
 
-    /// Hears what is due of a stream. `false` when nothing is listened for in it.
+    /// Hears what is due of a stream. `false` when nothing is listened for in it, or will be before the next packet: a crowd
+    /// of streams without a sound costs nothing.
     pub(super) fn hear(&mut self, slot: usize) -> bool {
         let is_passed_on = is_passed_on(&self.streams, slot);
         let Some(stream) = self.streams[slot].as_deref_mut() else { return false };
         let (id, partner) = (stream.id, stream.partner.filter(|partner| *partner != slot));
         let (inbound, is_masked) = (&stream.inbound, stream.inbound.is_masked());
         let Some(listening) = &mut stream.listening else { return false };
-        if is_passed_on {
-            // What it would have heard meanwhile is not made up for later.
-            let _ = listening.pacer.due(self.cx.now);
-            return true;
+        if is_passed_on || listening.may_rest(self.cx.now) {
+            listening.rest();
+            return false;
         }
         // RFC 4733 wins: the same key comes that way, too.
         let is_told = listening.event_at.is_some_and(|at| self.cx.now.saturating_duration_since(at) < AFTER_EVENT);

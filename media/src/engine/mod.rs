@@ -10,8 +10,10 @@ mod command;
 mod context;
 mod events;
 mod fork;
+mod lending;
 mod life;
 mod listening;
+mod mailbox;
 mod masking;
 mod measure;
 mod mixing;
@@ -24,6 +26,7 @@ mod sink;
 mod socket;
 mod stream;
 mod tape;
+mod timer;
 mod transcoding;
 mod wake;
 mod worker;
@@ -52,8 +55,9 @@ use crate::{
 use context::OwnAddresses;
 use events::EventQueue;
 use life::Life;
+use mailbox::Mailbox;
 use moving::Handover;
-use shared::{Line, Mailbox, Reader, SharedPort};
+use shared::{Line, Reader, SharedPort};
 use wake::Wake;
 use worker::{NewStream, Order, Worker};
 
@@ -134,7 +138,8 @@ impl Engine {
         for (index, (tape, wake)) in tapes.into_iter().zip(wakes).enumerate() {
             let (orders_tx, orders_rx) = sync_channel(ORDERS);
             let shared = bind_shared(&config, index)?;
-            let place = (index, Arc::clone(&mail), shared.iter().map(Reader::new).collect());
+            let reader = |port| Reader::new(port).lent_by(config.turn.as_ref(), (config.clock)(), &identity);
+            let place = (index, Arc::clone(&mail), shared.iter().map(reader).collect());
             let worker = Worker::new(&config, &identity, Arc::clone(&wake), place, orders_rx, queue(), tape)?;
             let life = life(format!("media-{index}"));
             let join = std::thread::Builder::new().name(life.thread.clone()).spawn(move || {
@@ -250,6 +255,22 @@ impl Engine {
     #[must_use]
     pub fn is_shared(&self, stream: StreamId) -> bool {
         self.streams.get(&stream).is_some_and(|open| open.is_shared)
+    }
+
+    /// The address that a TURN server lends to the port of a stream, if one does now: for descriptions.
+    #[must_use]
+    pub fn lent(&self, stream: StreamId) -> Option<SocketAddr> {
+        let open = self.streams.get(&stream).filter(|open| open.is_shared)?;
+        let at = SocketAddr::new(open.address, open.port);
+        let mut ports = self.threads.iter().flat_map(|thread| &thread.shared);
+        ports.find(|port| port.address() == at)?.lending()?.address()
+    }
+
+    /// Addresses that a TURN server lends now, one for each shared port at most.
+    #[must_use]
+    pub fn lent_addresses(&self) -> usize {
+        let ports = self.threads.iter().flat_map(|thread| &thread.shared);
+        ports.filter_map(|port| port.lending()?.address()).count()
     }
 
     /// Datagrams on shared ports that were nobody's.
@@ -482,7 +503,8 @@ impl Drop for Engine {
 /// The ports that the streams of a thread share.
 fn bind_shared(config: &EngineConfig, thread: usize) -> io::Result<Vec<Arc<SharedPort>>> {
     let Some(port) = config.shared_ports().nth(thread) else { return Ok(Vec::new()) };
-    config.addresses.iter().map(|&address| SharedPort::bind(SocketAddr::new(address, port))).collect()
+    let server = config.turn.as_ref().map(|server| server.address);
+    config.addresses.iter().map(|&address| SharedPort::bind(SocketAddr::new(address, port), server)).collect()
 }
 
 /// Addresses that media is never sent to: groups, nowhere, and ourselves, which would be a loop.

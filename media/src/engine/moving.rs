@@ -107,7 +107,10 @@ impl Worker {
     }
 
     fn settle_in(&mut self, stream: Box<Stream>) {
-        let plays = stream.outbound.player.is_some() || stream.outbound.has_keys() || !stream.branches.is_empty();
+        let plays = stream.outbound.player.is_some()
+            || stream.outbound.has_keys()
+            || !stream.branches.is_empty()
+            || stream.listening.is_some();
         if let Some(berth) = stream.outbound.rtp.berth() {
             berth.moved(self.index);
         }

@@ -14,6 +14,7 @@ use crate::{
     reception::Arrival,
     relay::Packing,
     rtp::{self, HEADER_BYTES, Header},
+    turn::seen,
 };
 
 /// Payload type of comfort noise (RFC 3389): part of G.711 silence suppression, never negotiated by us.
@@ -144,11 +145,11 @@ fn accept(stream: &mut Stream, packet: &[u8], from: SocketAddr, cx: &mut Context
     match verdict {
         Verdict::Foreign => {
             inbound.foreign += 1;
-            inbound.one_way.refused(from);
+            inbound.one_way.refused(seen(from));
             return None;
         }
         Verdict::AcceptNew => {
-            cx.events.push_back(Event::MediaStarted { stream: stream.id, from });
+            cx.events.push_back(Event::MediaStarted { stream: stream.id, from: seen(from) });
             stream.retarget();
         }
         Verdict::Accept => {}

@@ -22,22 +22,27 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
-use super::{socket, wake::Wake, worker::Worker};
+use super::{
+    lending::{Borrower, Lending, Wanted},
+    mailbox::Letter,
+    socket,
+    worker::Worker,
+};
 use crate::{
-    browser::{self, Transaction},
+    browser::{self, Identity, Transaction},
     contract::StreamId,
+    turn::{self, Server},
 };
 
 /// Datagrams taken from a shared port per wake-up, so that other sockets have their turn.
 const AT_ONCE: usize = 32;
 /// Checks of a stream whose answers find it; those to older ones do not.
 const ASKED: usize = 64;
-/// Datagrams that wait for a thread that has a stream of another one's port.
-const LETTERS: usize = 512;
 
 /// A port and the streams that are on it.
 pub(super) struct SharedPort {
@@ -48,6 +53,8 @@ pub(super) struct SharedPort {
     changes: AtomicU64,
     /// Datagrams that nobody wanted.
     nobodys: AtomicU64,
+    /// The address that a server lends to it.
+    lending: Option<Lending>,
 }
 
 #[derive(Default)]
@@ -63,18 +70,27 @@ struct Routes {
 }
 
 impl SharedPort {
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Arc<Self>> {
+    pub(super) fn bind(address: SocketAddr, server: Option<SocketAddr>) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             socket: socket::bind_shared(address)?,
             address,
             routes: Mutex::default(),
             changes: AtomicU64::new(0),
             nobodys: AtomicU64::new(0),
+            lending: server.map(Lending::new),
         }))
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(super) const fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+
+    pub(super) const fn lending(&self) -> Option<&Lending> {
+        self.lending.as_ref()
     }
 
     pub(super) fn nobodys(&self) -> u64 {
@@ -84,7 +100,7 @@ impl SharedPort {
     /// A place on it for a stream of a thread.
     pub(super) fn berth(self: &Arc<Self>, stream: StreamId, thread: usize) -> Berth {
         self.routes().threads.insert(stream, thread);
-        Berth { port: Arc::clone(self), stream }
+        Berth { port: Arc::clone(self), stream, wanted: Wanted::default() }
     }
 
     fn routes(&self) -> MutexGuard<'_, Routes> {
@@ -101,9 +117,15 @@ impl SharedPort {
 pub(super) struct Berth {
     port: Arc<SharedPort>,
     stream: StreamId,
+    /// Of the server that lends an address to the port.
+    pub(super) wanted: Wanted,
 }
 
 impl Berth {
+    pub(super) fn port(&self) -> &SharedPort {
+        &self.port
+    }
+
     /// The name that checks for the stream have, instead of the one before. `false`: another stream has it.
     pub(super) fn named(&self, name: &str) -> bool {
         let mut routes = self.port.routes();
@@ -179,6 +201,19 @@ impl Line {
     pub(super) const fn berth(&self) -> Option<&Berth> {
         if let Self::Shared(berth) = self { Some(berth) } else { None }
     }
+
+    pub(super) const fn berth_mut(&mut self) -> Option<&mut Berth> {
+        if let Self::Shared(berth) = self { Some(berth) } else { None }
+    }
+
+    /// Sends there, by the server that lends an address where the place says so.
+    pub(super) fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        match (self, turn::behind(to)) {
+            (Self::Shared(berth), Some(peer)) => berth.send_behind(bytes, peer),
+            (Self::Own(_), Some(_)) => Err(io::ErrorKind::NotConnected.into()),
+            (_, None) => UdpSocket::send_to(self, bytes, to),
+        }
+    }
 }
 
 impl Deref for Line {
@@ -198,57 +233,25 @@ impl std::fmt::Debug for Line {
     }
 }
 
-/// Datagrams for a thread from the ports of others.
-pub(super) struct Mailbox {
-    letters: Mutex<VecDeque<Letter>>,
-    has_some: AtomicBool,
-    wake: Arc<Wake>,
-}
-
-struct Letter {
-    stream: StreamId,
-    from: SocketAddr,
-    datagram: Box<[u8]>,
-}
-
-impl Mailbox {
-    pub(super) fn new(wake: &Arc<Wake>) -> Self {
-        Self { letters: Mutex::default(), has_some: AtomicBool::new(false), wake: Arc::clone(wake) }
-    }
-
-    /// `false` when it is full.
-    fn put(&self, letter: Letter) -> bool {
-        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_taken = letters.len() < LETTERS;
-        if is_taken {
-            letters.push_back(letter);
-        }
-        drop(letters);
-        self.has_some.store(true, Ordering::Release);
-        self.wake.raise();
-        self.wake.wake();
-        is_taken
-    }
-
-    fn take(&self) -> VecDeque<Letter> {
-        if !self.has_some.swap(false, Ordering::AcqRel) {
-            return VecDeque::new();
-        }
-        std::mem::take(&mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 /// A shared port as the thread that reads it has it.
 pub(super) struct Reader {
     pub(super) port: Arc<SharedPort>,
     /// A copy of who is where, and of which change.
     places: HashMap<SocketAddr, StreamId>,
     change: u64,
+    /// Whoever asks the server for an address.
+    pub(super) borrower: Option<Borrower>,
 }
 
 impl Reader {
     pub(super) fn new(port: &Arc<SharedPort>) -> Self {
-        Self { port: Arc::clone(port), places: HashMap::new(), change: 0 }
+        Self { port: Arc::clone(port), places: HashMap::new(), change: 0, borrower: None }
+    }
+
+    /// The same with an address that a server lends.
+    pub(super) fn lent_by(self, server: Option<&Server>, now: Instant, identity: &Arc<Identity>) -> Self {
+        let is_v6 = self.port.address.is_ipv6();
+        Self { borrower: server.map(|server| Borrower::new(now, server.clone(), is_v6, identity)), ..self }
     }
 
     /// What waits to be read.
@@ -282,6 +285,7 @@ impl Worker {
         for _ in 0..AT_ONCE {
             let Some(reader) = self.readers.get_mut(index) else { return };
             let Ok((bytes, from)) = reader.port.socket.recv_from(&mut self.datagram[..]) else { return };
+            let Some((bytes, from)) = reader.unwrapped(self.cx.now, &mut self.datagram[..bytes], from) else { continue };
             // It may have come after this wake-up began, and then after a command.
             self.obey();
             let Some(reader) = self.readers.get_mut(index) else { return };
@@ -324,7 +328,7 @@ mod tests {
     }
 
     fn port(number: u16) -> Arc<SharedPort> {
-        SharedPort::bind(SocketAddr::from(([127, 0, 71, 61], number))).unwrap()
+        SharedPort::bind(SocketAddr::from(([127, 0, 71, 61], number)), None).unwrap()
     }
 
     #[test]
@@ -377,13 +381,5 @@ mod tests {
         assert_eq!(owner(250), None);
         assert_eq!(port.routes().asked.len(), 1);
         assert_eq!(port.routes().asked_of.len(), 1);
-    }
-
-    #[test]
-    fn a_mailbox_that_nobody_empties_is_bounded() {
-        let mailbox = Mailbox::new(&Arc::new(Wake::new().unwrap()));
-        let letter = || Letter { stream: StreamId(1), from: at("192.0.2.1:1"), datagram: Box::from([1; 20]) };
-        let taken = (0..2 * LETTERS).filter(|_| mailbox.put(letter())).count();
-        assert_eq!((taken, mailbox.take().len(), mailbox.take().len()), (LETTERS, LETTERS, 0));
     }
 }

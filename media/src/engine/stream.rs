@@ -268,7 +268,7 @@ impl Stream {
         } else if self.browser.is_none() {
             self.take_keys(None);
         }
-        self.configure_browser(to.dtls.as_deref(), to.remote, cx);
+        self.configure_browser(to, cx);
         self.retarget();
     }
 
@@ -384,9 +384,12 @@ impl Outbound {
             },
         };
         if let Some(target) = self.rtcp_target {
-            let socket = if self.rtcp_mux { Some(&*self.rtp) } else { self.rtcp.as_ref() };
             // A peer without an RTCP port is common, and a full buffer only delays a report.
-            let _ = socket.map(|socket| socket.send_to(packet, target));
+            let _ = match &self.rtcp {
+                _ if self.rtcp_mux => self.rtp.send_to(packet, target),
+                Some(rtcp) => rtcp.send_to(packet, target),
+                None => return,
+            };
         }
     }
 }

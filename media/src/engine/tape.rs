@@ -7,7 +7,8 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        mpsc::{Receiver, SyncSender},
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::Instant,
 };
@@ -18,10 +19,12 @@ use crate::{archive::sealed::Key, codec::Codec, record::Side, rtp::Header};
 const PAGE_BYTES: usize = 64 * 1024;
 /// Packets of a page.
 const PAGE_ENTRIES: usize = 512;
-/// Pages of one media thread: about a second and a half of 400 recorded G.711 legs.
-pub(super) const PAGES: usize = 64;
+/// Pages of one media thread: four seconds of 1,000 recorded G.711 legs, 50 MiB at most. A disk may take that long.
+const PAGES: usize = 512;
+/// So many stay when the writer has caught up.
+const KEPT: usize = 64;
 /// Orders that may wait for the writer besides the pages.
-pub(super) const SPARE_ORDERS: usize = 1_024;
+const SPARE_ORDERS: usize = 1_024;
 
 /// One recorded packet: whose it is, and where its payload lies in the page.
 #[derive(Debug)]
@@ -67,16 +70,40 @@ pub(super) struct Tape {
     home: usize,
     writer: SyncSender<WriterOrder>,
     returned: Receiver<Page>,
-    /// Pages that may still be made.
-    unmade: usize,
+    /// Pages that may still be made; the writer counts those that it threw away.
+    unmade: Arc<AtomicUsize>,
     page: Option<Page>,
     /// Orders that found the writer's channel full; at most a few for each recording.
     waiting: Vec<WriterOrder>,
 }
 
+/// The writer's end: where pages go when they are read.
+#[derive(Debug)]
+pub(super) struct Home {
+    pages: SyncSender<Page>,
+    unmade: Arc<AtomicUsize>,
+}
+
+impl Home {
+    /// Gives a page back that was read.
+    pub(super) fn give_back(&self, page: Page) {
+        if self.pages.try_send(page).is_err() {
+            self.unmade.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Tape {
-    pub(super) const fn new(home: usize, writer: SyncSender<WriterOrder>, returned: Receiver<Page>) -> Self {
-        Self { home, writer, returned, unmade: PAGES, page: None, waiting: Vec::new() }
+    /// Orders that may wait for a writer of so many threads.
+    pub(super) const fn most_orders(threads: usize) -> usize {
+        threads * PAGES + SPARE_ORDERS
+    }
+
+    pub(super) fn new(home: usize, writer: SyncSender<WriterOrder>) -> (Self, Home) {
+        let (pages, returned) = sync_channel(KEPT);
+        let unmade = Arc::new(AtomicUsize::new(PAGES));
+        let tape = Self { home, writer, returned, unmade: Arc::clone(&unmade), page: None, waiting: Vec::new() };
+        (tape, Home { pages, unmade })
     }
 
     /// Copies a packet. `false` when there was no room for it.
@@ -115,7 +142,7 @@ impl Tape {
         if let Ok(page) = self.returned.try_recv() {
             return Some(page);
         }
-        self.unmade = self.unmade.checked_sub(1)?;
+        self.unmade.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).ok()?;
         Some(Page { home: self.home, bytes: Vec::with_capacity(PAGE_BYTES), entries: Vec::with_capacity(PAGE_ENTRIES) })
     }
 
@@ -171,6 +198,47 @@ impl Tape {
             if self.writer.send(order).is_err() {
                 return;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::TryRecvError;
+
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn four_seconds_of_a_thousand_legs_wait_for_a_writer_and_the_pages_that_took_them_go_again() {
+        let (orders, waiting) = sync_channel(Tape::most_orders(1));
+        let (mut tape, home) = Tape::new(0, orders);
+        let (at, header) = (now(), Header::parse(&[128; 172]).unwrap());
+        let record = |tape: &mut Tape| tape.record(1, Side::Left, Codec::Pcma, &header, &[0; 160], at);
+        for _ in 0..2 {
+            let taken = (0..300_000).filter(|_| record(&mut tape)).count();
+            assert!((200_000..300_000).contains(&taken), "{taken}");
+            // The writer wakes up and reads everything.
+            let mut pages = 0;
+            loop {
+                match waiting.try_recv() {
+                    Ok(WriterOrder::Page(mut page)) => {
+                        pages += 1;
+                        page.entries.clear();
+                        page.bytes.clear();
+                        home.give_back(page);
+                    }
+                    Ok(_) => {}
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => unreachable!(),
+                }
+            }
+            assert!(pages >= PAGES - 1, "{pages}");
+            assert!(home.unmade.load(Ordering::Relaxed) >= PAGES - KEPT - 1, "what was made for it is thrown away");
         }
     }
 }

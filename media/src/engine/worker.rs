@@ -23,13 +23,15 @@ use rustix::{
 use super::{
     context::{Context, FRAME_SAMPLES, OwnAddresses, PACKET_BYTES},
     events::EventQueue,
+    mailbox::Mailbox,
     mixing::Room,
     moving::Handover,
     receive,
-    shared::{Line, Mailbox, Reader},
+    shared::{Line, Reader},
     socket,
     stream::Stream,
     tape::Tape,
+    timer::Timer,
     transcoding,
     wake::Wake,
 };
@@ -58,8 +60,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const DATAGRAM_BYTES: usize = 2_048;
 /// How much less nice the thread is to others of its machine: audio that waits for a database to be written is heard.
 const NICE: i32 = -11;
-/// Epoll's name for the wake-up of the thread itself.
+/// Epoll's names for the wake-up of the thread itself, and for its timer.
 const WAKE: u64 = u64::MAX;
+const TIMER: u64 = u64::MAX - 1;
 /// The bit of its names for shared ports; those of streams have it clear.
 const SHARED: u64 = 1 << 63;
 
@@ -97,6 +100,7 @@ pub(super) struct Worker {
     clock: fn() -> Instant,
     pub(super) epoll: OwnedFd,
     wake: Arc<Wake>,
+    timer: Timer,
     orders: Receiver<Order>,
     /// Some were left for the next wake-up.
     more_orders: bool,
@@ -142,7 +146,9 @@ impl Worker {
     ) -> io::Result<Self> {
         let now = (config.clock)();
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let timer = Timer::new()?;
         epoll::add(&epoll, wake.fd(), epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+        epoll::add(&epoll, timer.fd(), epoll::EventData::new_u64(TIMER), epoll::EventFlags::IN)?;
         for (number, reader) in readers.iter().enumerate() {
             let key = SHARED | number as u64;
             epoll::add(&epoll, reader.socket(), epoll::EventData::new_u64(key), epoll::EventFlags::IN)?;
@@ -151,6 +157,7 @@ impl Worker {
             clock: config.clock,
             epoll,
             wake,
+            timer,
             orders,
             more_orders: false,
             is_over: false,
@@ -192,8 +199,7 @@ impl Worker {
         let _refused = rustix::process::nice(NICE);
         let mut ready = Vec::with_capacity(READY);
         loop {
-            let timeout = if self.more_orders { Some(Duration::ZERO) } else { self.timeout() };
-            if let Err(error) = self.wait(&mut ready, timeout) {
+            if let Err(error) = self.wait(&mut ready) {
                 tracing::error!(%error, "a media thread cannot wait for its sockets");
                 break;
             }
@@ -203,6 +209,7 @@ impl Worker {
                 let key = event.data.u64();
                 match usize::try_from(key & !SHARED) {
                     _ if key == WAKE => {}
+                    _ if key == TIMER => self.timer.rang(),
                     Ok(number) if key & SHARED != 0 => self.on_shared(number),
                     _ => self.on_ready(key),
                 }
@@ -229,24 +236,29 @@ impl Worker {
         }
     }
 
-    fn wait(&self, ready: &mut Vec<epoll::Event>, timeout: Option<Duration>) -> rustix::io::Result<()> {
-        // Whole milliseconds, rounded up: less would come back early and wait again.
-        let timeout = timeout.map(|t| {
-            let ms = i64::try_from(t.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX);
-            Timespec { tv_sec: ms / 1_000, tv_nsec: ms % 1_000 * 1_000_000 }
-        });
-        match epoll::wait(&self.epoll, spare_capacity(ready), timeout.as_ref()) {
+    fn wait(&mut self, ready: &mut Vec<epoll::Event>) -> io::Result<()> {
+        const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let timeout = match self.deadline() {
+            _ if self.more_orders => Some(&AT_ONCE),
+            Some(at) if at <= self.cx.now => Some(&AT_ONCE),
+            Some(at) => {
+                self.timer.set(at, self.cx.now)?;
+                None
+            }
+            None => None,
+        };
+        match epoll::wait(&self.epoll, spare_capacity(ready), timeout) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 
-    fn timeout(&self) -> Option<Duration> {
-        let until = |at: Instant| at.saturating_duration_since(self.cx.now);
+    /// When there is something to do.
+    fn deadline(&self) -> Option<Instant> {
         if !self.paced.is_empty() || !self.rooms.is_empty() || self.events.is_behind() {
-            Some(until(self.fast_at.min(self.slow_at)))
-        } else if !self.slots.is_empty() || !self.recordings.is_empty() {
-            Some(until(self.slow_at))
+            Some(self.fast_at.min(self.slow_at))
+        } else if !self.slots.is_empty() || !self.recordings.is_empty() || self.readers.iter().any(|r| r.borrower.is_some()) {
+            Some(self.slow_at)
         } else {
             None
         }
@@ -280,7 +292,8 @@ impl Worker {
         if inbound.detector.is_busy() {
             self.looked_at[slot] = None;
         }
-        if !paced && (inbound.is_transcoding() || stream.is_checking()) {
+        let is_heard = stream.listening.as_ref().is_some_and(|listening| listening.is_awake());
+        if !paced && (inbound.is_transcoding() || stream.is_checking() || is_heard) {
             self.start_pacing(slot);
         }
     }
@@ -341,7 +354,9 @@ impl Worker {
             self.mix_rooms();
             self.events.flush();
         }
-        if now >= self.slow_at {
+        let is_slow = now >= self.slow_at;
+        self.readers.iter_mut().for_each(|reader| reader.borrow(now, is_slow));
+        if is_slow {
             self.slow_at = now + SLOW;
             if !self.recordings.is_empty() {
                 self.cx.tape.reached(now);
@@ -504,7 +519,7 @@ mod tests {
         let (events_tx, mut events) = tokio::sync::mpsc::channel(16);
         let queue = EventQueue::new(events_tx, 16, Arc::default());
         let (writer, _orders) = sync_channel::<WriterOrder>(16);
-        let tape = Tape::new(0, writer, sync_channel(1).1);
+        let tape = Tape::new(0, writer).0;
         let (_handle, orders) = sync_channel(16);
         let config = EngineConfig::new(clock);
         let identity = Arc::new(Identity::new().unwrap());

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     io,
     path::PathBuf,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use super::{
     events::EventQueue,
     life::Life,
     sink::Sink,
-    tape::{PAGES, Page, SPARE_ORDERS, Tape, WriterOrder},
+    tape::{Home, Page, Tape, WriterOrder},
 };
 use crate::{
     contract::Event,
@@ -36,7 +36,7 @@ struct Recording {
 struct Writer {
     clock: fn() -> Instant,
     orders: Receiver<WriterOrder>,
-    homes: Vec<SyncSender<Page>>,
+    homes: Vec<Home>,
     /// What each media thread recorded before this time is here.
     reached: Vec<Instant>,
     events: EventQueue,
@@ -51,12 +51,12 @@ pub(super) fn start(
     events: EventQueue,
     life: Life,
 ) -> io::Result<(Vec<Tape>, JoinHandle<()>)> {
-    let (orders_tx, orders_rx) = sync_channel(threads * PAGES + SPARE_ORDERS);
+    let (orders_tx, orders_rx) = sync_channel(Tape::most_orders(threads));
     let (mut tapes, mut homes) = (Vec::new(), Vec::new());
     for home in 0..threads {
-        let (pages_tx, pages_rx) = sync_channel(PAGES);
-        homes.push(pages_tx);
-        tapes.push(Tape::new(home, orders_tx.clone(), pages_rx));
+        let (tape, pages) = Tape::new(home, orders_tx.clone());
+        tapes.push(tape);
+        homes.push(pages);
     }
     let mut writer =
         Writer { clock, orders: orders_rx, homes, reached: vec![clock(); threads], events, recordings: HashMap::new() };
@@ -134,7 +134,7 @@ impl Writer {
         }
         page.bytes.clear();
         if let Some(home) = self.homes.get(page.home) {
-            let _ = home.try_send(page);
+            home.give_back(page);
         }
     }
 

@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 pub(crate) mod page;
+#[path = "../../../tests/src/turnserver.rs"]
+#[allow(unreachable_pub, reason = "it is the whole-program tests' own")]
+pub(crate) mod turnserver;
 
 use std::{
     f64::consts::TAU,

@@ -10,11 +10,12 @@ pub mod reload;
 pub mod running;
 pub mod signals;
 pub mod tls;
+mod turn;
 
 use std::{
     io::IsTerminal,
     net::{IpAddr, SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     thread,
     time::Duration,
@@ -230,7 +231,7 @@ impl Start {
     async fn run(self) -> Result<(), ServeError> {
         let Self { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, warnings, files, options } = self;
         let (now, traces) = (clock::now(), TraceBus::default());
-        let (engine, media_events) = start_engine(&options, &listen, now)?;
+        let (engine, media_events) = start_engine(&options, &listen, &folder.path, now).await?;
         let media = engine.ended();
         let before = (engine, Capture::start(traces.clone()));
         let Inherited { people, restored, sip, verdicts, mut audio, ids, survivors } =
@@ -490,8 +491,20 @@ impl LineStart {
     }
 }
 
-fn start_engine(options: &Options, listen: &Listen, now: clock::Now) -> Result<(Engine, mpsc::Receiver<Event>), ServeError> {
-    Engine::start(engine_config(options, listen, now)?).map_err(|error| ServeError::Media(chain(&error)))
+async fn start_engine(
+    options: &Options,
+    listen: &Listen,
+    folder: &Path,
+    now: clock::Now,
+) -> Result<(Engine, mpsc::Receiver<Event>), ServeError> {
+    let mut config = engine_config(options, listen, now)?;
+    config.turn = turn::server(listen, folder).await;
+    let is_lent_to = config.turn.is_some();
+    let (engine, events) = Engine::start(config).map_err(|error| ServeError::Media(chain(&error)))?;
+    if is_lent_to {
+        turn::lends(&engine, options.media_threads).await;
+    }
+    Ok((engine, events))
 }
 
 fn engine_config(options: &Options, listen: &Listen, now: clock::Now) -> Result<EngineConfig, ServeError> {

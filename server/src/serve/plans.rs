@@ -186,14 +186,14 @@ async fn collector(capture: &tandem_dialplan::Capture) -> Option<Collector> {
     }
 }
 
-fn place(secret: &Secret) -> String {
+pub(super) fn place(secret: &Secret) -> String {
     match secret {
         Secret::Env(name) => format!("the environment variable {name}"),
         Secret::File(name) => format!("the file {name}"),
     }
 }
 
-fn read_secret(secret: &Secret, folder: &Path) -> Option<String> {
+pub(super) fn read_secret(secret: &Secret, folder: &Path) -> Option<String> {
     match secret {
         Secret::Env(name) => std::env::var(name).ok(),
         Secret::File(name) => {

@@ -297,6 +297,7 @@ impl Line {
                 (&METRICS.media_streams, streams),
                 (&METRICS.media_ports_free, ports),
                 (&METRICS.media_nobodys, usize::try_from(self.edges.media.datagrams_of_nobody()).unwrap_or(usize::MAX)),
+                (&METRICS.media_turn, self.edges.media.lent_addresses()),
             ];
             for (gauge, value) in gauges {
                 gauge.set(value as u64);

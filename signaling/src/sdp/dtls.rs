@@ -22,6 +22,8 @@ use super::{
 
 /// Priority of a host candidate that is the only one (RFC 8445 section 5.1.2.1).
 const PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
+/// That of a relayed one.
+const LENT_PRIORITY: u32 = (65_535 << 8) | 255;
 /// The longest names and passwords (RFC 8839 section 5.4).
 const LONGEST_ICE: usize = 256;
 /// The longest `a=mid` that is repeated.
@@ -239,6 +241,9 @@ pub(super) struct SessionDtls {
     is_bundled: bool,
     address: IpAddr,
     port: u16,
+    /// The address that a TURN server lends us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lent: Option<SocketAddr>,
 }
 
 impl SessionDtls {
@@ -263,6 +268,7 @@ impl SessionDtls {
             is_bundled: before.is_none_or(|before| before.is_bundled),
             address: local.address,
             port: local.port,
+            lent: local.keys.lent(),
         }
     }
 
@@ -298,6 +304,7 @@ impl SessionDtls {
             is_bundled,
             address: local.address,
             port: local.port,
+            lent: local.keys.lent(),
         };
         let agreed = session.agreed(offer, media, is_client)?;
         Some((session, agreed))
@@ -367,8 +374,14 @@ impl SessionDtls {
             let _ = write!(
                 out,
                 "a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
-                 a=candidate:1 1 UDP {PRIORITY} {address} {port} typ host\r\na=end-of-candidates\r\n"
+                 a=candidate:1 1 UDP {PRIORITY} {address} {port} typ host\r\n"
             );
+            // Who is lite has no others than its own (RFC 8445 section 5.2).
+            if let Some(lent) = self.lent.filter(|_| self.is_full) {
+                let (ip, at) = (lent.ip(), lent.port());
+                let _ = write!(out, "a=candidate:2 1 UDP {LENT_PRIORITY} {ip} {at} typ relay raddr {address} rport {port}\r\n");
+            }
+            out.push_str("a=end-of-candidates\r\n");
         }
     }
 }

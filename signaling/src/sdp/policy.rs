@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -36,7 +37,7 @@ impl KeyRule {
     /// The rule, with what new keys are made from where keys may be needed. Nothing is agreed by DTLS with it.
     #[must_use]
     pub fn with(self, seed: impl FnOnce() -> KeySeed) -> KeyPolicy {
-        KeyPolicy { rule: self, seed: (self != Self::Plain).then(seed), fingerprint: None, ice: IceRole::Lite }
+        KeyPolicy { rule: self, seed: (self != Self::Plain).then(seed), fingerprint: None, ice: IceRole::Lite, lent: None }
     }
 
     /// Whether a section can be answered: one over SRTP needs a usable key, and is never answered as plain (RFC 4568
@@ -71,19 +72,31 @@ pub struct KeyPolicy {
     /// Of our certificate.
     fingerprint: Option<Fingerprint>,
     ice: IceRole,
+    /// By a TURN server.
+    lent: Option<SocketAddr>,
 }
 
 impl KeyPolicy {
     /// A rule of somebody with a certificate.
     #[must_use]
     pub const fn new(rule: KeyRule, seed: KeySeed, fingerprint: Fingerprint) -> Self {
-        Self { rule, seed: Some(seed), fingerprint: Some(fingerprint), ice: IceRole::Lite }
+        Self { rule, seed: Some(seed), fingerprint: Some(fingerprint), ice: IceRole::Lite, lent: None }
     }
 
     /// The same with another role.
     #[must_use]
     pub fn with_ice(self, ice: IceRole) -> Self {
         Self { ice, ..self }
+    }
+
+    /// The same with an address that a TURN server lends us, which is named as a candidate where we check, too.
+    #[must_use]
+    pub fn with_lent(self, lent: Option<SocketAddr>) -> Self {
+        Self { lent, ..self }
+    }
+
+    pub(super) const fn lent(&self) -> Option<SocketAddr> {
+        self.lent
     }
 
     pub(super) const fn ice(&self) -> IceRole {
@@ -239,6 +252,6 @@ mod tests {
             assert!(drawn[..at].iter().all(|other| other.key() != key.key() && other.salt() != key.salt()));
         }
         let shown = format!("{:?} {source:?}", KeyRule::Sdes.with(|| KeySeed::new([65; 32])));
-        assert_eq!(shown, "KeyPolicy { rule: Sdes, seed: Some(KeySeed), fingerprint: None, ice: Lite } KeySource");
+        assert_eq!(shown, "KeyPolicy { rule: Sdes, seed: Some(KeySeed), fingerprint: None, ice: Lite, lent: None } KeySource");
     }
 }

@@ -45,6 +45,7 @@ mod torture;
 mod transfer;
 mod transports;
 mod trunks;
+mod turn;
 mod voicemail;
 mod watching;
 mod web;

@@ -1,6 +1,6 @@
 //! Where the legs of calls receive: ports of their own, or the one that browsers share, and the same ones after a restart.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tandem_media::contract::{KeptMedia, OpenError, Opened};
 
@@ -49,6 +49,18 @@ impl MediaEdge {
     #[must_use]
     pub fn is_shared(&self, leg: LegRef) -> bool {
         self.stream(leg).is_some_and(|stream| self.engine.is_shared(stream))
+    }
+
+    /// The address that a TURN server lends the leg now, if one does.
+    #[must_use]
+    pub fn lent(&self, leg: LegRef) -> Option<SocketAddr> {
+        self.engine.lent(self.stream(leg)?)
+    }
+
+    /// Addresses that a TURN server lends now.
+    #[must_use]
+    pub fn lent_addresses(&self) -> usize {
+        self.engine.lent_addresses()
     }
 
     /// Datagrams on ports that browsers share that were nobody's.

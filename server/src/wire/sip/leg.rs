@@ -239,9 +239,9 @@ impl SipLeg {
         settings: &Settings,
         media: &mut MediaEdge,
     ) -> Result<Bytes, Cause> {
-        let keys = self.keys.policy_by(KeyRule::Dtls, media.certificate()).with_ice(settings.ice);
-        let local =
-            LocalAudio { keys, ..self.local(at, codecs::offer(wanted, &self.allowed), self.has_checks(), settings, media)? };
+        let local = self.local(at, codecs::offer(wanted, &self.allowed), self.has_checks(), settings, media)?;
+        let keys = self.keys.policy_by(KeyRule::Dtls, media.certificate()).with_ice(settings.ice).with_lent(media.lent(at));
+        let local = LocalAudio { keys, ..local };
         let mut session = LocalSession::new(self.invite.0);
         let offer = session.offer(&local);
         let text = offer.text.clone();
@@ -308,7 +308,7 @@ impl SipLeg {
             codecs,
             direction: Direction::SendRecv,
             rtcp_mux: true,
-            keys: self.keys.policy(media.certificate()).with_ice(settings.ice),
+            keys: self.keys.policy(media.certificate()).with_ice(settings.ice).with_lent(media.lent(at)),
         })
     }
 
