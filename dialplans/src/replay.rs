@@ -38,7 +38,7 @@ pub enum Fate {
     /// Another route takes it, or none does.
     Route {
         /// The route that does.
-        to: Option<RouteName>,
+        by: Option<RouteName>,
     },
     /// Where it came from is not in the plan: such a call is refused.
     NoOrigin,
@@ -64,11 +64,14 @@ pub fn replay(plan: &Arc<Plan>, before: Option<&Arc<Plan>>, call: &PastCall) -> 
     let PastCall { origin, from, to, at, route } = call;
     let (origin, from, to) = (origin.clone(), from.clone(), to.clone());
     let facts = CallFacts { origin, from, to, language: None, overrides: Arc::default() };
-    let taken = plan.routes.iter().find(|route| admits(plan, route, &facts).is_ok()).map(|route| &route.name);
-    if taken != route.as_ref() {
-        return Fate::Route { to: taken.cloned() };
+    let taken =
+        |plan: &Plan| plan.routes.iter().find(|route| admits(plan, route, &facts).is_ok()).map(|route| route.name.clone());
+    let by = taken(plan);
+    if by != *route {
+        return Fate::Route { by };
     }
-    let Some(before) = before else { return Fate::Same };
+    // A plan that did not take the call so is not the one that it was on.
+    let Some(before) = before.filter(|before| taken(before) == *route) else { return Fate::Same };
     let [was, will] = [before, plan].map(|plan| first_steps(plan, &facts, *at));
     if was == will { Fate::Same } else { Fate::Way { was, will } }
 }
@@ -109,7 +112,7 @@ impl Fate {
     pub fn words(&self) -> Option<String> {
         match self {
             Self::Same => None,
-            Self::Route { to } => Some(route_words(to.as_ref())),
+            Self::Route { by } => Some(route_words(by.as_ref())),
             Self::NoOrigin => Some("refused: where it came from is not in the plan".to_owned()),
             Self::Way { was, will } => {
                 let differs = was.iter().zip(will).position(|(was, will)| was != will).unwrap_or(was.len().min(will.len()));

@@ -126,7 +126,10 @@ impl ReplayView {
             Some(("extension", extension)) => Origin::Extension(extension.into()),
             Some(("trunk", trunk)) => Origin::Trunk(trunk.into()),
             _ => {
-                return Err(CliError::failed(format!("the record of call {} has no origin that is known here", clean(&cdr.call))));
+                return Err(CliError::failed(format!(
+                    "the record of call {} has no origin that is known here",
+                    clean(&cdr.call)
+                )));
             }
         };
         let (from, to) = (cdr.from.as_str().into(), cdr.to.as_str().into());

@@ -14,7 +14,7 @@ use tandem_tests::{
     wait,
 };
 
-use crate::TEAM;
+use crate::{TEAM, tells};
 
 /// What plan and call say, in order.
 fn said<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
@@ -137,10 +137,9 @@ fn yesterdays_calls_on_another_plan_say_which_would_go_elsewhere() {
     assert!(shown.contains("2 calls, 1 would go elsewhere") && shown.contains("1800"), "{shown}");
     let out = replay(&[other, "--format", "json"]);
     let found: Value = serde_json::from_slice(&out.stdout).expect("JSON");
-    assert_eq!(
-        (&found["calls"], &found["elsewhere"][0]["to"], &found["elsewhere"][0]["fate"]),
-        (&2.into(), &"1800".into(), &"route".into())
-    );
+    let moved = &found["elsewhere"][0];
+    assert_eq!(found["calls"], 2, "{found}");
+    tells(moved, &[("from", "1001"), ("to", "1800"), ("route", "support"), ("fate", "route"), ("by", "unknown")]);
     for (arguments, wanted) in [(vec!["nowhere"], "folder"), (vec!["demo", "--since", "yesterday"], "no moment")] {
         let out = replay(&arguments);
         assert!(!out.status.success() && text(&out).contains(wanted), "{arguments:?}: {}", text(&out));
