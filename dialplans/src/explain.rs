@@ -82,7 +82,7 @@ pub fn explain(plan: &Arc<Plan>, facts: &CallFacts, at: Timestamp) -> Explanatio
     }
 }
 
-fn first_steps(plan: &Arc<Plan>, facts: &CallFacts, at: Timestamp) -> Vec<String> {
+pub(crate) fn first_steps(plan: &Arc<Plan>, facts: &CallFacts, at: Timestamp) -> Vec<String> {
     let mut run = Run::new(Arc::clone(plan), facts.clone());
     let mut shown = Vec::new();
     run.handle(at, Input::Start);

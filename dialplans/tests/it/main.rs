@@ -6,6 +6,7 @@ mod demo;
 mod docs;
 mod fuzz;
 mod keep;
+mod replay;
 mod runs;
 mod simulate;
 mod wrong;

@@ -15,6 +15,7 @@ mod messages;
 mod people;
 mod plans;
 mod recordings;
+mod replay;
 mod simulate;
 mod table;
 mod tokens;
@@ -73,6 +74,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Run the tests that stand in a plan, and say what they never reach.
     Test(simulate::TestArgs),
+    /// Calls of the past on a plan that may come: which would go elsewhere. Exit status 1 when one would.
+    Replay(replay::ReplayArgs),
     /// People: extensions, passwords, queues and skills.
     #[command(subcommand)]
     User(people::UserCommand),
@@ -154,6 +157,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         match command {
             Command::Serve(_) | Command::Check(_) | Command::Simulate(_) | Command::Test(_) => {}
             Command::Explain(args) => plans::explain(args, common).await?,
+            Command::Replay(args) => return replay::run(args, common).await,
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,

@@ -14,7 +14,7 @@ use tandem_tests::{
     wait,
 };
 
-use crate::TEAM;
+use crate::{TEAM, tells};
 
 /// What plan and call say, in order.
 fn said<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
@@ -105,6 +105,43 @@ fn the_tests_of_a_plan_are_run_without_a_switch() {
         (vec!["test", "demo", "--only", "brunch"], "there is no test `brunch`"),
     ] {
         let out = tandem(&ground, &arguments);
+        assert!(!out.status.success() && text(&out).contains(wanted), "{arguments:?}: {}", text(&out));
+    }
+}
+
+#[test]
+fn yesterdays_calls_on_another_plan_say_which_would_go_elsewhere() {
+    let switch = Switch::demo();
+    let mut caller = Phone::of(&switch, "1001").start(&switch);
+    for number in ["1800", "4711"] {
+        caller.dial(number);
+        caller.expect("CALL_CLOSED");
+    }
+    switch.until_cdrs("number=1001", 2);
+    let replay = |more: &[&str]| tandem(&switch.ground, &[&["replay"], more].concat());
+    let out = replay(&["demo", "--against", "demo"]);
+    assert!(out.status.success() && text(&out).contains("2 calls, 0 would go elsewhere"), "{}", text(&out));
+
+    // A plan in which nothing leads to the support line.
+    let folder = switch.ground.join("other");
+    let unpacked = switch.ground.join("var/demo");
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    for file in std::fs::read_dir(&unpacked).expect("the demo").map_while(Result::ok) {
+        let plan = std::fs::read_to_string(file.path()).expect("a file of the plan").replace("to \"1800\"", "to \"1809\"");
+        std::fs::write(folder.join(file.file_name()), plan).expect("a writable folder");
+    }
+    let other = folder.to_str().expect("plain paths");
+    let out = replay(&[other]);
+    let shown = text(&out);
+    assert_eq!(out.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("2 calls, 1 would go elsewhere") && shown.contains("1800"), "{shown}");
+    let out = replay(&[other, "--format", "json"]);
+    let found: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    let moved = &found["elsewhere"][0];
+    assert_eq!(found["calls"], 2, "{found}");
+    tells(moved, &[("from", "1001"), ("to", "1800"), ("route", "support"), ("fate", "route"), ("by", "unknown")]);
+    for (arguments, wanted) in [(vec!["nowhere"], "folder"), (vec!["demo", "--since", "yesterday"], "no moment")] {
+        let out = replay(&arguments);
         assert!(!out.status.success() && text(&out).contains(wanted), "{arguments:?}: {}", text(&out));
     }
 }
