@@ -10,6 +10,7 @@ mod client;
 mod conferences;
 mod floor;
 mod follow;
+mod import;
 mod ladder;
 mod messages;
 mod people;
@@ -68,6 +69,9 @@ enum Command {
     Check(plans::CheckArgs),
     /// Which route a call would take, and why not the earlier ones.
     Explain(plans::ExplainArgs),
+    /// Make a plan of another switch's configuration, and say what could not be converted.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// People: extensions, passwords, queues and skills.
     #[command(subcommand)]
     User(people::UserCommand),
@@ -140,12 +144,13 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
     match command {
         Command::Serve(args) => return serve(args, common),
         Command::Check(args) => return plans::check(&args, common),
+        Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
     runtime.block_on(async {
         match command {
-            Command::Serve(_) | Command::Check(_) => {}
+            Command::Serve(_) | Command::Check(_) | Command::Import(_) => {}
             Command::Explain(args) => plans::explain(args, common).await?,
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
@@ -255,6 +260,7 @@ mod tests {
             "tandem serve --config demo --data var",
             "tandem serve --config /etc/tandem --data /var/lib/tandem --bind 127.0.0.1 --database postgres://u@h/d --log-format json --log-level debug",
             "tandem check demo --format json",
+            "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
             "tandem user add 1011 --name Ada --queue support --skill billing=3",
             "tandem user set 1011 --no-queues --device sip:a@127.0.0.1:5090 --always-on true",
