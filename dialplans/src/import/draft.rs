@@ -156,6 +156,20 @@ impl Draft {
         path
     }
 
+    /// One more line of `listen`, unless there is one of its name and value.
+    pub(super) fn listen(&mut self, line: KdlNode, at: UnitId) {
+        let index = self.tops.iter().position(|top| top.node.name().value() == "listen").unwrap_or_else(|| {
+            self.top(file::SWITCH, node("listen"), vec![at]);
+            self.tops.len() - 1
+        });
+        let lines = self.tops[index].node.ensure_children().nodes_mut();
+        let once = line.name().value() == "advertise";
+        let same = |known: &KdlNode| known.name() == line.name() && (once || known.get(0) == line.get(0));
+        if !lines.iter().any(same) {
+            lines.push(line);
+        }
+    }
+
     /// Somebody with that number, perhaps new.
     pub(super) fn person(&mut self, number: u32) -> &mut Person {
         self.people.entry(number).or_insert_with(|| Person { extension: number.to_string(), ..Person::default() })

@@ -51,6 +51,16 @@ pub enum ImportError {
         /// What it names.
         path: String,
     },
+    /// A file that is to be XML, and is not.
+    #[error("{file}:{line}: this is not XML that is read: {what}")]
+    NotXml {
+        /// The file.
+        file: String,
+        /// The line, as far as that can be told.
+        line: u32,
+        /// What is wrong.
+        what: String,
+    },
     /// None of the files that a plan could be made of.
     #[error("there is nothing to import: expected {expected}")]
     Nothing {

@@ -8,6 +8,7 @@
 
 mod asterisk;
 mod draft;
+mod freeswitch;
 mod hours;
 mod kdl_out;
 mod ledger;
@@ -15,6 +16,7 @@ mod limits;
 mod names;
 mod settle;
 mod sounds;
+mod value;
 
 pub use self::{
     draft::{Person, PlanFile, Recording, SecretFile, Sound},
@@ -61,4 +63,14 @@ impl Imported {
 pub fn asterisk(files: &[ConfigFile], world: &World) -> Result<Imported, ImportError> {
     limits::hold(files)?;
     settle::settle(asterisk::read(files)?, world)
+}
+
+/// Makes a plan of the files of a FreeSWITCH configuration (`freeswitch.xml` and what it includes). `world` tells which
+/// recordings ship.
+///
+/// # Errors
+/// As [`asterisk`], and when a file is no XML.
+pub fn freeswitch(files: &[ConfigFile], world: &World) -> Result<Imported, ImportError> {
+    limits::hold(files)?;
+    settle::settle(freeswitch::read(files)?, world)
 }

@@ -16,7 +16,7 @@ use crate::world;
 
 type Import = fn(&[ConfigFile], &World) -> Result<Imported, ImportError>;
 
-const SWITCHES: &[(&str, Import)] = &[("asterisk", import::asterisk)];
+const SWITCHES: &[(&str, Import)] = &[("asterisk", import::asterisk), ("freeswitch", import::freeswitch)];
 
 fn file(path: &str, text: impl Into<String>) -> ConfigFile {
     ConfigFile { path: path.into(), text: text.into() }
@@ -119,6 +119,85 @@ fn no_line_of_asterisk_is_lost_in_silence_and_no_password_is_shown() {
         }
         let everything = format!("{:?}{:?}{:?}{:?}", imported.files, imported.findings, imported.people, imported.secrets);
         assert!(!everything.contains("not-a-secret") && !imported.secrets.iter().any(|secret| secret.secret.is_empty()));
+    }
+}
+
+#[test]
+fn no_element_of_freeswitch_is_lost_in_silence_and_no_password_is_shown() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/import/freeswitch");
+    for case in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let files = configuration(&case);
+        let imported = import::freeswitch(&files, &world()).unwrap();
+        for file in &files {
+            for (line, number) in file.text.lines().zip(1_u32..) {
+                let trimmed = line.trim();
+                let opens = trimmed.starts_with('<')
+                    && !trimmed.starts_with("</")
+                    && !trimmed.starts_with("<!")
+                    && !trimmed.starts_with("<?");
+                let told = imported.findings.iter().any(|finding| finding.file == file.path && finding.line == number);
+                assert_eq!(opens, told, "{}:{number}: {line}", file.path);
+            }
+        }
+        let everything = format!("{:?}{:?}{:?}{:?}", imported.files, imported.findings, imported.people, imported.secrets);
+        assert!(
+            !everything.contains("not-a-secret"),
+            "{}",
+            imported.findings.iter().map(|f| format!("{f:?}\n")).collect::<String>()
+        );
+    }
+}
+
+#[test]
+fn xml_that_is_hostile_ends_in_a_plain_error() {
+    let name = "freeswitch.xml";
+    let bomb = "<!DOCTYPE a [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>\n<a>&b;</a>";
+    let outside = "<!DOCTYPE a [<!ENTITY a SYSTEM \"file:///etc/passwd\">]><a>&a;</a>";
+    let include = |data: &str| format!("<a>\n<X-PRE-PROCESS cmd=\"include\" data=\"{data}\"/>\n</a>");
+    for (text, said) in [
+        (bomb.to_owned(), "freeswitch.xml:1: this is not XML that is read: a document type"),
+        (outside.to_owned(), "a document type"),
+        ("<context name=\"&nbsp;\"/>".to_owned(), "freeswitch.xml:1: this is not XML"),
+        ("<a>\n<b></a>".to_owned(), "freeswitch.xml:2: this is not XML"),
+        ("<a>\n<b>".to_owned(), "`<a>` is not closed"),
+        ("<a>".repeat(100), "deeper than 64"),
+        (
+            "<a/>".repeat(1_900).lines().map(str::to_owned).collect::<String>() + &"<b/>\n".repeat(250_000),
+            "more than 200000 elements",
+        ),
+        (include("../../etc/passwd"), "freeswitch.xml:2: the include `../../etc/passwd` leads out of the folder"),
+        (include("freeswitch.xml"), "freeswitch.xml:2: the includes go round in a circle"),
+        (include("*.xml"), "go round in a circle"),
+    ] {
+        let error = import::freeswitch(&[file(name, text)], &world()).unwrap_err().to_string();
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    assert!(import::freeswitch(&[file("a.conf", "")], &world()).unwrap_err().to_string().contains("nothing to import"));
+}
+
+#[test]
+fn extensions_that_lead_round_and_round_pass_the_check_all_the_same() {
+    let context = |body: &str| format!("<context name=\"default\">{body}</context>");
+    let one = |to: &str, app: &str, data: &str| {
+        format!(
+            "<extension name=\"x\"><condition field=\"destination_number\" expression=\"{to}\"><action application=\"{app}\" data=\"{data}\"/></condition></extension>"
+        )
+    };
+    for body in [
+        one("^1$", "transfer", "1 XML default"),
+        one("^1$", "transfer", "2") + &one("^2$", "transfer", "1"),
+        one("^(.*)$", "transfer", "$1 XML default"),
+        one("^(.*)$", "transfer", "1$1"),
+        one("(((", "answer", ""),
+        one("^1$", "ivr", "none") + "<menu name=\"m\"/>",
+        one("^1$", "playback", "&quot; } route evil { from any"),
+        one("^1$", "bridge", &"user/1,".repeat(900)),
+    ] {
+        let imported = import::freeswitch(&[file("d.xml", context(&body))], &world()).unwrap();
+        if !imported.files.is_empty() {
+            remarks(&imported);
+        }
+        assert!(imported.files.iter().all(|file| !file.text.contains("route evil")), "{body}");
     }
 }
 

@@ -31,6 +31,8 @@ const RATE_HZ: u32 = 8_000;
 pub(super) enum ImportCommand {
     /// The folder of an Asterisk configuration: /etc/asterisk.
     Asterisk(ImportArgs),
+    /// The folder of a FreeSWITCH configuration: /etc/freeswitch.
+    Freeswitch(ImportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +53,7 @@ pub(super) struct ImportArgs {
 pub(super) fn run(command: &ImportCommand, common: &Common) -> Result<(), CliError> {
     let (args, imported) = match command {
         ImportCommand::Asterisk(args) => (args, import::asterisk(&read(&args.folder)?, &shipped())),
+        ImportCommand::Freeswitch(args) => (args, import::freeswitch(&read(&args.folder)?, &shipped())),
     };
     let imported = imported.map_err(CliError::failed)?;
     let written = args.to.as_deref().map(|to| write(&imported, to, args.sounds.as_deref())).transpose()?;
@@ -259,7 +262,9 @@ fn as_text(imported: &Imported, args: &ImportArgs, written: Option<Written>) -> 
     let heads = [(Fate::Converted, "converted"), (Fate::LeftOut, "left out on purpose"), (Fate::NotConverted, "not converted")];
     for (fate, head) in heads.into_iter().filter(|(fate, _)| args.all || *fate == Fate::NotConverted) {
         text.push_str(&format!("{head}:\n"));
-        imported.findings.iter().filter(|finding| finding.fate == fate).for_each(|finding| text.push_str(&told(finding)));
+        let of: Vec<&Finding> = imported.findings.iter().filter(|finding| finding.fate == fate).collect();
+        let alike = |a: &&Finding, b: &&Finding| (&a.file, &a.why, &a.todo) == (&b.file, &b.why, &b.todo);
+        of.chunk_by(alike).for_each(|alike| text.push_str(&told(alike)));
         text.push('\n');
     }
     let missing = imported.recordings.iter().filter(|recording| matches!(recording.sound, Sound::Theirs(_)));
@@ -290,17 +295,17 @@ fn as_text(imported: &Imported, args: &ImportArgs, written: Option<Written>) -> 
     text
 }
 
-/// A line, its text, and what to do.
-fn told(finding: &Finding) -> String {
-    let lines = if finding.lines > 1 { format!(" ({} lines)", finding.lines) } else { String::new() };
-    let todo = finding.todo.as_ref().map(|todo| format!("\n        {}", clean(todo))).unwrap_or_default();
-    format!(
-        "  {}:{}{lines}: {}\n        {}{todo}\n",
-        clean(&finding.file),
-        finding.line,
-        clean(&finding.text),
-        clean(&finding.why)
-    )
+/// Lines that follow each other with one reason: each with its text, then why, and what to do.
+fn told(findings: &[&Finding]) -> String {
+    let Some(first) = findings.first() else { return String::new() };
+    let mut text = String::new();
+    for finding in findings {
+        let lines = if finding.lines > 1 { format!(" ({} lines)", finding.lines) } else { String::new() };
+        text.push_str(&format!("  {}:{}{lines}: {}\n", clean(&finding.file), finding.line, clean(&finding.text)));
+    }
+    text.push_str(&format!("        {}\n", clean(&first.why)));
+    text.push_str(&first.todo.as_ref().map(|todo| format!("        {}\n", clean(todo))).unwrap_or_default());
+    text
 }
 
 #[cfg(test)]

@@ -261,6 +261,7 @@ mod tests {
             "tandem serve --config /etc/tandem --data /var/lib/tandem --bind 127.0.0.1 --database postgres://u@h/d --log-format json --log-level debug",
             "tandem check demo --format json",
             "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
+            "tandem import freeswitch /etc/freeswitch --format json",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
             "tandem user add 1011 --name Ada --queue support --skill billing=3",
             "tandem user set 1011 --no-queues --device sip:a@127.0.0.1:5090 --always-on true",

@@ -7,10 +7,10 @@ use super::{
         draft::{MAX_SILENCE_S, Top, extension_number, file},
         kdl_out::{Build as _, node},
         ledger::{Ledger, UnitId},
+        value::{Piece, Value, is_local, literal, template, text, unknown},
     },
     dialplan::{Step, split},
     state::State,
-    values::{Piece, Value, is_local, literal, template, text, unknown},
     walk::{At, Flow, Walk},
 };
 
@@ -267,7 +267,8 @@ pub(super) fn after_calls(steps: &[Step], ledger: &mut Ledger) {
 /// Applications that are often met, and what can be written in their place.
 fn no_counterpart(app: &str) -> Why {
     let todo = match app {
-        "voicemailmain" | "directory" | "vmauthenticate" => "messages are listed by `tandem messages` and the API",
+        "directory" => "write `collect … type=\"extension\"` and `dial`",
+        "voicemailmain" | "vmauthenticate" => "messages are listed by `tandem messages` and the API",
         "agi" | "fastagi" | "deadagi" | "eagi" | "stasis" | "externalivr" | "audiosocket" => {
             "give the call to a program by `stream` or `fork`: docs/audio-streams.md"
         }

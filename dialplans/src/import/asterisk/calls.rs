@@ -6,11 +6,12 @@ use super::{
     super::{
         kdl_out::{Build as _, node, seconds},
         ledger::UnitId,
+        value::{Piece, Value, literal, text},
     },
     apps::{not_known, why},
     devices::Device,
     state::State,
-    values::{Known, Piece, Value, literal, text},
+    values::Known,
     walk::{At, Flow, Walk},
 };
 

@@ -83,6 +83,8 @@ impl Dialplan {
             }
         }
         for context in &mut plan.contexts {
+            // One that only says whom a key of a phone watches is dialled by nobody.
+            context.extens.retain(|exten| !exten.steps.is_empty());
             for exten in &mut context.extens {
                 exten.steps.sort_by_key(|step| step.priority);
             }

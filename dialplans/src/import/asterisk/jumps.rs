@@ -1,11 +1,11 @@
 //! Jumps: `Goto`, `GotoIf`, and subroutines.
 
 use super::{
+    super::value::{Value, literal, text, unknown},
     apps::{not_known, why},
     dialplan::split,
     state::State,
     times::split_branches,
-    values::{Value, literal, text, unknown},
     walk::{At, Flow, Walk},
 };
 

@@ -1,11 +1,13 @@
 //! Keys: `Background`, `WaitExten` and `Read`.
 
 use super::{
-    super::kdl_out::{Build as _, node, seconds},
+    super::{
+        kdl_out::{Build as _, node, seconds},
+        value::{Piece, literal, text},
+    },
     apps::{not_known, why},
     dialplan::is_event,
     state::State,
-    values::{Piece, literal, text},
     walk::{At, Flow, Walk},
 };
 

@@ -1,5 +1,7 @@
 //! Extensions of Asterisk's dialplan as sequences of sets of characters: order, fit, intersection, and our patterns.
 
+use super::super::value::capture_name;
+
 /// What one place of a number may be: ASCII characters, bit by bit.
 type Set = u128;
 
@@ -173,11 +175,6 @@ pub(super) enum Guard {
     Any,
     Pattern(String),
     Regex(String),
-}
-
-/// The variable that holds a number from one of its characters on.
-pub(super) fn capture_name(from: usize) -> String {
-    format!("from{}", from + 1)
 }
 
 /// The inside of `[…]`.

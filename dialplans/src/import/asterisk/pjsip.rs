@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     super::{
-        draft::{Draft, file},
+        draft::Draft,
         kdl_out::{Build as _, node},
         ledger::{Ledger, UnitId},
     },
@@ -319,20 +319,9 @@ pub(super) fn listen(draft: &mut Draft, word: &str, address: Option<std::net::So
         let todo = "put the address that phones reach into `listen`, or start with `tandem serve --bind ADDRESS`";
         draft.ledger.not_converted(at, "phones must be told one address, and this stands for all", todo);
     }
-    let index = draft.tops.iter().position(|top| top.node.name().value() == "listen").unwrap_or_else(|| {
-        draft.top(file::SWITCH, node("listen"), vec![at]);
-        draft.tops.len() - 1
-    });
-    let listen = &mut draft.tops[index].node;
-    let known = listen.children().is_some_and(|all| {
-        all.nodes().iter().any(|n| n.name().value() == word && n.get(0).and_then(|v| v.as_string()) == Some(&address.to_string()))
-    });
-    if !known {
-        listen.ensure_children().nodes_mut().push(node(word).arg(address.to_string()));
-    }
-    let advertised = listen.children().is_some_and(|all| all.get("advertise").is_some());
-    if let (Some(advertise), false) = (advertise, advertised) {
-        listen.ensure_children().nodes_mut().push(node("advertise").arg(advertise.to_string()));
+    draft.listen(node(word).arg(address.to_string()), at);
+    if let Some(advertise) = advertise {
+        draft.listen(node("advertise").arg(advertise.to_string()), at);
     }
 }
 

@@ -69,11 +69,7 @@ pub(super) fn declare(sections: &[Section], draft: &mut Draft, devices: &mut Dev
         }
         let name = draft.queue_names.of(&section.name);
         if name != section.name {
-            draft.ledger.not_converted(
-                section.at,
-                format!("its name here is `{name}`"),
-                "nothing, unless people know it by the old one",
-            );
+            draft.ledger.converted(section.at, format!("queue `{name}`, which is how its name is written here"));
         }
         devices.queues.insert(section.name.clone(), name.clone());
         queue(section, &name, draft, devices);

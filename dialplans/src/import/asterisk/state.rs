@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    values::{Known, Value, is_local},
+    super::value::{Value, is_local},
+    values::Known,
     walk::At,
 };
 

@@ -15,12 +15,13 @@ use super::{
         kdl_out::{Build as _, node},
         ledger::UnitId,
         limits::MAX_ROUTES,
+        value::{Piece, Value, text},
     },
     devices::Devices,
     dialplan::{Dialplan, Place, Step},
     pattern::{Guard, Numbers},
     state::{MAX_STACK, State},
-    values::{Known, Piece, Value, numbers, text},
+    values::{Known, numbers},
 };
 
 /// Steps that are looked at in one import at most.
@@ -132,7 +133,10 @@ impl<'a> Walk<'a> {
         }
         while let Some(entry) = entries.pop_front() {
             if self.draft.routes.len() >= MAX_ROUTES || self.taken.iter().any(|known| known.covers(&entry.numbers)) {
-                // No call is dialled there, but others may lead to it.
+                // No call is dialled there, but others may lead to it: then its lines are told as converted.
+                for step in &self.plan.exten(entry.place).steps {
+                    self.draft.ledger.left_out(step.at, "another extension takes all its calls");
+                }
                 if let Some(name) = entry.name.clone() {
                     self.open.push_back((name, At { place: entry.place, step: 0 }, self.start(&entry)));
                 }
@@ -338,7 +342,9 @@ impl<'a> Walk<'a> {
     /// Where a number leads in a context. When that depends on what was dialled, the route is to be split.
     pub(super) fn dial_in(&mut self, context: usize, number: &[Piece], state: &State) -> Option<Place> {
         let reach: Vec<Place> = self.plan.reach(context);
-        if let Some(name) = super::values::literal(number) {
+        reach.iter().for_each(|(context, _)| self.mark(*context));
+        self.mark(context);
+        if let Some(name) = super::super::value::literal(number) {
             let wanted = Numbers::literal(&name)?;
             let found = if super::dialplan::is_event(&name) {
                 self.plan.event(context, &name)
