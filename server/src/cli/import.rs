@@ -323,6 +323,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_passes_the_check_and_only_its_owner_reads_the_secrets() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let to = std::env::temp_dir().join(format!("tandem-import-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&to);
+        let file = |path: &str, text: &str| ConfigFile { path: path.into(), text: text.into() };
+        let files = [
+            file("pjsip.conf", "[1001]\ntype=endpoint\ncontext=a\nauth=1001\n[1001]\ntype=auth\npassword=hush\n"),
+            file("extensions.conf", "[a]\nexten => 1,1,Answer\n same => n,Wait(2)\n same => n,Playback(custom/x)\n"),
+        ];
+        let imported = import::asterisk(&files, &shipped()).unwrap();
+        let written = write(&imported, &to, None).unwrap();
+        assert_eq!((written.found, written.missing), (0, 1));
+        let mode = |path: &str| fs::metadata(to.join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("secrets"), mode("secrets/person-1001")), (0o700, 0o600));
+        let checked = crate::serve::plans::check(&to).unwrap();
+        assert!(checked.plan.is_some(), "{}", checked.report.lines());
+        assert!(people(&imported).contains("tandem user add 1001 --password-stdin < secrets/person-1001"));
+        // Nothing is written over.
+        assert!(write(&imported, &to, None).is_err_and(|error| error.sentence.contains("is not empty")));
+        fs::remove_dir_all(&to).unwrap();
+    }
+
+    #[test]
     fn recordings_that_are_made_can_be_read() {
         let audio = tandem_media::codec::Audio::from_wav_bytes(&beep());
         assert!(audio.is_ok());
