@@ -17,6 +17,7 @@ mod explain;
 mod grammar;
 mod ical;
 mod identity;
+pub mod import;
 mod keep;
 mod listen;
 mod load;

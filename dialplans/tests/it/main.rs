@@ -5,6 +5,7 @@
 mod demo;
 mod docs;
 mod fuzz;
+mod import;
 mod keep;
 mod replay;
 mod runs;

@@ -10,6 +10,7 @@ mod client;
 mod conferences;
 mod floor;
 mod follow;
+mod import;
 mod ladder;
 mod messages;
 mod people;
@@ -76,6 +77,9 @@ enum Command {
     Test(simulate::TestArgs),
     /// Calls of the past on a plan that may come: which would go elsewhere. Exit status 1 when one would.
     Replay(replay::ReplayArgs),
+    /// Make a plan of another switch's configuration, and say what could not be converted.
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// People: extensions, passwords, queues and skills.
     #[command(subcommand)]
     User(people::UserCommand),
@@ -150,12 +154,13 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         Command::Check(args) => return plans::check(&args, common),
         Command::Simulate(args) => return simulate::simulate(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => return simulate::test(&args, common),
+        Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
     runtime.block_on(async {
         match command {
-            Command::Serve(_) | Command::Check(_) | Command::Simulate(_) | Command::Test(_) => {}
+            Command::Serve(_) | Command::Check(_) | Command::Simulate(_) | Command::Test(_) | Command::Import(_) => {}
             Command::Explain(args) => plans::explain(args, common).await?,
             Command::Replay(args) => return replay::run(args, common).await,
             Command::User(command) => people::run(command, common).await?,
@@ -266,6 +271,8 @@ mod tests {
             "tandem serve --config demo --data var",
             "tandem serve --config /etc/tandem --data /var/lib/tandem --bind 127.0.0.1 --database postgres://u@h/d --log-format json --log-level debug",
             "tandem check demo --format json",
+            "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
+            "tandem import freeswitch /etc/freeswitch --format json",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
             "tandem simulate --to 1800",
             "tandem simulate demo --to 1000 --from 1001 --at 18:05 --digits 1,9 --agent 1002=ready:5s,1003=away --hang-up-after 30s",
