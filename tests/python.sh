@@ -2,10 +2,11 @@
 # Installs what a helper of the tests is written with (tests/NAME/requirements.txt) beside the build, and prints the python
 # that has it. Does nothing when that was done for the same files before.
 #   tests/python.sh s3        the store of the tests
+#   tests/python.sh lsp       an editor that speaks the Language Server Protocol (pygls)
 #   tests/python.sh speech    the measure of speech quality (PESQ, ITU-T P.862)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-name=${1:?which one: s3 or speech}
+name=${1:?which one: lsp, s3 or speech}
 wanted=$here/$name/requirements.txt
 [ -r "$wanted" ] || { echo "python.sh: there is no $wanted" >&2; exit 2; }
 out=${CARGO_TARGET_DIR:-$here/../target}/$name

@@ -31,6 +31,7 @@ export TANDEM_TEST_PROGRAM
 
 say "libraries of the browser tests"
 tests/browser/install.sh || exit 1
+tests/python.sh lsp >/dev/null || exit 1
 tests/python.sh s3 >/dev/null || exit 1
 tests/python.sh speech >/dev/null || exit 1
 

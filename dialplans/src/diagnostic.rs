@@ -43,6 +43,22 @@ pub struct Diagnostic {
     pub length: u32,
     /// What to write instead, when that can be told.
     pub suggestion: Option<String>,
+    /// Another place that has to do with it: the first of two declarations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub related: Option<Related>,
+}
+
+/// A second place of a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Related {
+    /// The file, as it was given.
+    pub file: String,
+    /// First byte in the file.
+    pub offset: u32,
+    /// Bytes that are meant.
+    pub length: u32,
+    /// What stands there, in a few words.
+    pub message: String,
 }
 
 impl fmt::Display for Diagnostic {
@@ -197,6 +213,16 @@ impl Findings {
         self.add(Severity::Advice, code, at, message.into(), None);
     }
 
+    /// Adds a second place to what was found last.
+    pub(crate) fn relate(&mut self, at: Location, message: impl Into<String>) {
+        // What is only counted has no places.
+        let Some(source) = self.sources.get(usize::from(at.file)).filter(|_| !self.is_full()) else { return };
+        let related = Related { file: source.path.clone(), offset: at.offset, length: at.length, message: message.into() };
+        if let Some((_, last)) = self.found.last_mut() {
+            last.related = Some(related);
+        }
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         self.left_out > 0 || self.found.iter().any(|(_, d)| d.severity == Severity::Error)
     }
@@ -241,8 +267,18 @@ impl Findings {
         }
         let (file, line, column) = self.line_column(at);
         let file = file.to_owned();
-        let diagnostic =
-            Diagnostic { severity, code, message, file, line, column, offset: at.offset, length: at.length, suggestion };
+        let diagnostic = Diagnostic {
+            severity,
+            code,
+            message,
+            file,
+            line,
+            column,
+            offset: at.offset,
+            length: at.length,
+            suggestion,
+            related: None,
+        };
         self.found.push((at, diagnostic));
     }
 
@@ -254,7 +290,14 @@ impl Findings {
             && let Some(last) = diagnostics.last().cloned()
         {
             let message = format!("{} more findings are not shown", self.left_out);
-            diagnostics.push(Diagnostic { severity: Severity::Error, code: "too-many", message, suggestion: None, ..last });
+            diagnostics.push(Diagnostic {
+                severity: Severity::Error,
+                code: "too-many",
+                message,
+                suggestion: None,
+                related: None,
+                ..last
+            });
         }
         Report { diagnostics, sources: self.sources }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::grammar::{Body, NodeSpec, Place, Times};
+use crate::grammar::{Arg, Body, NodeSpec, Place, Prop, Times};
 
 /// The reference as Markdown: one section for each place, one entry for each node.
 #[must_use]
@@ -22,7 +22,8 @@ pub fn reference() -> String {
     out
 }
 
-fn entry(out: &mut String, spec: &NodeSpec) {
+/// One node with its values and properties.
+pub(crate) fn entry(out: &mut String, spec: &NodeSpec) {
     let _ = write!(out, "- **`{}`**", spec.name);
     for arg in spec.args {
         let many = if matches!(arg.times, Times::OneOrMore | Times::Any) { "…" } else { "" };
@@ -41,18 +42,28 @@ fn entry(out: &mut String, spec: &NodeSpec) {
     }
     let _ = writeln!(out, " — {}{}", spec.about, if spec.repeats { "" } else { " Once." });
     for arg in spec.args {
-        let about = if arg.about.is_empty() { String::new() } else { format!(": {}", arg.about) };
-        let _ = writeln!(out, "  - *{}* ({}){about}", arg.name, arg.kind.title());
+        let _ = writeln!(out, "  - {}", arg_entry(arg));
     }
     for prop in spec.props {
-        let standing = match (prop.required, prop.default) {
-            (true, _) => ", required".to_owned(),
-            (false, "") => String::new(),
-            (false, default) => format!(", `{default}` when absent"),
-        };
-        let about = if prop.about.is_empty() { String::new() } else { format!(": {}", prop.about) };
-        let _ = writeln!(out, "  - `{}=` ({}{standing}){about}", prop.name, prop.kind.title());
+        let _ = writeln!(out, "  - {}", prop_entry(prop));
     }
+}
+
+/// One value, in a line.
+pub(crate) fn arg_entry(arg: &Arg) -> String {
+    let about = if arg.about.is_empty() { String::new() } else { format!(": {}", arg.about) };
+    format!("*{}* ({}){about}", arg.name, arg.kind.title())
+}
+
+/// One property, in a line.
+pub(crate) fn prop_entry(prop: &Prop) -> String {
+    let standing = match (prop.required, prop.default) {
+        (true, _) => ", required".to_owned(),
+        (false, "") => String::new(),
+        (false, default) => format!(", `{default}` when absent"),
+    };
+    let about = if prop.about.is_empty() { String::new() } else { format!(": {}", prop.about) };
+    format!("`{}=` ({}{standing}){about}", prop.name, prop.kind.title())
 }
 
 const fn inside(place: Place) -> &'static str {

@@ -32,6 +32,7 @@ impl Names {
             if let Some(first) = known.get(name) {
                 let message = format!("{} `{name}` is declared twice, first at {}", noun.word(), findings.place(*first));
                 findings.error("twice", value.at, message);
+                findings.relate(*first, "declared here first");
             } else {
                 known.insert(name.to_owned(), value.at);
             }

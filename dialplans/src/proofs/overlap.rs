@@ -34,6 +34,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
                     findings.place(earlier.at)
                 );
                 findings.warning("unreachable-route", later.at, message);
+                findings.relate(earlier.at, "this route takes its calls");
                 break;
             }
             let narrower = compare(late, early).covered;
@@ -45,6 +46,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
                     findings.place(earlier.at)
                 );
                 findings.advice("overlap", later.at, message);
+                findings.relate(earlier.at, "this route stands first");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! From text to items: KDL parsed, and every node, value and property held against the table.
 
-mod split;
+pub(crate) mod split;
 mod value;
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use kdl::{KdlEntry, KdlNode};
 use miette::SourceSpan;
 
-pub(crate) use self::value::{Data, NEVER, Value, duration_ms, is_extension};
+pub(crate) use self::value::{Data, NEVER, Value, duration_ms, is_extension, is_name};
 use crate::{
     diagnostic::{Findings, did_you_mean},
     grammar::{Arg, Body, Kind, NodeSpec, Noun, Place, Times},
@@ -339,7 +339,8 @@ impl Reader<'_> {
     }
 }
 
-fn nth_arg(args: &'static [Arg], n: usize) -> Option<&'static Arg> {
+/// What the table wants as the `n`th value.
+pub(crate) fn nth_arg(args: &'static [Arg], n: usize) -> Option<&'static Arg> {
     args.get(n).or_else(|| args.last().filter(|last| matches!(last.times, Times::OneOrMore | Times::Any)))
 }
 

@@ -115,7 +115,7 @@ impl Scanner<'_> {
 }
 
 /// Bytes of the block comment that `text` begins with; `None` when it nests too deep.
-fn block_comment(text: &[u8]) -> Option<usize> {
+pub(crate) fn block_comment(text: &[u8]) -> Option<usize> {
     let (mut at, mut depth) = (0, 0_usize);
     while at < text.len() {
         if text[at..].starts_with(b"/*") {
@@ -139,7 +139,7 @@ fn block_comment(text: &[u8]) -> Option<usize> {
 
 /// Bytes of the quoted string, of one line or many, that `text` begins with. One that is not closed
 /// on its line ends there: the mistake stays in its node.
-fn quoted(text: &[u8]) -> usize {
+pub(crate) fn quoted(text: &[u8]) -> usize {
     let many_lines = text.starts_with(b"\"\"\"\n") || text.starts_with(b"\"\"\"\r");
     let quote: &[u8] = if many_lines { b"\"\"\"" } else { b"\"" };
     let mut at = quote.len();
@@ -158,7 +158,7 @@ fn quoted(text: &[u8]) -> usize {
 }
 
 /// Bytes of the raw string that `text` begins with; its hashes when it is a keyword such as `#true`.
-fn raw_string(text: &[u8]) -> usize {
+pub(crate) fn raw_string(text: &[u8]) -> usize {
     let hashes = text.iter().take_while(|&&b| b == b'#').count();
     if text.get(hashes) != Some(&b'"') {
         return hashes;

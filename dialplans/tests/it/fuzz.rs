@@ -11,14 +11,14 @@ use tandem_switch::step::{Step, StepOutcome};
 
 use crate::{facts, noon, world};
 
-fn seeds() -> Vec<String> {
+pub(crate) fn seeds() -> Vec<String> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = ["demo", "../tests/load", "tests/wrong"].map(|folder| read_sources(&home.join(folder)).unwrap());
     folders.into_iter().flatten().map(|source| source.text.to_string()).collect()
 }
 
 /// A cut, a repeat, a swap or a strange character at some place.
-fn mutate(text: &str, edits: &[(u8, usize, usize)]) -> String {
+pub(crate) fn mutate(text: &str, edits: &[(u8, usize, usize)]) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for (kind, at, other) in edits {
         let length = chars.len().max(1);

@@ -4,6 +4,7 @@
 
 mod demo;
 mod docs;
+mod editor;
 mod fuzz;
 mod import;
 mod keep;

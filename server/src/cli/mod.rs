@@ -12,6 +12,7 @@ mod floor;
 mod follow;
 mod import;
 mod ladder;
+mod lsp;
 mod messages;
 mod people;
 mod plans;
@@ -80,6 +81,8 @@ enum Command {
     /// Make a plan of another switch's configuration, and say what could not be converted.
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// The language server: what editors ask about the files of a plan.
+    Lsp(lsp::LspArgs),
     /// People: extensions, passwords, queues and skills.
     #[command(subcommand)]
     User(people::UserCommand),
@@ -155,12 +158,18 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         Command::Simulate(args) => return simulate::simulate(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => return simulate::test(&args, common),
         Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
+        Command::Lsp(args) => return lsp::run(&args),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
     runtime.block_on(async {
         match command {
-            Command::Serve(_) | Command::Check(_) | Command::Simulate(_) | Command::Test(_) | Command::Import(_) => {}
+            Command::Serve(_)
+            | Command::Check(_)
+            | Command::Simulate(_)
+            | Command::Test(_)
+            | Command::Import(_)
+            | Command::Lsp(_) => {}
             Command::Explain(args) => plans::explain(args, common).await?,
             Command::Replay(args) => return replay::run(args, common).await,
             Command::User(command) => people::run(command, common).await?,
@@ -273,6 +282,7 @@ mod tests {
             "tandem check demo --format json",
             "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
             "tandem import freeswitch /etc/freeswitch --format json",
+            "tandem lsp --stdio",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
             "tandem simulate --to 1800",
             "tandem simulate demo --to 1000 --from 1001 --at 18:05 --digits 1,9 --agent 1002=ready:5s,1003=away --hang-up-after 30s",

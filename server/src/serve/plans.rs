@@ -8,7 +8,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tandem_dialplan::{Host, LoadError, Peer, Plan, Report, Secret, Transport, World};
+use tandem_dialplan::{Host, LoadError, Peer, Plan, Report, Secret, Source, Transport, World};
 use tandem_switch::name::{Language, PromptName};
 
 use super::{
@@ -50,7 +50,18 @@ pub struct Checked {
 /// The folder or a file of it cannot be read. What is wrong in the files is in the report.
 pub fn check(folder: &Path) -> Result<Checked, LoadError> {
     let sources = tandem_dialplan::read_sources(folder)?;
-    let needs = tandem_dialplan::needs(&sources);
+    let (world, prompts) = surroundings(folder, &sources);
+    let (plan, report) = tandem_dialplan::check(&sources, &world);
+    let below =
+        |path: &str| Path::new(path).strip_prefix(folder).map_or_else(|_| path.to_owned(), |below| below.display().to_string());
+    let files = sources.iter().map(|source| PlanFile { file: below(&source.path), sha256: hash(&source.text) }).collect();
+    Ok(Checked { plan, report, prompts: Arc::new(prompts), files })
+}
+
+/// What lies around a plan: the environment, the files that it names, its recordings and those that ship.
+#[must_use]
+pub fn surroundings(folder: &Path, sources: &[Source]) -> (World, Prompts) {
+    let needs = tandem_dialplan::needs(sources);
     let prompts = Prompts::find(Some(&folder.join(&needs.prompts)));
     let mut world = World {
         environment: std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
@@ -67,11 +78,7 @@ pub fn check(folder: &Path) -> Result<Checked, LoadError> {
             }
         }
     }
-    let (plan, report) = tandem_dialplan::check(&sources, &world);
-    let below =
-        |path: &str| Path::new(path).strip_prefix(folder).map_or_else(|_| path.to_owned(), |below| below.display().to_string());
-    let files = sources.iter().map(|source| PlanFile { file: below(&source.path), sha256: hash(&source.text) }).collect();
-    Ok(Checked { plan, report, prompts: Arc::new(prompts), files })
+    (world, prompts)
 }
 
 fn hash(text: &str) -> String {

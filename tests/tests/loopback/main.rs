@@ -11,6 +11,7 @@ mod codecs;
 mod commands;
 mod conferences;
 mod crowd;
+mod editors;
 mod endings;
 mod first_call;
 mod hand_backs;
