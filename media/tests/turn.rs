@@ -6,22 +6,15 @@ mod support;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use support::{
-    Bench, Phone,
+    line::{End, LINE, is_heard},
     turnserver::{PASSWORD, TurnServer, USER},
 };
-use tandem_media::{
-    browser::{Candidate, CheckTerms, Fingerprint, IceTerms, Terms},
-    codec::Codec,
-    contract::{Command, Configure, StreamId},
-    turn::Server,
-};
+use tandem_media::turn::Server;
 
-const LINE: StreamId = StreamId(100);
 const PORT: u16 = 19_900;
 
 /// A server of one test; what it lends is on the next address.
@@ -35,55 +28,18 @@ fn login(server: &TurnServer, password: &str) -> Server {
     Server { address: server.at, username: USER.to_owned(), password: password.to_owned() }
 }
 
-/// An engine, its phone, and the stream of its end of the line, which the phone hears.
-struct End {
-    bench: Bench,
-    phone: Phone,
-    at: SocketAddr,
-    name: &'static str,
+/// An end on a shared port, with a server or without.
+fn end(host: u8, name: &'static str, turn: Option<Server>, clock: fn() -> Instant) -> End {
+    End::new(host, name, clock, |config| (config.shared_port, config.turn) = (Some(PORT), turn))
 }
 
-impl End {
-    fn new(host: u8, name: &'static str, turn: Option<Server>, clock: fn() -> Instant) -> Self {
-        let mut bench = Bench::with(host, clock, |config| (config.shared_port, config.turn) = (Some(PORT), turn));
-        let phone = bench.phone_in(1, Codec::Pcma);
-        let opened = bench.engine.open_shared(LINE, 1, bench.local).unwrap();
-        Self { bench, phone, at: opened.rtp, name }
-    }
-
-    fn borrowed(&mut self, advance: impl Fn(u64)) -> Option<SocketAddr> {
-        (0..100).find_map(|_| {
-            advance(50);
-            // Real time for the answers of the server.
-            self.phone.try_receive(Duration::from_millis(20));
-            self.bench.engine.lent(LINE)
-        })
-    }
-
-    fn agree(&mut self, other: (&'static str, Fingerprint), chooses: bool, places: &[SocketAddr], signalling: Option<IpAddr>) {
-        let password = |name: &str| format!("the-password-of-{name}");
-        let candidates = (1..).zip(places).map(|(priority, address)| Candidate { address: *address, priority }).collect();
-        let ice = IceTerms {
-            ufrag: self.name.to_owned(),
-            password: password(self.name),
-            their_ufrag: other.0.to_owned(),
-            checks: Some(CheckTerms { their_password: password(other.0), is_controlling: chooses, candidates }),
-        };
-        let terms = Terms { fingerprint: other.1, is_client: chooses, ice: Some(ice) };
-        let plain = Phone::plain("0.0.0.0:9".parse().unwrap());
-        let to = Configure { rtcp_mux: true, dtls: Some(Arc::new(terms)), signalling, ..plain };
-        self.bench.command(Command::Configure { stream: LINE, to });
-        self.bench.command(Command::Join { a: LINE, b: self.phone.stream });
-    }
-}
-
-/// Whether a phone hears the other one over the line, as soon as there are keys.
-fn is_heard(from: &mut Phone, to: &Phone, payload: u8, advance: impl Fn(u64)) -> bool {
-    (0..300).any(|_| {
-        from.send(8, false, &[payload; 160]);
-        from.timestamp = from.timestamp.wrapping_add(160);
-        advance(20);
-        to.try_receive(Duration::from_millis(50)).is_some_and(|packet| packet.payload[..] == [payload; 160])
+/// What an end is lent, when it is.
+fn borrowed(end: &mut End, advance: impl Fn(u64)) -> Option<SocketAddr> {
+    (0..100).find_map(|_| {
+        advance(50);
+        // Real time for the answers of the server.
+        end.phone.try_receive(Duration::from_millis(20));
+        end.bench.engine.lent(LINE)
     })
 }
 
@@ -101,9 +57,9 @@ simulated_clock!(BOTH, both);
 fn two_who_reach_only_what_a_server_lends_the_other_talk_by_it() {
     let server = server(10);
     let advance = |ms| BOTH.advance_ms(ms);
-    let mut left = End::new(130, "left", Some(login(&server, PASSWORD)), both);
-    let mut right = End::new(131, "right", Some(login(&server, PASSWORD)), both);
-    let places = [&mut left, &mut right].map(|end| end.borrowed(advance).unwrap_or_else(|| panic!("{}", server.log())));
+    let mut left = end(130, "left", Some(login(&server, PASSWORD)), both);
+    let mut right = end(131, "right", Some(login(&server, PASSWORD)), both);
+    let places = [&mut left, &mut right].map(|end| borrowed(end, advance).unwrap_or_else(|| panic!("{}", server.log())));
     assert!(places.iter().all(|place| place.ip() == IpAddr::from([127, 0, 73, 11])), "{places:?}");
     let (ours, theirs) = (left.bench.engine.fingerprint(), right.bench.engine.fingerprint());
     left.agree(("right", theirs), true, &places[1..], None);
@@ -133,9 +89,9 @@ simulated_clock!(ONE, one);
 fn one_whose_candidates_say_nothing_is_let_in_where_its_signalling_comes_from() {
     let server = server(20);
     let advance = |ms| ONE.advance_ms(ms);
-    let mut left = End::new(132, "left", Some(login(&server, PASSWORD)), one);
-    let mut right = End::new(133, "right", None, one);
-    let lent = left.borrowed(advance).unwrap_or_else(|| panic!("{}", server.log()));
+    let mut left = end(132, "left", Some(login(&server, PASSWORD)), one);
+    let mut right = end(133, "right", None, one);
+    let lent = borrowed(&mut left, advance).unwrap_or_else(|| panic!("{}", server.log()));
     assert_eq!(right.bench.engine.lent(LINE), None);
     let (ours, theirs) = (left.bench.engine.fingerprint(), right.bench.engine.fingerprint());
     left.agree(("right", theirs), false, &[], Some(right.at.ip()));
@@ -150,9 +106,9 @@ simulated_clock!(DIRECT, direct);
 fn who_is_reached_without_the_server_is() {
     let server = server(30);
     let advance = |ms| DIRECT.advance_ms(ms);
-    let mut left = End::new(134, "left", Some(login(&server, PASSWORD)), direct);
-    let mut right = End::new(135, "right", None, direct);
-    let lent = left.borrowed(advance).unwrap_or_else(|| panic!("{}", server.log()));
+    let mut left = end(134, "left", Some(login(&server, PASSWORD)), direct);
+    let mut right = end(135, "right", None, direct);
+    let lent = borrowed(&mut left, advance).unwrap_or_else(|| panic!("{}", server.log()));
     let (ours, theirs) = (left.bench.engine.fingerprint(), right.bench.engine.fingerprint());
     left.agree(("right", theirs), true, &[right.at], None);
     right.agree(("left", ours), false, &[lent, left.at], None);
@@ -166,10 +122,10 @@ simulated_clock!(REFUSED, refused);
 fn with_a_wrong_password_and_with_no_server_calls_go_on_without() {
     let server = server(40);
     let advance = |ms| REFUSED.advance_ms(ms);
-    let mut left = End::new(136, "left", Some(login(&server, "guessed")), refused);
+    let mut left = end(136, "left", Some(login(&server, "guessed")), refused);
     let nobody = Server { address: SocketAddr::from(([127, 0, 73, 99], 3_478)), ..login(&server, PASSWORD) };
-    let mut right = End::new(137, "right", Some(nobody), refused);
-    assert_eq!((left.borrowed(advance), right.borrowed(advance)), (None, None));
+    let mut right = end(137, "right", Some(nobody), refused);
+    assert_eq!((borrowed(&mut left, advance), borrowed(&mut right, advance)), (None, None));
     let (ours, theirs) = (left.bench.engine.fingerprint(), right.bench.engine.fingerprint());
     left.agree(("right", theirs), true, &[right.at], None);
     right.agree(("left", ours), false, &[left.at], None);

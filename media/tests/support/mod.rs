@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+pub(crate) mod line;
 pub(crate) mod page;
 #[path = "../../../tests/src/turnserver.rs"]
 #[allow(unreachable_pub, reason = "it is the whole-program tests' own")]
