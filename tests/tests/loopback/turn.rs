@@ -64,6 +64,16 @@ fn until_lent(switch: &Switch) {
     wait::until_true("the server lends an address", || switch.metric("tandem_media_turn_addresses") > 0.0);
 }
 
+/// The page calls the desk, and they hear each other.
+fn talk(page: &mut WebRtcPhone, desk: &mut Phone) {
+    page.does(&format!("call('{DESK}')"));
+    desk.expect("CALL_INCOMING");
+    desk.accept();
+    page.until("UP");
+    page.until_heard(LOW);
+    desk.until_heard(HIGH, 1.0);
+}
+
 #[test]
 fn a_page_that_reaches_nothing_but_what_the_server_lends_talks_before_and_after_kill_9() {
     let ground = Ground::new();
@@ -73,12 +83,7 @@ fn a_page_that_reaches_nothing_but_what_the_server_lends_talks_before_and_after_
     let mut desk = Phone::of(&switch, DESK).hz(LOW).start(&switch);
     let browser = Browser::speaking(&switch, HIGH);
     let mut page = walled_in(&browser, &switch, &server);
-    page.does(&format!("call('{DESK}')"));
-    desk.expect("CALL_INCOMING");
-    desk.accept();
-    page.until("UP");
-    page.until_heard(LOW);
-    desk.until_heard(HIGH, 1.0);
+    talk(&mut page, &mut desk);
     assert_eq!(lent_to_switch(&mut page), [lends.to_string()]);
     let channels = || server.log().matches("CHANNEL_BIND processed, success").count();
     wait::until_true("a channel of the page and one of the switch", || channels() >= 2);
@@ -104,12 +109,7 @@ fn without_the_server_and_with_a_wrong_password_calls_go_on_as_before() {
         let mut desk = Phone::of(&switch, DESK).hz(LOW).start(&switch);
         let browser = Browser::speaking(&switch, HIGH);
         let mut page = browser.phone(&switch, Library::JsSipAudio, PAGE);
-        page.does(&format!("call('{DESK}')"));
-        desk.expect("CALL_INCOMING");
-        desk.accept();
-        page.until("UP");
-        page.until_heard(LOW);
-        desk.until_heard(HIGH, 1.0);
+        talk(&mut page, &mut desk);
         assert_eq!(switch.metric("tandem_media_turn_addresses"), 0.0, "{at}");
     }
 }
