@@ -1,9 +1,6 @@
 //! What a plan says about signed caller ids (STIR/SHAKEN), and about copies of signalling.
 
-use crate::{
-    pattern::Pattern,
-    settings::{ExtensionRange, HostPort},
-};
+use crate::{inside::ExtensionRange, pattern::Pattern, settings::HostPort};
 
 /// Where copies of all signalling go: a Homer collector that takes HEP3 over UDP.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ mod grammar;
 mod ical;
 mod identity;
 pub mod import;
+mod inside;
 mod keep;
 mod listen;
 mod load;
@@ -52,6 +53,7 @@ pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Related, Report, Severity};
 pub use editor::{Completion, CompletionKind, Draft, Encoding, Hover, Lines, NotRenamed, Position};
 pub use explain::{Explanation, RouteVerdict, explain};
 pub use identity::{Capture, IdentityPolicy, SignIdentity, TrunkIdentity, VerifyIdentity};
+pub use inside::{ExtensionRange, Queue, StarterAgents};
 pub use keep::KeptRun;
 pub use listen::{Ice, TlsFiles, Turn};
 pub use load::{LoadError, Loaded, load, read_sources};
@@ -66,8 +68,7 @@ pub use say::{say, vocabulary};
 pub use schedule::{Override, Overrides, Schedule, Standing, Transition};
 pub use secret::Secret;
 pub use settings::{
-    Codec, Credentials, Digest, Dtmf, ExtensionRange, Host, HostPort, Listen, MediaKeys, Network, Peer, Queue, StarterAgents,
-    Transport, Trunk, TrunkTls,
+    Codec, Credentials, Digest, Dtmf, Host, HostPort, Listen, MediaKeys, Network, Peer, Transport, Trunk, TrunkTls,
 };
 pub use simulate::{
     Coverage, Fact, Lengths, MAX_CALL_MS, Never, Row, Script, ScriptError, Simulation, Test, TestResult, When, junit, run_test,

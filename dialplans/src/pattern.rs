@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::{plan::parse_number, settings::ExtensionRange, template::is_variable};
+use crate::{inside::ExtensionRange, plan::parse_number, template::is_variable};
 
 /// Longest number that is matched at all, in bytes; a longer one fits no pattern.
 pub(crate) const MAX_NUMBER_BYTES: usize = 64;

@@ -23,11 +23,12 @@ use tandem_switch::{
 use crate::{
     audio_streams::AudioStream,
     identity::Capture,
+    inside::{ExtensionRange, Lot, Mailbox, Queue, StarterAgents},
     pattern::NumberMatch,
     protect::Protect,
     recordings::Recordings,
     schedule::Schedule,
-    settings::{Digest, ExtensionRange, Listen, Lot, Mailbox, Queue, StarterAgents, Trunk},
+    settings::{Digest, Listen, Trunk},
     simulate::Test,
     source::Location,
     template::Template,

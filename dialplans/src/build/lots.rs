@@ -6,9 +6,9 @@ use tandem_switch::name::{Extension, LotName};
 
 use super::{Builder, tops};
 use crate::{
+    inside::Lot,
     plan::{Action, DialTarget, PickUp},
     read::Item,
-    settings::Lot,
 };
 
 /// Slots of one lot at most.

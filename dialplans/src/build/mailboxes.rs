@@ -6,9 +6,9 @@ use tandem_switch::name::MailboxName;
 
 use super::{Builder, tops};
 use crate::{
+    inside::Mailbox,
     plan::{Action, is_mailbox},
     read::Item,
-    settings::Mailbox,
 };
 
 impl Builder<'_> {

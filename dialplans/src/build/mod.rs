@@ -25,10 +25,11 @@ use self::names::Names;
 use crate::{
     diagnostic::{Findings, Report},
     grammar::Noun,
+    inside::{ExtensionRange, Lot, Mailbox},
     plan::{Block, BlockId, Ending, Plan},
     proofs,
     read::{Data, Item, NEVER, read},
-    settings::{Digest, ExtensionRange, Lot, Mailbox},
+    settings::Digest,
     source::{Location, MAX_FILES, MAX_PLAN_BYTES, Source},
     world::World,
 };

@@ -9,9 +9,10 @@ use tandem_switch::{
 
 use super::{Builder, tops};
 use crate::{
+    inside::{ExtensionRange, Queue, StarterAgents},
     listen::{Ice, TlsFiles, Turn},
     read::{Data, Item, is_extension},
-    settings::{Dtmf, ExtensionRange, Listen, MediaKeys, Queue, StarterAgents},
+    settings::{Dtmf, Listen, MediaKeys},
 };
 
 /// Agents that one node makes at most.

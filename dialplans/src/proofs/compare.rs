@@ -5,8 +5,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::{
+    inside::ExtensionRange,
     pattern::{CharSet, DIGITS, NUMBER_DIGITS, Pattern, Piece, Shape},
-    settings::ExtensionRange,
 };
 
 /// Pairs of states that are looked at before the comparison is given up.
