@@ -264,6 +264,11 @@ fn is_world(digits: &str) -> bool {
         && !digits.starts_with('0')
 }
 
+/// A number or a plain name. What else a caller calls themselves is not handed on: another switch may read more into it.
+fn is_plain(caller: &str) -> bool {
+    (1..=64).contains(&caller.len()) && caller.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-_.*#".contains(&b))
+}
+
 impl TrunkRules {
     /// A call as it goes to the carrier. `caller` is the number that the call brings.
     ///
@@ -304,7 +309,7 @@ impl TrunkRules {
     fn shown(&self, caller: &PartyNumber) -> Shown {
         let written = |number: &PartyNumber| self.numbering.written(number.as_str());
         match &self.caller_id {
-            CallerIdRule::AsIs if caller.as_str().is_empty() => Shown::Nobody(None),
+            CallerIdRule::AsIs if !is_plain(caller.as_str()) => Shown::Nobody(None),
             CallerIdRule::AsIs => Shown::Number(written(caller)),
             CallerIdRule::Fixed(number) => Shown::Number(written(number)),
             CallerIdRule::Ours(_) if self.fits(&self.our_numbers, caller.as_str()) => Shown::Number(written(caller)),
@@ -396,7 +401,10 @@ mod tests {
         let number = |text: &str| Shown::Number(text.into());
         let main: PartyNumber = "+41445550000".into();
         assert_eq!(shown(CallerIdRule::AsIs, "+393471234567"), number("393471234567"));
-        assert_eq!(shown(CallerIdRule::AsIs, ""), Shown::Nobody(None));
+        assert_eq!(shown(CallerIdRule::AsIs, "alice.b"), number("alice.b"));
+        for none in ["", "a b", "+39021;x=y", "a@b", "\u{660}"] {
+            assert_eq!(shown(CallerIdRule::AsIs, none), Shown::Nobody(None), "{none}");
+        }
         assert_eq!(shown(CallerIdRule::Fixed(main.clone()), "1001"), number("41445550000"));
         assert_eq!(shown(CallerIdRule::Ours(main.clone()), "0445550123"), number("41445550123"));
         assert_eq!(shown(CallerIdRule::Ours(main.clone()), "+393471234567"), number("41445550000"), "never somebody else's");

@@ -181,6 +181,13 @@ impl Script {
         self.with(&["-l", &at_a_time.to_string(), "-r", per_second]).spawn()
     }
 
+    /// Starts it for `calls` calls, `per_second` new ones.
+    #[must_use]
+    pub fn start_calls(self, calls: usize, per_second: &str) -> Sipp {
+        let calls = calls.to_string();
+        self.with(&["-m", &calls, "-l", &calls, "-r", per_second, "-timeout", "110s", "-timeout_error"]).spawn()
+    }
+
     fn spawn(self) -> Sipp {
         let file = |end: &str| self.folder.join(format!("{}.{end}", self.name));
         assert!(!self.text.contains("{{"), "{}: something is not set", self.name);

@@ -6,6 +6,7 @@ mod demo;
 mod docs;
 mod editor;
 mod fuzz;
+mod hostile;
 mod import;
 mod keep;
 mod replay;

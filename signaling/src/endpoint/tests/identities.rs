@@ -148,17 +148,19 @@ fn says(message: &Message) -> Vec<String> {
 
 #[test]
 fn a_trusted_trunk_is_told_who_calls_and_another_what_from_says() {
-    let diverted_by = vec![Diverted { user: "1001".to_owned(), code: 302 }, Diverted { user: "10 02".to_owned(), code: 486 }];
+    // What is neither a number nor a plain name is not handed on.
+    let diverted_by = [("1001", 302), ("10 03;x=y", 486), ("1002", 486)];
+    let diverted_by = diverted_by.map(|(user, code)| Diverted { user: user.to_owned(), code }).to_vec();
     let shown = PartyIdentity { number: Some("+39021".to_owned()), diverted_by, ..PartyIdentity::default() };
     assert_eq!(
         says(&told(&mut desk(true), trunk_target(), shown.clone())),
         [
             "\"Ann\" <sip:1001@127.0.0.1:5060>",
             "P-Asserted-Identity: \"Ann\" <sip:+39021@127.0.0.1:5060>",
-            "Diversion: <sip:10%2002@127.0.0.1:5060>;reason=user-busy;counter=1",
+            "Diversion: <sip:1002@127.0.0.1:5060>;reason=user-busy;counter=1",
             "Diversion: <sip:1001@127.0.0.1:5060>;reason=unconditional;counter=1",
             "History-Info: <sip:1001@127.0.0.1:5060?Reason=SIP%3Bcause%3D302>;index=1",
-            "History-Info: <sip:10%2002@127.0.0.1:5060?Reason=SIP%3Bcause%3D486>;index=1.1;mp=1",
+            "History-Info: <sip:1002@127.0.0.1:5060?Reason=SIP%3Bcause%3D486>;index=1.1;mp=1",
             "History-Info: <sip:+391@203.0.113.5:5060>;index=1.1.1;mp=1.1",
         ]
     );
