@@ -34,6 +34,14 @@ pub(crate) fn admits(plan: &Plan, route: &Route, facts: &CallFacts) -> Result<Ca
     Ok(captures)
 }
 
+impl Plan {
+    /// Whether any route takes the call.
+    #[must_use]
+    pub fn takes(&self, facts: &CallFacts) -> bool {
+        self.routes.iter().any(|route| admits(self, route, facts).is_ok())
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -341,6 +341,8 @@ metrics! {
     counter http_gaps = "tandem_http_gaps_total", "gaps", "Times that a subscriber was too slow and was told of a gap.";
 
     gauge plan_generation = "tandem_plan_generation", "generation", "Generation of the plan in service.";
+    gauge plan_canary = "tandem_plan_canary_generation", "generation", "Generation of the canary; 0 while there is none.";
+    counter plan_taken_back = "tandem_plan_taken_back_total", "plans", "Plans that went back by themselves because too many of their calls went wrong.";
     counter plan_reloads_refused = "tandem_plan_reloads_refused_total", "reloads", "Plans that were not taken because check found errors.";
 }
 

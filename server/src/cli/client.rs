@@ -6,7 +6,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{CliError, Common};
-use crate::http::Problem;
+use crate::http::{Problem, view::PlanProblem};
 
 /// A reload reads and checks every file of a plan.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,16 +73,21 @@ impl Client {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, CliError> {
-        let response = request.bearer_auth(&self.token).send().await.map_err(|error| {
-            let why = if error.is_timeout() { "did not answer in time" } else { "cannot be reached" };
-            CliError::unreachable(format!("the server at {} {why}", self.server)).todo("is it running? see `tandem serve`")
-        })?;
+        let response = self.answer(request).await?;
         if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
         let text = response.text().await.unwrap_or_default();
         Err(refused(status, &text))
+    }
+
+    /// Whatever the server answers.
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, CliError> {
+        request.bearer_auth(&self.token).send().await.map_err(|error| {
+            let why = if error.is_timeout() { "did not answer in time" } else { "cannot be reached" };
+            CliError::unreachable(format!("the server at {} {why}", self.server)).todo("is it running? see `tandem serve`")
+        })
     }
 
     async fn read<T: DeserializeOwned>(response: Response) -> Result<T, CliError> {
@@ -109,6 +114,25 @@ impl Client {
         Self::read(self.send(self.http.request(method, self.url(path, &[])).json(body)).await?).await
     }
 
+    /// An order to change the plan; `Ok(Err)`: what is wrong in the new one.
+    pub(super) async fn order_plan<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<Result<T, Vec<PlanProblem>>, CliError> {
+        let response = self.answer(self.http.post(self.url(path, &[])).json(body)).await?;
+        match response.status() {
+            status if status.is_success() => Self::read(response).await.map(Ok),
+            status => {
+                let text = response.text().await.unwrap_or_default();
+                match serde_json::from_str::<Refused>(&text) {
+                    Ok(told) => Ok(Err(told.problems)),
+                    Err(_) => Err(refused(status, &text)),
+                }
+            }
+        }
+    }
+
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CliError> {
         Self::read(self.send(self.http.delete(self.url(path, &[]))).await?).await
     }
@@ -122,16 +146,10 @@ impl Client {
 /// What a refusal means for the command line.
 pub(super) fn refused(status: StatusCode, text: &str) -> CliError {
     let problem: Option<Problem> = serde_json::from_str(text).ok();
-    let (mut sentence, todo) = match problem {
+    let (sentence, todo) = match problem {
         Some(problem) => (problem.detail, problem.todo),
         None => (format!("the server answered {status}"), None),
     };
-    // A plan that was not taken comes with a list.
-    if let Ok(refused) = serde_json::from_str::<Refused>(text) {
-        for problem in refused.problems {
-            sentence = format!("{sentence}\n  {}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message);
-        }
-    }
     let code = match status {
         StatusCode::NOT_FOUND => 4,
         StatusCode::SERVICE_UNAVAILABLE => 3,
@@ -140,9 +158,10 @@ pub(super) fn refused(status: StatusCode, text: &str) -> CliError {
     CliError { sentence, todo, code }
 }
 
+/// A plan that was not taken comes with a list.
 #[derive(Deserialize)]
 struct Refused {
-    problems: Vec<crate::http::view::PlanProblem>,
+    problems: Vec<PlanProblem>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! what to do. Exit codes: 0 done; 1 it could not be done, `check` found errors or a `test` failed; 2 the command line
 //! is wrong; 3 the server or database cannot be reached; 4 there is no such thing.
 
+mod apply;
 mod bans;
 mod calls;
 mod client;
@@ -78,6 +79,16 @@ enum Command {
     Test(simulate::TestArgs),
     /// Calls of the past on a plan that may come: which would go elsewhere. Exit status 1 when one would.
     Replay(replay::ReplayArgs),
+    /// Take another plan into service: for all calls, or for some first.
+    Apply(apply::ApplyArgs),
+    /// Read the server's own folder again and take the plan there into service.
+    Reload,
+    /// End a canary, or take an older plan into service again.
+    Rollback(apply::RollbackArgs),
+    /// Plans that were taken: who, when, what and how it ended.
+    History(apply::HistoryArgs),
+    /// What differs between two plans: generations or folders.
+    Diff(apply::DiffArgs),
     /// Make a plan of another switch's configuration, and say what could not be converted.
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -172,6 +183,11 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             | Command::Lsp(_) => {}
             Command::Explain(args) => plans::explain(args, common).await?,
             Command::Replay(args) => return replay::run(args, common).await,
+            Command::Apply(args) => return apply::apply(args, common).await,
+            Command::Reload => return apply::reload(common).await,
+            Command::Rollback(args) => return apply::rollback(args, common).await,
+            Command::History(args) => apply::history(&args, common).await?,
+            Command::Diff(args) => apply::diff(&args, common).await?,
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,
@@ -287,6 +303,17 @@ mod tests {
             "tandem simulate --to 1800",
             "tandem simulate demo --to 1000 --from 1001 --at 18:05 --digits 1,9 --agent 1002=ready:5s,1003=away --hang-up-after 30s",
             "tandem test demo --junit results.xml --format json",
+            "tandem apply",
+            "tandem apply plan -m why --onto 3 --watch 30m --max-errors 2.5% --min-calls 50",
+            "tandem apply plan --dry-run --format json",
+            "tandem apply plan --canary 10% --canary-number +390212345 --canary-number 1999 --watch off",
+            "tandem apply --promote",
+            "tandem reload",
+            "tandem rollback",
+            "tandem rollback 3 --message why",
+            "tandem history --limit 5 --before 9",
+            "tandem diff 3",
+            "tandem diff 3 plan",
             "tandem user add 1011 --name Ada --queue support --skill billing=3",
             "tandem user set 1011 --no-queues --device sip:a@127.0.0.1:5090 --always-on true",
             "tandem user set-password 1011 --password-stdin",

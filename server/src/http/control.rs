@@ -22,7 +22,10 @@ use tandem_switch::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::view::{CallView, ConferenceView, ParkedView, PlanProblem, PlanView, RouteExplanation};
+use super::{
+    plan_order::PlanOrder,
+    view::{CallView, ConferenceView, ParkedView, PlanView, RouteExplanation},
+};
 use crate::{
     recordings::Archive,
     store::{Ban, Store, Writer},
@@ -144,13 +147,8 @@ pub enum ControlRequest {
     },
     /// The plan in service.
     Plan(oneshot::Sender<PlanView>),
-    /// Read the plan's files again and take them into service if they hold no error.
-    Reload {
-        /// Who asks: a token's name.
-        by: String,
-        /// The plan now in service, or why the old one stays.
-        reply: oneshot::Sender<Result<PlanView, Vec<PlanProblem>>>,
-    },
+    /// Take another plan into service if it holds no error.
+    ChangePlan(PlanOrder),
     /// Which route a call would take, and why.
     Explain {
         /// The dialled number.

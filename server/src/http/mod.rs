@@ -11,12 +11,14 @@ pub mod control;
 mod events;
 mod floor;
 pub mod follow;
+pub mod generations;
 mod health;
 mod listen;
 pub mod messages;
 pub mod payments;
 pub mod people;
 mod plan;
+pub mod plan_order;
 mod player;
 mod problem;
 pub mod recordings;
@@ -114,6 +116,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(bans::bans))
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
+        .routes(routes!(generations::history))
         .routes(routes!(events::events))
         .routes(routes!(follow::follow))
         .routes(routes!(tokens::whoami));
@@ -133,6 +136,10 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()
         .routes(routes!(plan::reload))
+        .routes(routes!(generations::promote))
+        .routes(routes!(generations::rollback))
+        .routes(routes!(generations::generation))
+        .routes(routes!(generations::diff))
         .routes(routes!(recordings::sweep_now))
         .routes(routes!(people::people))
         .routes(routes!(people::person, people::put_person, people::delete_person))
@@ -140,6 +147,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(people::changed))
         .routes(routes!(tokens::tokens, tokens::add_token))
         .routes(routes!(tokens::revoke_token));
+    let plans =
+        OpenApiRouter::new().routes(routes!(generations::apply)).layer(DefaultBodyLimit::max(generations::MAX_PLAN_BODY_BYTES));
     let guarded = |router: OpenApiRouter<Api>, scope: Scope| {
         router.route_layer(middleware::from_fn_with_state((api.clone(), scope), auth::require))
     };
@@ -149,6 +158,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .merge(listened.route_layer(middleware::from_fn_with_state(api.clone(), player::require)))
         .merge(guarded(control, Scope::Control))
         .merge(guarded(admin, Scope::Admin))
+        .merge(guarded(plans, Scope::Admin))
         .merge(guarded(paying, Scope::Payment))
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("tdm_…").build();

@@ -15,6 +15,8 @@ use super::{
     Api,
     auth::Caller,
     control::ControlRequest,
+    generations,
+    plan_order::{PlanOrder, PlanTask},
     problem::{Params, Problem},
     view::{At, PlanProblem, PlanView, RouteExplanation},
 };
@@ -34,25 +36,29 @@ pub(super) struct PlanRefused {
     problems: Vec<PlanProblem>,
 }
 
+impl PlanRefused {
+    pub(super) fn response(problems: Vec<PlanProblem>) -> Response {
+        let detail = "the plan holds errors; the one in service stays";
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).todo("correct them and try again");
+        let mut response = Json(Self { problem, problems }).into_response();
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        response
+    }
+}
+
 /// Read the plan again
 ///
 /// Takes it into service when it holds no error; calls that are up keep theirs. Otherwise the old one stays.
 #[utoipa::path(post, path = "/api/v1/plan/reload", tag = "plan", security(("token" = ["admin"])),
     responses((status = 200, body = PlanView), (status = 422, body = PlanRefused)))]
 pub(super) async fn reload(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Result<Response, Problem> {
-    let answer = api.control.ask_slow(|reply| ControlRequest::Reload { by: caller.name(), reply }).await?;
-    match answer {
-        Ok(plan) => {
-            api.audit(&caller, "plan-reloaded", plan.generation.to_string());
-            Ok(Json(plan).into_response())
+    let order = |reply| ControlRequest::ChangePlan(PlanOrder::new(caller.name(), PlanTask::Reload, reply));
+    match api.control.ask_slow(order).await? {
+        Ok(applied) => {
+            api.audit(&caller, "plan-reloaded", applied.plan.generation.to_string());
+            Ok(Json(applied.plan).into_response())
         }
-        Err(problems) => {
-            let detail = "the plan holds errors; the one in service stays";
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).todo("correct them and reload again");
-            let mut response = Json(PlanRefused { problem, problems }).into_response();
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
-        }
+        Err(why) => generations::refused(why),
     }
 }
 

@@ -1,31 +1,38 @@
 //! Answers what the HTTP API and signals ask: passes questions to the loop that knows, and owns the plan in
 //! service.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{sync::Arc, time::Duration};
 
 use tandem_switch::time::Timestamp;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::MissedTickBehavior,
+};
 
 use super::{
+    orders::{Orders, Standing},
     plans::PlanFolder,
-    reload::{Loaded, Reload, Reloads},
+    preparing::Base,
     tls::Tls,
+    trials::Watch,
 };
 use crate::{
     clock,
     http::{
         control::{ControlRequest, FloorView, Readiness},
-        view::{PlanProblem, PlanView, RouteConsidered, RouteExplanation},
+        view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
-    metrics::METRICS,
     recordings::Archive,
-    store::{Generation, Person, PlanFile, Record, Store, Writer},
+    store::{Person, Store, Writer},
     wire::{
         floor::FloorAsk,
         line::{LineAsk, Service},
-        sip::{finder::Wanted, wanted},
+        sip::finder::Wanted,
     },
 };
+
+/// How often a plan that is watched is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The plan in service and the ways to the loops.
 pub struct Director {
@@ -33,8 +40,14 @@ pub struct Director {
     pub folder: PlanFolder,
     /// What is in service.
     pub service: Service,
-    /// What the journal says of it.
-    pub taken: Generation,
+    /// What the journal says of it, and its texts.
+    pub standing: Arc<Standing>,
+    /// The same of the canary.
+    pub canary: Option<Arc<Standing>>,
+    /// Which of the two is watched.
+    pub watch: Option<Watch>,
+    /// The last number that was given to a plan.
+    pub last: u64,
     /// What the check warned of.
     pub warnings: Vec<PlanProblem>,
     /// To the line loop.
@@ -51,8 +64,8 @@ pub struct Director {
     pub tls: Tls,
     /// What `/readyz` says.
     pub ready: Arc<Readiness>,
-    /// Plans that are being read.
-    pub reloads: Reloads,
+    /// Plans that are to come.
+    pub orders: Orders,
     /// To whoever works on recordings.
     pub archive: watch::Sender<Arc<Archive>>,
 }
@@ -60,19 +73,28 @@ pub struct Director {
 impl Director {
     /// Answers requests until nobody can ask any more. A plan is read and checked beside that.
     pub async fn run(mut self, mut requests: mpsc::Receiver<ControlRequest>) {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.reloads.start_next(&self.folder, self.service.generation + 1);
+            self.orders.start_next(|| Base {
+                folder: self.folder.clone(),
+                store: self.store.clone(),
+                last: self.last,
+                running: Arc::clone(&self.standing),
+                canary: self.canary.clone(),
+            });
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(request) => self.answer(request).await,
                     None => return,
                 },
-                (Reload { by, reply }, loaded) = self.reloads.ended() => {
-                    let outcome = self.take(by, loaded).await;
+                (reply, asked, outcome) = self.orders.ended() => {
+                    let outcome = self.done(&asked, outcome).await;
                     // A certificate may be new whatever became of the plan.
                     self.tls.renew(&self.service.plan.listen, &self.folder.path);
                     drop(reply.send(outcome));
                 }
+                _ = looks.tick(), if self.watch.is_some() && self.orders.is_free() => self.look(),
             }
         }
     }
@@ -106,18 +128,18 @@ impl Director {
             ControlRequest::Bans(reply) => self.ask_line(LineAsk::Bans(reply)).await,
             ControlRequest::LiftBan { address, reply } => self.ask_line(LineAsk::LiftBan { address, done: reply }).await,
             ControlRequest::Plan(reply) => drop(reply.send(self.view())),
-            ControlRequest::Reload { by, reply } => self.reloads.ask(Reload { by, reply }),
+            ControlRequest::ChangePlan(order) => drop(self.orders.give(order)),
             ControlRequest::Explain { to, from, at, reply } => drop(reply.send(self.explain(&to, &from, at))),
             ControlRequest::PeopleChanged => self.people_changed().await,
         }
     }
 
     /// A loop that is gone drops the way back, and whoever asks is told so.
-    async fn ask_floor(&self, ask: FloorAsk) {
+    pub(super) async fn ask_floor(&self, ask: FloorAsk) {
         let _gone = self.floor.send(ask).await;
     }
 
-    async fn ask_line(&self, ask: LineAsk) {
+    pub(super) async fn ask_line(&self, ask: LineAsk) {
         let _gone = self.line.send(ask).await;
     }
 
@@ -128,52 +150,6 @@ impl Director {
             let crate::wire::floor::FloorView { queues, agents, items, at } = view;
             drop(reply.send(FloorView { queues, agents, items, at }));
         }
-    }
-
-    fn view(&self) -> PlanView {
-        PlanView::new(&self.taken, self.warnings.clone())
-    }
-
-    /// Takes a plan that was read into service if it holds no error. Calls that are up keep theirs.
-    ///
-    /// # Errors
-    /// What is wrong; the plan in service stays.
-    async fn take(&mut self, by: String, loaded: Result<Loaded, Vec<PlanProblem>>) -> Result<PlanView, Vec<PlanProblem>> {
-        match loaded {
-            Ok(Loaded { service, files, warnings }) => {
-                let (new, old) = (&service.plan, &self.service.plan);
-                if new.listen != old.listen || new.realm != old.realm {
-                    tracing::warn!("the plan's addresses or realm changed: they take effect at the next start");
-                }
-                self.put_in_service(service, files, warnings, by).await;
-                tracing::info!(generation = self.service.generation, "a new plan is in service");
-                Ok(self.view())
-            }
-            Err(problems) => {
-                METRICS.plan_reloads_refused.inc();
-                for problem in &problems {
-                    tracing::error!(file = %problem.file, line = problem.line, "plan not taken: {}", problem.message);
-                }
-                Err(problems)
-            }
-        }
-    }
-
-    async fn put_in_service(&mut self, service: Service, files: Vec<PlanFile>, warnings: Vec<PlanProblem>, by: String) {
-        self.taken = Generation { generation: service.generation, by, files, at: clock::now().at };
-        self.warnings = warnings;
-        if let Err(error) = self.writer.try_write(Record::PlanLoaded(self.taken.clone())) {
-            tracing::error!(%error, "the journal does not know of the new plan");
-        }
-        self.ask_floor(FloorAsk::Queues(service.plan.queue_profiles())).await;
-        self.tls.set_peers(&service.tls);
-        self.service = service.clone();
-        METRICS.plan_generation.set(service.generation);
-        self.archive.send_replace(Arc::clone(&service.archive));
-        let names = wanted(&service.plan);
-        self.ask_line(LineAsk::Plan(service)).await;
-        let _gone = self.finder.send(names).await;
-        self.ready.plan_loaded.store(true, Ordering::Relaxed);
     }
 
     async fn people_changed(&self) {

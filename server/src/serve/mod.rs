@@ -1,15 +1,20 @@
 //! `tandem serve`: puts the parts together, in the order in which they can fail, and takes them apart again.
 
+pub mod applying;
 pub mod banner;
 pub mod control;
 pub mod data;
+pub mod folder;
 mod messages;
+pub mod orders;
 pub mod people;
 pub mod plans;
-pub mod reload;
+pub mod preparing;
 pub mod running;
 pub mod signals;
+pub mod standing;
 pub mod tls;
+pub mod trials;
 mod turn;
 
 use std::{
@@ -43,7 +48,7 @@ use crate::{
     metrics::METRICS,
     programs::Launcher,
     recordings,
-    store::{Ban, Binding, Generation, Person, PlanFile, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
+    store::{Ban, Binding, Person, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         calls::LiveCall,
         floor::{self, FloorAsk, FloorLoop, FloorNews, LINK_CAPACITY},
@@ -56,9 +61,11 @@ use crate::{
 };
 use control::{Director, chain};
 use data::DataFolder;
-use plans::{Checked, PlanFolder};
+use orders::{Orders, Standing};
+use plans::PlanFolder;
 use running::Running;
 use tls::Tls;
+use trials::Watch;
 
 /// Questions that may wait for a loop.
 const ASKS: usize = 1_024;
@@ -153,23 +160,22 @@ pub fn run(options: Options) -> Result<(), ServeError> {
 async fn serve(options: Options) -> Result<(), ServeError> {
     let data = DataFolder::take(&options.data)?;
     let folder = PlanFolder::find(&options.config, &options.data, options.bind).map_err(ServeError::Demo)?;
-    let Checked { plan, report, prompts, files } = folder.check()?;
+    let store = open_store(&options).await?;
+    let started_at = clock::now().at;
+    standing::complete(&store, &folder.path, started_at).await?;
+    let mut checked = folder.check()?;
+    let report = &checked.report;
     if !report.diagnostics.is_empty() {
         eprint!("{}", report.drawn(std::io::stderr().is_terminal()));
     }
-    let warnings = control::problems(&report);
-    let plan = plan.ok_or(ServeError::PlanErrors(report.count(tandem_dialplan::Severity::Error)))?;
+    let warnings = control::problems(report);
+    let errors = report.count(tandem_dialplan::Severity::Error);
+    let plan = checked.plan.take().ok_or(ServeError::PlanErrors(errors))?;
 
     if let Some(ip) = plan.listen.untold() {
         return Err(ServeError::Untold(ip));
     }
 
-    let store = match &options.database {
-        Some(url) => Store::open(url).await?,
-        None => Store::open_folder(&options.data).await?,
-    };
-    store.migrate().await?;
-    let started_at = clock::now().at;
     let stopped_at = store.last_sign_of_life(started_at).await?;
     people::ensure_starters(&plan, &store, &data, started_at).await?;
     people::warn_of_old_realm(&store, &plan.realm).await?;
@@ -180,15 +186,28 @@ async fn serve(options: Options) -> Result<(), ServeError> {
     let http = listen.http.iter().map(|at| bind_http(*at)).collect::<Result<Vec<_>, _>>()?;
     let https = listen.https.iter().map(|at| bind_http(*at)).collect::<Result<Vec<_>, _>>()?;
 
-    let generation = store.generations(1).await?.first().map_or(0, |last| last.generation) + 1;
-    let service = plans::service(plan, &folder.path, prompts, generation).await?;
+    let mut found = standing::find(&store, &checked, started_at).await?;
+    let generation = found.standing.taken.generation;
+    let mut service = plans::service(plan, &folder.path, checked.prompts, generation).await?;
+    let (canary, watch) = found.go_on(&store, &folder, &mut service, started_at).await?;
     let tls = Tls::start(&listen, &folder.path, data.join("tls"), Arc::clone(&service.tls))?;
     // A loop that decodes a prompt stands still meanwhile: all are ready before the first call.
     let prompts = Arc::clone(&service.prompts);
     tokio::task::spawn_blocking(move || prompts.load_all()).await.map_err(std::io::Error::other)?;
 
-    let parts = Start { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, warnings, files, options };
+    let plans = Plans { found, canary, watch, warnings };
+    let parts = Start { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, plans, options };
     parts.run().await
+}
+
+/// Opens the database, and brings its tables up to date.
+async fn open_store(options: &Options) -> Result<Store, StoreError> {
+    let store = match &options.database {
+        Some(url) => Store::open(url).await?,
+        None => Store::open_folder(&options.data).await?,
+    };
+    store.migrate().await?;
+    Ok(store)
 }
 
 fn bind_http(at: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -222,14 +241,21 @@ struct Start {
     /// The last sign of life of the last process.
     stopped_at: Timestamp,
     service: Service,
-    warnings: Vec<PlanProblem>,
-    files: Vec<PlanFile>,
+    plans: Plans,
     options: Options,
+}
+
+/// What is known of the plans in service.
+struct Plans {
+    found: standing::Found,
+    canary: Option<Standing>,
+    watch: Option<Watch>,
+    warnings: Vec<PlanProblem>,
 }
 
 impl Start {
     async fn run(self) -> Result<(), ServeError> {
-        let Self { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, warnings, files, options } = self;
+        let Self { data, folder, listen, sockets, http, https, tls, store, stopped_at, service, plans, options } = self;
         let (now, traces) = (clock::now(), TraceBus::default());
         let (engine, media_events) = start_engine(&options, &listen, &folder.path, now).await?;
         let media = engine.ended();
@@ -237,7 +263,8 @@ impl Start {
         let Inherited { people, restored, sip, verdicts, mut audio, ids, survivors } =
             inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), before).await?;
         let (writer, writing) = Writer::start(store.clone());
-        let taken = first_plan(&writer, service.generation, files, now.at);
+        let Plans { found: standing::Found { standing, last, records, .. }, canary, watch, warnings } = plans;
+        first_plans(&writer, &service, records);
 
         let ready = Arc::new(Readiness::default());
         let (to_floor, from_lines) = mpsc::channel(LINK_CAPACITY);
@@ -299,7 +326,10 @@ impl Start {
             finder: finder::start(&listen, line_tx.clone(), tls.peers(), wanted(&service.plan)),
             folder,
             service,
-            taken,
+            standing: Arc::new(standing),
+            canary: canary.map(Arc::new),
+            watch,
+            last,
             warnings,
             line: line_tx.clone(),
             floor: floor_tx.clone(),
@@ -307,7 +337,7 @@ impl Start {
             writer: writer.clone(),
             tls,
             ready: Arc::clone(&ready),
-            reloads: reload::Reloads::default(),
+            orders: Orders::default(),
             archive: archive_tx,
         };
         let running = Running {
@@ -346,12 +376,13 @@ fn floor_parts(
     }
 }
 
-/// Notes the plan of the start.
-fn first_plan(writer: &Writer, generation: u64, files: Vec<PlanFile>, at: Timestamp) -> Generation {
-    let taken = Generation { generation, by: "start".to_owned(), files, at };
-    let _full_is_impossible = writer.try_write(Record::PlanLoaded(taken.clone()));
-    METRICS.plan_generation.set(generation);
-    taken
+/// Notes the plans of the start.
+fn first_plans(writer: &Writer, service: &Service, records: Vec<Record>) {
+    for record in records {
+        let _full_is_impossible = writer.try_write(record);
+    }
+    METRICS.plan_generation.set(service.generation);
+    METRICS.plan_canary.set(service.canary.as_ref().map_or(0, |canary| canary.generation));
 }
 
 /// What there is of before: people, what the floor knew, and the edges with the calls that go on.

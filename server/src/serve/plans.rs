@@ -40,6 +40,8 @@ pub struct Checked {
     pub report: Report,
     /// The shipped recordings and the plan's own.
     pub prompts: Arc<Prompts>,
+    /// The texts; paths are below the folder.
+    pub sources: Vec<Source>,
     /// Each file with its hash, for the journal.
     pub files: Vec<PlanFile>,
 }
@@ -52,10 +54,38 @@ pub fn check(folder: &Path) -> Result<Checked, LoadError> {
     let sources = tandem_dialplan::read_sources(folder)?;
     let (world, prompts) = surroundings(folder, &sources);
     let (plan, report) = tandem_dialplan::check(&sources, &world);
-    let below =
-        |path: &str| Path::new(path).strip_prefix(folder).map_or_else(|_| path.to_owned(), |below| below.display().to_string());
-    let files = sources.iter().map(|source| PlanFile { file: below(&source.path), sha256: hash(&source.text) }).collect();
-    Ok(Checked { plan, report, prompts: Arc::new(prompts), files })
+    let sources = below(folder, sources);
+    Ok(Checked { plan, report, prompts: Arc::new(prompts), files: files_of(&sources), sources })
+}
+
+/// Checks texts as if they lay in a folder, with the recordings and secrets that do.
+#[must_use]
+pub fn check_texts(folder: &Path, sources: Vec<Source>) -> Checked {
+    let (world, prompts) = surroundings(folder, &sources);
+    let (plan, report) = tandem_dialplan::check(&sources, &world);
+    Checked { plan, report, prompts: Arc::new(prompts), files: files_of(&sources), sources }
+}
+
+/// The texts in a folder, with paths below it.
+///
+/// # Errors
+/// The folder or a file of it cannot be read.
+pub fn read_below(folder: &Path) -> Result<Vec<Source>, LoadError> {
+    tandem_dialplan::read_sources(folder).map(|sources| below(folder, sources))
+}
+
+fn below(folder: &Path, sources: Vec<Source>) -> Vec<Source> {
+    let below = |source: Source| match Path::new(&source.path).strip_prefix(folder) {
+        Ok(path) => Source { path: path.display().to_string(), ..source },
+        Err(_) => source,
+    };
+    sources.into_iter().map(below).collect()
+}
+
+/// Each text with its hash.
+#[must_use]
+pub fn files_of(sources: &[Source]) -> Vec<PlanFile> {
+    sources.iter().map(|source| PlanFile { file: source.path.clone(), sha256: hash(&source.text) }).collect()
 }
 
 /// What lies around a plan: the environment, the files that it names, its recordings and those that ship.
@@ -171,6 +201,8 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
         archive,
         programs,
         generation,
+        canary: None,
+        trial: None,
     })
 }
 
@@ -257,10 +289,19 @@ impl PlanFolder {
     /// # Errors
     /// As [`check`].
     pub fn check(&self) -> Result<Checked, LoadError> {
-        let mut checked = check(&self.path)?;
+        check(&self.path).map(|checked| self.bound(checked))
+    }
+
+    /// Checks texts as if they lay in it.
+    #[must_use]
+    pub fn check_texts(&self, sources: Vec<Source>) -> Checked {
+        self.bound(check_texts(&self.path, sources))
+    }
+
+    fn bound(&self, mut checked: Checked) -> Checked {
         if let (Some(plan), Some(bind)) = (&mut checked.plan, self.bind) {
             plan.listen = plan.listen.clone().on(bind);
         }
-        Ok(checked)
+        checked
     }
 }

@@ -9,7 +9,10 @@ use tokio::{
 };
 
 use crate::{
-    http::control::{Control, ControlRequest},
+    http::{
+        control::{Control, ControlRequest},
+        plan_order::{PlanOrder, PlanTask},
+    },
     wire::line::LineAsk,
 };
 
@@ -93,7 +96,8 @@ pub async fn end_calls(line: &mpsc::Sender<LineAsk>) {
 /// wrong with a plan that is not taken is logged where it is found.
 fn reload(control: &Control) {
     let (reply, _nobody_listens) = oneshot::channel();
-    let asked = control.requests_tx.try_send(ControlRequest::Reload { by: "signal".to_owned(), reply });
+    let asked =
+        control.requests_tx.try_send(ControlRequest::ChangePlan(PlanOrder::new("signal".to_owned(), PlanTask::Reload, reply)));
     if asked.is_err() {
         tracing::error!("the switch is too busy to reload its plan; send the signal again");
     }

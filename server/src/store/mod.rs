@@ -9,6 +9,7 @@ mod calls;
 mod conferences;
 mod db;
 mod events;
+mod generations;
 mod items;
 mod messages;
 mod people;
@@ -31,10 +32,14 @@ pub use bans::Ban;
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
 pub use events::JournalRow;
+pub use generations::{
+    Generation, GenerationRow, How, KEPT_ROWS, KEPT_TEXTS, PlanFile, PlanNews, PlanState, PlanTexts, Share, Terms, WatchRules,
+    WatchTerms,
+};
 pub use items::{ItemStory, OfferRow};
 pub use messages::{MessageFilter, MessageLeft, MessageRow, MessageStarted, MessageState};
 pub use people::{Person, Secret};
-pub use record::{Audit, Binding, BindingWay, CallStarted, Generation, PlanFile, Record, RecordingStarted};
+pub use record::{Audit, Binding, BindingWay, CallStarted, Record, RecordingStarted};
 pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingState};
 pub use restore::{KeptRow, Restart};
 pub use tokens::{Scope, Token, TokenCheck};

@@ -16,8 +16,8 @@ use super::{
     Record, StoreError,
     db::{Arg, Rows, Tx, args, json},
     events::JournalRow,
-    messages,
-    record::{Binding, CallStarted, Entry, Generation},
+    generations, messages,
+    record::{Binding, CallStarted, Entry},
     recordings, sql, tolls,
 };
 
@@ -112,9 +112,9 @@ impl Batch {
             Record::Banned(ban) => self.run(sql::PUT_BAN, ban.row()),
             Record::TollSpent(all) => all.iter().for_each(|spent| self.run(sql::PUT_TOLL_SPENT, tolls::row(spent))),
             Record::BanLifted { source, .. } => self.run(sql::REMOVE_BAN, args![source.to_string()]),
-            Record::PlanLoaded(Generation { generation, by, files, at }) => {
-                self.run(sql::PUT_GENERATION, args![*generation, *at, by.as_str(), json(files)]);
-            }
+            Record::PlanLoaded(generation) => self.others.extend(generations::taken(generation)),
+            Record::PlanTexts(texts) => self.others.extend(texts.changes()),
+            Record::PlanNews(news) => self.others.push(news.change()),
             Record::Restarted { stopped_at, at, .. } => {
                 self.run(sql::CLOSE_RECORDINGS, args![*stopped_at]);
                 self.run(sql::EXPIRE_BINDINGS, args![*at]);

@@ -16,6 +16,7 @@ use tandem_switch::{
 use super::{
     bans::Ban,
     conferences::ConferenceNews,
+    generations::{Generation, PlanNews, PlanTexts},
     messages::{MessageLeft, MessageStarted},
     recordings::{KeptAs, RecordingNews},
 };
@@ -141,8 +142,12 @@ pub enum Record {
     TollAlarm(TollAlarm),
     /// What some have spent of their caps, in the place of what was written of them before.
     TollSpent(Vec<TollSpent>),
-    /// A plan went into service.
-    PlanLoaded(Generation),
+    /// A plan was taken, into service or to wait for it.
+    PlanLoaded(Box<Generation>),
+    /// The texts of a plan: only tables change, the journal is not told.
+    PlanTexts(PlanTexts),
+    /// Something became of a plan.
+    PlanNews(PlanNews),
     /// The switch started: what was under way at its last end is over now, but for calls that it took up again.
     Restarted {
         /// The last sign of life before.
@@ -228,28 +233,6 @@ pub struct BindingWay {
     pub outbound: Option<(String, u32)>,
 }
 
-/// A plan in service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Generation {
-    /// Counts up by one with each plan taken into service.
-    pub generation: u64,
-    /// Who asked for it: a token's name, `start` or `signal`.
-    pub by: String,
-    /// Each file and the SHA-256 of its bytes, in hexadecimal.
-    pub files: Vec<PlanFile>,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// One file of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanFile {
-    /// Its path below the configuration folder.
-    pub file: String,
-    /// SHA-256 of its bytes, in hexadecimal.
-    pub sha256: String,
-}
-
 /// Who did what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
@@ -309,6 +292,8 @@ impl Record {
             Self::TollAlarm(_) => "toll-alarm",
             Self::TollSpent(_) => "toll-spent",
             Self::PlanLoaded(_) => "plan-loaded",
+            Self::PlanTexts(_) => "plan-texts",
+            Self::PlanNews(news) => news.kind(),
             Self::Restarted { .. } => "restarted",
             Self::Audit(_) => "audit",
         }
@@ -320,7 +305,7 @@ impl Record {
         let json = |value| serde_json::Value::to_string(&value);
         Some(match self {
             Self::CallStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
-            Self::CallKept { .. } | Self::TollSpent(_) => return None,
+            Self::CallKept { .. } | Self::TollSpent(_) | Self::PlanTexts(_) => return None,
             Self::CallTakenUp { call, stopped_at, at } => {
                 row(*at, Some(call.to_string()), json(serde_json::json!({ "call": call, "stopped_at": stopped_at })))
             }
@@ -358,6 +343,7 @@ impl Record {
             Self::BanLifted { source, at } => row(*at, None, json(serde_json::json!({ "source": source }))),
             Self::TollAlarm(alarm) => row(alarm.at, None, super::db::json(alarm)),
             Self::PlanLoaded(generation) => row(generation.at, None, super::db::json(generation)),
+            Self::PlanNews(news) => row(news.at, None, super::db::json(news)),
             Self::Restarted { stopped_at, taken_up, closed, at } => {
                 row(*at, None, json(serde_json::json!({ "stopped_at": stopped_at, "taken_up": taken_up, "closed": closed })))
             }

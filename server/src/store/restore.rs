@@ -12,7 +12,7 @@ use tandem_switch::{
 };
 
 use super::{
-    Binding, Generation, Record, Store, StoreError,
+    Binding, Record, Store, StoreError,
     db::{Row, args},
     sql,
 };
@@ -63,21 +63,6 @@ impl Store {
     /// Registrations that still hold at `now`.
     pub async fn bindings(&self, now: Timestamp) -> Result<Vec<Binding>, StoreError> {
         self.db.fetch(sql::BINDINGS, &args![now]).await?.iter().map(binding).collect()
-    }
-
-    /// The last `limit` plans that were in service, newest first.
-    pub async fn generations(&self, limit: u32) -> Result<Vec<Generation>, StoreError> {
-        let rows = self.db.fetch(sql::GENERATIONS, &args![limit]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Generation {
-                    generation: row.count("generation")?,
-                    by: row.get("loaded_by")?,
-                    files: row.json("files")?,
-                    at: row.at("loaded_us")?,
-                })
-            })
-            .collect()
     }
 
     /// Ends what the last process left open and this one does not go on with: calls get a CDR with cause restart and

@@ -199,7 +199,22 @@ statements! {
     REVOKE_TOKEN = "UPDATE tokens SET revoked_us = $2 WHERE token_id = $1 AND revoked_us IS NULL";
 
     // plans
-    PUT_GENERATION = "INSERT INTO generations (generation, loaded_us, loaded_by, files) VALUES ($1, $2, $3, $4) \
-        ON CONFLICT (generation) DO UPDATE SET loaded_us = excluded.loaded_us, loaded_by = excluded.loaded_by, files = excluded.files";
-    GENERATIONS = "SELECT generation, loaded_us, loaded_by, files FROM generations ORDER BY generation DESC LIMIT $1";
+    PUT_GENERATION = "INSERT INTO generations (generation, loaded_us, loaded_by, files, how, state, message, changes, terms) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (generation) DO UPDATE SET loaded_us = excluded.loaded_us, \
+        loaded_by = excluded.loaded_by, files = excluded.files, how = excluded.how, state = excluded.state, \
+        message = excluded.message, changes = excluded.changes, terms = excluded.terms";
+    GENERATION_NEWS = "UPDATE generations SET state = $2, why = $3, told_by = $4, told_us = $5 WHERE generation = $1";
+    GENERATIONS = "SELECT generation, loaded_us, loaded_by, files, how, state, message, changes, terms, why, told_by, told_us \
+        FROM generations WHERE generation < $1 ORDER BY generation DESC LIMIT $2";
+    GENERATION = "SELECT generation, loaded_us, loaded_by, files, how, state, message, changes, terms, why, told_by, told_us \
+        FROM generations WHERE generation = $1";
+    PUT_PLAN_TEXT = "INSERT INTO plan_texts (sha256, body) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    PUT_GENERATION_FILE = "INSERT INTO generation_files (generation, file, sha256) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    PLAN_TEXTS = "SELECT generation_files.file, plan_texts.body FROM generation_files \
+        JOIN plan_texts ON plan_texts.sha256 = generation_files.sha256 \
+        WHERE generation_files.generation = $1 ORDER BY generation_files.file";
+    DROP_OLD_GENERATION_FILES = "DELETE FROM generation_files WHERE generation <= $1 AND generation NOT IN \
+        (SELECT generation FROM generations WHERE state IN ('in-service', 'canary', 'applying'))";
+    DROP_OLD_PLAN_TEXTS = "DELETE FROM plan_texts WHERE sha256 NOT IN (SELECT sha256 FROM generation_files)";
+    DROP_OLD_GENERATIONS = "DELETE FROM generations WHERE generation <= $1 AND state NOT IN ('in-service', 'canary', 'applying')";
 }

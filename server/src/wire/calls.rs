@@ -24,11 +24,13 @@ use tandem_switch::{
     identity::CallerIdentity,
     link::{FloorSays, LeaveReason, ToFloor},
     name::{Extension, PartyNumber, RoomName},
-    step::Target,
+    step::{StepOutcome, Target},
     time::Timestamp,
 };
 
-use super::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, lots::Claim, supervision::Talk, trace::TraceLine};
+use super::{
+    LegRef, audio::CallAudio, edges::Edges, lamps::Device, ledger::Then, lots::Claim, supervision::Talk, trace::TraceLine,
+};
 use keep::Keeping;
 pub use keep::{FORM, KeptLiveCall, Revival};
 pub use programs::KeptFork;
@@ -53,6 +55,8 @@ pub struct LiveCall {
     room: Option<(RoomName, bool)>,
     /// Programs that hear it.
     programs: programs::Programs,
+    /// A step of the plan ended in `error`.
+    step_failed: bool,
     /// Streams that are closed but not measured yet.
     unmeasured: usize,
     /// What was measured, and found out, of its audio.
@@ -143,6 +147,7 @@ impl LiveCall {
             recording: None,
             room: None,
             programs: programs::Programs::default(),
+            step_failed: false,
             unmeasured: 0,
             audio: CallAudio::default(),
             over: None,
@@ -347,6 +352,7 @@ impl LiveCall {
                 edges.ledger.recording_paused(edges.now.at, (recording, self.facts.call), paused);
             }
             Output::StepEnded(outcome) => {
+                self.step_failed |= outcome == StepOutcome::Error;
                 self.active_run().handle(edges.now.at, RunInput::Outcome(outcome));
                 self.drain_run(edges, inputs);
             }
@@ -481,11 +487,12 @@ impl LiveCall {
 
     /// Writes the record. The last thing that is done with a call.
     pub fn close(self, edges: &mut Edges) {
+        let then = self.then();
         if let Some(mut over) = self.over {
             edges.media.forget(self.facts.call);
             edges.supervision.seen(self.facts.call, None, &mut edges.media);
             over.cdr.told = self.facts.told;
-            edges.ledger.call_ended(over.cdr, &self.audio, self.facts.identity, self.keeping.was_kept);
+            edges.ledger.call_ended(over.cdr, &self.audio, self.facts.identity, then);
         }
     }
 
@@ -509,7 +516,7 @@ impl LiveCall {
             edges.floor.send(ToFloor::Leave { item, reason: LeaveReason::Fault });
             edges.floor.send(ToFloor::Finished { item, cause: Cause::Fault });
         }
-        let facts = self.facts;
+        let (then, facts) = (self.then(), self.facts);
         edges.supervision.seen(facts.call, None, &mut edges.media);
         edges.payments.show(facts.call, &mut edges.media);
         edges.media.forget(facts.call);
@@ -537,7 +544,11 @@ impl LiveCall {
             told: facts.told,
             segments: vec![segment],
         };
-        edges.ledger.call_ended(Box::new(cdr), &self.audio, facts.identity, self.keeping.was_kept);
+        edges.ledger.call_ended(Box::new(cdr), &self.audio, facts.identity, then);
+    }
+
+    const fn then(&self) -> Then {
+        Then { was_kept: self.keeping.was_kept, step_failed: self.step_failed }
     }
 
     fn take_leg(&mut self, edges: &mut Edges, leg: LegId, occupies: Option<Extension>, device: Option<Device>) {

@@ -29,3 +29,10 @@ pub fn by_message(bytes: &[u8]) {
     let asked = !keys().is_empty() && bytes.windows(IN_MESSAGE.len()).any(|part| part == IN_MESSAGE);
     assert!(!asked, "the fault that a message asks for");
 }
+
+/// Ends the process as a kill would, when so many files of a plan were put in their place as a file beside them says.
+pub fn in_apply(folder: &std::path::Path, done: usize) {
+    if std::fs::read_to_string(folder.join("fault-after")).is_ok_and(|text| text == done.to_string()) {
+        std::process::abort();
+    }
+}

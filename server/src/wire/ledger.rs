@@ -16,7 +16,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::audio::CallAudio;
+use super::{audio::CallAudio, line::Service, trial::Trial};
 use crate::{
     metrics::METRICS,
     recordings::{Archive, Begin},
@@ -26,11 +26,21 @@ use crate::{
 /// Records of calls that are over, kept while the writer is full. New calls are refused long before.
 const MAX_UNSAVED: usize = 65_536;
 
+/// What else is known at the end of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Then {
+    /// It was kept for another process: what was kept goes.
+    pub was_kept: bool,
+    /// A step of it ended in `error`.
+    pub step_failed: bool,
+}
+
 /// The line loop's way to the writer. It never waits.
 pub struct Ledger {
     writer: Writer,
     recordings: PathBuf,
     archive: Arc<Archive>,
+    trial: Option<Arc<Trial>>,
     unsaved: VecDeque<Record>,
     /// Recordings that were begun and are neither complete nor failed.
     open: usize,
@@ -39,8 +49,9 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger that keeps recordings below `recordings`.
     #[must_use]
-    pub fn new(writer: Writer, recordings: PathBuf, archive: Arc<Archive>) -> Self {
-        Self { writer, recordings, archive, unsaved: VecDeque::new(), open: 0 }
+    pub fn new(writer: Writer, recordings: PathBuf, service: &Service) -> Self {
+        let (archive, trial) = (Arc::clone(&service.archive), service.trial.clone());
+        Self { writer, recordings, archive, trial, unsaved: VecDeque::new(), open: 0 }
     }
 
     /// Whether new calls must be refused, because their records could not be kept.
@@ -60,8 +71,12 @@ impl Ledger {
     }
 
     /// Writes the record of a call, with what was measured on its legs.
-    pub fn call_ended(&mut self, cdr: Box<Cdr>, audio: &CallAudio, identity: Option<CallerIdentity>, was_kept: bool) {
+    pub fn call_ended(&mut self, cdr: Box<Cdr>, audio: &CallAudio, identity: Option<CallerIdentity>, then: Then) {
+        let Then { was_kept, step_failed } = then;
         count(&cdr);
+        if let Some(trial) = &self.trial {
+            trial.ended(&cdr, step_failed);
+        }
         self.write(Record::CallEnded { cdr, quality: audio.to_json(), identity, was_kept });
     }
 
@@ -74,9 +89,10 @@ impl Ledger {
             && self.writer.try_write(Record::CallKept { call, v, body, at }).is_ok()
     }
 
-    /// What the plan in service wants of recordings that begin now.
-    pub fn set_archive(&mut self, archive: Arc<Archive>) {
-        self.archive = archive;
+    /// What the plan in service wants of recordings that begin now, and who counts its calls.
+    pub fn set_service(&mut self, service: &Service) {
+        self.archive = Arc::clone(&service.archive);
+        self.trial.clone_from(&service.trial);
     }
 
     /// Notes a recording and makes room for its capture; what that is sealed with. `retain_days` is what its queue wants.

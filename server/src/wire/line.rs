@@ -46,6 +46,7 @@ use super::{
     sip::{Arrived, Collector, Judged, LedElsewhere, Load, Network, SipEdge, SipEvent, TlsPeers, TrunkIdentity},
     supervision::Supervision,
     trace::TraceBus,
+    trial::{Canary, Picked, Trial},
 };
 use crate::{
     clock,
@@ -87,6 +88,10 @@ pub struct Service {
     pub programs: crate::programs::Targets,
     /// Counts up with each plan.
     pub generation: u64,
+    /// Another plan for some calls.
+    pub canary: Option<Arc<Canary>>,
+    /// The count of the plan that is watched: this one or the canary.
+    pub trial: Option<Arc<Trial>>,
 }
 
 /// What a line loop is made of.
@@ -185,7 +190,7 @@ impl Line {
             sip,
             media,
             floor: FloorLink::default(),
-            ledger: Ledger::new(writer, recordings, Arc::clone(&service.archive)),
+            ledger: Ledger::new(writer, recordings, &service),
             devices: Devices::default(),
             lamps: Lamps::default(),
             lots: Lots::default(),
@@ -559,9 +564,10 @@ impl Line {
         }
         let call = CallId(self.call_ids.next(now));
         let at = LegRef { call, leg: tandem_switch::id::LegId::CALLER };
-        let generation = self.service.generation;
+        let is_emergency = self.edges.sip.is_emergency(&to);
+        let Picked { plan, settings, generation } = self.service.pick(&from, &to, is_emergency);
+        let (plan, settings) = (Arc::clone(plan), Arc::clone(settings));
         let started = CallStarted { call, origin: origin.clone(), from: from.clone(), to: to.clone(), generation, at: now };
-        let is_emergency = self.edges.sip.is_emergency(&started.to);
         if !self.taking || !self.edges.ledger.call_started(started, is_emergency) {
             METRICS.calls_shed.inc();
             self.edges.sip.refuse(invite);
@@ -571,14 +577,7 @@ impl Line {
         self.edges.sip.adopt(invite, at);
         self.put_beside(call, &origin);
         let arrival = Arrival { call, origin, from, to, generation };
-        let setup = Setup {
-            arrival,
-            display,
-            identity,
-            told,
-            plan: Arc::clone(&self.service.plan),
-            settings: Arc::clone(&self.service.settings),
-        };
+        let setup = Setup { arrival, display, identity, told, plan, settings };
         self.calls.insert(call, LiveCall::new(now, setup));
         self.work(call, LiveCall::begin);
     }

@@ -28,6 +28,7 @@
 //! - [`pace`]: how busy a loop is.
 //! - [`payments`]: keys that nobody may see.
 //! - [`restart`]: how calls of the last process go on.
+//! - [`trial`]: a canary beside the plan in service, and the count of what goes wrong on a plan that is watched.
 
 pub mod audio;
 pub mod beat;
@@ -50,6 +51,7 @@ mod rooms;
 pub mod sip;
 mod supervision;
 pub mod trace;
+pub mod trial;
 
 use tandem_switch::id::{CallId, LegId};
 

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod announcements;
+mod applying;
 mod audio_streams;
 mod baresip;
 mod browser_audio;

@@ -1,6 +1,7 @@
 //! The API with a real store and loops that give fixed answers.
 
 mod access;
+mod generations;
 mod live;
 mod resources;
 mod talks;
@@ -26,7 +27,8 @@ use tower::ServiceExt as _;
 use super::{
     app,
     control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer},
-    view::{At, CallView, ParkedView, PlanProblem, PlanView, RouteExplanation},
+    plan_order::{PlanNotTaken, PlanOrder, PlanTask},
+    view::{At, CallView, ParkedView, PlanApplied, PlanProblem, PlanView, RouteExplanation},
 };
 use crate::{
     store::{Scope, Writer, testing::TestDb},
@@ -187,7 +189,7 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             ControlRequest::Bans(reply) => drop(reply.send(vec![ban()])),
             ControlRequest::LiftBan { address, reply } => drop(reply.send(address == ban().source)),
             ControlRequest::Plan(reply) => drop(reply.send(plan_view())),
-            ControlRequest::Reload { by, reply } => {
+            ControlRequest::ChangePlan(PlanOrder { by, task, dry_run, onto, reply, .. }) => {
                 let bad = PlanProblem {
                     severity: "error".into(),
                     file: "routes.kdl".into(),
@@ -196,7 +198,13 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                     message: "unknown queue `suport`".into(),
                     help: Some("did you mean `support`?".into()),
                 };
-                drop(reply.send(if by.contains("test admin") { Err(vec![bad]) } else { Ok(plan_view()) }));
+                asked.send(format!("{task:?} {dry_run} {onto:?}")).await.unwrap();
+                drop(reply.send(match task {
+                    PlanTask::Reload if by.contains("test admin") => Err(PlanNotTaken::Problems(vec![bad])),
+                    PlanTask::Promote => Err(PlanNotTaken::Conflict("there is no canary".into(), "begin one")),
+                    PlanTask::Rollback(Some(generation)) => Err(PlanNotTaken::NotThere(format!("no generation {generation}"))),
+                    _ => Ok(applied()),
+                }));
             }
             ControlRequest::Explain { to, reply, .. } => {
                 let route = RouteExplanation { route: Some(to.clone()), because: Vec::new(), considered: Vec::new() };
@@ -206,6 +214,11 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             ControlRequest::PeopleChanged => asked.send("people".into()).await.unwrap(),
         }
     }
+}
+
+fn applied() -> PlanApplied {
+    let (changes, notes) = (vec!["route `a` added".to_owned()], Vec::new());
+    PlanApplied { taken: Some(4), plan: plan_view(), canary: None, changes, diff: None, notes, warnings: Vec::new() }
 }
 
 fn ban() -> crate::store::Ban {
@@ -310,5 +323,5 @@ fn parked_view() -> ParkedView {
 }
 
 fn plan_view() -> PlanView {
-    PlanView { generation: 2, by: "start".into(), checked_at: At(at(0)), files: Vec::new(), warnings: Vec::new() }
+    PlanView { generation: 2, by: "start".into(), checked_at: At(at(0)), files: Vec::new(), warnings: Vec::new(), canary: None }
 }

@@ -33,6 +33,9 @@ pub struct PlanView {
     pub files: Vec<PlanFileView>,
     /// What `check` warns of.
     pub warnings: Vec<PlanProblem>,
+    /// The generation that some calls run on instead, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<u64>,
 }
 
 /// Something wrong in a plan.
@@ -106,6 +109,7 @@ impl PlanView {
             checked_at: At(generation.at),
             files: generation.files.iter().map(|f| PlanFileView { file: f.file.clone(), sha256: f.sha256.clone() }).collect(),
             warnings,
+            canary: None,
         }
     }
 }

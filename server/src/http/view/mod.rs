@@ -5,6 +5,7 @@
 mod admin;
 mod calls;
 mod floor;
+mod plans;
 
 use std::{fmt, str::FromStr};
 
@@ -14,6 +15,7 @@ pub use calls::{
     WaveformView,
 };
 pub use floor::{AgentView, ConsideredView, ItemStoryView, ItemView, OfferView, QueueDetail, QueueView, SkillView, StateChange};
+pub use plans::{GenerationDetail, GenerationPage, GenerationView, PlanApplied, PlanDiff, PlanText, WatchView};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tandem_switch::time::Timestamp;
 use utoipa::ToSchema;

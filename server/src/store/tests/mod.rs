@@ -1,6 +1,7 @@
 //! The store on both databases.
 
 mod durability;
+mod generations;
 mod people;
 mod projections;
 

@@ -13,8 +13,8 @@ use tandem_switch::{
 
 use super::{at, cdr, changed, ended, offered, queued, started, waiting};
 use crate::store::{
-    Ban, Binding, BindingWay, CallRecord, CdrFilter, Generation, PlanFile, Record, RecordingStarted, RecordingState,
-    testing::both,
+    Ban, Binding, BindingWay, CallRecord, CdrFilter, Generation, GenerationRow, How, PlanFile, PlanState, Record,
+    RecordingStarted, RecordingState, Terms, testing::both,
 };
 
 #[tokio::test]
@@ -176,6 +176,11 @@ async fn recordings_bindings_and_plans_read_back() {
         let plan = Generation {
             generation: 4,
             by: "start".into(),
+            how: How::Start,
+            state: PlanState::InService,
+            message: None,
+            changes: Vec::new(),
+            terms: Terms::default(),
             files: vec![PlanFile { file: "routes.kdl".into(), sha256: "00".into() }],
             at: at(0),
         };
@@ -189,7 +194,7 @@ async fn recordings_bindings_and_plans_read_back() {
                 Record::RecordingFailed { recording: RecordingId(2), reason: "disk full".into(), lost: false, at: at(10) },
                 Record::BindingPut { binding, refreshed: false },
                 Record::BindingPut { binding: refreshed, refreshed: true },
-                Record::PlanLoaded(plan.clone()),
+                Record::PlanLoaded(Box::new(plan.clone())),
             ])
             .await
             .unwrap();
@@ -203,7 +208,7 @@ async fn recordings_bindings_and_plans_read_back() {
         assert_eq!(bindings[0].way.as_ref(), Some(&way));
         assert_eq!(bindings[0].user_agent.as_deref(), Some("phone\u{fffd}with a NUL"));
         assert!(store.bindings(at(120_000)).await.unwrap().is_empty(), "expired");
-        assert_eq!(store.generations(5).await.unwrap(), [plan]);
+        assert_eq!(store.generations(None, 5).await.unwrap(), [GenerationRow { taken: plan, news: None }]);
         let contact = "sip:1001@127.0.0.1:5062".to_owned();
         store.commit(&[Record::BindingRemoved { extension: "1001".into(), contact, at: at(1) }]).await.unwrap();
         assert!(store.bindings(at(0)).await.unwrap().is_empty());

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tandem_dialplan::{KeptRun, Run};
 use tandem_media::contract::KeptMedia;
 use tandem_switch::{
-    call::{Call, CallSettings, KeptCall, Restart},
+    call::{Call, KeptCall, Restart},
     id::{IdSource, LegId},
     identity::CallerIdentity,
     name::Extension,
@@ -21,7 +21,7 @@ use tandem_switch::{
 };
 
 use super::{Facts, KeptFork, LiveCall, LiveLeg};
-use crate::wire::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, line::Service, sip::KeptSip};
+use crate::wire::{LegRef, audio::CallAudio, edges::Edges, lamps::Device, line::Service, sip::KeptSip, trial::Picked};
 
 /// The form of what is written. What was written in another one is not read.
 pub const FORM: u32 = 1;
@@ -164,14 +164,14 @@ impl LiveCall {
     #[must_use]
     pub fn revive(now: Timestamp, kept: KeptLiveCall, revival: &Revival<'_>, ids: &mut IdSource) -> Self {
         let KeptLiveCall { call, run, display, identity, told, fork, legs } = kept;
-        let plan = Arc::clone(&revival.service.plan);
+        let Picked { plan, settings, .. } = revival.service.of(call.arrival().generation);
+        let (plan, settings) = (Arc::clone(plan), Arc::clone(settings));
         let found = Run::restore(Arc::clone(&plan), &run);
         let anew = found.is_none();
         let run = found.unwrap_or_else(|| Run::lost(plan, &run));
         let arrival = call.arrival().clone();
         let item = call.waits_as().or_else(|| call.talks_about().map(|(item, _)| item));
         let up: Vec<LegId> = call.legs_up().filter(|leg| !revival.gone.contains(leg)).collect();
-        let settings: Arc<CallSettings> = Arc::clone(&revival.service.settings);
         let restart = Restart { stopped_at: revival.stopped_at, settings, gone: revival.gone, finished: revival.finished, anew };
         let call = Call::take_up(now, call, restart, ids);
         let legs = legs.into_iter().filter(|kept| up.contains(&kept.leg));
@@ -198,6 +198,7 @@ impl LiveCall {
             recording: None,
             room: None,
             programs: super::programs::Programs::of_before(fork),
+            step_failed: false,
             unmeasured: 0,
             audio: CallAudio::default(),
             over: None,

@@ -1,6 +1,6 @@
 //! What the rest of the program asks of the line loop, and the answers.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use tandem_switch::{
     call::Input,
@@ -134,7 +134,7 @@ impl Line {
             LineAsk::Plan(service) => {
                 self.edges.sip.set_service(&service);
                 self.edges.media.set_service(&service);
-                self.edges.ledger.set_archive(Arc::clone(&service.archive));
+                self.edges.ledger.set_service(&service);
                 self.service = service;
                 self.show_all_mail();
             }
