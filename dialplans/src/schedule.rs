@@ -63,6 +63,15 @@ pub(crate) enum DateRule {
 }
 
 impl DateRule {
+    /// The last day on which it holds; `None` when it comes back for ever.
+    pub(crate) fn last(&self) -> Option<Date> {
+        match self {
+            Self::Span { to, .. } => Some(*to),
+            Self::Yearly { .. } => None,
+            Self::Recurring { days, last, .. } => last.map(|last| last.saturating_add(i64::from(days.saturating_sub(1)).days())),
+        }
+    }
+
     pub(crate) fn holds(&self, date: Date) -> bool {
         match self {
             Self::Span { from, to } => (*from..=*to).contains(&date),
