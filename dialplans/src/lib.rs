@@ -38,6 +38,7 @@ mod rules;
 mod run;
 mod say;
 mod schedule;
+mod schema;
 mod secret;
 mod settings;
 mod simulate;
@@ -72,6 +73,7 @@ pub use rules::{RULES, Rule, rule_reference};
 pub use run::{CallFacts, Input, MAX_STEPS, Output, Run};
 pub use say::{say, vocabulary};
 pub use schedule::{Schedule, Standing, Transition};
+pub use schema::{LanguageTable, NodeTable, PlaceTable, ValueTable, kdl_schema, language_table};
 pub use secret::Secret;
 pub use settings::{
     Codec, Credentials, Digest, Dtmf, Host, HostPort, Listen, MediaKeys, Network, Peer, Transport, Trunk, TrunkTls,
