@@ -8,6 +8,7 @@ mod editor;
 mod fuzz;
 mod hostile;
 mod import;
+mod imports;
 mod keep;
 mod replay;
 mod runs;

@@ -19,6 +19,7 @@ mod people;
 mod plans;
 mod recordings;
 mod replay;
+mod schedules;
 mod simulate;
 mod table;
 mod tokens;
@@ -92,6 +93,8 @@ enum Command {
     /// Make a plan of another switch's configuration, and say what could not be converted.
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// The language of plans for other programs: a KDL schema, or with `--format json` the whole table.
+    Schema,
     /// The language server: what editors ask about the files of a plan.
     Lsp(lsp::LspArgs),
     /// People: extensions, passwords, queues and skills.
@@ -119,6 +122,10 @@ enum Command {
     /// Voice messages.
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
+    /// All schedules: open or closed now, why, and what comes next.
+    Schedules,
+    /// One schedule, and its emergency switch.
+    Schedule(schedules::ScheduleArgs),
     /// Sources that are not heard for a while, for guessing passwords, scanning or flooding.
     Bans(bans::BansArgs),
     /// The live trace of a number's calls, until interrupted.
@@ -170,6 +177,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         Command::Test(args) => return simulate::test(&args, common),
         Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
         Command::Lsp(args) => return lsp::run(&args),
+        Command::Schema => return schema(common).map(|()| ExitCode::SUCCESS),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
@@ -180,7 +188,8 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             | Command::Simulate(_)
             | Command::Test(_)
             | Command::Import(_)
-            | Command::Lsp(_) => {}
+            | Command::Lsp(_)
+            | Command::Schema => {}
             Command::Explain(args) => plans::explain(args, common).await?,
             Command::Replay(args) => return replay::run(args, common).await,
             Command::Apply(args) => return apply::apply(args, common).await,
@@ -197,12 +206,18 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Conferences(command) => conferences::run(command, common).await?,
             Command::Recordings(command) => recordings::run(command, common).await?,
             Command::Messages(command) => messages::run(command, common).await?,
+            Command::Schedules => schedules::schedules(common).await?,
+            Command::Schedule(args) => schedules::schedule(args, common).await?,
             Command::Bans(args) => bans::run(args, common).await?,
             Command::Follow(args) => follow::run(args, common).await?,
             Command::Why(args) => floor::why(args, common).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn schema(common: &Common) -> Result<(), CliError> {
+    print(common, &tandem_dialplan::language_table(), |_| tandem_dialplan::kdl_schema())
 }
 
 fn serve(args: ServeArgs, common: &Common) -> Result<ExitCode, CliError> {
@@ -299,6 +314,7 @@ mod tests {
             "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
             "tandem import freeswitch /etc/freeswitch --format json",
             "tandem lsp --stdio",
+            "tandem schema --format json",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
             "tandem simulate --to 1800",
             "tandem simulate demo --to 1000 --from 1001 --at 18:05 --digits 1,9 --agent 1002=ready:5s,1003=away --hang-up-after 30s",
@@ -340,6 +356,10 @@ mod tests {
             "tandem messages list --mailbox support --new",
             "tandem messages heard 01",
             "tandem messages delete 01",
+            "tandem schedules",
+            "tandem schedule office",
+            "tandem schedule office force-closed --for 2h --why fire",
+            "tandem schedule office follow",
             "tandem bans",
             "tandem bans lift 192.0.2.7",
             "tandem bans lift 2001:db8::7",

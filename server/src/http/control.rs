@@ -24,11 +24,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     plan_order::PlanOrder,
+    schedules::ScheduleView,
     view::{CallView, ConferenceView, ParkedView, PlanView, RouteExplanation},
 };
 use crate::{
     recordings::Archive,
-    store::{Ban, Store, Writer},
+    store::{Ban, ScheduleTurned, Store, Writer},
     wire::{beat::Heartbeat, calls::KeptFork, payments::Secret, trace::TraceBus},
 };
 
@@ -145,6 +146,15 @@ pub enum ControlRequest {
         /// Whether it was banned.
         reply: oneshot::Sender<bool>,
     },
+    /// How all schedules stand.
+    Schedules(oneshot::Sender<Vec<ScheduleView>>),
+    /// Turn the emergency switch of a schedule.
+    TurnSchedule {
+        /// Which, how, who and why.
+        turned: ScheduleTurned,
+        /// What became of it.
+        reply: oneshot::Sender<TurnAnswer>,
+    },
     /// The plan in service.
     Plan(oneshot::Sender<PlanView>),
     /// Take another plan into service if it holds no error.
@@ -162,6 +172,21 @@ pub enum ControlRequest {
     },
     /// People were added, changed or removed: read them again. No answer.
     PeopleChanged,
+}
+
+/// What became of a switch that was to be turned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TurnAnswer {
+    /// It is; the schedule now.
+    Done(Box<ScheduleView>),
+    /// The plan has no such schedule.
+    NoSchedule,
+    /// It was not turned in the first place.
+    NotTurned,
+    /// As many are on as may be.
+    TooMany,
+    /// It could not be written down.
+    NotKept,
 }
 
 /// What became of a payment that was to begin or end.

@@ -22,6 +22,7 @@ pub mod plan_order;
 mod player;
 mod problem;
 pub mod recordings;
+pub mod schedules;
 mod shares;
 mod socket;
 pub mod streams;
@@ -114,6 +115,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(messages::messages))
         .routes(routes!(messages::message))
         .routes(routes!(bans::bans))
+        .routes(routes!(schedules::schedules))
+        .routes(routes!(schedules::schedule))
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
         .routes(routes!(generations::history))
@@ -132,6 +135,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(conferences::announce_to_call))
         .routes(routes!(conferences::announce_to_room))
         .routes(routes!(messages::change_message, messages::delete_message))
+        .routes(routes!(schedules::turn, schedules::follow))
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()

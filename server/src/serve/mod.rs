@@ -11,6 +11,7 @@ pub mod people;
 pub mod plans;
 pub mod preparing;
 pub mod running;
+pub mod schedules;
 pub mod signals;
 pub mod standing;
 pub mod tls;
@@ -64,6 +65,7 @@ use data::DataFolder;
 use orders::{Orders, Standing};
 use plans::PlanFolder;
 use running::Running;
+use schedules::Switches;
 use tls::Tls;
 use trials::Watch;
 
@@ -262,6 +264,7 @@ impl Start {
         let before = (engine, Capture::start(traces.clone()));
         let Inherited { people, restored, sip, verdicts, mut audio, ids, survivors } =
             inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), before).await?;
+        let switches = Switches::read(&store, now.at).await?;
         let (writer, writing) = Writer::start(store.clone());
         let Plans { found: standing::Found { standing, last, records, .. }, canary, watch, warnings } = plans;
         first_plans(&writer, &service, records);
@@ -293,6 +296,7 @@ impl Start {
                 mail: messages::take_over(&store, data.join("messages"), stopped_at).await?,
                 traces: traces.clone(),
                 service: service.clone(),
+                switches: switches.overrides(),
                 beat: ready.line.clone(),
                 ids,
                 survivors,
@@ -331,6 +335,7 @@ impl Start {
             watch,
             last,
             warnings,
+            switches,
             line: line_tx.clone(),
             floor: floor_tx.clone(),
             store: store.clone(),

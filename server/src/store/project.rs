@@ -13,11 +13,11 @@ use tandem_switch::{
 };
 
 use super::{
-    Record, StoreError,
+    Binding, Record, StoreError,
     db::{Arg, Rows, Tx, args, json},
     events::JournalRow,
     generations, messages,
-    record::{Binding, CallStarted, Entry},
+    record::{CallStarted, Entry},
     recordings, sql, tolls,
 };
 
@@ -115,10 +115,12 @@ impl Batch {
             Record::PlanLoaded(generation) => self.others.extend(generations::taken(generation)),
             Record::PlanTexts(texts) => self.others.extend(texts.changes()),
             Record::PlanNews(news) => self.others.push(news.change()),
+            Record::ScheduleTurned(turned) => self.others.push(turned.statement()),
             Record::Restarted { stopped_at, at, .. } => {
                 self.run(sql::CLOSE_RECORDINGS, args![*stopped_at]);
                 self.run(sql::EXPIRE_BINDINGS, args![*at]);
                 self.run(sql::EXPIRE_BANS, args![*at]);
+                self.run(sql::EXPIRE_SCHEDULE_SWITCHES, args![*at]);
                 self.run(sql::EXPIRE_TOLL_SPENT, args![tolls::forgotten(*at)]);
             }
             Record::Audit(_) | Record::TollAlarm(_) => {}

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use tandem_dialplan::Plan;
+use tandem_dialplan::{Overrides, Plan};
 use tandem_media::contract::Event;
 use tandem_switch::{
     call::{Arrival, CallSettings, Input},
@@ -120,6 +120,8 @@ pub struct Parts {
     pub traces: TraceBus,
     /// The first plan.
     pub service: Service,
+    /// Emergency switches of schedules that are on.
+    pub switches: Arc<Overrides>,
     /// That the loop turns.
     pub beat: Heartbeat,
     /// Names of items and recordings.
@@ -183,6 +185,7 @@ impl Line {
             survivors,
             taken_up,
             service,
+            switches,
             beat,
         } = parts;
         let edges = Edges {
@@ -196,6 +199,7 @@ impl Line {
             lots: Lots::default(),
             mail,
             supervision: Supervision::default(),
+            switches,
             payments: Payments::default(),
             traces,
             ids,

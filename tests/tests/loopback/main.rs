@@ -13,6 +13,7 @@ mod commands;
 mod conferences;
 mod crowd;
 mod editors;
+mod emergency;
 mod endings;
 mod first_call;
 mod hand_backs;

@@ -26,8 +26,9 @@ use tower::ServiceExt as _;
 
 use super::{
     app,
-    control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer},
+    control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer, TurnAnswer},
     plan_order::{PlanNotTaken, PlanOrder, PlanTask},
+    schedules::{ScheduleView, SwitchView},
     view::{At, CallView, ParkedView, PlanApplied, PlanProblem, PlanView, RouteExplanation},
 };
 use crate::{
@@ -188,6 +189,15 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),
             ControlRequest::Bans(reply) => drop(reply.send(vec![ban()])),
             ControlRequest::LiftBan { address, reply } => drop(reply.send(address == ban().source)),
+            ControlRequest::Schedules(reply) => drop(reply.send(vec![schedule(None)])),
+            ControlRequest::TurnSchedule { turned, reply } => {
+                let answer = match turned.schedule.as_str() {
+                    "office" => TurnAnswer::Done(Box::new(schedule(Some(&turned)))),
+                    "night" => TurnAnswer::NotTurned,
+                    _ => TurnAnswer::NoSchedule,
+                };
+                let _asker_is_gone = reply.send(answer);
+            }
             ControlRequest::Plan(reply) => drop(reply.send(plan_view())),
             ControlRequest::ChangePlan(PlanOrder { by, task, dry_run, onto, reply, .. }) => {
                 let bad = PlanProblem {
@@ -219,6 +229,11 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
 fn applied() -> PlanApplied {
     let (changes, notes) = (vec!["route `a` added".to_owned()], Vec::new());
     PlanApplied { taken: Some(4), plan: plan_view(), canary: None, changes, diff: None, notes, warnings: Vec::new() }
+}
+
+fn schedule(turned: Option<&crate::store::ScheduleTurned>) -> ScheduleView {
+    let switch = turned.and_then(SwitchView::of);
+    ScheduleView { schedule: "office".into(), open: Some(switch.is_none()), why: "weekly hours".into(), switch, next: Vec::new() }
 }
 
 fn ban() -> crate::store::Ban {

@@ -1,7 +1,8 @@
 //! What the rest of the program asks of the line loop, and the answers.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
+use tandem_dialplan::Overrides;
 use tandem_switch::{
     call::Input,
     cause::Cause,
@@ -29,6 +30,8 @@ use crate::{
 pub enum LineAsk {
     /// Take a new plan into service; calls that are up keep theirs.
     Plan(Service),
+    /// How the emergency switches of schedules stand from now on, for calls that are up too.
+    Switches(Arc<Overrides>),
     /// The peers of a trunk were found by name, or changed.
     Found(Found),
     /// People changed: accounts of devices.
@@ -138,6 +141,7 @@ impl Line {
                 self.service = service;
                 self.show_all_mail();
             }
+            LineAsk::Switches(switches) => self.edges.switches = switches,
             LineAsk::Found(found) => self.edges.sip.found(found),
             LineAsk::People(people) => {
                 self.edges.sip.set_people(&people);
