@@ -66,7 +66,7 @@ impl Run {
             from: self.facts.from.clone(),
             to: self.facts.to.clone(),
             language: self.language.clone(),
-            variables: self.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            variables: self.variables.iter().filter(|(name, _)| !self.plan.is_secret(name)).map(owned).collect(),
             told: self.told.clone(),
             steps: self.steps,
             place: self.place(),
@@ -121,6 +121,10 @@ impl Run {
     }
 }
 
+fn owned((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
+}
+
 /// The word for an action in the language.
 pub(crate) const fn kind(action: &Action) -> &'static str {
     match action {
@@ -140,6 +144,11 @@ pub(crate) const fn kind(action: &Action) -> &'static str {
         Action::Retrieve { .. } => "retrieve",
         Action::PickUp { .. } => "pickup",
         Action::SetLanguage(_) => "language",
+        Action::Set { .. } => "set",
+        Action::If { holds: true, .. } => "if",
+        Action::If { .. } => "unless",
+        Action::Switch(_) => "switch",
+        Action::Ask(_) => "ask",
         Action::Echo => "echo",
         Action::Fork { .. } => "fork",
         Action::Stream { .. } => "stream",
@@ -153,7 +162,7 @@ pub(crate) const fn kind(action: &Action) -> &'static str {
 /// The word by which an action leads to a block of its own.
 fn branch_to(action: &Action, inner: BlockId) -> Option<String> {
     match action {
-        Action::WhenOpen { block, .. } => (*block == inner).then(|| "then".to_owned()),
+        Action::WhenOpen { block, .. } | Action::If { block, .. } => (*block == inner).then(|| "then".to_owned()),
         action => match choices_of(action).iter().find(|(_, block)| *block == inner) {
             Some((choice, _)) => Some(format!("choice {choice}")),
             None => ending_to(handlers_of(action)?, inner),
@@ -164,7 +173,7 @@ fn branch_to(action: &Action, inner: BlockId) -> Option<String> {
 /// The block that a word of [`branch_to`] leads to.
 fn branch_of(action: &Action, branch: &str) -> Option<BlockId> {
     match action {
-        Action::WhenOpen { block, .. } => (branch == "then").then_some(*block),
+        Action::WhenOpen { block, .. } | Action::If { block, .. } => (branch == "then").then_some(*block),
         action => match branch.strip_prefix("choice ") {
             Some(choice) => choices_of(action).iter().find(|(known, _)| known == choice).map(|(_, block)| *block),
             None => {
@@ -180,6 +189,8 @@ pub(crate) fn choices_of(action: &Action) -> &[(String, BlockId)] {
     match action {
         Action::Menu(menu) => &menu.choices,
         Action::Stream { choices, .. } => choices,
+        Action::Switch(switch) => &switch.choices,
+        Action::Ask(ask) => &ask.choices,
         _ => &[],
     }
 }

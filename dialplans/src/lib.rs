@@ -12,6 +12,7 @@
 mod audio_streams;
 mod build;
 mod changes;
+mod decisions;
 mod describe;
 mod diagnostic;
 mod editor;
@@ -55,6 +56,7 @@ mod world;
 pub use audio_streams::{AudioStream, StreamUrl};
 pub use build::{Needs, check, needs};
 pub use changes::{Change, ChangeKind, changes};
+pub use decisions::{DecisionService, ServiceUrl};
 pub use describe::describe;
 pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Related, Report, Severity};
 pub use editor::{Completion, CompletionKind, Draft, Encoding, Hover, Lines, NotRenamed, Position};

@@ -15,13 +15,14 @@ use tandem_switch::{
     floor::{AgentProfile, QueueProfile},
     name::{
         AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName,
-        ScheduleName, SkillLevel, SkillName, TrunkName,
+        ScheduleName, ServiceName, SkillLevel, SkillName, TrunkName,
     },
     step::{AgentRequest, RingStrategy, Sides, StepOutcome, Supervision},
 };
 
 use crate::{
     audio_streams::AudioStream,
+    decisions::{AskService, Condition, DecisionService, LanguageChoice, Switch},
     identity::Capture,
     inside::{ExtensionRange, Lot, Mailbox, Queue, StarterAgents},
     pattern::NumberMatch,
@@ -85,6 +86,8 @@ pub struct Plan {
     pub lots: BTreeMap<LotName, Lot>,
     /// Programs that calls may give their audio to, by name.
     pub audio_streams: BTreeMap<AudioStreamName, AudioStream>,
+    /// Services that routes ask what to do, by name.
+    pub decision_services: BTreeMap<ServiceName, DecisionService>,
     /// Boxes for messages that are declared; those of extensions are there without.
     pub mailboxes: BTreeMap<MailboxName, Mailbox>,
     /// Who may answer whose phone, by name.
@@ -97,6 +100,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// What `tandem test` runs.
     pub tests: Vec<Test>,
+    /// Names of what callers type in secret.
+    pub(crate) secrets: BTreeSet<String>,
     /// All blocks of steps; [`BlockId`] counts into it.
     pub(crate) blocks: Vec<Block>,
     /// Paths of the files, in the order in which [`Location::file`] counts them.
@@ -205,6 +210,11 @@ impl Plan {
         CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: self.language.clone(), notice, ..CallSettings::default() }
     }
 
+    /// Whether some `collect` gathers a secret by that name: then it is one everywhere.
+    pub(crate) fn is_secret(&self, variable: &str) -> bool {
+        self.secrets.contains(variable)
+    }
+
     pub(crate) fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.0]
     }
@@ -286,7 +296,11 @@ pub(crate) enum Action {
     Voicemail { mailbox: Template, handlers: Handlers },
     Retrieve { slot: Template, handlers: Handlers },
     PickUp { whom: PickUp, handlers: Handlers },
-    SetLanguage(Language),
+    Set { variable: String, to: Template },
+    SetLanguage(LanguageChoice),
+    If { value: Template, condition: Condition, holds: bool, block: BlockId },
+    Switch(Switch),
+    Ask(AskService),
     Echo,
     Fork { program: AudioStreamName, sides: Sides },
     Stream { program: AudioStreamName, choices: Vec<(String, BlockId)>, handlers: Handlers },
@@ -332,6 +346,8 @@ pub(crate) struct CollectDigits {
     pub(crate) invalid_prompt: Option<PromptName>,
     pub(crate) no_input_prompt: Option<PromptName>,
     pub(crate) variable: String,
+    /// Nobody may see it, and it outlives nothing.
+    pub(crate) secret: bool,
     pub(crate) shape: DigitShape,
     pub(crate) min: usize,
     pub(crate) max: u8,
@@ -430,7 +446,11 @@ impl Ending {
     /// How an outcome is called here; `None` when the step went well.
     pub(crate) const fn of(outcome: &StepOutcome) -> Option<Self> {
         match outcome {
-            StepOutcome::Done | StepOutcome::Digits(_) | StepOutcome::Said(_) => None,
+            StepOutcome::Done
+            | StepOutcome::Digits(_)
+            | StepOutcome::Said(_)
+            | StepOutcome::Answered(_)
+            | StepOutcome::Unanswered(_) => None,
             StepOutcome::NoInput => Some(Self::NoInput),
             StepOutcome::Busy => Some(Self::Busy),
             StepOutcome::NoAnswer => Some(Self::NoAnswer),

@@ -114,6 +114,7 @@ impl Names {
 /// Every language that a caller can come to hear.
 pub(super) fn languages(items: &[Item]) -> BTreeSet<Language> {
     let mut languages = BTreeSet::from([default_language(items)]);
+    languages.extend(tops(items, "languages").flat_map(Item::texts).map(Language::from));
     for item in tops(items, "route").chain(tops(items, "defaults")) {
         item.walk(&mut |item| {
             if item.spec.name == "set" {

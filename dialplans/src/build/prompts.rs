@@ -30,8 +30,10 @@ pub(super) fn spoken(items: &[Item], languages: &BTreeSet<Language>, world: &Wor
             if matches!(item.spec.name, "say" | "announce") {
                 speaks = speaks.or(Some(item.at));
             }
-            if let ("set" | "language", Some(value)) = (item.spec.name, item.prop("language").or(item.args.first())) {
-                sets.push(value.clone());
+            match item.spec.name {
+                "set" => sets.extend(item.prop("language").cloned()),
+                "language" | "languages" => sets.extend(item.args.iter().cloned()),
+                _ => {}
             }
         });
     }

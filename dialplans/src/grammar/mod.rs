@@ -4,6 +4,7 @@
 //! A new step is one row here and one arm in `build/steps.rs` and `run.rs`.
 
 mod audio_streams;
+mod decisions;
 mod identity;
 mod mailboxes;
 mod places;
@@ -49,7 +50,11 @@ pub(crate) enum Place {
     Agent,
     AudioStream,
     Stream,
+    DecisionService,
+    Switch,
+    Ask,
     Test,
+    TestAnswer,
 }
 
 /// One kind of node.
@@ -113,6 +118,7 @@ pub(crate) enum Noun {
     Lot,
     PickupGroup,
     AudioStream,
+    DecisionService,
 }
 
 impl Noun {
@@ -127,6 +133,7 @@ impl Noun {
             Self::Lot => "parking",
             Self::PickupGroup => "pickup group",
             Self::AudioStream => "audio stream",
+            Self::DecisionService => "decision service",
         }
     }
 }
@@ -161,6 +168,7 @@ pub(crate) enum Kind {
     Template,
     Variable,
     Language,
+    LanguageOrVariable,
     Country,
     TimeZone,
     Key,
@@ -208,6 +216,7 @@ impl Kind {
             Self::Template => "template",
             Self::Variable => "variable name",
             Self::Language => "language",
+            Self::LanguageOrVariable => "language or variable",
             Self::Country => "country",
             Self::TimeZone => "time zone",
             Self::Key => "key",
@@ -255,7 +264,11 @@ impl Place {
             Self::Agent => steps::AGENT,
             Self::AudioStream => audio_streams::NODES,
             Self::Stream => steps::STREAM,
+            Self::DecisionService => decisions::SERVICE,
+            Self::Switch => decisions::BRANCHES,
+            Self::Ask => decisions::ASKING,
             Self::Test => test_blocks::NODES,
+            Self::TestAnswer => decisions::ANSWER_VALUES,
         }
     }
 
@@ -308,7 +321,11 @@ impl Place {
             Self::Agent => "in `agent`",
             Self::AudioStream => "in `audio-stream`",
             Self::Stream => "in `stream`",
+            Self::DecisionService => "in `decision-service`",
+            Self::Switch => "in `switch`",
+            Self::Ask => "in `ask`",
             Self::Test => "in `test`",
+            Self::TestAnswer => "in `answer` of a `test`",
         }
     }
 
@@ -326,6 +343,7 @@ impl Place {
         Self::PickupGroup,
         Self::Mailbox,
         Self::AudioStream,
+        Self::DecisionService,
         Self::Route,
         Self::Steps,
         Self::Menu,
@@ -341,8 +359,11 @@ impl Place {
         Self::PickUp,
         Self::Agent,
         Self::Stream,
+        Self::Switch,
+        Self::Ask,
         Self::Defaults,
         Self::Test,
+        Self::TestAnswer,
     ];
 }
 

@@ -4,6 +4,8 @@
 //! it is used, and given once; keys are asked for only after an answer; nothing stands behind a step
 //! that never goes on. Calls from outside that can dial outside are pointed out.
 
+mod decisions;
+
 use std::collections::BTreeSet;
 
 use crate::{
@@ -236,7 +238,10 @@ impl<'a> Walk<'a> {
     fn step(&mut self, placed: &Placed, mut state: State) -> Option<State> {
         let at = placed.at;
         match &placed.action {
-            Action::Ring | Action::SetLanguage(_) => Some(state),
+            Action::Ring => Some(state),
+            Action::Set { .. } | Action::SetLanguage(_) | Action::If { .. } | Action::Switch(_) | Action::Ask(_) => {
+                self.decision(&placed.action, at, state)
+            }
             Action::Answer => {
                 state.answered = true;
                 Some(state)
@@ -258,14 +263,10 @@ impl<'a> Walk<'a> {
             }
             Action::Collect(collect) => {
                 self.wants_answer("collecting digits", at, &state);
-                if state.variables.contains(&collect.variable) || [CALLER, DIALLED].contains(&collect.variable.as_str()) {
-                    let message = format!("`{}` has a value already: choose another name", collect.variable);
-                    self.findings.error("twice", at, message);
-                }
                 let asked = heard(state);
                 let mut paths = self.endings(&collect.handlers, &[Ending::NoInput, Ending::Invalid], &asked);
                 let mut known = asked;
-                known.variables.insert(collect.variable.clone());
+                self.gives(&collect.variable, at, &mut known);
                 paths.push(Some(known));
                 joined(paths)
             }
@@ -430,7 +431,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Fills in what is known, and no secret.
     fn uses(&mut self, template: &Template, at: Location, state: &State) {
+        self.knows(template, at, state);
+        if let Some(name) = template.variables().find(|name| self.plan.is_secret(name)) {
+            let message = format!(
+                "`{{{name}}}` is collected with `secret`: only `send` of an `ask`, `type`, `known` and `empty` may use it"
+            );
+            self.say_once("secret-use", at, |findings, at| findings.error("secret-use", at, message));
+        }
+    }
+
+    fn knows(&mut self, template: &Template, at: Location, state: &State) {
         let route = &self.plan.routes[self.route];
         let captured: Vec<&str> = route.to.iter().chain(&route.caller).flat_map(NumberMatch::names).collect();
         for name in template.variables() {

@@ -24,7 +24,7 @@ use super::{
     supervision::Supervision,
     trace::TraceBus,
 };
-use crate::clock::Now;
+use crate::{clock::Now, decisions::Decider};
 
 /// The edges of one line loop.
 pub struct Edges {
@@ -52,6 +52,8 @@ pub struct Edges {
     pub switches: Arc<Overrides>,
     /// Payments by keys.
     pub payments: Payments,
+    /// What asks services.
+    pub decider: Decider,
     /// The live trace.
     pub traces: TraceBus,
     /// Names of items and recordings.

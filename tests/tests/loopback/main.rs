@@ -12,6 +12,7 @@ mod codecs;
 mod commands;
 mod conferences;
 mod crowd;
+mod decisions;
 mod editors;
 mod emergency;
 mod endings;

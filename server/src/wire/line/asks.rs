@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{LAST_RECORDS, Line, Service};
 use crate::{
+    decisions::Decided,
     http::{
         control::{AnnounceAnswer, Hearers, MemberOrder, PaymentAnswer, StreamAnswer},
         view::{CallView, ConferenceView, ParkedView},
@@ -114,6 +115,8 @@ pub enum LineAsk {
     },
     /// A stream to a program told something.
     Program(Box<ProgramNews>),
+    /// A service that a call asked has answered, or will not.
+    Decided(Box<Decided>),
     /// Take no new calls; answered when the last one is gone.
     Drain(oneshot::Sender<()>),
     /// The sources that are not heard now.
@@ -138,6 +141,7 @@ impl Line {
                 self.edges.sip.set_service(&service);
                 self.edges.media.set_service(&service);
                 self.edges.ledger.set_service(&service);
+                self.edges.decider.set_targets(&service.decisions);
                 self.service = service;
                 self.show_all_mail();
             }
@@ -182,6 +186,7 @@ impl Line {
                 let _asker_is_gone = done.send(self.stream(call, wanted));
             }
             LineAsk::Program(news) => self.program_told(*news),
+            LineAsk::Decided(decided) => self.decided(*decided),
             LineAsk::Drain(done) => {
                 self.taking = false;
                 self.edges.sip.drain();
