@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::read::split::{block_comment, quoted, raw_string};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Word,
     Quoted {
         closed: bool,
@@ -21,21 +21,21 @@ pub(super) enum Shape {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Lexeme {
-    pub(super) shape: Shape,
-    pub(super) range: Range<usize>,
+pub(crate) struct Lexeme {
+    pub(crate) shape: Shape,
+    pub(crate) range: Range<usize>,
     /// A `=` follows.
-    pub(super) names_property: bool,
+    pub(crate) names_property: bool,
 }
 
 /// The lexemes of a text in their order. Blanks, and line breaks after `\`, are left out.
-pub(super) struct Lexemes<'a> {
+pub(crate) struct Lexemes<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Lexemes<'a> {
-    pub(super) const fn new(text: &'a str) -> Self {
+    pub(crate) const fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 

@@ -5,7 +5,7 @@
 
 mod complete;
 mod hover;
-mod lexeme;
+pub(crate) mod lexeme;
 mod names;
 mod outline;
 mod text;

@@ -4,6 +4,7 @@
 
 mod demo;
 mod docs;
+mod edit;
 mod editor;
 mod fuzz;
 mod import;
