@@ -5,6 +5,7 @@ pub mod clock;
 pub mod http;
 pub mod log;
 pub mod metrics;
+pub mod plan_files;
 pub mod programs;
 pub mod prompts;
 pub mod recordings;

@@ -15,6 +15,7 @@ mod ladder;
 mod lsp;
 mod messages;
 mod people;
+mod plan_files;
 mod plans;
 mod recordings;
 mod replay;
@@ -81,6 +82,8 @@ enum Command {
     /// Make a plan of another switch's configuration, and say what could not be converted.
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// Edit the files of the plan by name of what is in them; comments and layout stay.
+    Plan(plan_files::PlanArgs),
     /// The language server: what editors ask about the files of a plan.
     Lsp(lsp::LspArgs),
     /// People: extensions, passwords, queues and skills.
@@ -172,6 +175,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             | Command::Lsp(_) => {}
             Command::Explain(args) => plans::explain(args, common).await?,
             Command::Replay(args) => return replay::run(args, common).await,
+            Command::Plan(args) => plan_files::run(args, common).await?,
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,
@@ -283,6 +287,13 @@ mod tests {
             "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
             "tandem import freeswitch /etc/freeswitch --format json",
             "tandem lsp --stdio",
+            "tandem plan files",
+            "tandem plan show 10-switch.kdl --config demo",
+            "tandem plan set queue[1] answer-target=30s 1=IT --dry-run --apply",
+            "tandem plan unset queue[1] answer-target",
+            "tandem plan insert skill --last-in 20-people.kdl:",
+            "tandem plan move route[2] --before route[1]",
+            "tandem plan rename queue sales shop",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
             "tandem simulate --to 1800",
             "tandem simulate demo --to 1000 --from 1001 --at 18:05 --digits 1,9 --agent 1002=ready:5s,1003=away --hang-up-after 30s",

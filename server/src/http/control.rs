@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::view::{CallView, ConferenceView, ParkedView, PlanProblem, PlanView, RouteExplanation};
 use crate::{
+    plan_files::PlanFiles,
     recordings::Archive,
     store::{Ban, Store, Writer},
     wire::{beat::Heartbeat, calls::KeptFork, payments::Secret, trace::TraceBus},
@@ -329,6 +330,8 @@ pub struct Control {
     pub messages: PathBuf,
     /// Realm of devices' passwords.
     pub realm: String,
+    /// The files of the plan.
+    pub plan_files: Arc<PlanFiles>,
 }
 
 impl Control {
