@@ -253,7 +253,9 @@ impl CliError {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&table::clean(&self.sentence))?;
+        // The findings of a plan come on lines of their own.
+        let lines: Vec<_> = self.sentence.lines().map(table::clean).collect();
+        f.write_str(&lines.join("\n"))?;
         match &self.todo {
             Some(todo) => write!(f, "\n        {}", table::clean(todo)),
             None => Ok(()),

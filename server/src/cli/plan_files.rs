@@ -231,7 +231,10 @@ fn told(written: &PlanWritten) -> String {
         let name = |side: &str, there: bool| if there { format!("{side}/{}", change.file) } else { "/dev/null".to_owned() };
         let (old, new) = (name("a", change.before.is_some()), name("b", change.etag.is_some()));
         out += &format!("--- {old}\n+++ {new}\n");
-        out.extend(change.diff.split_inclusive('\n').map(|line| format!("{}\n", clean(line.trim_end_matches('\n')))));
+        for line in change.diff.lines() {
+            out += &line.split('\t').map(clean).collect::<Vec<_>>().join("\t");
+            out.push('\n');
+        }
     }
     for problem in &written.problems {
         out += &format!("{}\n", clean(&line(problem)));

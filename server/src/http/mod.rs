@@ -143,13 +143,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()
         .routes(routes!(plan::reload))
-        .routes(routes!(plan_files::files))
-        .routes(routes!(plan_files::edit))
-        .merge(
-            OpenApiRouter::new()
-                .routes(routes!(plan_files::file, plan_files::put_file, plan_files::delete_file))
-                .layer(plan_files::body_limit()),
-        )
+        .merge(plan_files::routes())
         .routes(routes!(recordings::sweep_now))
         .routes(routes!(people::people))
         .routes(routes!(people::person, people::put_person, people::delete_person))

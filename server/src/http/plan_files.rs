@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tandem_dialplan::MAX_FILE_BYTES;
 use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
@@ -139,6 +140,13 @@ impl NotTaken {
         };
         Self(Box::new(EditRefused { problem, problems, conflicts }))
     }
+}
+
+/// What is answered here. A file is larger than other requests may be.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    let whole = OpenApiRouter::new().routes(routes!(file, put_file, delete_file));
+    let whole = whole.layer(DefaultBodyLimit::max(MAX_FILE_BYTES + 1));
+    OpenApiRouter::new().routes(routes!(files)).routes(routes!(edit)).merge(whole)
 }
 
 type Taken<T> = Result<T, NotTaken>;
@@ -346,9 +354,4 @@ fn audit(api: &Api, caller: &Caller, proposal: &Proposal, back: bool) {
         let (from, to) = if back { (after, before) } else { (before, after) };
         api.audit(caller, "plan-file-changed", format!("{}: {from} to {to}", change.file));
     }
-}
-
-/// A file is larger than other requests may be.
-pub(super) fn body_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(MAX_FILE_BYTES + 1)
 }

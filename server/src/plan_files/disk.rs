@@ -4,6 +4,7 @@
 //! kernel, and what came out is looked at: when it is not the text that the change was made from, they change back.
 
 use std::{
+    cell::Cell,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
@@ -49,10 +50,12 @@ pub enum DiskError {
         source: io::Error,
     },
     /// Some files are new, others old, and that could not be undone.
-    #[error("{path} could not be put back after another file failed: {source}; the files of the plan are a mixture now")]
+    #[error("{path} could not be put back: {source}; look at the files of the plan, and at {beside} if it is there")]
     Torn {
         /// What.
         path: PathBuf,
+        /// Where the other text may lie.
+        beside: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -82,7 +85,7 @@ pub(super) fn write_with(folder: &Path, writes: &[Write], between: impl FnOnce()
     for at in 0..prepared.len() {
         if let Err(error) = prepared[at].commit() {
             for done in prepared[..at].iter().rev() {
-                done.undo().map_err(|source| DiskError::Torn { path: done.target.clone(), source })?;
+                done.undo()?;
             }
             return Err(error);
         }
@@ -96,12 +99,16 @@ struct Prepared<'a> {
     write: &'a Write,
     target: PathBuf,
     beside: PathBuf,
+    /// What is beside it may be the only copy of something.
+    kept: Cell<bool>,
 }
 
 impl Drop for Prepared<'_> {
     fn drop(&mut self) {
-        // There is none when it was renamed.
-        let _not_there = fs::remove_file(&self.beside);
+        if !self.kept.get() {
+            // There is none when it was renamed.
+            let _not_there = fs::remove_file(&self.beside);
+        }
     }
 }
 
@@ -119,7 +126,7 @@ impl<'a> Prepared<'a> {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(system(&target, error)),
         };
-        let prepared = Self { write, target, beside };
+        let prepared = Self { write, target, beside, kept: Cell::new(false) };
         let there = prepared.hash_of(&prepared.target).map_err(|error| system(&prepared.target, error))?;
         if there != write.before {
             return Err(DiskError::Changed(write.name.clone()));
@@ -167,7 +174,7 @@ impl<'a> Prepared<'a> {
         // What came out must be what the change was made from.
         let out = self.hash_of(&self.beside).ok().flatten();
         if before.is_some() && out != *before {
-            self.undo().map_err(|source| DiskError::Torn { path: self.target.clone(), source })?;
+            self.undo()?;
             return Err(DiskError::Changed(name.clone()));
         }
         Ok(())
@@ -177,14 +184,27 @@ impl<'a> Prepared<'a> {
         rename(&self.beside, &self.target, RenameFlags::EXCHANGE)
     }
 
-    /// Takes back what [`Self::commit`] did.
-    fn undo(&self) -> io::Result<()> {
-        match (&self.write.before, &self.write.after) {
+    /// Takes back what [`Self::commit`] did, unless somebody saved another text over it since: that stays.
+    fn undo(&self) -> Result<(), DiskError> {
+        let back = || match (&self.write.before, &self.write.after) {
             (Some(_), Some(_)) => self.swap(),
             (None, Some(_)) => rename(&self.target, &self.beside, RenameFlags::NOREPLACE),
             (Some(_), None) => rename(&self.beside, &self.target, RenameFlags::NOREPLACE),
             (None, None) => Ok(()),
-        }
+        };
+        let again = || match (&self.write.before, &self.write.after) {
+            (Some(_), Some(_)) => self.swap(),
+            _ => rename(&self.beside, &self.target, RenameFlags::NOREPLACE),
+        };
+        let ours = |after: &String| self.hash_of(&self.beside).ok().flatten() == Some(hash(after.as_bytes()));
+        let outcome = back().and_then(|()| match &self.write.after {
+            Some(after) if !ours(after) => again().and(Err(io::Error::other("somebody saved another text meanwhile"))),
+            _ => Ok(()),
+        });
+        outcome.map_err(|source| {
+            self.kept.set(true);
+            DiskError::Torn { path: self.target.clone(), beside: self.beside.clone(), source }
+        })
     }
 }
 
@@ -280,6 +300,19 @@ mod tests {
         });
         assert!(matches!(told, Err(DiskError::Changed(_))), "{told:?}");
         assert_eq!(folder.texts(), pairs(&[("a.kdl", "a"), ("c.kdl", "mine")]));
+    }
+
+    #[test]
+    fn what_is_put_back_is_not_put_over_what_was_saved_meanwhile() {
+        let folder = Folder::new("back");
+        let write = change("a.kdl", Some("a"), Some("A"));
+        let prepared = Prepared::new(&folder.0, &write).unwrap();
+        prepared.commit().unwrap();
+        fs::write(folder.0.join("a.kdl"), "mine").unwrap();
+        assert!(matches!(prepared.undo(), Err(DiskError::Torn { .. })));
+        drop(prepared);
+        let texts: Vec<_> = folder.texts().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, ["a", "mine", "b"], "the old text is kept beside it");
     }
 
     #[test]
