@@ -40,7 +40,7 @@ fn a_plan_is_edited_by_name_and_taken_into_service() {
         (&["plan", "set", "queue support", "answer-target=soon"][..], "answer-target: "),
         (&["plan", "set", "queue suport", "answer-target=5s"], "did you mean `queue \"support\"`?"),
         (&["plan", "remove", "queue support"], "the plan would hold errors"),
-        (&["plan", "show", "../cli.json"], "there is no"),
+        (&["plan", "show", "../cli.json"], "the plan has no file"),
     ] {
         let out = switch.command(arguments).output().expect("the program runs");
         let said = String::from_utf8_lossy(&out.stderr);
