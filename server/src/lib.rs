@@ -7,6 +7,7 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod plan_diff;
+pub mod plan_files;
 pub mod programs;
 pub mod prompts;
 pub mod recordings;

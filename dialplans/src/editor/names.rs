@@ -2,7 +2,7 @@
 
 use super::{Draft, location, outline::outline};
 use crate::{
-    diagnostic::{Findings, Severity},
+    diagnostic::{Findings, Severity, did_you_mean},
     grammar::{Kind, Noun},
     read::{is_name, read},
     source::Location,
@@ -75,6 +75,18 @@ impl Draft {
 
     pub(super) fn declared(&self, noun: Noun) -> impl Iterator<Item = &Named> {
         self.names.iter().filter(move |named| named.declares && named.noun == noun)
+    }
+
+    /// Where the thing of that kind and name is declared.
+    pub(crate) fn declared_as(&self, noun: &str, name: &str) -> Option<Location> {
+        self.names.iter().find(|named| named.declares && named.noun.word() == noun && named.name == name).map(|named| named.at)
+    }
+
+    /// A name of that kind that may have been meant.
+    pub(crate) fn guess(&self, noun: &str, name: &str) -> Option<String> {
+        let known = self.names.iter().filter(|named| named.declares);
+        did_you_mean(name, known.clone().filter(|named| named.noun.word() == noun).map(|named| named.name.as_str()))
+            .or_else(|| did_you_mean(noun, known.map(|named| named.noun.word())))
     }
 
     pub(super) fn declaration(&self, of: &Named) -> Option<&Named> {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use kdl::{KdlEntry, KdlNode};
 use miette::SourceSpan;
 
-pub(crate) use self::value::{Data, NEVER, Value, duration_ms, is_extension, is_name};
+pub(crate) use self::value::{Data, NEVER, Problem, Value, duration_ms, is_extension, is_name, parse as parse_value};
 use crate::{
     diagnostic::{Findings, did_you_mean},
     grammar::{Arg, Body, Kind, NodeSpec, Noun, Place, Times},

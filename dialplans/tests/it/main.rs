@@ -5,6 +5,7 @@
 mod decisions;
 mod demo;
 mod docs;
+mod edit;
 mod editor;
 mod fuzz;
 mod hostile;

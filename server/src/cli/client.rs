@@ -105,6 +105,12 @@ impl Client {
         Self::read(self.send(self.http.get(self.url(path, query))).await?).await
     }
 
+    /// A resource that is text and no JSON.
+    pub(super) async fn text(&self, path: &[&str]) -> Result<String, CliError> {
+        let response = self.send(self.http.get(self.url(path, &[]))).await?;
+        response.text().await.map_err(CliError::unreachable)
+    }
+
     pub(super) async fn order<T: DeserializeOwned>(
         &self,
         method: Method,

@@ -16,6 +16,7 @@ mod ladder;
 mod lsp;
 mod messages;
 mod people;
+mod plan_files;
 mod plans;
 mod recordings;
 mod replay;
@@ -95,6 +96,8 @@ enum Command {
     Import(import::ImportCommand),
     /// The language of plans for other programs: a KDL schema, or with `--format json` the whole table.
     Schema,
+    /// Edit the files of the plan by name of what is in them; comments and layout stay.
+    Plan(plan_files::PlanArgs),
     /// The language server: what editors ask about the files of a plan.
     Lsp(lsp::LspArgs),
     /// People: extensions, passwords, queues and skills.
@@ -197,6 +200,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Rollback(args) => return apply::rollback(args, common).await,
             Command::History(args) => apply::history(&args, common).await?,
             Command::Diff(args) => apply::diff(&args, common).await?,
+            Command::Plan(args) => plan_files::run(args, common).await?,
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,
@@ -280,7 +284,9 @@ impl CliError {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&table::clean(&self.sentence))?;
+        // The findings of a plan come on lines of their own.
+        let lines: Vec<_> = self.sentence.lines().map(table::clean).collect();
+        f.write_str(&lines.join("\n"))?;
         match &self.todo {
             Some(todo) => write!(f, "\n        {}", table::clean(todo)),
             None => Ok(()),
@@ -315,6 +321,13 @@ mod tests {
             "tandem import freeswitch /etc/freeswitch --format json",
             "tandem lsp --stdio",
             "tandem schema --format json",
+            "tandem plan files",
+            "tandem plan show 10-switch.kdl --config demo",
+            "tandem plan set queue[1] answer-target=30s 1=IT --dry-run --apply",
+            "tandem plan unset queue[1] answer-target",
+            "tandem plan insert skill --last-in 20-people.kdl:",
+            "tandem plan move route[2] --before route[1]",
+            "tandem plan rename queue sales shop",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
             "tandem simulate --to 1800",
             "tandem simulate demo --to 1000 --from 1001 --at 18:05 --digits 1,9 --agent 1002=ready:5s,1003=away --hang-up-after 30s",

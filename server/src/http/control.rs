@@ -28,6 +28,7 @@ use super::{
     view::{CallView, ConferenceView, ParkedView, PlanView, RouteExplanation},
 };
 use crate::{
+    plan_files::PlanFiles,
     recordings::Archive,
     store::{Ban, ScheduleTurned, Store, Writer},
     wire::{beat::Heartbeat, calls::KeptFork, payments::Secret, trace::TraceBus},
@@ -352,6 +353,8 @@ pub struct Control {
     pub messages: PathBuf,
     /// Realm of devices' passwords.
     pub realm: String,
+    /// The files of the plan.
+    pub plan_files: Arc<PlanFiles>,
 }
 
 impl Control {

@@ -18,6 +18,7 @@ pub mod messages;
 pub mod payments;
 pub mod people;
 mod plan;
+pub mod plan_files;
 pub mod plan_order;
 mod player;
 mod problem;
@@ -43,7 +44,7 @@ use axum::{
 };
 pub use listen::{Peer, serve_until};
 pub use problem::Problem;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use utoipa::{
     OpenApi,
@@ -67,6 +68,15 @@ pub(crate) struct Api {
     pub(crate) control: Control,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) tickets: Arc<Tickets>,
+    /// Who writes the plan's files.
+    pub(crate) plan_turn: Arc<Mutex<()>>,
+}
+
+impl Api {
+    fn new(control: Control, subscribers: usize) -> Self {
+        let (tickets, plan_turn) = (Arc::new(Tickets::new()), Arc::default());
+        Self { control, subscribers: Arc::new(Semaphore::new(subscribers)), tickets, plan_turn }
+    }
 }
 
 #[derive(OpenApi)]
@@ -144,6 +154,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(generations::rollback))
         .routes(routes!(generations::generation))
         .routes(routes!(generations::diff))
+        .merge(plan_files::routes())
         .routes(routes!(recordings::sweep_now))
         .routes(routes!(people::people))
         .routes(routes!(people::person, people::put_person, people::delete_person))
@@ -172,7 +183,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
 
 /// The whole application, with routes of others beside its own.
 pub fn app(control: Control, beside: Router) -> Router {
-    let api = Api { control, subscribers: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)), tickets: Arc::new(Tickets::new()) };
+    let api = Api::new(control, MAX_SUBSCRIBERS);
     let (router, document) = routes(&api);
     let document = Json(document);
     let header =
@@ -205,6 +216,6 @@ async fn counted(response: Response) -> Response {
 /// The API's description, as JSON text.
 #[must_use]
 pub fn openapi(control: Control) -> String {
-    let api = Api { control, subscribers: Arc::new(Semaphore::new(0)), tickets: Arc::new(Tickets::new()) };
+    let api = Api::new(control, 0);
     routes(&api).1.to_pretty_json().unwrap_or_default()
 }

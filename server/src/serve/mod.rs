@@ -323,6 +323,7 @@ impl Start {
             archive,
             messages: data.join("messages"),
             realm: service.plan.realm.clone(),
+            plan_files: Arc::new(crate::plan_files::PlanFiles::new(&folder.path)),
         };
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;

@@ -156,7 +156,7 @@ impl Base {
     async fn read(&self) -> Result<Vec<Source>, PlanNotTaken> {
         let folder = self.folder.path.clone();
         let read = tokio::task::spawn_blocking(move || plans::read_below(&folder)).await.map_err(|error| failed(&error))?;
-        read.map_err(|error| PlanNotTaken::Problems(vec![problem(&chain(&error))]))
+        read.map_err(|error| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&chain(&error), None)]))
     }
 
     async fn check(&self, how: How, sources: Vec<Source>, before: (PlanState, String)) -> Result<New, PlanNotTaken> {
@@ -193,7 +193,7 @@ impl Base {
             if writes { self.make_room(&sources, now, (&mut records, &mut last, &mut notes)).await? } else { Vec::new() };
         let generation = number.unwrap_or(last + 1);
         let service = plans::service(plan, &self.folder.path, prompts, generation).await;
-        let service = service.map_err(|error| PlanNotTaken::Problems(vec![problem(&chain(&error))]))?;
+        let service = service.map_err(|error| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&chain(&error), None)]))?;
         let (old, new) = (running.sources.clone(), sources.clone());
         let changes =
             tokio::task::spawn_blocking(move || plan_diff::summary(&old, &new)).await.map_err(|error| failed(&error))?;
@@ -293,7 +293,7 @@ pub fn written(taken: &Generation, sources: &[Source], running: &Generation) -> 
 
 /// Texts from outside, in the order in which a folder is read.
 fn fitting(mut sources: Vec<Source>) -> Result<Vec<Source>, PlanNotTaken> {
-    folder::fit(&sources).map_err(|sentence| PlanNotTaken::Problems(vec![problem(&sentence)]))?;
+    folder::fit(&sources).map_err(|sentence| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&sentence, None)]))?;
     sources.sort_by(|a, b| Path::new(&a.path).cmp(Path::new(&b.path)));
     Ok(sources)
 }
@@ -309,9 +309,4 @@ fn away(error: StoreError) -> PlanNotTaken {
 
 fn failed(error: &dyn std::error::Error) -> PlanNotTaken {
     PlanNotTaken::Failed(format!("a fault of the switch: {}", chain(error)), "see the log; the plan in service stays")
-}
-
-/// A problem that is not in a file.
-fn problem(message: &str) -> PlanProblem {
-    PlanProblem { severity: "error".to_owned(), file: String::new(), line: 0, column: 0, message: message.to_owned(), help: None }
 }

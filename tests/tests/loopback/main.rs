@@ -29,6 +29,7 @@ mod no_keys;
 mod pairs;
 mod parking;
 mod payments;
+mod plan_edits;
 mod quality;
 mod queue;
 mod recordings;

@@ -3,6 +3,7 @@
 mod access;
 mod generations;
 mod live;
+mod plan_files;
 mod resources;
 mod talks;
 
@@ -79,6 +80,7 @@ impl Fixture {
             archive,
             messages: recordings.clone(),
             realm: "tandem".into(),
+            plan_files: Arc::new(crate::plan_files::PlanFiles::new(recordings.with_file_name("plan"))),
         };
         let mut tokens = Vec::new();
         for scope in [Scope::Read, Scope::Control, Scope::Admin, Scope::Payment] {

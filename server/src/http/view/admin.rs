@@ -55,6 +55,15 @@ pub struct PlanProblem {
     pub help: Option<String>,
 }
 
+impl PlanProblem {
+    /// An error that is in no file.
+    #[must_use]
+    pub fn of_no_file(message: &str, todo: Option<&str>) -> Self {
+        let (severity, file) = ("error".to_owned(), String::new());
+        Self { severity, file, line: 0, column: 0, message: message.to_owned(), help: todo.map(str::to_owned) }
+    }
+}
+
 /// Which route a call would take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RouteExplanation {
