@@ -191,6 +191,11 @@ impl Findings {
         self.left_out > 0
     }
 
+    /// How many there are, those that are only counted too.
+    pub(crate) const fn count(&self) -> usize {
+        self.found.len() + self.left_out
+    }
+
     pub(crate) fn error(&mut self, code: &'static str, at: Location, message: impl Into<String>) {
         self.add(Severity::Error, code, at, message.into(), None);
     }

@@ -11,6 +11,7 @@
 
 mod audio_streams;
 mod build;
+mod checker;
 mod describe;
 mod diagnostic;
 mod editor;
@@ -19,6 +20,7 @@ mod grammar;
 mod ical;
 mod identity;
 pub mod import;
+mod index;
 mod inside;
 mod keep;
 mod listen;
@@ -47,7 +49,7 @@ mod ways;
 mod world;
 
 pub use audio_streams::{AudioStream, StreamUrl};
-pub use build::{Needs, check, needs};
+pub use checker::{Checker, Needs, check, needs};
 pub use describe::describe;
 pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Related, Report, Severity};
 pub use editor::{Completion, CompletionKind, Draft, Encoding, Hover, Lines, NotRenamed, Position};

@@ -144,6 +144,17 @@ impl Pattern {
         &self.pieces
     }
 
+    /// What each number that fits begins with, and whether it ends there: the characters before the first choice.
+    pub(crate) fn beginning(&self) -> (String, bool) {
+        let sets = self.pieces.iter().map_while(|piece| match piece {
+            Piece::One(set) if set.is_power_of_two() => char::from_u32(set.trailing_zeros()),
+            _ => None,
+        });
+        let text: String = sets.collect();
+        let is_whole = text.len() == self.pieces.len();
+        (text, is_whole)
+    }
+
     /// Whether a number fits, where no extensions are meant.
     pub(crate) fn fits(&self, number: &str) -> bool {
         number.len() <= MAX_NUMBER_BYTES && fits(&self.pieces, number, &[], &mut Captures::new())

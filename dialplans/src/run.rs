@@ -23,7 +23,6 @@ use crate::{
     describe::describe,
     keep::handlers_of,
     plan::{Action, BlockId, Ending, Plan, Route},
-    routing::admits,
     schedule::Overrides,
     trail::Trail,
 };
@@ -200,8 +199,7 @@ impl Run {
     }
 
     fn start(&mut self, plan: &Plan) {
-        let found = plan.routes.iter().find_map(|route| Some((route, admits(plan, route, &self.facts).ok()?)));
-        match found {
+        match plan.found(&self.facts) {
             Some((route, captures)) => {
                 self.enter(route);
                 self.variables.extend(captures);

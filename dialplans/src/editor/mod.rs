@@ -20,7 +20,7 @@ use self::{
     outline::{Seen, word_at},
 };
 use crate::{
-    build::check,
+    checker::check,
     diagnostic::Report,
     source::{Location, MAX_FILE_BYTES, MAX_FILES, Source},
     world::World,

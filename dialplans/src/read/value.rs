@@ -227,8 +227,11 @@ fn secret(text: &str) -> Result<Data, Problem> {
 }
 
 fn regex(text: &str) -> Result<Data, Problem> {
+    // By itself too: `a)|(?:b` would be one only between the brackets, and anchored no more.
+    let alone = regex_syntax::parse(text).map(drop).map_err(|error| error.to_string());
     let anchored = format!("^(?:{text})$");
-    match regex::RegexBuilder::new(&anchored).size_limit(1 << 18).nest_limit(32).build() {
+    let built = regex::RegexBuilder::new(&anchored).size_limit(1 << 18).nest_limit(32).build();
+    match alone.and_then(|()| built.map_err(|error| error.to_string())) {
         Ok(_) if text.len() > 256 => Err(Problem::new("a regular expression has at most 256 characters")),
         Ok(regex) => match regex.capture_names().flatten().find(|name| !is_variable(name)) {
             Some(name) => {
@@ -237,7 +240,7 @@ fn regex(text: &str) -> Result<Data, Problem> {
             None => Ok(Data::Regex(Box::new(regex))),
         },
         Err(error) => {
-            let last = error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             Err(Problem::new(format!("this is no regular expression: {last}")))
         }
     }

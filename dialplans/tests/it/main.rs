@@ -8,6 +8,7 @@ mod editor;
 mod fuzz;
 mod import;
 mod keep;
+mod many;
 mod replay;
 mod runs;
 mod simulate;

@@ -1,14 +1,14 @@
 //! From a folder of plan files to a plan in service.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use sha2::{Digest, Sha256};
-use tandem_dialplan::{Host, LoadError, Peer, Plan, Report, Secret, Source, Transport, World};
+use tandem_dialplan::{Checker, Host, LoadError, Peer, Plan, Report, Secret, Source, Transport, World};
 use tandem_switch::name::{Language, PromptName};
 
 use super::{
@@ -44,18 +44,36 @@ pub struct Checked {
     pub files: Vec<PlanFile>,
 }
 
+/// What the next reading of a plan need not do again.
+#[derive(Default)]
+pub struct LastReading {
+    checker: Checker,
+    prompts: Option<Arc<Prompts>>,
+}
+
 /// Reads and checks the plan in a folder. Its own recordings go before those that ship.
 ///
 /// # Errors
 /// The folder or a file of it cannot be read. What is wrong in the files is in the report.
 pub fn check(folder: &Path) -> Result<Checked, LoadError> {
+    check_again(folder, &mut LastReading::default())
+}
+
+/// The same, when a plan was read before: what did not change since costs next to nothing.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_again(folder: &Path, last: &mut LastReading) -> Result<Checked, LoadError> {
     let sources = tandem_dialplan::read_sources(folder)?;
-    let (world, prompts) = surroundings(folder, &sources);
-    let (plan, report) = tandem_dialplan::check(&sources, &world);
+    let needs = last.checker.needs(&sources);
+    let prompts = Prompts::find_again(Some(&folder.join(&needs.prompts)), last.prompts.as_deref());
+    let (plan, report) = last.checker.check(&sources, &world(folder, needs.files, &prompts));
+    let prompts = Arc::new(prompts);
+    last.prompts = Some(Arc::clone(&prompts));
     let below =
         |path: &str| Path::new(path).strip_prefix(folder).map_or_else(|_| path.to_owned(), |below| below.display().to_string());
     let files = sources.iter().map(|source| PlanFile { file: below(&source.path), sha256: hash(&source.text) }).collect();
-    Ok(Checked { plan, report, prompts: Arc::new(prompts), files })
+    Ok(Checked { plan, report, prompts, files })
 }
 
 /// What lies around a plan: the environment, the files that it names, its recordings and those that ship.
@@ -63,9 +81,14 @@ pub fn check(folder: &Path) -> Result<Checked, LoadError> {
 pub fn surroundings(folder: &Path, sources: &[Source]) -> (World, Prompts) {
     let needs = tandem_dialplan::needs(sources);
     let prompts = Prompts::find(Some(&folder.join(&needs.prompts)));
+    (world(folder, needs.files, &prompts), prompts)
+}
+
+/// The environment, the files of `named` that are there, and recordings.
+fn world(folder: &Path, named: BTreeSet<String>, prompts: &Prompts) -> World {
     let mut world = World {
         environment: std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
-        files: needs.files.into_iter().filter(|file| folder.join(file).is_file()).collect(),
+        files: named.into_iter().filter(|file| folder.join(file).is_file()).collect(),
         ..World::default()
     };
     for name in prompts.names() {
@@ -78,7 +101,7 @@ pub fn surroundings(folder: &Path, sources: &[Source]) -> (World, Prompts) {
             }
         }
     }
-    (world, prompts)
+    world
 }
 
 fn hash(text: &str) -> String {
@@ -257,7 +280,15 @@ impl PlanFolder {
     /// # Errors
     /// As [`check`].
     pub fn check(&self) -> Result<Checked, LoadError> {
-        let mut checked = check(&self.path)?;
+        self.check_again(&mut LastReading::default())
+    }
+
+    /// Reads and checks it again.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn check_again(&self, last: &mut LastReading) -> Result<Checked, LoadError> {
+        let mut checked = check_again(&self.path, last)?;
         if let (Some(plan), Some(bind)) = (&mut checked.plan, self.bind) {
             plan.listen = plan.listen.clone().on(bind);
         }

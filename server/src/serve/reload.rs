@@ -1,12 +1,13 @@
 //! Reads a plan anew beside everything else that goes on, one reload at a time and in the order they were asked for.
 
-use std::{collections::VecDeque, future::pending};
+use std::{collections::VecDeque, future::pending, path::Path};
 
+use tandem_dialplan::LoadError;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
     control::{chain, problems},
-    plans::{self, PlanFolder},
+    plans::{self, Checked, LastReading, PlanFolder},
 };
 use crate::{
     http::view::{PlanProblem, PlanView},
@@ -41,7 +42,9 @@ type Outcome = Result<Loaded, Vec<PlanProblem>>;
 #[derive(Default)]
 pub struct Reloads {
     waiting: VecDeque<Reload>,
-    running: Option<(Reload, JoinHandle<Outcome>)>,
+    running: Option<(Reload, JoinHandle<(LastReading, Outcome)>)>,
+    /// With the one under way while there is one.
+    last: LastReading,
 }
 
 impl Reloads {
@@ -60,14 +63,16 @@ impl Reloads {
         if self.running.is_none()
             && let Some(reload) = self.waiting.pop_front()
         {
-            self.running = Some((reload, tokio::spawn(load(folder.clone(), generation))));
+            self.running = Some((reload, tokio::spawn(load(folder.clone(), generation, std::mem::take(&mut self.last)))));
         }
     }
 
     /// The one under way, when it has ended; never while there is none. May be dropped and called again.
     pub async fn ended(&mut self) -> (Reload, Outcome) {
         let Some((_, task)) = &mut self.running else { return pending().await };
-        let outcome = task.await.unwrap_or_else(|error| Err(vec![problem(&error.to_string())]));
+        // One that broke off takes what it knew with it: the next reads everything.
+        let (last, outcome) = task.await.unwrap_or_else(|error| (LastReading::default(), Err(vec![problem(&error.to_string())])));
+        self.last = last;
         match self.running.take() {
             Some((reload, _)) => (reload, outcome),
             None => pending().await,
@@ -75,14 +80,24 @@ impl Reloads {
     }
 }
 
-async fn load(folder: PlanFolder, generation: u64) -> Outcome {
+async fn load(folder: PlanFolder, generation: u64, mut last: LastReading) -> (LastReading, Outcome) {
     let path = folder.path.clone();
-    let read = move || folder.check().inspect(|checked| checked.prompts.load_all());
-    let checked = tokio::task::spawn_blocking(read).await.map_err(|error| vec![problem(&error.to_string())])?;
+    let read = move || {
+        let checked = folder.check_again(&mut last).inspect(|checked| checked.prompts.load_all());
+        (last, checked)
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok((last, checked)) => (last, ready(checked, &path, generation).await),
+        Err(error) => (LastReading::default(), Err(vec![problem(&error.to_string())])),
+    }
+}
+
+/// Fetches what a plan needs in service.
+async fn ready(checked: Result<Checked, LoadError>, path: &Path, generation: u64) -> Outcome {
     let checked = checked.map_err(|error| vec![problem(&chain(&error))])?;
     let warnings = problems(&checked.report);
     let Some(plan) = checked.plan else { return Err(warnings) };
-    let service = plans::service(plan, &path, checked.prompts, generation).await;
+    let service = plans::service(plan, path, checked.prompts, generation).await;
     let service = service.map_err(|error| vec![problem(&error.to_string())])?;
     Ok(Loaded { service, files: checked.files, warnings })
 }
