@@ -1,6 +1,7 @@
 //! Times what a plan is asked for, for `make bench` (tests/load/plan_bench.py): one JSON object for each thing on a line of its own.
 //!
 //!     plan_speed FOLDER <CALLS
+//!     plan_speed FOLDER routes <CALLS        only the route of each call, `-` for none
 //!
 //! FOLDER holds a plan, CALLS a call on each line: `extension:1000 +39021234567`, `trunk:carrier:+39347123 +39021234567`.
 //! Times are in microseconds: of each route lookup, of each call that is simulated from its arrival to its record, and of
@@ -10,7 +11,7 @@
 
 use std::{error::Error, io::BufRead as _, path::Path, sync::Arc, time::Instant};
 
-use tandem_dialplan::{CallFacts, Checker, Lengths, Plan, Script, Source, World, load, read_sources, simulate};
+use tandem_dialplan::{CallFacts, Checker, Lengths, Plan, Script, Source, World, check, read_sources, simulate};
 use tandem_switch::{cdr::Origin, time::Timestamp};
 
 /// A Monday noon in November.
@@ -25,13 +26,27 @@ const ROUNDS: usize = 5;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("plan_speed FOLDER <CALLS")?;
     let folder = Path::new(&folder);
-    let loaded = load(folder)?;
-    let plan = Arc::new(loaded.plan.ok_or_else(|| loaded.report.lines())?);
+    let (plan, report) = check(&read_sources(folder)?, &world());
+    let plan = Arc::new(plan.ok_or_else(|| report.lines())?);
     let calls: Vec<CallFacts> = std::io::stdin().lock().lines().map(|line| call(&line?)).collect::<Result<_, _>>()?;
+    if std::env::args().nth(2).as_deref() == Some("routes") {
+        for call in &calls {
+            println!("{}", plan.route_for(call).map_or("-", |route| route.name.as_str()));
+        }
+        return Ok(());
+    }
     told("route_lookup_us", &lookups(&plan, &calls), plan.routes.len());
     told("simulated_call_us", &simulated(&plan, &calls)?, plan.routes.len());
     told("check_again_us", &checks(folder)?, plan.routes.len());
     Ok(())
+}
+
+/// The recordings that tests/load/plans.py names, and one more.
+fn world() -> World {
+    let mut world = World::default();
+    world.prompts.entry("en".into()).or_default().extend(["welcome".into(), "busy".into()]);
+    world.shared_prompts.insert("music/hold".into());
+    world
 }
 
 fn call(line: &str) -> Result<CallFacts, Box<dyn Error>> {
@@ -76,9 +91,7 @@ fn simulated(plan: &Arc<Plan>, calls: &[CallFacts]) -> Result<Vec<f64>, Box<dyn 
 /// The first file says how long somebody waits; each check finds another number there.
 fn checks(folder: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     let mut sources = read_sources(folder)?;
-    let mut world = World::default();
-    world.prompts.entry("en".into()).or_default().extend(["welcome".into(), "busy".into()]);
-    world.shared_prompts.insert("music/hold".into());
+    let world = world();
     let mut checker = Checker::default();
     let first = sources.first().cloned().ok_or("there is no file")?;
     let mut times = Vec::new();

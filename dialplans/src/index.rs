@@ -6,16 +6,9 @@
 
 use std::{collections::HashMap, fmt};
 
-use regex_syntax::hir::literal::{Extractor, Seq};
 use tandem_switch::name::RouteName;
 
-use crate::{
-    pattern::{MAX_NUMBER_BYTES, NumberMatch},
-    plan::Route,
-};
-
-/// Beginnings that one regular expression is found by at most; one with more is always tried.
-const MAX_BEGINNINGS: usize = 16;
+use crate::{pattern::NumberMatch, plan::Route};
 
 /// Routes by what a call must bring.
 #[derive(Default)]
@@ -127,47 +120,19 @@ fn beginnings(matches: &[NumberMatch]) -> Option<Vec<Beginning>> {
                 let (text, is_whole) = pattern.beginning();
                 all.push(Beginning { text, is_whole });
             }
-            NumberMatch::Regex(regex) => all.extend(of_regex(regex)?),
+            NumberMatch::Regex(regex) => {
+                let texts = regex.beginnings()?.iter();
+                all.extend(texts.map(|text| Beginning { text: text.clone(), is_whole: false }));
+            }
         }
     }
     (!all.is_empty() && all.iter().all(|beginning| !beginning.text.is_empty())).then_some(all)
-}
-
-/// As far as an expression can be told to begin with something. It is anchored, so that a match is the whole number.
-fn of_regex(regex: &regex::Regex) -> Option<Vec<Beginning>> {
-    let parsed = regex_syntax::parse(regex.as_str()).ok()?;
-    let mut extractor = Extractor::new();
-    // A class of ten digits would only make ten beginnings of one.
-    extractor.limit_class(1).limit_total(MAX_BEGINNINGS);
-    let found: Seq = extractor.extract(&parsed);
-    let texts = found.literals()?.iter().map(|literal| {
-        let text = std::str::from_utf8(literal.as_bytes()).ok()?;
-        let end = text.floor_char_boundary(MAX_NUMBER_BYTES);
-        Some(Beginning { text: text[..end].to_owned(), is_whole: false })
-    });
-    texts.collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
     use super::*;
-
-    fn regex(text: &str) -> Option<Vec<String>> {
-        let regex = regex::Regex::new(&format!("^(?:{text})$")).unwrap();
-        beginnings(&[NumberMatch::Regex(Box::new(regex))]).map(|all| all.into_iter().map(|beginning| beginning.text).collect())
-    }
-
-    #[test]
-    fn a_regular_expression_is_found_by_what_it_begins_with() {
-        let some = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
-        assert_eq!(regex("[+]39[0-9]+"), some(&["+39"]));
-        assert_eq!(regex("^[+]44123(?<rest>[0-9]{2,4})$"), some(&["+44123"]));
-        assert_eq!(regex("(?:\\+39|0039)02.*"), some(&["+3902", "003902"]));
-        for text in ["[0-9]+", ".*5", "(?:1?2?3?)", "", "a|.*", "(?i).b"] {
-            assert_eq!(regex(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_number_is_looked_up_by_each_of_its_beginnings() {

@@ -13,6 +13,12 @@ READY_LIMIT_S = 60
 CHANGES = 9                 # one-line changes that are applied to each plan; the first is not counted
 
 
+def identifier(ms, n):
+    """As the switch makes them (switch/src/id.rs): 13 letters of milliseconds and a number."""
+    number = (ms % (1 << 42)) << 22 | n % (1 << 22)
+    return "".join("0123456789abcdefghjkmnpqrstvwxyz"[number >> shift & 31] for shift in range(60, -1, -5))
+
+
 class Plans:
     """Both plans, in a folder that is removed."""
 
@@ -80,7 +86,9 @@ class Plans:
     def replay_s(self, calls):
         """Seconds, and how many calls would go elsewhere: none, for the records are those of the plan."""
         with Server(self, ROUTES) as server:
-            server.remember(self.calls(ROUTES, calls))
+            known = self.calls(ROUTES, calls)
+            routes = self.run(self.speed, self.at(ROUTES), "routes", input="\n".join(known) + "\n").split()
+            server.remember(known, routes)
             began = time.monotonic()
             text = self.run(self.program, "--data", server.data, "--format", "json", "replay", self.at(ROUTES), "--against", self.at(ROUTES),
                             "--since", "2000-01-01 00:00", "--limit", str(calls), good=(0, 1))
@@ -135,16 +143,16 @@ class Server:
         except urllib.error.HTTPError as e:
             raise Trouble(f"{path}: {e.code} {e.read()[:300]}") from e
 
-    def remember(self, calls):
-        """Records of calls as they would be in the database. Which route took each is asked of nobody: a call that no route took has none."""
+    def remember(self, calls, routes):
+        """Records of calls, each with its route, as a day of them would be in the database."""
         db = sqlite3.connect(os.path.join(self.data, "tandem.db"), timeout=30)
         now_us = int(time.time() * 1e6) - len(calls) * 1000
         rows = []
-        for n, call in enumerate(calls):
+        for n, (call, route) in enumerate(zip(calls, routes)):
             caller, to = call.split(" ")
             kind, name, number = (caller.split(":") + [""])[:3]
             at = now_us + n * 1000
-            rows.append((f"{at:016x}{n:016x}", json.dumps({kind: name}), number or name, to, None, at, at, at + 500, 0, 0, "normal", "nobody", 1))
+            rows.append((identifier(at // 1000, n), json.dumps({kind: name}), number or name, to, None if route == "-" else route, at, at, at + 500, 0, 0, "normal", "caller", 1))
         db.executemany("INSERT INTO calls (call_id, origin, from_number, to_number, route, started_us, answered_us, ended_us, waited_ms, talked_ms, "
                        "cause, blame, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         db.commit()

@@ -186,7 +186,10 @@ fn sequences(pattern: &Pattern, extensions: &[ExtensionRange]) -> Vec<Vec<Cell>>
     let mut all: Vec<Vec<Cell>> = vec![Vec::new()];
     for piece in pattern.pieces() {
         let ways: Vec<Vec<Cell>> = match piece {
-            Piece::One(set) => vec![vec![Cell { set: *set, optional: false }]],
+            Piece::One(set) => {
+                all.iter_mut().for_each(|cells| cells.push(Cell { set: *set, optional: false }));
+                continue;
+            }
             Piece::Capture { shape: Shape::Digits { min, max }, .. } => vec![digits(usize::from(*min), usize::from(*max))],
             Piece::Capture { shape: Shape::Number, .. } => {
                 let mut cells = vec![Cell { set: 1 << b'+', optional: true }];
@@ -281,7 +284,7 @@ mod tests {
         for earlier in patterns {
             for later in patterns {
                 let fits = |text: &str| {
-                    let pattern = crate::pattern::NumberMatch::Pattern(Pattern::parse(text).unwrap());
+                    let pattern = crate::pattern::NumberMatch::Pattern(Pattern::parse(text).unwrap().into());
                     numbers.iter().filter(|n| pattern.captures(n, &ranges).is_some()).cloned().collect::<BTreeSet<_>>()
                 };
                 let (a, b) = (fits(earlier), fits(later));

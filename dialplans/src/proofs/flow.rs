@@ -199,6 +199,10 @@ impl<'a> Walk<'a> {
 
     /// Variables that every way into the route binds.
     fn captures(&self, to: &[NumberMatch], caller: &[NumberMatch]) -> BTreeSet<String> {
+        // Most routes bind none.
+        if to.iter().chain(caller).all(|m| m.names().is_empty()) {
+            return BTreeSet::new();
+        }
         let common = |matches: &[NumberMatch]| {
             let sets = matches.iter().map(|m| m.names().into_iter().map(str::to_owned).collect::<BTreeSet<_>>());
             sets.reduce(|one, other| one.intersection(&other).cloned().collect()).unwrap_or_default()

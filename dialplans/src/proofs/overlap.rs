@@ -1,6 +1,6 @@
 //! Routes that an earlier route leaves nothing for, or only a part that may surprise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::{Automaton, compare};
 use crate::{
@@ -74,11 +74,14 @@ struct Earlier {
     automata: Vec<(usize, Automaton)>,
     /// Into `automata`.
     by_beginning: BTreeMap<Vec<u8>, Vec<usize>>,
+    /// Of the beginnings.
+    lengths: BTreeSet<usize>,
 }
 
 impl Earlier {
     fn add(&mut self, index: usize, automaton: Automaton) {
         for beginning in automaton.beginnings() {
+            self.lengths.insert(beginning.len());
             self.by_beginning.entry(beginning).or_default().push(self.automata.len());
         }
         self.automata.push((index, automaton));
@@ -89,8 +92,8 @@ impl Earlier {
     fn beside(&self, late: &Automaton) -> impl Iterator<Item = (usize, &Automaton)> {
         let mut found: Vec<usize> = Vec::new();
         for beginning in late.beginnings() {
-            for length in 0..beginning.len() {
-                found.extend(self.by_beginning.get(&beginning[..length]).into_iter().flatten());
+            for length in self.lengths.range(..beginning.len()) {
+                found.extend(self.by_beginning.get(&beginning[..*length]).into_iter().flatten());
             }
             let longer = self.by_beginning.range(beginning.clone()..);
             found.extend(longer.take_while(|(text, _)| text.starts_with(&beginning)).flat_map(|(_, all)| all));
@@ -110,7 +113,7 @@ fn automaton(plan: &Plan, route: &Route) -> Option<Automaton> {
         return Some(Automaton::anything());
     }
     let patterns: Option<Vec<_>> =
-        route.to.iter().map(|to| if let NumberMatch::Pattern(pattern) = to { Some(pattern) } else { None }).collect();
+        route.to.iter().map(|to| if let NumberMatch::Pattern(pattern) = to { Some(&**pattern) } else { None }).collect();
     Some(Automaton::of(patterns?, &plan.extensions))
 }
 

@@ -1,6 +1,9 @@
 //! One value of the text, parsed to the type that the table wants there.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 use kdl::KdlValue;
@@ -8,6 +11,7 @@ use kdl::KdlValue;
 use crate::{
     diagnostic::did_you_mean,
     grammar::Kind,
+    number_regex::NumberRegex,
     pattern::Pattern,
     schedule::{DateRule, Days, Hours, time_zone},
     secret::Secret,
@@ -37,8 +41,8 @@ pub(crate) enum Data {
     Network(Network),
     Peer(HostPort),
     Secret(Secret),
-    Pattern(Pattern),
-    Regex(Box<regex::Regex>),
+    Pattern(Arc<Pattern>),
+    Regex(Arc<NumberRegex>),
     Template(Template),
     Zone(TimeZone),
     Days(Days),
@@ -128,8 +132,8 @@ fn of_text(kind: Kind, text: &str) -> Result<Data, Problem> {
         Kind::FileName => plain(is_name(text), "a plain file name"),
         Kind::Folder => plain(is_path(text), "a relative path of plain names"),
         Kind::Contact => plain(is_contact(text), "an address such as `sip:agent{n}@192.0.2.9:5060`"),
-        Kind::Pattern => Pattern::parse(text).map(Data::Pattern).map_err(Problem::new),
-        Kind::Regex => regex(text),
+        Kind::Pattern => Pattern::parse(text).map(|pattern| Data::Pattern(Arc::new(pattern))).map_err(Problem::new),
+        Kind::Regex => NumberRegex::parse(text).map(|regex| Data::Regex(Arc::new(regex))).map_err(Problem::new),
         Kind::Extension => plain(is_extension(text), "an extension: 1 to 9 digits"),
         Kind::Template => Template::parse(text).map(Data::Template).map_err(Problem::new),
         Kind::Variable => plain(is_variable(text), "a name of lower-case letters, digits and dashes"),
@@ -224,26 +228,6 @@ fn secret(text: &str) -> Result<Data, Problem> {
         message: "a secret may not stand in the plan".into(),
         suggestion: Some("keep it elsewhere and write `env:NAME` or `file:path`".into()),
     })
-}
-
-fn regex(text: &str) -> Result<Data, Problem> {
-    // By itself too: `a)|(?:b` would be one only between the brackets, and anchored no more.
-    let alone = regex_syntax::parse(text).map(drop).map_err(|error| error.to_string());
-    let anchored = format!("^(?:{text})$");
-    let built = regex::RegexBuilder::new(&anchored).size_limit(1 << 18).nest_limit(32).build();
-    match alone.and_then(|()| built.map_err(|error| error.to_string())) {
-        Ok(_) if text.len() > 256 => Err(Problem::new("a regular expression has at most 256 characters")),
-        Ok(regex) => match regex.capture_names().flatten().find(|name| !is_variable(name)) {
-            Some(name) => {
-                Err(Problem::new(format!("the group `{name}` cannot name a variable: expected lower-case letters and digits")))
-            }
-            None => Ok(Data::Regex(Box::new(regex))),
-        },
-        Err(error) => {
-            let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Err(Problem::new(format!("this is no regular expression: {last}")))
-        }
-    }
 }
 
 pub(crate) fn is_name(text: &str) -> bool {

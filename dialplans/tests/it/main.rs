@@ -6,6 +6,8 @@ mod demo;
 mod docs;
 mod editor;
 mod fuzz;
+mod grown;
+mod grown_runs;
 mod import;
 mod keep;
 mod many;

@@ -151,3 +151,19 @@ fn a_plan_that_grows_too_large_is_refused_as_a_new_one_is() {
         same_as_fresh(&mut checker, &[Source::new("a.kdl", &text[..half]), Source::new("b.kdl", &text[half..])]).unwrap();
     }
 }
+
+/// Advice by the hundred is no error, and hides none.
+#[test]
+fn much_advice_neither_refuses_a_plan_nor_hides_an_error() {
+    let mut text = "route \"r\" { from any; hangup; }\n".to_owned();
+    (0..300).for_each(|at| writeln!(text, "skill \"s{at}\"").unwrap());
+    let (plan, report) = check(&[Source::new("a.kdl", text.as_str())], &world());
+    assert!(plan.is_some(), "{}", report.lines());
+    assert!(
+        report.diagnostics.iter().any(|found| found.code == "too-many" && found.message == "100 more findings are not shown")
+    );
+    text += "route \"wrong\" { from any; to \"1\"; play \"welcome\"; ring; }\nroute \"silent\" { from any; to \"2\"; ring; }\n";
+    let (plan, report) = check(&[Source::new("a.kdl", text.as_str())], &world());
+    assert!(plan.is_none());
+    assert!(report.diagnostics.iter().any(|found| found.code == "silent-end"), "{}", report.lines());
+}

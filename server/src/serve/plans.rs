@@ -49,6 +49,22 @@ pub struct Checked {
 pub struct LastReading {
     checker: Checker,
     prompts: Option<Arc<Prompts>>,
+    /// Of each file its text and the hash of that.
+    hashes: BTreeMap<String, (Arc<str>, String)>,
+}
+
+impl LastReading {
+    /// The hash of each file, in order.
+    fn hashes(&mut self, sources: &[Source]) -> Vec<String> {
+        let mut before = std::mem::take(&mut self.hashes);
+        let hash_of = |source: &Source| {
+            let known = before.remove(&source.path).filter(|(text, _)| *text == source.text);
+            let hash = known.map_or_else(|| hash(&source.text), |(_, hash)| hash);
+            self.hashes.insert(source.path.clone(), (Arc::clone(&source.text), hash.clone()));
+            hash
+        };
+        sources.iter().map(hash_of).collect()
+    }
 }
 
 /// Reads and checks the plan in a folder. Its own recordings go before those that ship.
@@ -72,7 +88,8 @@ pub fn check_again(folder: &Path, last: &mut LastReading) -> Result<Checked, Loa
     last.prompts = Some(Arc::clone(&prompts));
     let below =
         |path: &str| Path::new(path).strip_prefix(folder).map_or_else(|_| path.to_owned(), |below| below.display().to_string());
-    let files = sources.iter().map(|source| PlanFile { file: below(&source.path), sha256: hash(&source.text) }).collect();
+    let hashes = last.hashes(&sources);
+    let files = sources.iter().zip(hashes).map(|(source, sha256)| PlanFile { file: below(&source.path), sha256 }).collect();
     Ok(Checked { plan, report, prompts, files })
 }
 
