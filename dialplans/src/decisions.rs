@@ -105,19 +105,13 @@ impl Condition {
         match self {
             Self::Is(word) => format!("is {word}"),
             Self::Fits(NumberMatch::Pattern(pattern)) => format!("fits {pattern}"),
-            Self::Fits(NumberMatch::Regex(regex)) => format!("matches {}", written(regex)),
+            Self::Fits(NumberMatch::Regex(regex)) => format!("matches {}", regex.written()),
             Self::Type(shape) => format!("type {}", shape.word()),
             Self::Known => "known".to_owned(),
             Self::Empty => "empty".to_owned(),
             Self::Otherwise => OTHERWISE.to_owned(),
         }
     }
-}
-
-/// An expression as it stands in the plan, which it was anchored for.
-fn written(regex: &regex::Regex) -> &str {
-    let inner = regex.as_str().strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$"));
-    inner.unwrap_or(regex.as_str())
 }
 
 impl DigitShape {
@@ -183,13 +177,15 @@ impl AskService {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::pattern::Pattern;
 
     #[test]
     fn a_condition_holds_for_the_whole_value_or_not_at_all() {
         let range =
             ExtensionRange { from: 1001, to: 1010, media_keys: crate::MediaKeys::None, dtmf: crate::Dtmf::Auto, redirects: true };
-        let fits = |text: &str| Condition::Fits(NumberMatch::Pattern(Pattern::parse(text).unwrap()));
+        let fits = |text: &str| Condition::Fits(NumberMatch::Pattern(Arc::new(Pattern::parse(text).unwrap())));
         for (condition, value, holds) in [
             (Condition::Is("gold".into()), Some("gold"), true),
             (Condition::Is("gold".into()), Some("golden"), false),

@@ -185,12 +185,20 @@ pub(crate) struct Findings {
     lines: Vec<Vec<usize>>,
     found: Vec<(Location, Diagnostic)>,
     left_out: usize,
+    /// What was found last is among them.
+    kept_last: bool,
 }
 
 impl Findings {
     pub(crate) fn new(sources: &[Source]) -> Self {
         let begins = |source: &Source| std::iter::once(0).chain(source.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { sources: sources.to_vec(), lines: sources.iter().map(begins).collect(), found: Vec::new(), left_out: 0 }
+        Self {
+            sources: sources.to_vec(),
+            lines: sources.iter().map(begins).collect(),
+            found: Vec::new(),
+            left_out: 0,
+            kept_last: false,
+        }
     }
 
     /// Where each line of each source begins.
@@ -201,6 +209,11 @@ impl Findings {
     /// Whether no more findings are kept, so that looking for more is of no use.
     pub(crate) const fn is_full(&self) -> bool {
         self.left_out > 0
+    }
+
+    /// How many there are, those that are only counted too.
+    pub(crate) const fn count(&self) -> usize {
+        self.found.len() + self.left_out
     }
 
     pub(crate) fn error(&mut self, code: &'static str, at: Location, message: impl Into<String>) {
@@ -238,7 +251,7 @@ impl Findings {
     /// Adds a second place to what was found last.
     pub(crate) fn relate(&mut self, at: Location, message: impl Into<String>) {
         // What is only counted has no places.
-        let Some(source) = self.sources.get(usize::from(at.file)).filter(|_| !self.is_full()) else { return };
+        let Some(source) = self.sources.get(usize::from(at.file)).filter(|_| self.kept_last) else { return };
         let related = Related { file: source.path.clone(), offset: at.offset, length: at.length, message: message.into() };
         if let Some((_, last)) = self.found.last_mut() {
             last.related = Some(related);
@@ -246,7 +259,7 @@ impl Findings {
     }
 
     pub(crate) fn has_errors(&self) -> bool {
-        self.left_out > 0 || self.found.iter().any(|(_, d)| d.severity == Severity::Error)
+        self.found.iter().any(|(_, d)| d.severity == Severity::Error)
     }
 
     /// `file:line` of a place, for sentences.
@@ -287,9 +300,18 @@ impl Findings {
             rules::find(code).is_some_and(|rule| rule.severities.contains(&severity)),
             "the table of rules has no {severity:?} `{code}`"
         );
+        self.kept_last = true;
         if self.found.len() >= MAX_DIAGNOSTICS {
             self.left_out += 1;
-            return;
+            // An error is told instead of something that is none; whether there is any error is never lost.
+            let mild = self.found.iter().rposition(|(_, known)| known.severity != Severity::Error);
+            match mild.filter(|_| severity == Severity::Error) {
+                Some(mild) => drop(self.found.remove(mild)),
+                None => {
+                    self.kept_last = false;
+                    return;
+                }
+            }
         }
         let (file, line, column) = self.line_column(at);
         let file = file.to_owned();
@@ -309,6 +331,7 @@ impl Findings {
     }
 
     pub(crate) fn into_report(mut self) -> Report {
+        let severity = if self.has_errors() { Severity::Error } else { Severity::Advice };
         self.found.sort_by_key(|(at, _)| *at);
         let mut diagnostics: Vec<_> = self.found.into_iter().map(|(_, diagnostic)| diagnostic).collect();
         diagnostics.dedup();
@@ -316,14 +339,7 @@ impl Findings {
             && let Some(last) = diagnostics.last().cloned()
         {
             let message = format!("{} more findings are not shown", self.left_out);
-            diagnostics.push(Diagnostic {
-                severity: Severity::Error,
-                code: "too-many",
-                message,
-                suggestion: None,
-                related: None,
-                ..last
-            });
+            diagnostics.push(Diagnostic { severity, code: "too-many", message, suggestion: None, related: None, ..last });
         }
         Report { diagnostics, sources: self.sources }
     }

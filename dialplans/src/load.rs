@@ -9,7 +9,7 @@ use std::{
 use tandem_switch::name::{Language, PromptName};
 
 use crate::{
-    build::{check, needs},
+    checker::Checker,
     diagnostic::Report,
     imports::with_imports,
     plan::Plan,
@@ -73,13 +73,14 @@ pub struct Loaded {
 /// *in* the files is in the report.
 pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
     let sources = read_sources(folder)?;
-    let needs = needs(&sources);
+    let mut checker = Checker::default();
+    let needs = checker.needs(&sources);
     let prompts = folder.join(&needs.prompts);
     let mut world =
         World { environment: std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(), ..World::default() };
     world.files = needs.files.into_iter().filter(|file| folder.join(file).is_file()).collect();
     find_prompts(&prompts, &mut world)?;
-    let (plan, report) = check(&sources, &world);
+    let (plan, report) = checker.check(&sources, &world);
     Ok(Loaded { plan, report, prompts })
 }
 

@@ -3,9 +3,9 @@
 //! `1000` is that number; `X` any digit, `Z` 1 to 9, `N` 2 to 9; `{n:4}` captures four digits,
 //! `{n:3..5}` three to five, `{n:extension}` an internal number, `{n:number}` a telephone number.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use crate::{inside::ExtensionRange, plan::parse_number, template::is_variable};
+use crate::{inside::ExtensionRange, number_regex::NumberRegex, plan::parse_number, template::is_variable};
 
 /// Longest number that is matched at all, in bytes; a longer one fits no pattern.
 pub(crate) const MAX_NUMBER_BYTES: usize = 64;
@@ -14,9 +14,9 @@ pub(crate) const MAX_NUMBER_BYTES: usize = 64;
 #[derive(Debug)]
 pub enum NumberMatch {
     /// A pattern.
-    Pattern(Pattern),
+    Pattern(Arc<Pattern>),
     /// A regular expression over the whole number.
-    Regex(Box<regex::Regex>),
+    Regex(Arc<NumberRegex>),
 }
 
 impl NumberMatch {
@@ -27,11 +27,7 @@ impl NumberMatch {
         }
         match self {
             Self::Pattern(pattern) => pattern.captures(number, extensions),
-            Self::Regex(regex) => {
-                let found = regex.captures(number)?;
-                let named = regex.capture_names().flatten();
-                Some(named.filter_map(|name| Some((name.to_owned(), found.name(name)?.as_str().to_owned()))).collect())
-            }
+            Self::Regex(regex) => regex.captures(number),
         }
     }
 
@@ -39,7 +35,7 @@ impl NumberMatch {
     pub(crate) fn names(&self) -> Vec<&str> {
         match self {
             Self::Pattern(pattern) => pattern.names().collect(),
-            Self::Regex(regex) => regex.capture_names().flatten().collect(),
+            Self::Regex(regex) => regex.names().collect(),
         }
     }
 }
@@ -142,6 +138,17 @@ impl Pattern {
 
     pub(crate) fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// What each number that fits begins with, and whether it ends there: the characters before the first choice.
+    pub(crate) fn beginning(&self) -> (String, bool) {
+        let sets = self.pieces.iter().map_while(|piece| match piece {
+            Piece::One(set) if set.is_power_of_two() => char::from_u32(set.trailing_zeros()),
+            _ => None,
+        });
+        let text: String = sets.collect();
+        let is_whole = text.len() == self.pieces.len();
+        (text, is_whole)
     }
 
     /// Whether a number fits, where no extensions are meant.

@@ -24,10 +24,13 @@ use crate::{
     audio_streams::AudioStream,
     decisions::{AskService, Condition, DecisionService, LanguageChoice, Switch},
     identity::Capture,
+    index::RouteIndex,
     inside::{ExtensionRange, Lot, Mailbox, Queue, StarterAgents},
-    pattern::NumberMatch,
+    pattern::{Captures, NumberMatch},
     protect::Protect,
     recordings::Recordings,
+    routing::captures,
+    run::CallFacts,
     schedule::Schedule,
     settings::{Digest, Listen, Trunk},
     simulate::Test,
@@ -102,6 +105,8 @@ pub struct Plan {
     pub tests: Vec<Test>,
     /// Names of what callers type in secret.
     pub(crate) secrets: BTreeSet<String>,
+    /// Finds among the routes; made of them once they are all there.
+    pub(crate) index: RouteIndex,
     /// All blocks of steps; [`BlockId`] counts into it.
     pub(crate) blocks: Vec<Block>,
     /// Paths of the files, in the order in which [`Location::file`] counts them.
@@ -185,7 +190,20 @@ impl Plan {
     /// The route of that name.
     #[must_use]
     pub fn route(&self, name: &RouteName) -> Option<&Route> {
-        self.routes.iter().find(|route| route.name == *name)
+        self.index.named(name.as_str()).and_then(|at| self.routes.get(at))
+    }
+
+    /// The route that takes a call: the first in file order that fits.
+    #[must_use]
+    pub fn route_for(&self, facts: &CallFacts) -> Option<&Route> {
+        self.found(facts).map(|(route, _)| route)
+    }
+
+    /// The same, with what its patterns took out of the numbers.
+    pub(crate) fn found(&self, facts: &CallFacts) -> Option<(&Route, Captures)> {
+        let candidates = self.index.candidates(facts.to.as_str(), facts.from.as_str());
+        let mut routes = candidates.into_iter().filter_map(|at| self.routes.get(at as usize));
+        routes.find_map(|route| Some((route, captures(self, route, facts)?)))
     }
 
     /// `file:line` of a place in the plan, when the place has a text.

@@ -12,7 +12,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use crate::{explain::first_steps, plan::Plan, routing::admits, run::CallFacts};
+use crate::{explain::first_steps, plan::Plan, run::CallFacts};
 
 /// What a record says of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +64,7 @@ pub fn replay(plan: &Arc<Plan>, before: Option<&Arc<Plan>>, call: &PastCall) -> 
     let PastCall { origin, from, to, at, route } = call;
     let (origin, from, to) = (origin.clone(), from.clone(), to.clone());
     let facts = CallFacts { origin, from, to, language: None, overrides: Arc::default() };
-    let taken =
-        |plan: &Plan| plan.routes.iter().find(|route| admits(plan, route, &facts).is_ok()).map(|route| route.name.clone());
+    let taken = |plan: &Plan| plan.route_for(&facts).map(|route| route.name.clone());
     let by = taken(plan);
     if by != *route {
         return Fate::Route { by };

@@ -17,6 +17,23 @@ pub(crate) enum Refusal {
     Caller(Vec<String>),
 }
 
+/// The captures, when the route takes the call. As [`admits`], for who does not ask why not.
+pub(crate) fn captures(plan: &Plan, route: &Route, facts: &CallFacts) -> Option<Captures> {
+    if !route.origins.iter().any(|guard| guard.admits(&facts.origin)) {
+        return None;
+    }
+    let mut captures = number_fits(plan, &route.to, facts.to.as_str())?;
+    captures.extend(number_fits(plan, &route.caller, facts.from.as_str())?);
+    Some(captures)
+}
+
+fn number_fits(plan: &Plan, matches: &[NumberMatch], number: &str) -> Option<Captures> {
+    if matches.is_empty() {
+        return Some(Captures::new());
+    }
+    matches.iter().find_map(|one| one.captures(number, &plan.extensions))
+}
+
 /// The captures, when the route takes the call.
 pub(crate) fn admits(plan: &Plan, route: &Route, facts: &CallFacts) -> Result<Captures, Refusal> {
     if route.origins.is_empty() {
@@ -25,12 +42,9 @@ pub(crate) fn admits(plan: &Plan, route: &Route, facts: &CallFacts) -> Result<Ca
     if !route.origins.iter().any(|guard| guard.admits(&facts.origin)) {
         return Err(Refusal::Origin(route.origins.clone()));
     }
-    let number_fits = |matches: &[NumberMatch], number: &str| {
-        if matches.is_empty() { Some(Captures::new()) } else { matches.iter().find_map(|m| m.captures(number, &plan.extensions)) }
-    };
     let texts = |matches: &[NumberMatch]| matches.iter().map(ToString::to_string).collect();
-    let mut captures = number_fits(&route.to, facts.to.as_str()).ok_or_else(|| Refusal::Dialled(texts(&route.to)))?;
-    captures.extend(number_fits(&route.caller, facts.from.as_str()).ok_or_else(|| Refusal::Caller(texts(&route.caller)))?);
+    let mut captures = number_fits(plan, &route.to, facts.to.as_str()).ok_or_else(|| Refusal::Dialled(texts(&route.to)))?;
+    captures.extend(number_fits(plan, &route.caller, facts.from.as_str()).ok_or_else(|| Refusal::Caller(texts(&route.caller)))?);
     Ok(captures)
 }
 

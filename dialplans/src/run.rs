@@ -24,7 +24,6 @@ use crate::{
     describe::describe,
     keep::handlers_of,
     plan::{Action, BlockId, Ending, Plan, Route},
-    routing::admits,
     switches::Overrides,
     trail::Trail,
 };
@@ -208,8 +207,7 @@ impl Run {
     }
 
     fn start(&mut self, plan: &Plan) {
-        let found = plan.routes.iter().find_map(|route| Some((route, admits(plan, route, &self.facts).ok()?)));
-        match found {
+        match plan.found(&self.facts) {
             Some((route, captures)) => {
                 self.enter(route);
                 self.variables.extend(captures);

@@ -5,7 +5,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
+    time::SystemTime,
 };
 
 use rust_embed::RustEmbed;
@@ -30,11 +31,17 @@ const HEAD_BYTES: u64 = 65_536;
 /// More prompts than this are not taken from a folder.
 const MAX_PROMPTS: usize = 20_000;
 
+/// Those that ship: always the same, so they are decoded once for all plans.
+static SHIPPED: LazyLock<BTreeMap<String, Arc<Entry>>> = LazyLock::new(|| {
+    let names = Shipped::iter().filter_map(|path| Some((path.strip_suffix(".wav")?.to_owned(), path.clone())));
+    names.map(|(name, path)| (name, Arc::new(Entry::new(Source::Shipped(path), false)))).collect()
+});
+
 /// All prompts, each decoded once: by [`Prompts::load_all`], or at its first use.
 #[derive(Debug)]
 pub struct Prompts {
     /// By path without ending: `en/welcome`, `music/hold`.
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, Arc<Entry>>,
     /// Sound files that are no recordings: path without ending and the file.
     other_sounds: BTreeMap<String, String>,
 }
@@ -44,13 +51,17 @@ struct Entry {
     source: Source,
     /// It takes the place of one that ships.
     replaces: bool,
+    /// What is wrong with its file, once somebody looked.
+    probed: OnceLock<Option<String>>,
     decoded: OnceLock<Option<Arc<Pcm>>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Source {
     Shipped(Cow<'static, str>),
-    File(PathBuf),
+    /// With its size and when it was last written, when that can be told: another file under the same name is not
+    /// taken for it.
+    File(PathBuf, Option<(u64, SystemTime)>),
 }
 
 impl Prompts {
@@ -58,24 +69,30 @@ impl Prompts {
     /// the same name.
     #[must_use]
     pub fn find(own: Option<&Path>) -> Self {
-        let mut entries = BTreeMap::new();
-        for path in Shipped::iter() {
-            if let Some(name) = path.strip_suffix(".wav") {
-                entries.insert(name.to_owned(), Entry::new(Source::Shipped(path.clone()), false));
-            }
-        }
-        let mut other_sounds = BTreeMap::new();
+        Self::find_again(own, None)
+    }
+
+    /// The same. What `before` has of the files that are still as they were is not decoded again.
+    #[must_use]
+    pub fn find_again(own: Option<&Path>, before: Option<&Self>) -> Self {
+        let mut entries = SHIPPED.clone();
+        let (mut found, mut other_sounds) = (Vec::new(), BTreeMap::new());
         if let Some(own) = own {
-            let mut found = Vec::new();
             walk(own, own, 0, &mut found);
-            for (name, path) in found {
-                if path.extension().is_some_and(|end| end == "wav") {
-                    let replaces = entries.contains_key(&name);
-                    entries.insert(name, Entry::new(Source::File(path), replaces));
-                } else {
-                    other_sounds.insert(name, path.to_string_lossy().into_owned());
-                }
+        }
+        for (name, path) in found {
+            if path.extension().is_none_or(|end| end != "wav") {
+                other_sounds.insert(name, path.to_string_lossy().into_owned());
+                continue;
             }
+            let written = std::fs::metadata(&path).and_then(|file| Ok((file.len(), file.modified()?))).ok();
+            let source = Source::File(path, written);
+            let known = before.and_then(|before| before.entries.get(&name));
+            let entry = match known.filter(|known| known.source == source && written.is_some()) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(Entry::new(source, SHIPPED.contains_key(&name))),
+            };
+            entries.insert(name, entry);
         }
         Self { entries, other_sounds }
     }
@@ -92,12 +109,12 @@ impl Prompts {
                     world.shared_prompts.insert(PromptName::from(name.as_str()));
                 }
             }
-            let Source::File(path) = &entry.source else { continue };
+            let Source::File(path, _) = &entry.source else { continue };
             if !entry.replaces {
                 world.own_prompts.insert(name.clone());
             }
-            if let Err(error) = Pcm::probe(path) {
-                let broken = BrokenPrompt { file: path.to_string_lossy().into_owned(), what: error.to_string() };
+            if let Some(what) = entry.probed.get_or_init(|| Pcm::probe(path).err().map(|error| error.to_string())) {
+                let broken = BrokenPrompt { file: path.to_string_lossy().into_owned(), what: what.clone() };
                 world.broken_prompts.insert(name.clone(), broken);
             }
         }
@@ -117,7 +134,7 @@ impl Prompts {
         for (name, entry) in &self.entries {
             let ms = match &entry.source {
                 Source::Shipped(path) => Shipped::get(path).and_then(|file| wav_length_ms(&file.data)),
-                Source::File(path) => head(path).ok().and_then(|bytes| wav_length_ms(&bytes)),
+                Source::File(path, _) => head(path).ok().and_then(|bytes| wav_length_ms(&bytes)),
             };
             if let Some(ms) = ms {
                 lengths.insert(name.as_str(), ms);
@@ -141,8 +158,8 @@ impl Prompts {
     }
 
     fn one(&self, name: &PromptName, language: &Language) -> Option<Arc<Pcm>> {
-        let found =
-            self.entries.get(&format!("{language}/{name}")).or_else(|| self.entries.get(name.as_str())).and_then(Entry::pcm);
+        let found = self.entries.get(&format!("{language}/{name}")).or_else(|| self.entries.get(name.as_str()));
+        let found = found.and_then(|entry| entry.pcm());
         if found.is_none() {
             METRICS.prompts_missing.inc();
             tracing::warn!(%name, %language, "a prompt is missing or cannot be read");
@@ -153,7 +170,7 @@ impl Prompts {
 
 impl Entry {
     const fn new(source: Source, replaces: bool) -> Self {
-        Self { source, replaces, decoded: OnceLock::new() }
+        Self { source, replaces, probed: OnceLock::new(), decoded: OnceLock::new() }
     }
 
     fn pcm(&self) -> Option<Arc<Pcm>> {
@@ -161,7 +178,7 @@ impl Entry {
             .get_or_init(|| {
                 let decoded = match &self.source {
                     Source::Shipped(path) => Pcm::from_wav_bytes(&Shipped::get(path)?.data),
-                    Source::File(path) => Pcm::load(path),
+                    Source::File(path, _) => Pcm::load(path),
                 };
                 match decoded {
                     Ok(pcm) => Some(Arc::new(pcm)),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The run of `make bench`: measures each figure of figures.py beside its floor.  Called by bench.sh; see docs/benchmarks.md."""
 import argparse, json, os, resource, signal, subprocess, sys, time
-import figures, floors, restart
+import figures, floors, plan_bench, restart
 from lab import CALLEE, CALLEE_SIP, CALLER, HERE, SIP, Lab, Trouble, say, whole_cpu_ns
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -21,8 +21,8 @@ FEW, MANY, GROWTH_RATE = 100, 10000, 500
 
 
 class Bench:
-    def __init__(self, lab, size):
-        self.lab, self.size, self.measured = lab, size, {}
+    def __init__(self, lab, speed, size):
+        self.lab, self.speed, self.size, self.measured = lab, speed, size, {}
         self.began = time.monotonic()
 
     def put(self, name, value, baseline, note=""):
@@ -273,6 +273,22 @@ class Bench:
         bare = figures.median(restart.measure(program, core, 1, runs))
         self.put("restart_to_first_call_s", figures.median(restart.measure(program, core, REGISTERED, runs)), bare)
 
+    # ---- plans
+    def plans(self):
+        """Plans of many routes, beside a plan of few."""
+        many, few, runs = plan_bench.ROUTES, plan_bench.FEW_ROUTES, self.size["runs"]
+        with plan_bench.Plans(self.lab.program, self.speed, self.lab.server_core) as house:
+            self.put("check_10k_routes_s", house.check_s(many, runs), house.check_s(few, runs))
+            of_many, of_few = house.speeds(many), house.speeds(few)
+            self.put("route_lookup_p99_us", of_many["route_lookup_us"]["p99"], of_few["route_lookup_us"]["p99"],
+                     f"median {of_many['route_lookup_us']['p50']} us")
+            self.put("simulated_call_ms", of_many["simulated_call_us"]["p50"] / 1e3, of_few["simulated_call_us"]["p50"] / 1e3,
+                     f"p99 {of_many['simulated_call_us']['p99'] / 1e3:.3g} ms")
+            long, short = house.apply_ms(many), house.apply_ms(few)
+            self.put("apply_one_line_ratio", long / short, short, f"{long:.3g} ms with {many} routes, {short:.3g} ms with {few}")
+            took, moved = house.replay_s(plan_bench.REPLAYED)
+            self.put("replay_100k_calls_s", took, None, f"{moved} of {plan_bench.REPLAYED} would go elsewhere")
+
     def run(self):
         self.step(f"CPU per call at {CPU_RATE} calls/s", self.cpu_per_call, "b2bua_cpu_ms_per_call")
         self.step("the same calls by each transport", self.ways, *[f"call_by_{way}_cpu_ms" for way, _ in WAYS[1:]])
@@ -291,6 +307,8 @@ class Bench:
         self.put("opus_transcode_ratio", figures.quotient(opus.get("value"), opus.get("baseline")), opus.get("baseline"), self.with_datagrams(opus))
         self.step(f"{MIXED} parties in rooms", self.mix, "mix_cpu_pct_per_100", "mix_growth_ratio")
         self.step(f"restart with {REGISTERED} registrations", self.restart, "restart_to_first_call_s")
+        self.step(f"plans of {plan_bench.ROUTES} routes", self.plans, "check_10k_routes_s", "route_lookup_p99_us", "simulated_call_ms",
+                  "apply_one_line_ratio", "replay_100k_calls_s")
         self.step("queue below its capacity", self.dispatch, "queue_dispatch_ms_p50", "queue_dispatch_ms_p99")
         self.step("queue above its capacity", self.capacity, "queue_connected_per_s")
         say(f"[{time.monotonic() - self.began:4.0f} s] done")
@@ -339,6 +357,7 @@ def last_run():
 def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--program", required=True, help="the switch to measure")
+    a.add_argument("--speed", required=True, help="the example plan_speed of the crate tandem-dialplan")
     a.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     a.add_argument("--last", action="store_true", help="print the last run, measure nothing")
     options = a.parse_args()
@@ -348,7 +367,7 @@ def main():
         quick = os.environ.get("BENCH") == "quick"
         place = figures.machine(ROOT, not os.environ.get("BENCH_PROGRAM"))
         say(f"{'Quick' if quick else 'Full'} run: {place}")
-        found = measure(os.path.abspath(options.program), QUICK if quick else FULL)
+        found = measure(os.path.abspath(options.program), os.path.abspath(options.speed), QUICK if quick else FULL)
         text = figures.markdown(found, "BENCH=quick make bench" if quick else "make bench", place)
         figures.write(ROOT, found, text)
     print(text if options.markdown else figures.table(found))
@@ -356,7 +375,7 @@ def main():
         say("Written: target/bench.json, target/bench.md")
 
 
-def measure(program, size):
+def measure(program, speed, size):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     with Lab(program) as lab:
@@ -366,7 +385,7 @@ def measure(program, size):
             lab.check_ports()
         except Trouble as e:
             sys.exit(f"bench: {e}")
-        bench = Bench(lab, size)
+        bench = Bench(lab, speed, size)
         bench.run()
         return figures.rows(bench.measured)
 

@@ -4,7 +4,7 @@
 #   BENCH=quick tests/load/bench.sh     about 4 minutes, one trial per figure
 #   tests/load/bench.sh --markdown      prints the table as Markdown (docs/benchmarks.md)
 #   tests/load/bench.sh --last          prints the last run again, measures nothing
-# BENCH_PROGRAM=FILE measures that program instead of building the release.
+# BENCH_PROGRAM=FILE measures that program instead of building the release; BENCH_SPEED=FILE is the example plan_speed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PYTHONDONTWRITEBYTECODE=1
@@ -19,10 +19,18 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 program=${BENCH_PROGRAM:-}
-if [ -z "$program" ] && [[ " $* " != *" --last "* ]]; then
+speed=${BENCH_SPEED:-}
+if [[ " $* " != *" --last "* ]]; then
     cargo=${CARGO:-cargo}
-    echo "Building the release." >&2
-    $cargo build --release --locked --quiet -p tandem
-    program=$($cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem
+    release=$($cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release
+    if [ -z "$program" ]; then
+        echo "Building the release." >&2
+        $cargo build --release --locked --quiet -p tandem
+        program=$release/tandem
+    fi
+    if [ -z "$speed" ]; then
+        $cargo build --release --locked --quiet -p tandem-dialplan --example plan_speed
+        speed=$release/examples/plan_speed
+    fi
 fi
-exec python3 tests/load/bench.py --program "$program" "$@"
+exec python3 tests/load/bench.py --program "$program" --speed "$speed" "$@"

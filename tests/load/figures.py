@@ -38,6 +38,11 @@ FIGURES = [
     Figure("queue_dispatch_ms_p50", "ms", "caller and agent without a switch", goal=2),
     Figure("queue_dispatch_ms_p99", "ms", "caller and agent without a switch", goal=10),
     Figure("restart_to_first_call_s", "s", "the same with one phone", goal=3),
+    Figure("check_10k_routes_s", "s", "the same with 100 routes", bar=1),
+    Figure("route_lookup_p99_us", "us", "the same with 100 routes", bar=20),
+    Figure("simulated_call_ms", "ms", "the same with 100 routes", bar=1),
+    Figure("apply_one_line_ratio", "x", "ms with 100 routes", bar=2),
+    Figure("replay_100k_calls_s", "s", "none", bar=30),
     Figure("queue_connected_per_s", "calls/s", "ideal: agents / talk time", goal=47.5, more_is_better=True),
 ]
 

@@ -89,7 +89,8 @@ impl Builder<'_> {
         if own.is_empty() {
             self.findings.warning("no-own-numbers", sign.at, "without `own`, no call is signed with attestation A");
         }
-        let own = own.into_iter().filter_map(|value| if let Data::Pattern(own) = &value.data { Some(own.clone()) } else { None });
+        let own =
+            own.into_iter().filter_map(|value| if let Data::Pattern(own) = &value.data { Some((**own).clone()) } else { None });
         Some(SignIdentity {
             key: sign.prop_text("key")?.to_owned(),
             certificate: certificate.to_owned(),

@@ -26,15 +26,17 @@ use tandem_switch::name::{Extension, Language, LotName, MailboxName, SkillName};
 
 use self::names::Names;
 use crate::{
-    diagnostic::{Findings, Report},
+    checker::Needs,
+    diagnostic::Findings,
     grammar::Noun,
     imports,
+    index::RouteIndex,
     inside::{ExtensionRange, Lot, Mailbox},
     plan::{Block, BlockId, Ending, Plan},
     proofs,
-    read::{Data, Item, NEVER, read},
+    read::{Data, Item, NEVER},
     settings::Digest,
-    source::{Location, MAX_FILES, MAX_PLAN_BYTES, Source},
+    source::{Location, Source},
     world::World,
 };
 
@@ -44,48 +46,21 @@ const SILENCE_MS: u64 = 30_000;
 /// Where steps stand that no text was written for.
 pub(crate) const BUILT_IN: Location = Location { file: u16::MAX, offset: 0, length: 0 };
 
-/// Reads and checks a plan. The plan is there exactly when the report holds no error.
-///
-/// Files named `*.kdl` are the plan, in the order given, and form one namespace; files named `*.ics`
-/// are calendars that schedules may name.
-#[must_use]
-pub fn check(sources: &[Source], world: &World) -> (Option<Plan>, Report) {
-    let mut findings = Findings::new(sources);
-    let bytes: usize = sources.iter().map(|source| source.text.len()).sum();
-    if sources.len() > MAX_FILES || bytes > MAX_PLAN_BYTES {
-        let message = format!("a plan has at most {MAX_FILES} files and {} MiB", MAX_PLAN_BYTES >> 20);
-        findings.error("too-large", Location::default(), message);
-        return (None, findings.into_report());
-    }
-    let items = read(sources, &mut findings);
-    if items.is_empty() && !findings.has_errors() {
-        findings.error("empty", Location::default(), "the plan is empty: there is no file *.kdl, or nothing in it");
-    }
-    imports::check(&items, sources, &mut findings);
-    let names = Names::collect(&items, &mut findings);
-    names.resolve(&items, world, &mut findings);
-    let plan = Builder::new(&items, sources, world, names, &mut findings).build(&items);
-    proofs::all(&plan, &items, &mut findings);
-    unused::calendars(&items, sources, &mut findings);
-    let taken = !findings.has_errors();
-    (taken.then_some(plan), findings.into_report())
+/// Builds a plan of what was read and proves what can be proved of it. `None` when an error was found, now or before.
+pub(crate) fn build(items: &[Item], sources: &[Source], world: &World, findings: &mut Findings) -> Option<Plan> {
+    imports::check(items, sources, findings);
+    let names = Names::collect(items, findings);
+    names.resolve(items, world, findings);
+    let plan = Builder::new(items, sources, world, names, findings).build(items);
+    proofs::all(&plan, items, findings);
+    unused::calendars(items, sources, findings);
+    (!findings.has_errors()).then_some(plan)
 }
 
-/// What a plan wants to know of its surroundings before it is checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// Folder of the recordings, relative to that of the plan.
-    pub prompts: String,
-    /// Files that it names.
-    pub files: BTreeSet<String>,
-}
-
-/// Looks only for the names of outside things in a plan; errors are left to [`check`].
-#[must_use]
-pub fn needs(sources: &[Source]) -> Needs {
-    let items = read(sources, &mut Findings::new(sources));
+/// Looks only for the names of outside things.
+pub(crate) fn needs(items: &[Item]) -> Needs {
     let mut files = BTreeSet::new();
-    for item in &items {
+    for item in items {
         item.walk(&mut |item| {
             for value in item.values() {
                 if let Some(crate::secret::Secret::File(path)) = value.secret() {
@@ -98,7 +73,7 @@ pub fn needs(sources: &[Source]) -> Needs {
             }
         });
     }
-    Needs { prompts: top_text(&items, "prompts").unwrap_or("prompts").to_owned(), files }
+    Needs { prompts: top_text(items, "prompts").unwrap_or("prompts").to_owned(), files }
 }
 
 /// What the builders of all kinds share.
@@ -196,10 +171,12 @@ impl<'a> Builder<'a> {
             routes,
             tests: Vec::new(),
             secrets: decisions::secrets(&self.blocks),
+            index: RouteIndex::default(),
             blocks: std::mem::take(&mut self.blocks),
             files: self.sources.iter().map(|source| source.path.clone()).collect(),
             lines: self.findings.lines().to_vec(),
         };
+        plan.index = RouteIndex::new(&plan.routes);
         self.readable_keys(items, &plan);
         plan.tests = self.tests(items, &plan);
         plan

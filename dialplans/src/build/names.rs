@@ -47,7 +47,7 @@ impl Names {
     pub(super) fn resolve(&self, items: &[Item], world: &World, findings: &mut Findings) {
         let languages = languages(items);
         let spoken: Vec<&Language> = languages.iter().filter(|language| world.prompts.contains_key(*language)).collect();
-        let mut used: BTreeSet<(Noun, String)> = BTreeSet::new();
+        let mut used: BTreeSet<(Noun, &str)> = BTreeSet::new();
         for item in items {
             // What only a test names is of no use to a call.
             let is_test = item.spec.name == "test";
@@ -58,7 +58,7 @@ impl Names {
                         && !(noun == Noun::Queue && item.spec.name == "queues")
                         && !is_test
                     {
-                        used.insert((noun, name.to_owned()));
+                        used.insert((noun, name));
                     }
                 }
             });
@@ -93,13 +93,13 @@ impl Names {
         }
     }
 
-    fn unused(&self, used: &BTreeSet<(Noun, String)>, findings: &mut Findings) {
+    fn unused(&self, used: &BTreeSet<(Noun, &str)>, findings: &mut Findings) {
         for (noun, known) in &self.declared {
             // The API may name a program that no step does.
             if matches!(noun, Noun::Route | Noun::AudioStream) {
                 continue;
             }
-            for (name, at) in known.iter().filter(|(name, _)| !used.contains(&(*noun, (*name).clone()))) {
+            for (name, at) in known.iter().filter(|(name, _)| !used.contains(&(*noun, name.as_str()))) {
                 let message = format!("{} `{name}` is used nowhere", noun.word());
                 match noun {
                     Noun::Skill => findings.advice("unused", *at, message),

@@ -1,5 +1,7 @@
 //! Routes: who may use them, and for which numbers.
 
+use std::sync::Arc;
+
 use super::{Builder, tops};
 use crate::{
     grammar::STEPS,
@@ -66,9 +68,9 @@ impl Builder<'_> {
                                 "there are no internal numbers: declare `extensions from=… to=…`",
                             );
                         }
-                        out.push(NumberMatch::Pattern(pattern.clone()));
+                        out.push(NumberMatch::Pattern(Arc::clone(pattern)));
                     }
-                    Data::Regex(regex) => out.push(NumberMatch::Regex(regex.clone())),
+                    Data::Regex(regex) => out.push(NumberMatch::Regex(Arc::clone(regex))),
                     _ => {}
                 }
             }

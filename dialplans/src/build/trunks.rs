@@ -244,5 +244,5 @@ fn has_no_peer(items: &[Item], trunk: &TrunkName) -> bool {
 
 fn patterns(item: &Item, name: &'static str) -> Vec<Pattern> {
     let values = item.named(name).flat_map(|node| &node.args);
-    values.filter_map(|value| if let Data::Pattern(pattern) = &value.data { Some(pattern.clone()) } else { None }).collect()
+    values.filter_map(|value| if let Data::Pattern(pattern) = &value.data { Some((**pattern).clone()) } else { None }).collect()
 }

@@ -14,7 +14,7 @@ const MAX_CELLS: usize = 4_000_000;
 
 /// A node at the top of a file that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub struct NodeChange {
     /// Which node.
     pub node: String,
     /// What became of it.
@@ -37,7 +37,7 @@ pub enum Changed {
 
 /// The nodes at the top that differ. A text that is no KDL has none.
 #[must_use]
-pub fn changes(before: &str, after: &str) -> Vec<Change> {
+pub fn node_changes(before: &str, after: &str) -> Vec<NodeChange> {
     let (old, new) = (nodes(before), nodes(after));
     let find = |all: &[Top], name: &str| all.iter().position(|top| top.name == name);
     let mut found: Vec<_> = new
@@ -48,11 +48,11 @@ pub fn changes(before: &str, after: &str) -> Vec<Change> {
                 Some(at) if old[at].text != top.text => Changed::Changed,
                 Some(_) => return None,
             };
-            Some(Change { node: top.name.clone(), what, line: top.line })
+            Some(NodeChange { node: top.name.clone(), what, line: top.line })
         })
         .collect();
     let gone = old.iter().filter(|top| find(&new, &top.name).is_none());
-    found.extend(gone.map(|top| Change { node: top.name.clone(), what: Changed::Removed, line: top.line }));
+    found.extend(gone.map(|top| NodeChange { node: top.name.clone(), what: Changed::Removed, line: top.line }));
     found
 }
 
@@ -182,7 +182,8 @@ mod tests {
     fn nodes_that_differ_are_told_by_name() {
         let before = "realm \"a\"\nqueue \"x\" { ring \"5s\"; }\nqueue \"y\"\n";
         let after = "// new\nrealm \"a\"\nqueue \"x\" { ring \"6s\"; }\nroute \"z\"\n";
-        let told: Vec<_> = changes(before, after).into_iter().map(|c| format!("{:?} {} {}", c.what, c.node, c.line)).collect();
+        let told: Vec<_> =
+            node_changes(before, after).into_iter().map(|c| format!("{:?} {} {}", c.what, c.node, c.line)).collect();
         assert_eq!(told, ["Changed queue \"x\" 3", "Added route \"z\" 4", "Removed queue \"y\" 3"]);
     }
 }

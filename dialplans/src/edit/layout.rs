@@ -210,7 +210,9 @@ fn paste_first(text: &str, tree: &Tree, parent: &[usize], new: &str) -> Splice {
     let end = line_end(text);
     let Some(node) = tree.node(parent) else {
         let before = if text.is_empty() || text.ends_with('\n') { "" } else { end };
-        return Splice::new(text.len()..text.len(), format!("{before}{}{end}", indented(new, "", end)));
+        // What is said at the head of a file does not belong to its first node.
+        let apart = if is_blank(text.lines().next_back().unwrap_or_default()) { "" } else { end };
+        return Splice::new(text.len()..text.len(), format!("{before}{apart}{}{end}", indented(new, "", end)));
     };
     let outer = Standing::of(text, tree, node).indent(text).to_owned();
     let inner = format!("{outer}{}", unit(text, &outer));

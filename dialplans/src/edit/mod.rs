@@ -24,7 +24,7 @@ use self::{
     tree::Tree,
 };
 pub use self::{
-    diff::{Change, Changed, changes, unified},
+    diff::{Changed, NodeChange, node_changes, unified},
     refusal::NotEdited,
     write::NewValue,
 };

@@ -20,7 +20,7 @@ use self::{
     outline::{Seen, word_at},
 };
 use crate::{
-    build::check,
+    checker::{Checker, check},
     diagnostic::Report,
     source::{Location, MAX_FILE_BYTES, MAX_FILES, Source},
     world::World,
@@ -54,6 +54,12 @@ impl Draft {
     #[must_use]
     pub fn report(&self) -> Report {
         check(&self.sources, &self.world).1
+    }
+
+    /// The same by a checker that knows an earlier draft.
+    #[must_use]
+    pub fn report_again(&self, checker: &mut Checker) -> Report {
+        checker.check(&self.sources, &self.world).1
     }
 
     /// The word at a place, of which only file and offset count.

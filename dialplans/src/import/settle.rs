@@ -12,7 +12,7 @@ use super::{
     limits::ImportError,
 };
 use crate::{
-    build::check,
+    checker::check,
     diagnostic::{Diagnostic, Severity},
     source::Source,
     world::World,

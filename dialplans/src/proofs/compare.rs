@@ -16,12 +16,43 @@ const MAX_PAIRS: usize = 20_000;
 #[derive(Clone, Debug)]
 pub(super) struct Automaton {
     sequences: Vec<Vec<Cell>>,
+    /// Fits every number; there are no sequences then.
+    is_anything: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     set: CharSet,
     optional: bool,
+}
+
+impl Cell {
+    /// The one character that it takes, when there is no choice.
+    fn only(&self) -> Option<u8> {
+        let is_one = self.set.is_power_of_two() && !self.optional;
+        is_one.then(|| u8::try_from(self.set.trailing_zeros()).ok()).flatten()
+    }
+}
+
+/// Whether a number fits one sequence: the cells that it may have got to are followed character by character.
+fn fits(cells: &[Cell], number: &[u8]) -> bool {
+    let skip = |reached: &mut Vec<bool>| {
+        for (at, cell) in cells.iter().enumerate() {
+            reached[at + 1] |= reached[at] && cell.optional;
+        }
+    };
+    let mut reached = vec![false; cells.len() + 1];
+    reached[0] = true;
+    skip(&mut reached);
+    for byte in number {
+        let mut next = vec![false; cells.len() + 1];
+        for (at, cell) in cells.iter().enumerate() {
+            next[at + 1] = reached[at] && *byte < 128 && cell.set >> byte & 1 == 1;
+        }
+        reached = next;
+        skip(&mut reached);
+    }
+    reached[cells.len()]
 }
 
 /// Sequence and cell; the cell behind the last one is the end.
@@ -39,12 +70,35 @@ pub(super) struct Comparison {
 impl Automaton {
     /// Of all these patterns together.
     pub(super) fn of<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, extensions: &[ExtensionRange]) -> Self {
-        Self { sequences: patterns.into_iter().flat_map(|pattern| sequences(pattern, extensions)).collect() }
+        let sequences = patterns.into_iter().flat_map(|pattern| sequences(pattern, extensions)).collect();
+        Self { sequences, is_anything: false }
     }
 
     /// Fits every number.
     pub(super) fn anything() -> Self {
-        Self { sequences: vec![vec![Cell { set: CharSet::MAX, optional: true }; crate::pattern::MAX_NUMBER_BYTES]] }
+        Self { sequences: Vec::new(), is_anything: true }
+    }
+
+    fn fits_nothing(&self) -> bool {
+        self.sequences.is_empty() && !self.is_anything
+    }
+
+    /// What the numbers that fit begin with: of each sequence the characters before the first choice. One that fits no
+    /// number, or any, has the empty text.
+    pub(super) fn beginnings(&self) -> BTreeSet<Vec<u8>> {
+        if self.sequences.is_empty() {
+            return BTreeSet::from([Vec::new()]);
+        }
+        self.sequences.iter().map(|cells| cells.iter().map_while(Cell::only).collect()).collect()
+    }
+
+    /// The numbers that fit, when each of the sequences is one number.
+    fn numbers(&self) -> Option<Vec<Vec<u8>>> {
+        self.sequences.iter().map(|cells| cells.iter().map(Cell::only).collect()).collect()
+    }
+
+    fn fits(&self, number: &[u8]) -> bool {
+        self.sequences.iter().any(|cells| fits(cells, number))
     }
 
     fn start(&self) -> States {
@@ -75,6 +129,19 @@ impl Automaton {
 
 /// Walks both at once. Gives up with "nothing known" when that takes too long.
 pub(super) fn compare(earlier: &Automaton, later: &Automaton) -> Comparison {
+    if earlier.is_anything || later.is_anything {
+        let overlap = !earlier.fits_nothing() && !later.fits_nothing();
+        return Comparison { overlap, covered: earlier.is_anything };
+    }
+    // Whole numbers are most of what stands in a plan: no walk is needed for them.
+    if let Some(numbers) = later.numbers() {
+        let fit = numbers.iter().filter(|number| earlier.fits(number)).count();
+        return Comparison { overlap: fit > 0, covered: fit == numbers.len() };
+    }
+    walk(earlier, later)
+}
+
+fn walk(earlier: &Automaton, later: &Automaton) -> Comparison {
     let classes = classes(earlier, later);
     let mut found = Comparison { overlap: false, covered: true };
     let first = (later.start(), earlier.start());
@@ -119,7 +186,10 @@ fn sequences(pattern: &Pattern, extensions: &[ExtensionRange]) -> Vec<Vec<Cell>>
     let mut all: Vec<Vec<Cell>> = vec![Vec::new()];
     for piece in pattern.pieces() {
         let ways: Vec<Vec<Cell>> = match piece {
-            Piece::One(set) => vec![vec![Cell { set: *set, optional: false }]],
+            Piece::One(set) => {
+                all.iter_mut().for_each(|cells| cells.push(Cell { set: *set, optional: false }));
+                continue;
+            }
             Piece::Capture { shape: Shape::Digits { min, max }, .. } => vec![digits(usize::from(*min), usize::from(*max))],
             Piece::Capture { shape: Shape::Number, .. } => {
                 let mut cells = vec![Cell { set: 1 << b'+', optional: true }];
@@ -214,13 +284,14 @@ mod tests {
         for earlier in patterns {
             for later in patterns {
                 let fits = |text: &str| {
-                    let pattern = crate::pattern::NumberMatch::Pattern(Pattern::parse(text).unwrap());
+                    let pattern = crate::pattern::NumberMatch::Pattern(Pattern::parse(text).unwrap().into());
                     numbers.iter().filter(|n| pattern.captures(n, &ranges).is_some()).cloned().collect::<BTreeSet<_>>()
                 };
                 let (a, b) = (fits(earlier), fits(later));
                 let automaton = |text: &str| Automaton::of([&Pattern::parse(text).unwrap()], &ranges);
                 let expected = Comparison { overlap: !a.is_disjoint(&b), covered: b.is_subset(&a) };
                 assert_eq!(compare(&automaton(earlier), &automaton(later)), expected, "{earlier} before {later}");
+                assert_eq!(walk(&automaton(earlier), &automaton(later)), expected, "{earlier} before {later}, walked");
             }
         }
     }

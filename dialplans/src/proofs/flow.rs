@@ -6,8 +6,9 @@
 
 mod decisions;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
+use super::circles::circles;
 use crate::{
     diagnostic::{Findings, did_you_mean},
     pattern::NumberMatch,
@@ -58,17 +59,20 @@ struct State {
     heard: bool,
     /// Time passed for sure.
     waited: bool,
-    variables: BTreeSet<String>,
+    /// Most paths neither add nor lose one: they share the set.
+    variables: Rc<BTreeSet<String>>,
 }
 
 impl State {
     /// What holds on both of two paths.
     fn and(self, other: &Self) -> Self {
+        let is_same = Rc::ptr_eq(&self.variables, &other.variables);
+        let both = || Rc::new(self.variables.intersection(&other.variables).cloned().collect());
         Self {
             answered: self.answered && other.answered,
             heard: self.heard && other.heard,
             waited: self.waited && other.waited,
-            variables: self.variables.intersection(&other.variables).cloned().collect(),
+            variables: if is_same { Rc::clone(&self.variables) } else { both() },
         }
     }
 }
@@ -144,18 +148,11 @@ fn captures_over_goto(plan: &Plan, gotos: &[Goto], needs: &[Option<String>], fin
 /// Circles of gotos on which no time passes.
 fn loops(plan: &Plan, gotos: &[Goto], findings: &mut Findings) {
     let hasty: Vec<&Goto> = gotos.iter().filter(|goto| !goto.waited).collect();
+    let ways: Vec<(usize, usize)> = hasty.iter().map(|goto| (goto.from, goto.to)).collect();
+    let circles = circles(plan.routes.len(), &ways);
     let mut reported = BTreeSet::new();
-    for goto in &hasty {
-        let mut reached = BTreeSet::from([goto.to]);
-        let mut open = vec![goto.to];
-        while let Some(at) = open.pop() {
-            for next in hasty.iter().filter(|next| next.from == at) {
-                if reached.insert(next.to) {
-                    open.push(next.to);
-                }
-            }
-        }
-        if reached.contains(&goto.from) && reported.insert(goto.at) {
+    for goto in hasty {
+        if circles[goto.from] == circles[goto.to] && reported.insert(goto.at) {
             let message = format!(
                 "this leads back to route `{}` without any wait: the call would go round and round",
                 plan.routes[goto.from].name
@@ -197,13 +194,17 @@ impl<'a> Walk<'a> {
     fn route(&mut self, index: usize, entry: Entry) -> Option<State> {
         let route = &self.plan.routes[index];
         (self.route, self.from_outside) = (index, entry.from_outside);
-        let variables = self.captures(&route.to, &route.caller);
+        let variables = Rc::new(self.captures(&route.to, &route.caller));
         let start = State { answered: entry.answered, heard: entry.heard, waited: false, variables };
         self.block(route.block, start)
     }
 
     /// Variables that every way into the route binds.
     fn captures(&self, to: &[NumberMatch], caller: &[NumberMatch]) -> BTreeSet<String> {
+        // Most routes bind none.
+        if to.iter().chain(caller).all(|m| m.names().is_empty()) {
+            return BTreeSet::new();
+        }
         let common = |matches: &[NumberMatch]| {
             let sets = matches.iter().map(|m| m.names().into_iter().map(str::to_owned).collect::<BTreeSet<_>>());
             sets.reduce(|one, other| one.intersection(&other).cloned().collect()).unwrap_or_default()

@@ -1,8 +1,11 @@
 //! What can be proved of a plan whose names all exist: paths, loops, coverage.
 
+mod circles;
 mod compare;
 mod flow;
 mod overlap;
+
+use std::collections::BTreeSet;
 
 use crate::{diagnostic::Findings, inside::ExtensionRange, pattern::Pattern, plan::Plan, read::Item};
 
@@ -26,8 +29,9 @@ pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) {
 
 /// A route without guards that no `goto` names.
 fn unused_routes(plan: &Plan, gotos: &[flow::Goto], findings: &mut Findings) {
+    let led_to: BTreeSet<usize> = gotos.iter().map(|goto| goto.to).collect();
     for (index, route) in plan.routes.iter().enumerate() {
-        if route.origins.is_empty() && !gotos.iter().any(|goto| goto.to == index) {
+        if route.origins.is_empty() && !led_to.contains(&index) {
             findings.warning("unused", route.at, format!("route `{}` has no `from`, and no `goto` leads to it", route.name));
         }
     }

@@ -1,5 +1,7 @@
 //! Routes that an earlier route leaves nothing for, or only a part that may surprise.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::compare::{Automaton, compare};
 use crate::{
     diagnostic::Findings,
@@ -10,45 +12,95 @@ use crate::{
 /// Pairs of routes that are compared at most; a plan with more has these checks only in part.
 const MAX_PAIRS: usize = 200_000;
 
-/// Compares each route with the earlier ones.
+/// Compares each route with those earlier ones that may have a number in common with it.
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
-    let automata: Vec<Option<Automaton>> = plan.routes.iter().map(|route| automaton(plan, route)).collect();
+    let mut earlier = Earlier::default();
     let mut pairs = 0;
     for (index, later) in plan.routes.iter().enumerate() {
-        for (earlier, early) in plan.routes[..index].iter().zip(&automata) {
-            let (Some(early), Some(late)) = (early, &automata[index]) else { continue };
-            if !later.origins.iter().any(|origin| meets(earlier, origin)) {
+        let Some(late) = automaton(plan, later) else { continue };
+        for (at, early) in earlier.beside(&late) {
+            if findings.is_full() {
+                return;
+            }
+            let route = &plan.routes[at];
+            if !later.origins.iter().any(|origin| meets(route, origin)) {
                 continue;
             }
             pairs += 1;
             if pairs > MAX_PAIRS {
                 return;
             }
-            let found = compare(early, late);
-            let same_origins = later.origins.iter().all(|origin| holds(earlier, origin));
-            if found.covered && same_origins && earlier.caller.is_empty() {
-                let message = format!(
-                    "route `{}` is never reached: `{}` ({}) takes all its calls",
-                    later.name,
-                    earlier.name,
-                    findings.place(earlier.at)
-                );
-                findings.warning("unreachable-route", later.at, message);
-                findings.relate(earlier.at, "this route takes its calls");
+            if pair(later, &late, route, early, findings) {
                 break;
             }
-            let narrower = compare(late, early).covered;
-            if found.overlap && !found.covered && !narrower && earlier.caller.is_empty() {
-                let message = format!(
-                    "some numbers fit both `{}` and `{}` ({}), which takes them because it stands first",
-                    later.name,
-                    earlier.name,
-                    findings.place(earlier.at)
-                );
-                findings.advice("overlap", later.at, message);
-                findings.relate(earlier.at, "this route stands first");
-            }
         }
+        earlier.add(index, late);
+    }
+}
+
+/// Says what is to be said of two routes, and whether the later one has nothing left.
+fn pair(later: &Route, late: &Automaton, earlier: &Route, early: &Automaton, findings: &mut Findings) -> bool {
+    if !earlier.caller.is_empty() {
+        return false;
+    }
+    let found = compare(early, late);
+    if found.covered && later.origins.iter().all(|origin| holds(earlier, origin)) {
+        let message = format!(
+            "route `{}` is never reached: `{}` ({}) takes all its calls",
+            later.name,
+            earlier.name,
+            findings.place(earlier.at)
+        );
+        findings.warning("unreachable-route", later.at, message);
+        findings.relate(earlier.at, "this route takes its calls");
+        return true;
+    }
+    if found.overlap && !found.covered && !compare(late, early).covered {
+        let message = format!(
+            "some numbers fit both `{}` and `{}` ({}), which takes them because it stands first",
+            later.name,
+            earlier.name,
+            findings.place(earlier.at)
+        );
+        findings.advice("overlap", later.at, message);
+        findings.relate(earlier.at, "this route stands first");
+    }
+    false
+}
+
+/// The routes before the one that is looked at, by what their numbers begin with.
+#[derive(Default)]
+struct Earlier {
+    automata: Vec<(usize, Automaton)>,
+    /// Into `automata`.
+    by_beginning: BTreeMap<Vec<u8>, Vec<usize>>,
+    /// Of the beginnings.
+    lengths: BTreeSet<usize>,
+}
+
+impl Earlier {
+    fn add(&mut self, index: usize, automaton: Automaton) {
+        for beginning in automaton.beginnings() {
+            self.lengths.insert(beginning.len());
+            self.by_beginning.entry(beginning).or_default().push(self.automata.len());
+        }
+        self.automata.push((index, automaton));
+    }
+
+    /// In file order, those of which one beginning is that of `late`, or begins with it, or the other way round: no
+    /// number can begin with two texts of which neither begins with the other.
+    fn beside(&self, late: &Automaton) -> impl Iterator<Item = (usize, &Automaton)> {
+        let mut found: Vec<usize> = Vec::new();
+        for beginning in late.beginnings() {
+            for length in self.lengths.range(..beginning.len()) {
+                found.extend(self.by_beginning.get(&beginning[..*length]).into_iter().flatten());
+            }
+            let longer = self.by_beginning.range(beginning.clone()..);
+            found.extend(longer.take_while(|(text, _)| text.starts_with(&beginning)).flat_map(|(_, all)| all));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().map(|at| (self.automata[at].0, &self.automata[at].1))
     }
 }
 
@@ -61,7 +113,7 @@ fn automaton(plan: &Plan, route: &Route) -> Option<Automaton> {
         return Some(Automaton::anything());
     }
     let patterns: Option<Vec<_>> =
-        route.to.iter().map(|to| if let NumberMatch::Pattern(pattern) = to { Some(pattern) } else { None }).collect();
+        route.to.iter().map(|to| if let NumberMatch::Pattern(pattern) = to { Some(&**pattern) } else { None }).collect();
     Some(Automaton::of(patterns?, &plan.extensions))
 }
 
@@ -73,4 +125,59 @@ fn holds(route: &Route, origin: &OriginGuard) -> bool {
 /// Whether some calls of `origin` may use the route.
 fn meets(route: &Route, origin: &OriginGuard) -> bool {
     *origin == OriginGuard::Any || holds(route, origin)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Source, World};
+
+    /// Every route with every earlier one: what `check` must find by looking at few.
+    fn check_each_pair(plan: &Plan, findings: &mut Findings) {
+        let automata: Vec<Option<Automaton>> = plan.routes.iter().map(|route| automaton(plan, route)).collect();
+        for (index, later) in plan.routes.iter().enumerate() {
+            for (earlier, early) in plan.routes[..index].iter().zip(&automata) {
+                let (Some(early), Some(late)) = (early, &automata[index]) else { continue };
+                if later.origins.iter().any(|origin| meets(earlier, origin)) && pair(later, late, earlier, early, findings) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn guards() -> impl Strategy<Value = String> {
+        let from =
+            prop::sample::select(vec!["from any", "from extension", "from trunk=\"a\"", "from trunk=\"b\"\n from extension", ""]);
+        let number = "(\\+39|[0-2X]|\\{n:2\\}|\\{e:extension\\}|\\{m:1\\.\\.3\\}){1,2}[0-2XZ]?";
+        let to = prop::collection::vec(number, 0..3);
+        (from, to, any::<bool>()).prop_map(|(from, to, caller)| {
+            let to = to.iter().map(|to| format!("to \"{to}\"\n")).collect::<String>();
+            if from.is_empty() { String::new() } else { format!("{from}\n{to}{}", if caller { "caller \"9\"\n" } else { "" }) }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn looking_at_few_pairs_finds_what_looking_at_all_does(guards in prop::collection::vec(guards(), 1..12), extensions in any::<bool>()) {
+            let mut text = "trunk \"a\" { match \"192.0.2.1\" }\ntrunk \"b\" { match \"192.0.2.2\" }\n".to_owned();
+            if extensions {
+                text += "extensions from=10 to=21\n";
+            }
+            for (at, guard) in guards.iter().enumerate() {
+                text += &format!("route \"r{at}\" {{\n{guard}hangup\n}}\n");
+            }
+            let sources = [Source::new("a.kdl", text.as_str())];
+            let mut world = World::default();
+            world.prompts.entry("en".into()).or_default();
+            let Some(plan) = crate::check(&sources, &world).0 else { return Ok(()) };
+            let (mut few, mut all) = (Findings::new(&sources), Findings::new(&sources));
+            check(&plan, &mut few);
+            check_each_pair(&plan, &mut all);
+            prop_assert_eq!(few.into_report().diagnostics, all.into_report().diagnostics);
+        }
+    }
 }

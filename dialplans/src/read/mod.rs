@@ -1,23 +1,27 @@
 //! From text to items: KDL parsed, and every node, value and property held against the table.
 
+mod again;
+mod node;
+mod plain;
 pub(crate) mod split;
 mod value;
 
 use std::collections::BTreeSet;
 
-use kdl::{KdlEntry, KdlNode};
-use miette::SourceSpan;
+use kdl::KdlNode;
 
+pub(crate) use self::again::Kept;
+use self::node::{Entry, Node, Span, range};
 pub(crate) use self::value::{Data, NEVER, Problem, Value, duration_ms, is_extension, is_name, parse as parse_value};
 use crate::{
     diagnostic::{Findings, did_you_mean},
     grammar::{Arg, Body, Kind, NodeSpec, Noun, Place, Times},
     secret::Secret,
-    source::{Location, MAX_FILE_BYTES, Source},
+    source::{Location, Source},
 };
 
 /// Nodes that are read of one plan at most.
-const MAX_NODES: usize = 100_000;
+const MAX_NODES: usize = 200_000;
 
 /// A node that fits the table; what did not fit was said and is missing here.
 #[derive(Debug)]
@@ -81,7 +85,7 @@ impl Item {
     }
 
     /// This item and all below it.
-    pub(crate) fn walk(&self, visit: &mut impl FnMut(&Self)) {
+    pub(crate) fn walk<'a>(&'a self, visit: &mut impl FnMut(&'a Self)) {
         visit(self);
         self.children.iter().for_each(|child| child.walk(visit));
     }
@@ -124,16 +128,9 @@ impl Value {
 
 /// Reads all `*.kdl` sources into one list of top items, in the order given.
 pub(crate) fn read(sources: &[Source], findings: &mut Findings) -> Vec<Item> {
-    let mut reader = Reader { file: 0, base: 0, nodes: 0, findings };
-    let mut items = Vec::new();
-    for (file, source) in (0_u16..).zip(sources) {
-        if source.path.ends_with(".kdl") {
-            reader.file = file;
-            reader.source(source, &mut items);
-        }
-    }
-    reader.only_once(&items);
-    items
+    let mut kept = Kept::default();
+    kept.read(sources, findings);
+    kept.into_items()
 }
 
 struct Reader<'a> {
@@ -145,59 +142,38 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn at(&self, span: SourceSpan) -> Location {
+    fn at(&self, span: &Span) -> Location {
         let clip = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Location { file: self.file, offset: clip(self.base + span.offset()), length: clip(span.len()) }
+        Location { file: self.file, offset: clip(self.base + span.start), length: clip(span.len()) }
     }
 
-    /// Parses a file node by node: a mistake in one leaves the others readable, and the parser, which
-    /// recurses with each mistake in a whole document, meets only one node at a time.
-    fn source(&mut self, source: &Source, items: &mut Vec<Item>) {
-        self.base = 0;
-        if source.text.len() > MAX_FILE_BYTES {
-            let message = format!("the file is larger than {} KiB", MAX_FILE_BYTES / 1024);
-            return self.findings.error("too-large", self.at((0, 0).into()), message);
-        }
-        match split::top_nodes(&source.text) {
-            Ok(ranges) => {
-                for range in ranges {
-                    if self.findings.is_full() {
-                        return;
-                    }
-                    self.base = range.start;
-                    self.top_node(&source.text[range], items);
-                }
-            }
-            Err(wrong) => self.findings.error(wrong.code, self.at((wrong.offset, 1).into()), wrong.message),
-        }
-    }
-
+    /// A mistake in one node leaves the others readable, and the KDL parser, which recurses with each mistake in a
+    /// whole document, meets only one node at a time.
     fn top_node(&mut self, text: &str, items: &mut Vec<Item>) {
+        if let Some(node) = plain::read(text) {
+            return self.nodes(Place::Top, &[node], items);
+        }
         match KdlNode::parse(text) {
-            Ok(node) => self.nodes(Place::Top, &[node], items),
+            Ok(node) => self.nodes(Place::Top, &[Node::from(&node)], items),
             Err(error) => {
                 // The parser goes on after its first error; what follows is often only an echo of it.
                 for problem in error.diagnostics.iter().take(2) {
                     let message = problem.message.clone().unwrap_or_else(|| "this is not KDL".into());
-                    self.findings.error_with("syntax", self.at(problem.span), message, problem.help.clone());
+                    self.findings.error_with("syntax", self.at(&range(problem.span)), message, problem.help.clone());
                 }
                 if error.diagnostics.is_empty() {
-                    self.findings.error("syntax", self.at((0, 0).into()), "this is not KDL");
+                    self.findings.error("syntax", self.at(&(0..0)), "this is not KDL");
                 }
             }
         }
     }
 
-    fn nodes(&mut self, place: Place, nodes: &[KdlNode], out: &mut Vec<Item>) {
+    fn nodes(&mut self, place: Place, nodes: &[Node<'_>], out: &mut Vec<Item>) {
         for node in nodes {
             self.nodes += 1;
             if self.nodes > MAX_NODES {
                 if self.nodes == MAX_NODES + 1 {
-                    self.findings.error(
-                        "too-large",
-                        self.at(node.name().span()),
-                        format!("the plan has more than {MAX_NODES} nodes"),
-                    );
+                    self.findings.error("too-large", self.at(&node.name_at), format!("the plan has more than {MAX_NODES} nodes"));
                 }
                 return;
             }
@@ -205,18 +181,18 @@ impl Reader<'_> {
         }
     }
 
-    fn node(&mut self, place: Place, node: &KdlNode) -> Option<Item> {
-        let at = self.at(node.name().span());
-        let name = node.name().value();
-        if let Some(annotation) = node.ty() {
-            self.findings.error("annotation", self.at(annotation.span()), "type annotations mean nothing in a plan");
+    fn node(&mut self, place: Place, node: &Node<'_>) -> Option<Item> {
+        let at = self.at(&node.name_at);
+        let name = &*node.name;
+        if let Some(annotation) = &node.annotation {
+            self.findings.error("annotation", self.at(annotation), "type annotations mean nothing in a plan");
         }
         let Some(spec) = place.find(name) else {
             self.unknown_node(place, name, at);
             return None;
         };
         let mut item = Item { spec, at, args: Vec::new(), props: Vec::new(), children: Vec::new() };
-        for entry in node.entries() {
+        for entry in &node.entries {
             self.entry(&mut item, entry);
         }
         self.missing(&item);
@@ -234,21 +210,21 @@ impl Reader<'_> {
         self.findings.error_with("unknown-node", at, message, suggestion);
     }
 
-    fn entry(&mut self, item: &mut Item, entry: &KdlEntry) {
-        let at = self.at(entry.span());
-        if entry.ty().is_some() {
+    fn entry(&mut self, item: &mut Item, entry: &Entry<'_>) {
+        let at = self.at(&entry.at);
+        if entry.has_annotation {
             self.findings.error("annotation", at, "type annotations mean nothing in a plan");
         }
-        match entry.name() {
-            Some(name) => {
-                let name_at = self.at(name.span());
-                let Some(prop) = item.spec.props.iter().find(|prop| prop.name == name.value()) else {
+        match &entry.name {
+            Some((name, name_at)) => {
+                let name_at = self.at(name_at);
+                let Some(prop) = item.spec.props.iter().find(|prop| prop.name == *name) else {
                     let known = item.spec.props.iter().map(|prop| prop.name);
-                    let suggestion = did_you_mean(name.value(), known.clone()).or_else(|| {
+                    let suggestion = did_you_mean(name, known.clone()).or_else(|| {
                         let known: Vec<_> = known.map(|p| format!("`{p}`")).collect();
                         (!known.is_empty()).then(|| format!("it has {}", known.join(", ")))
                     });
-                    let message = format!("`{}` has no property `{}`", item.spec.name, shortened(name.value()));
+                    let message = format!("`{}` has no property `{}`", item.spec.name, shortened(name));
                     self.findings.error_with("unknown-property", name_at, message, suggestion);
                     return;
                 };
@@ -275,8 +251,8 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, kind: Kind, entry: &KdlEntry, at: Location) -> Value {
-        let data = match value::parse(kind, entry.value()) {
+    fn value(&mut self, kind: Kind, entry: &Entry<'_>, at: Location) -> Value {
+        let data = match value::parse(kind, &entry.value) {
             Ok(data) => data,
             Err(problem) => {
                 self.findings.error_with(problem.code, at, problem.message, problem.suggestion);
@@ -307,8 +283,8 @@ impl Reader<'_> {
         }
     }
 
-    fn body(&mut self, item: &mut Item, node: &KdlNode) {
-        match (item.spec.body, node.children()) {
+    fn body(&mut self, item: &mut Item, node: &Node<'_>) {
+        match (item.spec.body, &node.children) {
             (Body::None, Some(_)) => {
                 self.findings.error("extra-body", item.at, format!("`{}` has no braces", item.spec.name));
             }
@@ -321,7 +297,7 @@ impl Reader<'_> {
             }
             (Body::Optional(place) | Body::Required(place), Some(children)) => {
                 let mut read = Vec::new();
-                self.nodes(place, children.nodes(), &mut read);
+                self.nodes(place, children, &mut read);
                 self.only_once(&read);
                 item.children = read;
             }

@@ -1,6 +1,9 @@
 //! One value of the text, parsed to the type that the table wants there.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 use kdl::KdlValue;
@@ -9,6 +12,7 @@ use crate::{
     diagnostic::did_you_mean,
     grammar::Kind,
     imports::is_import,
+    number_regex::NumberRegex,
     pattern::Pattern,
     schedule::{DateRule, Days, Hours, time_zone},
     secret::Secret,
@@ -38,8 +42,8 @@ pub(crate) enum Data {
     Network(Network),
     Peer(HostPort),
     Secret(Secret),
-    Pattern(Pattern),
-    Regex(Box<regex::Regex>),
+    Pattern(Arc<Pattern>),
+    Regex(Arc<NumberRegex>),
     Template(Template),
     Zone(TimeZone),
     Days(Days),
@@ -132,8 +136,8 @@ fn of_text(kind: Kind, text: &str) -> Result<Data, Problem> {
             plain(is_import(text), "the path of a `.kdl` or `.ics` file in or below this folder, as in `shared/hours.kdl`")
         }
         Kind::Contact => plain(is_contact(text), "an address such as `sip:agent{n}@192.0.2.9:5060`"),
-        Kind::Pattern => Pattern::parse(text).map(Data::Pattern).map_err(Problem::new),
-        Kind::Regex => regex(text),
+        Kind::Pattern => Pattern::parse(text).map(|pattern| Data::Pattern(Arc::new(pattern))).map_err(Problem::new),
+        Kind::Regex => NumberRegex::parse(text).map(|regex| Data::Regex(Arc::new(regex))).map_err(Problem::new),
         Kind::Extension => plain(is_extension(text), "an extension: 1 to 9 digits"),
         Kind::Template => Template::parse(text).map(Data::Template).map_err(Problem::new),
         Kind::Variable => plain(is_variable(text), "a name of lower-case letters, digits and dashes"),
@@ -229,23 +233,6 @@ fn secret(text: &str) -> Result<Data, Problem> {
         message: "a secret may not stand in the plan".into(),
         suggestion: Some("keep it elsewhere and write `env:NAME` or `file:path`".into()),
     })
-}
-
-fn regex(text: &str) -> Result<Data, Problem> {
-    let anchored = format!("^(?:{text})$");
-    match regex::RegexBuilder::new(&anchored).size_limit(1 << 18).nest_limit(32).build() {
-        Ok(_) if text.len() > 256 => Err(Problem::new("a regular expression has at most 256 characters")),
-        Ok(regex) => match regex.capture_names().flatten().find(|name| !is_variable(name)) {
-            Some(name) => {
-                Err(Problem::new(format!("the group `{name}` cannot name a variable: expected lower-case letters and digits")))
-            }
-            None => Ok(Data::Regex(Box::new(regex))),
-        },
-        Err(error) => {
-            let last = error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Err(Problem::new(format!("this is no regular expression: {last}")))
-        }
-    }
 }
 
 pub(crate) fn is_name(text: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Bad input by the thousand: text that was a plan once, and callers who do anything.
 
-use std::{path::Path, sync::Arc};
+use std::{cell::Cell, path::Path, sync::Arc};
 
 use proptest::{prelude::*, test_runner::Config};
 use tandem_dialplan::{
@@ -12,7 +12,7 @@ use tandem_switch::{
     step::{Step, StepOutcome},
 };
 
-use crate::{facts, noon, world};
+use crate::{facts, grown_runs::grow_and_run, noon, world};
 
 pub(crate) fn seeds() -> Vec<String> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -202,6 +202,17 @@ proptest! {
         let (plan, report) = check(&[Source::new("plan.kdl", text.clone()), Source::new("a.ics", text)], &world());
         prop_assert_eq!(plan.is_none(), report.has_errors());
     }
+}
+
+#[test]
+fn a_plan_that_grew_out_of_bytes_takes_every_call_to_its_end() {
+    let (taken, grown) = (Cell::new(0), Cell::new(0));
+    proptest!(Config { cases: 400, failure_persistence: None, ..Config::default() }, |(bytes in prop::collection::vec(any::<u8>(), 0..600))| {
+        grown.set(grown.get() + 1);
+        taken.set(taken.get() + usize::from(grow_and_run(&bytes)));
+    });
+    let (taken, grown) = (taken.get(), grown.get());
+    assert!(taken * 8 > grown, "{taken} of {grown} plans were right: too few to prove anything");
 }
 
 #[test]

@@ -188,7 +188,7 @@ impl PlanFiles {
 
 /// The top nodes that differ, as `changed queue "support"`.
 fn nodes(before: &str, after: &str) -> Vec<String> {
-    let changes = tandem_dialplan::changes(before, after);
+    let changes = tandem_dialplan::node_changes(before, after);
     changes.into_iter().map(|change| format!("{} {}", crate::http::view::word(&change.what), change.node)).collect()
 }
 

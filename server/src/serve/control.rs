@@ -1,7 +1,10 @@
 //! Answers what the HTTP API and signals ask: passes questions to the loop that knows, and owns the plan in
 //! service.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tandem_switch::time::Timestamp;
 use tokio::{
@@ -11,7 +14,7 @@ use tokio::{
 
 use super::{
     orders::{Orders, Standing},
-    plans::PlanFolder,
+    plans::{LastReading, PlanFolder},
     preparing::Base,
     schedules::Switches,
     tls::Tls,
@@ -49,6 +52,8 @@ pub struct Director {
     pub watch: Option<Watch>,
     /// The last number that was given to a plan.
     pub last: u64,
+    /// What the last order read of a plan.
+    pub reading: Arc<Mutex<LastReading>>,
     /// What the check warned of.
     pub warnings: Vec<PlanProblem>,
     /// Emergency switches of schedules.
@@ -85,6 +90,7 @@ impl Director {
                 last: self.last,
                 running: Arc::clone(&self.standing),
                 canary: self.canary.clone(),
+                reading: Arc::clone(&self.reading),
             });
             tokio::select! {
                 request = requests.recv() => match request {

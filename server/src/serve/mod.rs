@@ -337,6 +337,7 @@ impl Start {
             canary: canary.map(Arc::new),
             watch,
             last,
+            reading: Arc::default(),
             warnings,
             switches,
             line: line_tx.clone(),

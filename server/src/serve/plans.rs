@@ -1,14 +1,14 @@
 //! From a folder of plan files to a plan in service.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use sha2::{Digest, Sha256};
-use tandem_dialplan::{Host, LoadError, Peer, Plan, Report, Secret, Source, Transport, World};
+use tandem_dialplan::{Checker, Host, LoadError, Peer, Plan, Report, Secret, Source, Transport, World};
 
 use super::{
     control::chain,
@@ -46,24 +46,61 @@ pub struct Checked {
     pub files: Vec<PlanFile>,
 }
 
+/// What the next reading of a plan need not do again.
+#[derive(Default)]
+pub struct LastReading {
+    checker: Checker,
+    prompts: Option<Arc<Prompts>>,
+    /// Of each file its text and the hash of that.
+    hashes: BTreeMap<String, (Arc<str>, String)>,
+}
+
+impl LastReading {
+    /// Checks texts as if they lay in a folder, with the recordings and secrets that do.
+    fn check(&mut self, folder: &Path, sources: Vec<Source>) -> Checked {
+        let needs = self.checker.needs(&sources);
+        let prompts = Prompts::find_again(Some(&folder.join(&needs.prompts)), self.prompts.as_deref());
+        let (plan, report) = self.checker.check(&sources, &world(folder, needs.files, &prompts));
+        let prompts = Arc::new(prompts);
+        self.prompts = Some(Arc::clone(&prompts));
+        let sources = below(folder, sources);
+        Checked { plan, report, prompts, files: self.files(&sources), sources }
+    }
+
+    /// Each text with its hash.
+    fn files(&mut self, sources: &[Source]) -> Vec<PlanFile> {
+        let hashes = self.hashes(sources);
+        sources.iter().zip(hashes).map(|(source, sha256)| PlanFile { file: source.path.clone(), sha256 }).collect()
+    }
+
+    /// The hash of each file, in order.
+    fn hashes(&mut self, sources: &[Source]) -> Vec<String> {
+        let mut before = std::mem::take(&mut self.hashes);
+        let hash_of = |source: &Source| {
+            let known = before.remove(&source.path).filter(|(text, _)| *text == source.text);
+            let hash = known.map_or_else(|| hash(&source.text), |(_, hash)| hash);
+            self.hashes.insert(source.path.clone(), (Arc::clone(&source.text), hash.clone()));
+            hash
+        };
+        sources.iter().map(hash_of).collect()
+    }
+}
+
 /// Reads and checks the plan in a folder. Its own recordings go before those that ship.
 ///
 /// # Errors
 /// The folder or a file of it cannot be read. What is wrong in the files is in the report.
 pub fn check(folder: &Path) -> Result<Checked, LoadError> {
-    let sources = tandem_dialplan::read_sources(folder)?;
-    let (world, prompts) = surroundings(folder, &sources);
-    let (plan, report) = tandem_dialplan::check(&sources, &world);
-    let sources = below(folder, sources);
-    Ok(Checked { plan, report, prompts: Arc::new(prompts), files: files_of(&sources), sources })
+    check_again(folder, &mut LastReading::default())
 }
 
-/// Checks texts as if they lay in a folder, with the recordings and secrets that do.
-#[must_use]
-pub fn check_texts(folder: &Path, sources: Vec<Source>) -> Checked {
-    let (world, prompts) = surroundings(folder, &sources);
-    let (plan, report) = tandem_dialplan::check(&sources, &world);
-    Checked { plan, report, prompts: Arc::new(prompts), files: files_of(&sources), sources }
+/// The same, when a plan was read before: what did not change since costs next to nothing.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_again(folder: &Path, last: &mut LastReading) -> Result<Checked, LoadError> {
+    let sources = tandem_dialplan::read_sources(folder)?;
+    Ok(last.check(folder, sources))
 }
 
 /// The texts in a folder, with paths below it.
@@ -85,7 +122,7 @@ fn below(folder: &Path, sources: Vec<Source>) -> Vec<Source> {
 /// Each text with its hash.
 #[must_use]
 pub fn files_of(sources: &[Source]) -> Vec<PlanFile> {
-    sources.iter().map(|source| PlanFile { file: source.path.clone(), sha256: hash(&source.text) }).collect()
+    LastReading::default().files(sources)
 }
 
 /// What lies around a plan: the environment, the files that it names, its recordings and those that ship.
@@ -93,14 +130,19 @@ pub fn files_of(sources: &[Source]) -> Vec<PlanFile> {
 pub fn surroundings(folder: &Path, sources: &[Source]) -> (World, Prompts) {
     let needs = tandem_dialplan::needs(sources);
     let prompts = Prompts::find(Some(&folder.join(&needs.prompts)));
+    (world(folder, needs.files, &prompts), prompts)
+}
+
+/// The environment, the files of `named` that are there, and recordings.
+fn world(folder: &Path, named: BTreeSet<String>, prompts: &Prompts) -> World {
     let mut world = World {
         environment: std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
-        files: needs.files.into_iter().filter(|file| folder.join(file).is_file()).collect(),
+        files: named.into_iter().filter(|file| folder.join(file).is_file()).collect(),
         now: Some(clock::now().at),
         ..World::default()
     };
     prompts.tell(&mut world);
-    (world, prompts)
+    world
 }
 
 fn hash(text: &str) -> String {
@@ -286,13 +328,21 @@ impl PlanFolder {
     /// # Errors
     /// As [`check`].
     pub fn check(&self) -> Result<Checked, LoadError> {
-        check(&self.path).map(|checked| self.bound(checked))
+        self.check_again(&mut LastReading::default())
+    }
+
+    /// Reads and checks it again.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn check_again(&self, last: &mut LastReading) -> Result<Checked, LoadError> {
+        check_again(&self.path, last).map(|checked| self.bound(checked))
     }
 
     /// Checks texts as if they lay in it.
     #[must_use]
-    pub fn check_texts(&self, sources: Vec<Source>) -> Checked {
-        self.bound(check_texts(&self.path, sources))
+    pub fn check_texts(&self, sources: Vec<Source>, last: &mut LastReading) -> Checked {
+        self.bound(last.check(&self.path, sources))
     }
 
     fn bound(&self, mut checked: Checked) -> Checked {

@@ -1,6 +1,9 @@
 //! Makes plans ready for service, beside everything else that goes on: reads, checks, compares, writes.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tandem_dialplan::{Plan, Source, changes};
 use tandem_switch::time::Timestamp;
@@ -9,7 +12,7 @@ use super::{
     control::{chain, problems},
     folder,
     orders::{Asked, Done, Outcome, Standing, Taken, WATCH},
-    plans::{self, Checked, PlanFolder, files_of},
+    plans::{self, Checked, LastReading, PlanFolder, files_of},
 };
 use crate::{
     clock,
@@ -37,6 +40,8 @@ pub struct Base {
     pub running: Arc<Standing>,
     /// The canary.
     pub canary: Option<Arc<Standing>>,
+    /// What the last order read: the next one reads only what is new. Orders are carried out one by one.
+    pub reading: Arc<Mutex<LastReading>>,
 }
 
 /// A plan that was read and checked, on its way into service.
@@ -160,9 +165,9 @@ impl Base {
     }
 
     async fn check(&self, how: How, sources: Vec<Source>, before: (PlanState, String)) -> Result<New, PlanNotTaken> {
-        let folder = self.folder.clone();
+        let (folder, reading) = (self.folder.clone(), Arc::clone(&self.reading));
         let work = move || {
-            let checked = folder.check_texts(sources);
+            let checked = folder.check_texts(sources, &mut reading.lock().unwrap_or_else(PoisonError::into_inner));
             checked.prompts.load_all();
             checked
         };

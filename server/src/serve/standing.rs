@@ -9,7 +9,7 @@ use super::{
     applying::beside,
     folder,
     orders::Standing,
-    plans::{self, Checked, PlanFolder},
+    plans::{self, Checked, LastReading, PlanFolder},
     preparing::written,
     trials::Watch,
 };
@@ -150,7 +150,8 @@ impl Found {
         let generation = row.taken.generation;
         let sources = texts(store, generation).await?;
         let (folder, its_own) = (folder.clone(), sources.clone());
-        let looked = tokio::task::spawn_blocking(move || (folder.check_texts(its_own), folder)).await;
+        let looked =
+            tokio::task::spawn_blocking(move || (folder.check_texts(its_own, &mut LastReading::default()), folder)).await;
         let ready = match looked {
             Ok((Checked { plan: Some(plan), prompts, .. }, folder)) if !sources.is_empty() => {
                 plans::service(plan, &folder.path, prompts, generation).await.ok()
@@ -171,7 +172,7 @@ impl Found {
 
 async fn checked(folder: &PlanFolder, sources: Vec<Source>) -> Option<Arc<Plan>> {
     let folder = folder.clone();
-    let checked = tokio::task::spawn_blocking(move || folder.check_texts(sources)).await.ok()?;
+    let checked = tokio::task::spawn_blocking(move || folder.check_texts(sources, &mut LastReading::default())).await.ok()?;
     checked.plan.map(Arc::new)
 }
 

@@ -1,5 +1,7 @@
 //! Paths through what values decide: variables that are set, conditions, and services that are asked.
 
+use std::rc::Rc;
+
 use super::{State, Walk, joined};
 use crate::{
     decisions::{AskService, Condition, LanguageChoice, OTHERWISE, Switch},
@@ -74,7 +76,7 @@ impl Walk<'_> {
 
     /// A variable has a value from here on; it must not have had one.
     pub(super) fn gives(&mut self, variable: &str, at: Location, state: &mut State) {
-        if [CALLER, DIALLED].contains(&variable) || !state.variables.insert(variable.to_owned()) {
+        if [CALLER, DIALLED].contains(&variable) || !Rc::make_mut(&mut state.variables).insert(variable.to_owned()) {
             let message = format!("`{variable}` has a value already: choose another name");
             self.say_once("twice", at, |findings, at| findings.error("twice", at, message));
         }
@@ -100,7 +102,7 @@ impl Walk<'_> {
         if matches!(condition, Condition::Known)
             && let [Part::Variable(name)] = value.parts.as_slice()
         {
-            inside.variables.insert(name.clone());
+            Rc::make_mut(&mut inside.variables).insert(name.clone());
         }
         inside
     }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tandem_dialplan::{CompletionKind, Diagnostic, Draft, Encoding, Lines, Location, NotRenamed, Severity};
+use tandem_dialplan::{Checker, CompletionKind, Diagnostic, Draft, Encoding, Lines, Location, NotRenamed, Severity};
 
 use super::{
     documents::{Documents, Place},
@@ -140,7 +140,7 @@ impl Shown<'_> {
 
     /// The findings of each file of the plan. What keeps the folder from being read is told in the files that
     /// are open.
-    pub(super) fn findings(&self, folder: &Path) -> BTreeMap<PathBuf, Vec<Value>> {
+    pub(super) fn findings(&self, folder: &Path, checker: &mut Checker) -> BTreeMap<PathBuf, Vec<Value>> {
         let mut all: BTreeMap<PathBuf, Vec<Value>> = BTreeMap::new();
         if let Some(error) = self.unread {
             for (path, _) in self.documents.within(folder) {
@@ -158,7 +158,7 @@ impl Shown<'_> {
         if self.draft.sources().is_empty() {
             return all;
         }
-        let report = self.draft.report();
+        let report = self.draft.report_again(checker);
         for source in self.draft.sources() {
             let lines = Lines::new(&source.text, self.encoding);
             let found = report.diagnostics.iter().filter(|diagnostic| diagnostic.file == source.path);

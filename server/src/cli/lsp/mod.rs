@@ -18,7 +18,7 @@ use std::{
 use clap::Args;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tandem_dialplan::{Draft, Encoding};
+use tandem_dialplan::{Checker, Draft, Encoding};
 
 use self::{
     answers::{At, Shown},
@@ -79,6 +79,8 @@ struct Server<W> {
     documents: Documents,
     /// Plans as they stand, by folder; made anew when something changed.
     drafts: BTreeMap<PathBuf, (Draft, Unread)>,
+    /// What the last check of each of these plans has read.
+    checkers: BTreeMap<PathBuf, Checker>,
     /// Folders whose findings are to be told anew.
     stale: BTreeSet<PathBuf>,
     /// The files that findings were told of, by folder.
@@ -94,6 +96,7 @@ impl<W: Write> Server<W> {
             roots: Vec::new(),
             documents: Documents::default(),
             drafts: BTreeMap::new(),
+            checkers: BTreeMap::new(),
             stale: BTreeSet::new(),
             told: BTreeMap::new(),
         }
@@ -288,7 +291,8 @@ impl<W: Write> Server<W> {
             if self.tracked().any(|tracked| tracked == folder) {
                 let (draft, unread) = self.documents.draft(&folder);
                 let (documents, encoding) = (&self.documents, self.editor.encoding);
-                let all = Shown { draft: &draft, unread: unread.as_deref(), documents, encoding }.findings(&folder);
+                let checker = self.checkers.entry(folder.clone()).or_default();
+                let all = Shown { draft: &draft, unread: unread.as_deref(), documents, encoding }.findings(&folder, checker);
                 let mut told = BTreeSet::new();
                 for (path, found) in all {
                     let open = self.documents.get(&path);
@@ -304,6 +308,7 @@ impl<W: Write> Server<W> {
                 self.told.insert(folder, told);
             } else {
                 self.drafts.remove(&folder);
+                self.checkers.remove(&folder);
             }
             // Files that are gone, and those of folders that nobody looks at any more.
             for path in before {
