@@ -320,7 +320,12 @@ impl Run {
             self.trace("fault", ending.word());
             return self.end(Cause::Fault);
         };
-        self.trace(if handlers.is_own(ending) { "ended" } else { "ended, by default" }, ending.word());
+        let who = match (handlers.is_own(ending), handlers.is_of_queue(ending)) {
+            (true, _) => "ended",
+            (false, true) => "ended, by the queue",
+            (false, false) => "ended, by default",
+        };
+        self.trace(who, ending.word());
         self.open_block(handlers.get(ending));
     }
 

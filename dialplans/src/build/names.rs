@@ -168,7 +168,7 @@ fn recordings(items: &[Item], languages: &BTreeSet<Language>, world: &World, fin
 /// Every language that a caller can come to hear.
 pub(super) fn languages(items: &[Item]) -> BTreeSet<Language> {
     let mut languages = BTreeSet::from([default_language(items)]);
-    for item in tops(items, "route").chain(tops(items, "defaults")) {
+    for item in tops(items, "route").chain(tops(items, "defaults")).chain(tops(items, "queue")) {
         item.walk(&mut |item| {
             if item.spec.name == "set" {
                 languages.extend(item.prop_text("language").map(Language::from));
