@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes every prompt from its text (en.txt, it.txt), the music on hold and the tone before a message.
+# Makes every prompt from its text (en.txt, it.txt, all.txt), the music on hold and the tone before a message.
 #
 #   ./make.sh            all of it
 #   ./make.sh en welcome one prompt
+#   ./make.sh all        those of all.txt, which callers of all languages hear
 #
 # Needs Debian's flite, espeak-ng, sox and python3. The same versions give the same bytes.
 # Written as 16 kHz mu-law: half the size of linear, and finer than a telephone line.
@@ -25,12 +26,11 @@ say() {
     esac
 }
 
-# make LANGUAGE NAME TEXT
+# make LANGUAGE FILE PACE TEXT
 make() {
-    local out=$1/$2.wav raw=$work/raw.wav cut=$work/cut.wav pace=calm loudness gain
+    local out=$2.wav raw=$work/raw.wav cut=$work/cut.wav loudness gain
     mkdir -p "$(dirname "$out")"
-    [[ $2 == */* ]] && pace=brisk
-    say "$1" "$pace" "$3" "$raw"
+    say "$1" "$3" "$4" "$raw"
     # Low rumble off, silence off both ends, then to the common loudness with a short pause around.
     sox -D "$raw" -b 24 "$cut" gain -6 highpass 120 silence 1 0.01 0.3% reverse silence 1 0.01 0.3% reverse rate -v 16000
     loudness=$(sox "$cut" -n stats 2>&1 | awk '/^RMS lev dB/ { print $4 }')
@@ -44,9 +44,17 @@ for language in en it; do
     while IFS=$'\t' read -r name text; do
         [[ $name == '#'* || -z $name ]] && continue
         [[ -z $only_name || $only_name == "$name" ]] || continue
-        make "$language" "$name" "$text"
+        pace=calm
+        [[ $name == */* ]] && pace=brisk
+        make "$language" "$language/$name" "$pace" "$text"
     done < "$language.txt"
 done
+# What is heard before a language is chosen has no folder of a language.
+while IFS=$'\t' read -r name language text; do
+    [[ $name == '#'* || -z $name ]] && continue
+    [[ -z $only_language || $only_language == all && ( -z $only_name || $only_name == "$name" ) ]] || continue
+    make "$language" "$name" calm "$text"
+done < all.txt
 if [[ -z $only_language ]]; then
     mkdir -p music
     python3 music.py "$work/hold.wav"

@@ -10,6 +10,7 @@ mod import;
 mod keep;
 mod replay;
 mod runs;
+mod shipped;
 mod simulate;
 mod wrong;
 

@@ -18,6 +18,7 @@ mod people;
 mod plans;
 mod recordings;
 mod replay;
+mod shipped;
 mod simulate;
 mod table;
 mod tokens;
@@ -78,6 +79,8 @@ enum Command {
     Test(simulate::TestArgs),
     /// Calls of the past on a plan that may come: which would go elsewhere. Exit status 1 when one would.
     Replay(replay::ReplayArgs),
+    /// The plans that ship, and a copy of one to start from.
+    Plans(shipped::PlansArgs),
     /// Make a plan of another switch's configuration, and say what could not be converted.
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -118,7 +121,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// Folder of the plan, or `demo` for the one that ships.
+    /// Folder of the plan, or the name of one that ships (see `tandem plans`).
     #[arg(long, default_value = "demo", value_name = "DIR")]
     config: String,
     /// Listen here instead of the addresses of the plan.
@@ -157,6 +160,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         Command::Check(args) => return plans::check(&args, common),
         Command::Simulate(args) => return simulate::simulate(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => return simulate::test(&args, common),
+        Command::Plans(args) => return shipped::run(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
         Command::Lsp(args) => return lsp::run(&args),
         _ => {}
@@ -168,6 +172,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             | Command::Check(_)
             | Command::Simulate(_)
             | Command::Test(_)
+            | Command::Plans(_)
             | Command::Import(_)
             | Command::Lsp(_) => {}
             Command::Explain(args) => plans::explain(args, common).await?,
@@ -280,6 +285,9 @@ mod tests {
             "tandem serve --config demo --data var",
             "tandem serve --config /etc/tandem --data /var/lib/tandem --bind 127.0.0.1 --database postgres://u@h/d --log-format json --log-level debug",
             "tandem check demo --format json",
+            "tandem plans",
+            "tandem plans copy small-office /etc/tandem",
+            "tandem serve --config small-office",
             "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
             "tandem import freeswitch /etc/freeswitch --format json",
             "tandem lsp --stdio",

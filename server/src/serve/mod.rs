@@ -8,6 +8,7 @@ pub mod people;
 pub mod plans;
 pub mod reload;
 pub mod running;
+pub mod shipped;
 pub mod signals;
 pub mod tls;
 mod turn;
@@ -89,9 +90,9 @@ pub enum ServeError {
     /// The data folder.
     #[error(transparent)]
     Data(#[from] data::DataError),
-    /// The demo plan cannot be unpacked.
-    #[error("the demo plan cannot be unpacked: {0}")]
-    Demo(#[source] std::io::Error),
+    /// A plan that ships cannot be unpacked.
+    #[error("the plan that ships cannot be unpacked: {0}")]
+    Unpack(#[from] shipped::CopyError),
     /// The folder of the plan cannot be read.
     #[error("the plan cannot be read: {}", chain(.0))]
     Plan(#[from] tandem_dialplan::LoadError),
@@ -152,7 +153,7 @@ pub fn run(options: Options) -> Result<(), ServeError> {
 
 async fn serve(options: Options) -> Result<(), ServeError> {
     let data = DataFolder::take(&options.data)?;
-    let folder = PlanFolder::find(&options.config, &options.data, options.bind).map_err(ServeError::Demo)?;
+    let folder = PlanFolder::find(&options.config, &options.data, options.bind)?;
     let Checked { plan, report, prompts, files } = folder.check()?;
     if !report.diagnostics.is_empty() {
         eprint!("{}", report.drawn(std::io::stderr().is_terminal()));

@@ -32,6 +32,7 @@ mod redirects;
 mod registration;
 mod restart;
 mod shared_port;
+mod shipped;
 mod signals;
 mod simulated;
 mod sipp;
