@@ -34,11 +34,15 @@ impl StreamUrl {
     /// Reads `wss://host:port/path?query`. No user, no fragment, nothing that needs an escape.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (secure, rest) = match (text.strip_prefix("wss://"), text.strip_prefix("ws://")) {
-            (Some(rest), _) => (true, rest),
-            (None, Some(rest)) => (false, rest),
-            (None, None) => return None,
-        };
+        match (text.strip_prefix("wss://"), text.strip_prefix("ws://")) {
+            (Some(rest), _) => Self::behind_scheme(true, rest),
+            (None, Some(rest)) => Self::behind_scheme(false, rest),
+            (None, None) => None,
+        }
+    }
+
+    /// Reads what stands behind `://`.
+    pub(crate) fn behind_scheme(secure: bool, rest: &str) -> Option<Self> {
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (host, port) = match authority.strip_prefix('[') {
             Some(rest) => {

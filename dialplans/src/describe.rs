@@ -36,6 +36,7 @@ pub fn describe(step: &Step) -> String {
             let extensions: Vec<_> = extensions.iter().map(Extension::as_str).collect();
             format!("pick up what rings at {}", extensions.join(" or "))
         }
+        Step::Ask(ask) => format!("ask {}", ask.service),
         Step::Agent(AgentRequest::SignIn) => "agent signs in".into(),
         Step::Agent(AgentRequest::SignOut) => "agent signs out".into(),
         Step::Agent(AgentRequest::Ready) => "agent is ready".into(),

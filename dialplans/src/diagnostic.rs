@@ -209,6 +209,16 @@ impl Findings {
         self.add(Severity::Warning, code, at, message.into(), None);
     }
 
+    pub(crate) fn warning_with(
+        &mut self,
+        code: &'static str,
+        at: Location,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        self.add(Severity::Warning, code, at, message.into(), suggestion);
+    }
+
     pub(crate) fn advice(&mut self, code: &'static str, at: Location, message: impl Into<String>) {
         self.add(Severity::Advice, code, at, message.into(), None);
     }

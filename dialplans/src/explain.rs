@@ -91,6 +91,7 @@ pub(crate) fn first_steps(plan: &Arc<Plan>, facts: &CallFacts, at: Timestamp) ->
             Output::Routed(route) if shown.is_empty() => shown.push(format!("route {route}")),
             Output::Routed(route) => shown.push(format!("go to route {route}")),
             Output::Trace("schedule" | "language", what) => shown.push(what.to_string()),
+            Output::Trace(kind @ ("if" | "switch" | "set"), what) => shown.push(format!("{kind} {what}")),
             Output::Trace(..) => {}
             Output::Step(step) => {
                 shown.push(describe(&step));

@@ -140,6 +140,11 @@ pub(crate) const fn kind(action: &Action) -> &'static str {
         Action::Retrieve { .. } => "retrieve",
         Action::PickUp { .. } => "pickup",
         Action::SetLanguage(_) => "language",
+        Action::Set { .. } => "set",
+        Action::If { holds: true, .. } => "if",
+        Action::If { .. } => "unless",
+        Action::Switch(_) => "switch",
+        Action::Ask(_) => "ask",
         Action::Echo => "echo",
         Action::Fork { .. } => "fork",
         Action::Stream { .. } => "stream",
@@ -153,7 +158,7 @@ pub(crate) const fn kind(action: &Action) -> &'static str {
 /// The word by which an action leads to a block of its own.
 fn branch_to(action: &Action, inner: BlockId) -> Option<String> {
     match action {
-        Action::WhenOpen { block, .. } => (*block == inner).then(|| "then".to_owned()),
+        Action::WhenOpen { block, .. } | Action::If { block, .. } => (*block == inner).then(|| "then".to_owned()),
         action => match choices_of(action).iter().find(|(_, block)| *block == inner) {
             Some((choice, _)) => Some(format!("choice {choice}")),
             None => ending_to(handlers_of(action)?, inner),
@@ -164,7 +169,7 @@ fn branch_to(action: &Action, inner: BlockId) -> Option<String> {
 /// The block that a word of [`branch_to`] leads to.
 fn branch_of(action: &Action, branch: &str) -> Option<BlockId> {
     match action {
-        Action::WhenOpen { block, .. } => (branch == "then").then_some(*block),
+        Action::WhenOpen { block, .. } | Action::If { block, .. } => (branch == "then").then_some(*block),
         action => match branch.strip_prefix("choice ") {
             Some(choice) => choices_of(action).iter().find(|(known, _)| known == choice).map(|(_, block)| *block),
             None => {
@@ -180,6 +185,8 @@ pub(crate) fn choices_of(action: &Action) -> &[(String, BlockId)] {
     match action {
         Action::Menu(menu) => &menu.choices,
         Action::Stream { choices, .. } => choices,
+        Action::Switch(switch) => &switch.choices,
+        Action::Ask(ask) => &ask.choices,
         _ => &[],
     }
 }

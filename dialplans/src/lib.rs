@@ -11,6 +11,7 @@
 
 mod audio_streams;
 mod build;
+mod decisions;
 mod describe;
 mod diagnostic;
 mod editor;
@@ -48,6 +49,7 @@ mod world;
 
 pub use audio_streams::{AudioStream, StreamUrl};
 pub use build::{Needs, check, needs};
+pub use decisions::{DecisionService, ServiceUrl};
 pub use describe::describe;
 pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Related, Report, Severity};
 pub use editor::{Completion, CompletionKind, Draft, Encoding, Hover, Lines, NotRenamed, Position};

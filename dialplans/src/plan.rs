@@ -15,13 +15,14 @@ use tandem_switch::{
     floor::{AgentProfile, QueueProfile},
     name::{
         AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName,
-        ScheduleName, SkillLevel, SkillName, TrunkName,
+        ScheduleName, ServiceName, SkillLevel, SkillName, TrunkName,
     },
     step::{AgentRequest, RingStrategy, Sides, StepOutcome, Supervision},
 };
 
 use crate::{
     audio_streams::AudioStream,
+    decisions::{AskService, Condition, DecisionService, LanguageChoice, Switch},
     identity::Capture,
     inside::{ExtensionRange, Lot, Mailbox, Queue, StarterAgents},
     pattern::NumberMatch,
@@ -85,6 +86,8 @@ pub struct Plan {
     pub lots: BTreeMap<LotName, Lot>,
     /// Programs that calls may give their audio to, by name.
     pub audio_streams: BTreeMap<AudioStreamName, AudioStream>,
+    /// Services that routes ask what to do, by name.
+    pub decision_services: BTreeMap<ServiceName, DecisionService>,
     /// Boxes for messages that are declared; those of extensions are there without.
     pub mailboxes: BTreeMap<MailboxName, Mailbox>,
     /// Who may answer whose phone, by name.
@@ -286,7 +289,11 @@ pub(crate) enum Action {
     Voicemail { mailbox: Template, handlers: Handlers },
     Retrieve { slot: Template, handlers: Handlers },
     PickUp { whom: PickUp, handlers: Handlers },
-    SetLanguage(Language),
+    Set { variable: String, to: Template },
+    SetLanguage(LanguageChoice),
+    If { value: Template, condition: Condition, holds: bool, block: BlockId },
+    Switch(Switch),
+    Ask(AskService),
     Echo,
     Fork { program: AudioStreamName, sides: Sides },
     Stream { program: AudioStreamName, choices: Vec<(String, BlockId)>, handlers: Handlers },
@@ -430,7 +437,11 @@ impl Ending {
     /// How an outcome is called here; `None` when the step went well.
     pub(crate) const fn of(outcome: &StepOutcome) -> Option<Self> {
         match outcome {
-            StepOutcome::Done | StepOutcome::Digits(_) | StepOutcome::Said(_) => None,
+            StepOutcome::Done
+            | StepOutcome::Digits(_)
+            | StepOutcome::Said(_)
+            | StepOutcome::Answered(_)
+            | StepOutcome::Unanswered(_) => None,
             StepOutcome::NoInput => Some(Self::NoInput),
             StepOutcome::Busy => Some(Self::Busy),
             StepOutcome::NoAnswer => Some(Self::NoAnswer),

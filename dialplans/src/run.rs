@@ -3,6 +3,7 @@
 //! A core: it is told how each step ended and gives the next one. Every way through it ends with a
 //! [`Step::Hangup`], after at most [`MAX_STEPS`] steps of the text, whatever it is told.
 
+mod decide;
 mod give;
 
 use std::{
@@ -288,6 +289,7 @@ impl Run {
                 }
                 None => self.trace("said", "something that the plan does not know"),
             },
+            (Action::Ask(ask), outcome) => self.answered(ask, outcome),
             (_, outcome) => {
                 if let Some(ending) = Ending::of(outcome) {
                     self.answer(action, ending);

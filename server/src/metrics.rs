@@ -57,6 +57,11 @@ const LONG_US: &[u64] = &[
     600_000_000,
     1_800_000_000,
 ];
+/// Upper bounds of what a call waits for while somebody else decides, in µs.
+const BUDGET_US: &[u64] =
+    &[2_000, 5_000, 10_000, 25_000, 50_000, 100_000, 200_000, 400_000, 800_000, 1_600_000, 3_200_000, 5_000_000];
+const DECISIONS: &[&str] =
+    &["answered", "late", "unreachable", "busy", "status", "malformed", "too-large", "unknown-word", "bad-value"];
 const REFUSALS: &[&str] = &["international", "denied", "not-allowed", "onward"];
 const DNS_RESULTS: &[&str] = &["found", "nothing", "failed"];
 const CAUSES: &[&str] = &[
@@ -309,6 +314,9 @@ metrics! {
     counter audio_stream_frames_dropped = "tandem_audio_stream_frames_dropped_total", "frames", "Frames that a program did not take in time.";
     family audio_streams_ended = "tandem_audio_streams_ended_total", "streams", "Streams of calls' audio that ended, by how.", "ending",
         &["stopped", "done", "hangup", "failed", "stalled"];
+    family decisions = "tandem_decisions_total", "questions", "Questions to decision services, by what came of them.", "result", DECISIONS;
+    gauge decisions_under_way = "tandem_decisions_under_way", "questions", "Questions to decision services that wait for an answer.";
+    histogram decision_time = "tandem_decision_seconds", "seconds", "From a question to a decision service to what came of it.", BUDGET_US;
     gauge recordings = "tandem_recordings", "recordings", "Recordings under way.";
     counter prompts_missing = "tandem_prompts_missing_total", "prompts", "Prompts that should have been heard and are not there.";
     counter recordings_failed = "tandem_recordings_failed_total", "recordings", "Recordings that could not be written.";

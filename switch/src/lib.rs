@@ -6,11 +6,13 @@
 //!
 //! - [`call::Call`]: the legs of one call, and the dialplan step that the call is at.
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
+//! - [`ask`]: what a service outside is asked, and what counts as its answer.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
 //! - [`identity`]: how far a caller's number can be believed.
 //! - [`toll`]: how much may be called outside.
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
+pub mod ask;
 pub mod call;
 pub mod cause;
 pub mod cdr;

@@ -80,6 +80,10 @@ name! {
     AudioStreamName
 }
 name! {
+    /// A service that a dialplan asks what to do.
+    ServiceName
+}
+name! {
     /// A parking lot for callers.
     LotName
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    ask::{Answer, Ask, Unanswered},
     cause::Cause,
     name::{
         AgentName, AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName,
@@ -78,6 +79,8 @@ pub enum Step {
         /// Which.
         program: AudioStreamName,
     },
+    /// Ask a service outside; what the caller hears stays as it is. Ends with `Answered` or `Unanswered`.
+    Ask(Box<Ask>),
     /// The caller, who is an agent, signs in or out or changes state. Ends with `Done` or `Error`.
     Agent(AgentRequest),
     /// End the call. Nothing follows.
@@ -330,6 +333,10 @@ pub enum StepOutcome {
     Failed,
     /// The program does not take or answer anything.
     Stalled,
+    /// What the service that was asked answered.
+    Answered(Answer),
+    /// It did not, and why.
+    Unanswered(Unanswered),
 }
 
 /// Whom a program hears.

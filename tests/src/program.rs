@@ -41,6 +41,19 @@ impl Program {
         program
     }
 
+    /// Starts a script of `tests/web` with the port to listen at, and more.
+    ///
+    /// # Panics
+    /// When there is no Python, or it does not listen.
+    #[must_use]
+    pub fn of_script(name: &str, more: &[&str]) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("web").join(name);
+        let more = more.iter().map(|&argument| argument.to_owned());
+        let mut program = Self::spawn(script, |port, _| [port.to_string()].into_iter().chain(more).collect());
+        program.until("listening");
+        program
+    }
+
     /// Runs a Python script with the port to listen at.
     ///
     /// # Panics

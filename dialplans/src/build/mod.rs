@@ -1,6 +1,7 @@
 //! From items that fit the table to a plan whose every name exists.
 
 mod audio_streams;
+mod decisions;
 mod identity;
 mod lots;
 mod mailboxes;
@@ -159,6 +160,7 @@ impl<'a> Builder<'a> {
         let protect = self.protect(items);
         let recordings = self.recordings(items);
         let audio_streams = self.audio_streams(items);
+        let decision_services = self.decision_services(items);
         let queues = self.queues(items);
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
@@ -186,6 +188,7 @@ impl<'a> Builder<'a> {
             queues,
             lots: std::mem::take(&mut self.lots),
             audio_streams,
+            decision_services,
             mailboxes: std::mem::take(&mut self.mailboxes),
             pickup_groups,
             schedules,

@@ -131,8 +131,10 @@ fn recordings(items: &[Item], languages: &BTreeSet<Language>, world: &World, fin
             if matches!(item.spec.name, "say" | "announce") {
                 speaks = speaks.or(Some(item.at));
             }
-            if let ("set" | "language", Some(value)) = (item.spec.name, item.prop("language").or(item.args.first())) {
-                sets.push(value.clone());
+            match item.spec.name {
+                "set" => sets.extend(item.prop("language").cloned()),
+                "language" | "languages" => sets.extend(item.args.iter().cloned()),
+                _ => {}
             }
         });
     }
@@ -168,6 +170,7 @@ fn recordings(items: &[Item], languages: &BTreeSet<Language>, world: &World, fin
 /// Every language that a caller can come to hear.
 pub(super) fn languages(items: &[Item]) -> BTreeSet<Language> {
     let mut languages = BTreeSet::from([default_language(items)]);
+    languages.extend(tops(items, "languages").flat_map(Item::texts).map(Language::from));
     for item in tops(items, "route").chain(tops(items, "defaults")).chain(tops(items, "queue")) {
         item.walk(&mut |item| {
             if item.spec.name == "set" {

@@ -2,7 +2,7 @@
 
 use tandem_switch::{
     cause::Cause,
-    name::{Language, PromptName, SkillLevel, SkillName},
+    name::{PromptName, SkillLevel, SkillName},
     step::{AgentRequest, RingStrategy, Supervision},
 };
 
@@ -104,7 +104,10 @@ impl Builder<'_> {
             "pickup" => self.pickup(item)?,
             "fork" => Self::fork(item)?,
             "stream" => self.stream(item)?,
-            "set" => Action::SetLanguage(Language::from(item.prop_text("language")?)),
+            "set" => return self.set(item),
+            "if" | "unless" => return self.if_so(item),
+            "switch" => return self.switch(item),
+            "ask" => return self.ask(item),
             "agent" => return self.agent(item),
             "when-open" | "unless-open" => {
                 let block = self.block(&item.children);

@@ -73,6 +73,10 @@ impl Builder<'_> {
             ("program", Some(name), Some(word)) if plan.audio_streams.contains_key(name) => {
                 script.program(plan, name, word, line.prop_text("word"))
             }
+            ("answer", Some(name), Some(word)) if plan.decision_services.contains_key(name) => {
+                let values = line.named("value").filter_map(|it| Some((it.text()?.to_owned(), it.prop_text("is")?.to_owned())));
+                script.answer(plan, name, word, after_ms, values.collect())
+            }
             ("schedule", Some(name), Some(word)) if plan.schedules.contains_key(name) => script.schedule(plan, name, word),
             ("fault", ..) => line.texts().try_for_each(|word| script.fault(word)),
             ("full", ..) => line.texts().try_for_each(|name| script.full(plan, name)),

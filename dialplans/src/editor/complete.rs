@@ -86,7 +86,7 @@ impl Draft {
                 let all: BTreeSet<&str> = self.declared(noun).map(|named| named.name.as_str()).collect();
                 all.into_iter().map(|name| named(CompletionKind::Name, name, noun.word())).collect()
             }
-            Kind::Language => {
+            Kind::Language | Kind::LanguageOrVariable => {
                 self.world.prompts.keys().map(|language| named(CompletionKind::Word, language.as_str(), "language")).collect()
             }
             _ => Vec::new(),

@@ -4,6 +4,7 @@
 //! A new step is one row here and one arm in `build/steps.rs` and `run.rs`.
 
 mod audio_streams;
+mod decisions;
 mod identity;
 mod mailboxes;
 mod places;
@@ -50,7 +51,11 @@ pub(crate) enum Place {
     Agent,
     AudioStream,
     Stream,
+    DecisionService,
+    Switch,
+    Ask,
     Test,
+    TestAnswer,
 }
 
 /// One kind of node.
@@ -114,6 +119,7 @@ pub(crate) enum Noun {
     Lot,
     PickupGroup,
     AudioStream,
+    DecisionService,
 }
 
 impl Noun {
@@ -128,6 +134,7 @@ impl Noun {
             Self::Lot => "parking",
             Self::PickupGroup => "pickup group",
             Self::AudioStream => "audio stream",
+            Self::DecisionService => "decision service",
         }
     }
 }
@@ -160,6 +167,7 @@ pub(crate) enum Kind {
     Template,
     Variable,
     Language,
+    LanguageOrVariable,
     Country,
     TimeZone,
     Key,
@@ -206,6 +214,7 @@ impl Kind {
             Self::Template => "template",
             Self::Variable => "variable name",
             Self::Language => "language",
+            Self::LanguageOrVariable => "language or variable",
             Self::Country => "country",
             Self::TimeZone => "time zone",
             Self::Key => "key",
@@ -253,7 +262,11 @@ impl Place {
             Self::Agent => steps::AGENT,
             Self::AudioStream => audio_streams::NODES,
             Self::Stream => steps::STREAM,
+            Self::DecisionService => decisions::SERVICE,
+            Self::Switch => decisions::BRANCHES,
+            Self::Ask => decisions::ASKING,
             Self::Test => test_blocks::NODES,
+            Self::TestAnswer => decisions::ANSWER_VALUES,
         }
     }
 
@@ -306,7 +319,11 @@ impl Place {
             Self::Agent => "in `agent`",
             Self::AudioStream => "in `audio-stream`",
             Self::Stream => "in `stream`",
+            Self::DecisionService => "in `decision-service`",
+            Self::Switch => "in `switch`",
+            Self::Ask => "in `ask`",
             Self::Test => "in `test`",
+            Self::TestAnswer => "in `answer` of a `test`",
         }
     }
 
@@ -324,6 +341,7 @@ impl Place {
         Self::PickupGroup,
         Self::Mailbox,
         Self::AudioStream,
+        Self::DecisionService,
         Self::Route,
         Self::Steps,
         Self::Menu,
@@ -339,8 +357,11 @@ impl Place {
         Self::PickUp,
         Self::Agent,
         Self::Stream,
+        Self::Switch,
+        Self::Ask,
         Self::Defaults,
         Self::Test,
+        Self::TestAnswer,
     ];
 }
 

@@ -37,6 +37,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    super::decisions::LANGUAGES,
     node(
         "time-zone",
         "Used by `say time` and by schedules that name none.",
@@ -126,6 +127,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
     super::protect::PROTECT,
     super::recordings::RECORDINGS,
     super::audio_streams::AUDIO_STREAM,
+    super::decisions::DECISION_SERVICE,
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
         "parking",

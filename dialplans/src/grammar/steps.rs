@@ -89,7 +89,11 @@ pub(crate) const STEPS: &[NodeSpec] = &[
         &[],
         Body::Optional(Place::HandBack),
     )),
-    many(node("set", "Change what holds for the rest of the call.", &[], &[must("language", Kind::Language, "")], Body::None)),
+    super::decisions::SET,
+    super::decisions::IF,
+    super::decisions::UNLESS,
+    super::decisions::SWITCH,
+    super::decisions::ASK,
     many(node(
         "conference",
         "Answer, and be together with everybody who is in the same room, until they hang up. A room is there as soon as somebody enters it. `*6` mutes and unmutes.",

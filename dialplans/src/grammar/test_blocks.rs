@@ -75,6 +75,7 @@ pub(super) const NODES: &[NodeSpec] = &[
         &[prop("word", Kind::Text, "", "what it says; required with `said`")],
         Body::None,
     )),
+    super::decisions::TEST_ANSWER,
     many(node(
         "schedule",
         "The emergency switch of a schedule.",

@@ -4,6 +4,8 @@
 //! it is used, and given once; keys are asked for only after an answer; nothing stands behind a step
 //! that never goes on. Calls from outside that can dial outside are pointed out.
 
+mod decisions;
+
 use std::collections::BTreeSet;
 
 use crate::{
@@ -236,7 +238,10 @@ impl<'a> Walk<'a> {
     fn step(&mut self, placed: &Placed, mut state: State) -> Option<State> {
         let at = placed.at;
         match &placed.action {
-            Action::Ring | Action::SetLanguage(_) => Some(state),
+            Action::Ring => Some(state),
+            Action::Set { .. } | Action::SetLanguage(_) | Action::If { .. } | Action::Switch(_) | Action::Ask(_) => {
+                self.decision(&placed.action, at, state)
+            }
             Action::Answer => {
                 state.answered = true;
                 Some(state)
@@ -258,14 +263,10 @@ impl<'a> Walk<'a> {
             }
             Action::Collect(collect) => {
                 self.wants_answer("collecting digits", at, &state);
-                if state.variables.contains(&collect.variable) || [CALLER, DIALLED].contains(&collect.variable.as_str()) {
-                    let message = format!("`{}` has a value already: choose another name", collect.variable);
-                    self.findings.error("twice", at, message);
-                }
                 let asked = heard(state);
                 let mut paths = self.endings(&collect.handlers, &[Ending::NoInput, Ending::Invalid], &asked);
                 let mut known = asked;
-                known.variables.insert(collect.variable.clone());
+                self.gives(&collect.variable, at, &mut known);
                 paths.push(Some(known));
                 joined(paths)
             }

@@ -4,7 +4,13 @@ mod compare;
 mod flow;
 mod overlap;
 
-use crate::{diagnostic::Findings, plan::Plan, read::Item};
+use crate::{diagnostic::Findings, inside::ExtensionRange, pattern::Pattern, plan::Plan, read::Item};
+
+/// Whether every number that fits the later pattern fits the earlier one; `false` where that takes too long to tell.
+pub(crate) fn covers(earlier: &Pattern, later: &Pattern, extensions: &[ExtensionRange]) -> bool {
+    let of = |pattern| compare::Automaton::of([pattern], extensions);
+    compare::compare(&of(earlier), &of(later)).covered
+}
 
 /// Runs every check.
 pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) {

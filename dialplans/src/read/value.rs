@@ -133,7 +133,8 @@ fn of_text(kind: Kind, text: &str) -> Result<Data, Problem> {
         Kind::Extension => plain(is_extension(text), "an extension: 1 to 9 digits"),
         Kind::Template => Template::parse(text).map(Data::Template).map_err(Problem::new),
         Kind::Variable => plain(is_variable(text), "a name of lower-case letters, digits and dashes"),
-        Kind::Language => plain(is_language(text), "a language of two letters, as in `en`"),
+        Kind::LanguageOrVariable if text.contains('{') => Template::parse(text).map(Data::Template).map_err(Problem::new),
+        Kind::Language | Kind::LanguageOrVariable => plain(is_language(text), "a language of two letters, as in `en`"),
         Kind::Country => {
             plain(text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()), "two capital letters, as in `IT`")
         }

@@ -72,11 +72,11 @@ impl Run {
             Action::Fork { program, sides } => Next::Give(Step::Fork { program: program.clone(), sides: *sides }),
             Action::Stream { program, .. } => Next::Give(Step::Stream { program: program.clone() }),
             Action::Agent { request, .. } => Next::Give(Step::Agent(request.clone())),
-            Action::SetLanguage(language) => {
-                self.trace("language", language.as_str());
-                self.language = language.clone();
-                Next::GoOn
-            }
+            Action::Set { variable, to } => self.set(variable, to),
+            Action::SetLanguage(choice) => self.set_language(plan, choice),
+            Action::If { value, condition, holds, block } => self.if_so(plan, value, (condition, *holds), *block),
+            Action::Switch(switch) => self.switch(plan, switch),
+            Action::Ask(ask) => self.ask_service(plan, ask),
             Action::WhenOpen { schedule, open, block } => {
                 let switch = self.facts.overrides.get(schedule).copied();
                 let is_open = plan.schedules.get(schedule).is_some_and(|s| s.standing(now, switch).open);

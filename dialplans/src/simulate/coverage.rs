@@ -116,6 +116,9 @@ fn branches_of(plan: &Plan, placed: &Placed) -> Vec<(String, String, BlockId)> {
         let of = if *open { "when-open" } else { "unless-open" };
         return vec![(format!("schedule {schedule}"), of.to_owned(), *block)];
     }
+    if let Action::If { condition, block, .. } = action {
+        return vec![(format!("`{}`", condition.label()), of.to_owned(), *block)];
+    }
     let choices = choices_of(action).iter().map(|(choice, block)| (format!("`{choice}`"), of.to_owned(), *block));
     let mut all: Vec<_> = choices.collect();
     if let Some(handlers) = handlers_of(action) {

@@ -52,6 +52,7 @@ impl Stage<'_> {
             Output::Redirect(news) => self.redirect_goes(news),
             // There is no other call.
             Output::Take { leg, .. } => self.inputs.push_back(Input::NotTaken { leg }),
+            Output::Ask { question, ask } => self.asked(question, &ask),
             Output::Fork { program, .. } => self.story.row(self.now, "stream", format!("{program} hears the call")),
             Output::ProgramKey { key } => self.story.row(self.now, "stream", format!("the program gets the key {key}")),
             Output::Ended(cdr) => {

@@ -10,8 +10,8 @@
 //!
 //! - `script`: who calls whom and when, and what everybody else does. `behaviour`: the words for that. `when`: moments.
 //!   `origin`: where a call comes from.
-//! - `stage`: virtual time; `line`: what becomes of the outputs of call and plan; `caller`, `parties`, `redirects`: who
-//!   answers them.
+//! - `stage`: virtual time; `line`: what becomes of the outputs of call and plan; `caller`, `parties`, `redirects`,
+//!   `replies`: who answers them.
 //! - `story`: what happened, and the record. `lengths`: how long recordings are.
 //! - `test`, `coverage`, `junit`: `test` blocks of a plan, and what they never reached.
 
@@ -24,6 +24,7 @@ mod line;
 mod origin;
 mod parties;
 mod redirects;
+mod replies;
 mod script;
 mod stage;
 mod story;

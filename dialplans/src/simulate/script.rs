@@ -7,12 +7,15 @@ use std::{
 
 use tandem_switch::{
     cdr::Origin,
-    name::{AgentName, AudioStreamName, PartyNumber, TrunkName},
+    name::{AgentName, AudioStreamName, PartyNumber, ServiceName, TrunkName},
     step::StepOutcome,
     time::Timestamp,
 };
 
-use super::behaviour::{self, Behaviour, Fault, Presence};
+use super::{
+    behaviour::{self, Behaviour, Fault, Presence},
+    replies::Reply,
+};
 use crate::{
     diagnostic::did_you_mean,
     plan::{Plan, parse_number},
@@ -48,6 +51,8 @@ pub struct Script {
     /// By extension, by number, and by the name of a trunk.
     pub(super) parties: BTreeMap<String, Behaviour>,
     pub(super) programs: BTreeMap<AudioStreamName, StepOutcome>,
+    /// One after another, by service.
+    pub(super) replies: BTreeMap<ServiceName, Vec<Reply>>,
     /// Names of boxes, lots and rooms without a free place.
     pub(super) full: BTreeSet<String>,
     pub(super) faults: BTreeSet<Fault>,
@@ -108,6 +113,7 @@ impl Script {
             agents: BTreeMap::new(),
             parties: BTreeMap::new(),
             programs: BTreeMap::new(),
+            replies: BTreeMap::new(),
             full: BTreeSet::new(),
             faults: BTreeSet::new(),
             overrides: Arc::default(),
@@ -329,7 +335,7 @@ fn bounded(ms: u64) -> Result<u64, ScriptError> {
 }
 
 /// `NAME=WORD…`
-fn named<'a>(text: &'a str, as_in: &str) -> Result<(&'a str, &'a str), ScriptError> {
+pub(super) fn named<'a>(text: &'a str, as_in: &str) -> Result<(&'a str, &'a str), ScriptError> {
     let parts = text.split_once('=').map(|(name, word)| (name.trim(), word.trim()));
     parts.ok_or_else(|| ScriptError::new(format!("`{}` says not what: expected as in `{as_in}`", text.escape_debug())))
 }

@@ -6,13 +6,14 @@ use std::{
 };
 
 use tandem_switch::{
+    ask::{Answer, Unanswered},
     call::{Arrival, Call, Input},
     cause::Cause,
     cdr::Origin,
     floor::{self, Floor},
     id::{CallId, IdSource, LegId},
     link::{FloorSays, ToFloor},
-    name::{AgentName, Extension},
+    name::{AgentName, Extension, ServiceName},
     step::{AgentRequest, StepOutcome},
     time::Timestamp,
 };
@@ -47,6 +48,7 @@ pub(super) enum Event {
     Key(char),
     CallerHangsUp,
     Streamed(StepOutcome),
+    Answered { question: u32, answer: Result<Answer, Unanswered> },
     HandedBack(Option<Cause>),
 }
 
@@ -73,6 +75,8 @@ pub(super) struct Stage<'a> {
     pub(super) offered: Option<AgentName>,
     /// Live legs of each extension's devices outside of offers.
     pub(super) devices: BTreeMap<Extension, u32>,
+    /// How often each service was asked.
+    pub(super) asked: BTreeMap<ServiceName, usize>,
     /// The program that has the caller was asked.
     pub(super) is_streaming: bool,
     pub(super) story: Story,
@@ -110,6 +114,7 @@ impl<'a> Stage<'a> {
             parties: BTreeMap::new(),
             offered: None,
             devices: BTreeMap::new(),
+            asked: BTreeMap::new(),
             is_streaming: false,
             story: Story::new(at),
             is_over: false,
@@ -211,6 +216,7 @@ impl<'a> Stage<'a> {
                     self.inputs.push_back(Input::Streamed { leg: LegId::CALLER, outcome });
                 }
             }
+            Event::Answered { question, answer } => self.inputs.push_back(Input::Answered { question, answer }),
             Event::HandedBack(failed) => self.inputs.push_back(Input::HandedBack { leg: LegId::CALLER, failed }),
             Event::Rings(leg) | Event::Answers(leg) | Event::Forwards(leg) | Event::Fails(leg, _) | Event::HangsUp(leg) => {
                 self.party_does(leg, &event);

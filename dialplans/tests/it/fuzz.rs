@@ -7,13 +7,16 @@ use tandem_dialplan::{
     Fact, Input, Lengths, MAX_CALL_MS, MAX_STEPS, Output, Plan, Run, Script, Simulation, Source, check, needs, read_sources,
     run_test, simulate,
 };
-use tandem_switch::step::{Step, StepOutcome};
+use tandem_switch::{
+    ask::{Answer, Unanswered},
+    step::{Step, StepOutcome},
+};
 
 use crate::{facts, noon, world};
 
 pub(crate) fn seeds() -> Vec<String> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["demo", "../tests/load", "tests/wrong"].map(|folder| read_sources(&home.join(folder)).unwrap());
+    let folders = ["demo", "../tests/load", "tests/wrong", "tests/calls"].map(|folder| read_sources(&home.join(folder)).unwrap());
     folders.into_iter().flatten().map(|source| source.text.to_string()).collect()
 }
 
@@ -47,7 +50,7 @@ pub(crate) fn mutate(text: &str, edits: &[(u8, usize, usize)]) -> String {
 }
 
 fn outcome(n: u8) -> StepOutcome {
-    match n % 14 {
+    match n % 17 {
         0 => StepOutcome::Digits("1".into()),
         1 => StepOutcome::Digits("2".into()),
         2 => StepOutcome::Digits("9".into()),
@@ -61,6 +64,8 @@ fn outcome(n: u8) -> StepOutcome {
         10 => StepOutcome::NoAgents,
         11 => StepOutcome::TimedOut,
         12 => StepOutcome::Full,
+        13 => StepOutcome::Answered(Answer { word: "gold".into(), values: vec![("a".into(), "x".repeat(99))] }),
+        14 => StepOutcome::Unanswered(Unanswered::Late),
         _ => StepOutcome::Done,
     }
 }

@@ -45,6 +45,10 @@ pub(super) struct SimulateArgs {
     /// How a program that gets the caller ends: bot=done, bot=said:billing, bot=failed, bot=stalled.
     #[arg(long, value_name = "PROGRAM=WORD", value_delimiter = ',')]
     program: Vec<String>,
+    /// What a service answers that the plan asks: crm=gold, crm=gold:language=it;name=Rossi, crm=late; also unreachable, busy,
+    /// refused, malformed. Said again, it is the answer to the next question. Nobody answers unless said.
+    #[arg(long, value_name = "SERVICE=WORD", value_delimiter = ',')]
+    answer: Vec<String>,
     /// The emergency switch of a schedule: office=closed, office=open.
     #[arg(long, value_name = "SCHEDULE=WORD", value_delimiter = ',')]
     schedule: Vec<String>,
@@ -163,6 +167,7 @@ fn script(args: &SimulateArgs, plan: &Plan) -> Result<Script, CliError> {
     args.agent.iter().try_for_each(|text| script.agent_text(plan, text))?;
     args.party.iter().try_for_each(|text| script.party_text(plan, text))?;
     args.program.iter().try_for_each(|text| script.program_text(plan, text))?;
+    args.answer.iter().try_for_each(|text| script.answer_text(plan, text))?;
     args.schedule.iter().try_for_each(|text| script.schedule_text(plan, text))?;
     args.full.iter().try_for_each(|name| script.full(plan, name))?;
     args.fault.iter().try_for_each(|word| script.fault(word))?;

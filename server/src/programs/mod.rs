@@ -274,7 +274,7 @@ impl Report {
 }
 
 /// Whom we believe that they are who they say.
-fn tls() -> Arc<ClientConfig> {
+pub(crate) fn tls() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let config = CONFIG.get_or_init(|| {
         let mut roots = RootCertStore::empty();

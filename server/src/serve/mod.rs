@@ -37,6 +37,7 @@ use tokio::{
 
 use crate::{
     clock,
+    decisions::Decider,
     http::{
         control::{CONTROL_CAPACITY, Control, Readiness},
         view::PlanProblem,
@@ -257,6 +258,7 @@ impl Start {
             parts: line::Parts {
                 sip,
                 media: audio,
+                decider: Decider::new(tokio::runtime::Handle::current(), line_tx.downgrade()),
                 verdicts,
                 media_events,
                 to_floor,

@@ -112,6 +112,9 @@ pub enum ServiceError {
     /// What a program that hears calls is to be proved with is not there.
     #[error(transparent)]
     Programs(#[from] crate::programs::TokenError),
+    /// What a service that is asked is to be proved with is not there.
+    #[error(transparent)]
+    Decisions(#[from] crate::decisions::TokenError),
     /// What belongs to a trunk's TLS cannot be used.
     #[error("the TLS of trunk {trunk}: {}", chain(.error))]
     Tls {
@@ -156,6 +159,7 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
     let identities = Arc::new(identities.collect::<Result<BTreeMap<_, _>, _>>()?);
     let archive = Arc::new(Archive::new(&plan.recordings, |secret| read_secret(secret, folder), place)?);
     let programs = crate::programs::targets(&plan, |secret| read_secret(secret, folder), place)?;
+    let decisions = crate::decisions::targets(&plan, |secret| read_secret(secret, folder), place)?;
     let settings = plan.call_settings();
     let capture = match &plan.capture {
         Some(capture) => collector(capture).await,
@@ -171,6 +175,7 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
         settings: Arc::new(settings),
         archive,
         programs,
+        decisions,
         generation,
     })
 }

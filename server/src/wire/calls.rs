@@ -339,6 +339,10 @@ impl LiveCall {
             Output::Fork { program, sides } => {
                 let _without = self.fork(edges, KeptFork { program, sides, rate_hz: None });
             }
+            Output::Ask { question, ask } => {
+                let refused = edges.decider.ask(self.facts.call, question, ask).err();
+                inputs.extend(refused.map(|why| Input::Answered { question, answer: Err(why) }));
+            }
             Output::ProgramKey { key } => self.key_for_program(key),
             Output::Record { recording, left, right } => self.record(edges, recording, left, right),
             Output::StopRecord { recording } => edges.media.stop_record(recording),

@@ -20,7 +20,7 @@ use super::{
     supervision::Supervision,
     trace::TraceBus,
 };
-use crate::clock::Now;
+use crate::{clock::Now, decisions::Decider};
 
 /// The edges of one line loop.
 pub struct Edges {
@@ -46,6 +46,8 @@ pub struct Edges {
     pub supervision: Supervision,
     /// Payments by keys.
     pub payments: Payments,
+    /// What asks services.
+    pub decider: Decider,
     /// The live trace.
     pub traces: TraceBus,
     /// Names of items and recordings.

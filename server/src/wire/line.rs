@@ -49,6 +49,7 @@ use super::{
 };
 use crate::{
     clock,
+    decisions::Decider,
     metrics::METRICS,
     prompts::Prompts,
     recordings::Archive,
@@ -85,6 +86,8 @@ pub struct Service {
     pub archive: Arc<Archive>,
     /// Programs that hear calls.
     pub programs: crate::programs::Targets,
+    /// Services that are asked.
+    pub decisions: crate::decisions::Targets,
     /// Counts up with each plan.
     pub generation: u64,
 }
@@ -109,6 +112,8 @@ pub struct Parts {
     pub writer: Writer,
     /// Where recordings go.
     pub recordings: PathBuf,
+    /// What asks services.
+    pub decider: Decider,
     /// Messages in boxes.
     pub mail: Mail,
     /// The live trace.
@@ -172,6 +177,7 @@ impl Line {
             mut asks,
             writer,
             recordings,
+            mut decider,
             mail,
             traces,
             ids,
@@ -180,6 +186,7 @@ impl Line {
             service,
             beat,
         } = parts;
+        decider.set_targets(&service.decisions);
         let edges = Edges {
             now: clock::now(),
             sip,
@@ -192,6 +199,7 @@ impl Line {
             mail,
             supervision: Supervision::default(),
             payments: Payments::default(),
+            decider,
             traces,
             ids,
         };
@@ -474,31 +482,6 @@ impl Line {
         }
         self.keeping.touch(call, live, self.edges.now.instant);
         self.close_if_done(call);
-    }
-
-    /// Ends a call that cannot even end itself.
-    fn abandon(&mut self, call: CallId) {
-        if let Some(live) = self.calls.remove(&call) {
-            if let Some(timer) = live.timer {
-                self.timers.remove(&(timer, call));
-            }
-            live.abandon(&mut self.edges);
-        }
-    }
-
-    fn close_if_done(&mut self, call: CallId) {
-        if self.calls.get(&call).is_some_and(|live| live.is_closed(self.edges.now.at))
-            && let Some(live) = self.calls.remove(&call)
-        {
-            if let Some(timer) = live.timer {
-                self.timers.remove(&(timer, call));
-            }
-            live.close(&mut self.edges);
-            if self.calls.is_empty() {
-                let _nobody_waits = self.draining.take().map(|done| done.send(()));
-                let _nobody_waits = self.ending.take().map(|done| done.send(()));
-            }
-        }
     }
 
     fn sip_told(&mut self, event: SipEvent) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Newcomer;
 use crate::{
+    ask::{Answer, Ask, Unanswered},
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, LegId, RecordingId},
@@ -117,6 +118,13 @@ pub enum Input {
         leg: LegId,
         /// How the step ends: `Done`, `Said`, `Failed` or `Stalled`.
         outcome: StepOutcome,
+    },
+    /// The service that was asked has answered, or will not.
+    Answered {
+        /// Which question; an answer to an older one means nothing.
+        question: u32,
+        /// What it answered.
+        answer: Result<Answer, Unanswered>,
     },
     /// Somebody with the right to it mutes the caller in a room, or lets them speak.
     Mute {
@@ -333,6 +341,13 @@ pub enum Output {
     ProgramKey {
         /// Which key.
         key: char,
+    },
+    /// Ask a service; [`Input::Answered`] tells what it answers.
+    Ask {
+        /// Number of the question.
+        question: u32,
+        /// What is asked.
+        ask: Box<Ask>,
     },
     /// Record a conversation: one party left, the other right.
     Record {

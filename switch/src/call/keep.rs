@@ -143,6 +143,7 @@ impl Call {
             Doing::Play(playing) if !anew => self.play_again(at.now, playing),
             Doing::Collect(collecting) if !anew => self.collect_again(at.now, *collecting),
             Doing::Dial(dialling) if !anew => self.dial_again(at.now, *dialling),
+            Doing::Ask(_) => self.ask_no_more(at.now),
             Doing::Stream(_) => self.step_ended(at.now, StepOutcome::Failed),
             Doing::AwaitReply { request, .. } if !anew => self.begin_agent(at.now, request),
             _ => self.step_ended(at.now, StepOutcome::Error),

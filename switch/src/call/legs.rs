@@ -165,6 +165,7 @@ impl Legs {
             | Input::PauseRecording { .. }
             | Input::Payment { .. }
             | Input::Mute { .. }
+            | Input::Answered { .. }
             | Input::Tick => true,
         }
     }

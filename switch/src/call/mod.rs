@@ -9,6 +9,7 @@
 //! Each kind of step has its file; `legs` keeps what is true of every leg at any time, `ledger`
 //! what the call detail record will say, `keep` what becomes of it when the process is gone.
 
+mod ask;
 mod collect;
 mod conference;
 mod consult;
@@ -55,6 +56,7 @@ use crate::{
     step::{AgentRequest, StepOutcome},
     time::Timestamp,
 };
+use ask::Asking;
 use collect::Collecting;
 use conference::Conference;
 use dial::Dialling;
@@ -103,6 +105,9 @@ pub struct Call {
     /// What the plan spoke last.
     #[serde(default)]
     language: Option<Language>,
+    /// Services that were asked so far.
+    #[serde(default)]
+    asked: u32,
 }
 
 /// What a call is doing: one variant for each thing it can wait for.
@@ -125,6 +130,8 @@ enum Doing {
     Echo,
     /// The end of a program that has the caller.
     Stream(Streaming),
+    /// The answer of a service.
+    Ask(Asking),
     /// The end of a conference, for this caller.
     Conference(Conference),
     /// The end of a supervision.
@@ -172,6 +179,7 @@ impl Call {
             typed: VecDeque::new(),
             ledger: Ledger::new(now),
             language: None,
+            asked: 0,
         }
     }
 
@@ -203,6 +211,7 @@ impl Call {
             Doing::Collect(collecting) => collecting.deadline(),
             Doing::Queue(queueing) => queueing.deadline(),
             Doing::Dial(dialling) => Some(dialling.deadline()),
+            Doing::Ask(asking) => Some(asking.deadline()),
             Doing::AwaitReply { until, .. } => Some(*until),
             Doing::Park(parking) => Some(parking.deadline()),
             Doing::Take(taking) => Some(taking.deadline()),
@@ -278,6 +287,7 @@ impl Call {
             Doing::Park(parking) => self.parking(at, parking, input),
             Doing::Voicemail(leaving) => self.leaving_message(at, leaving, &input),
             Doing::Take(taking) => self.taking(at.now, taking, &input),
+            Doing::Ask(asking) => self.asking(at.now, asking, input),
             Doing::Stream(streaming) => self.streaming(at.now, streaming, &input),
             Doing::HandBack => self.handing_back(at.now, &input),
             Doing::AwaitReply { request, until } => self.awaiting_reply(at.now, request, until, &input),
@@ -332,6 +342,7 @@ impl Doing {
                 | Self::Play(_)
                 | Self::Collect(_)
                 | Self::AwaitReply { .. }
+                | Self::Ask(_)
                 | Self::Conference(_)
                 | Self::Supervise(_)
                 | Self::Voicemail(_)

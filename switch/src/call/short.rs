@@ -28,6 +28,7 @@ pub(super) const fn name_of(step: &Step) -> &'static str {
         Step::HandBack { .. } => "hand-back",
         Step::Fork { .. } => "fork",
         Step::Stream { .. } => "stream",
+        Step::Ask(_) => "ask",
         Step::Agent(_) => "agent",
         Step::Hangup { .. } => "hangup",
     }
@@ -79,6 +80,7 @@ impl Call {
             Step::Take(whom) => self.begin_take(now, whom),
             Step::Fork { program, sides } => self.fork(now, program, sides),
             Step::Stream { program } => self.begin_stream(now, program),
+            Step::Ask(ask) => self.begin_ask(now, ask),
             Step::Agent(request) => self.begin_agent(now, request),
             Step::Hangup { cause } => {
                 self.finish(now, cause, self.ledger.blame);

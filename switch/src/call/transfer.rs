@@ -125,6 +125,7 @@ impl Call {
             // Whoever asked is kept until there is a slot.
             Step::Park(park) => self.begin_park(at.now, park),
             Step::Fork { program, sides } => self.fork(at.now, program, sides),
+            Step::Ask(ask) => self.begin_ask(at.now, ask),
             Step::Answer
             | Step::Collect(_)
             | Step::Queue(_)

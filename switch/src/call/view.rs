@@ -92,6 +92,7 @@ impl Call {
             Doing::Talk(talk) => ("talk", talk.with.agent()),
             Doing::Echo => ("echo", None),
             Doing::Stream(_) => ("stream", None),
+            Doing::Ask(_) => ("ask", None),
             Doing::Conference(_) => ("conference", None),
             Doing::Supervise(_) => ("supervise", None),
             Doing::Park(_) => ("park", None),

@@ -9,6 +9,7 @@
 use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
 
 use tandem_switch::{
+    ask::{Answer, Ask, Unanswered},
     call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Notice, Output, RedirectNews, Restart, TransferNews},
     cause::Cause,
     cdr::{Cdr, Origin},
@@ -168,6 +169,13 @@ impl Ladder {
                     word => StepOutcome::Said(word.to_owned()),
                 },
             },
+            ["answer", question, word] => Input::Answered {
+                question: question.parse().unwrap(),
+                answer: match word {
+                    "unreachable" => Err(Unanswered::Unreachable),
+                    word => Ok(Answer { word: word.to_owned(), values: Vec::new() }),
+                },
+            },
             ["leg", leg, "takes", "nobody"] => Input::NotTaken { leg: read_leg(leg) },
             ["leg", leg, "leaves"] => Input::Leaves { leg: read_leg(leg) },
             ["taken", "by", number] => {
@@ -254,6 +262,9 @@ impl Ladder {
             }
             Output::Fork { program, sides } => format!("{} for {program}", sides.describe()),
             Output::ProgramKey { key } => format!("key {key} for the program"),
+            Output::Ask { question, ask } => {
+                format!("question {question} to {}: {} in {} ms", ask.service, ask.words.join(" or "), ask.budget_ms)
+            }
             Output::Take { leg, whom } => format!("{leg} takes {whom:?}"),
             Output::EnterRoom { leg, room, voice } => {
                 format!("{leg} enters {room}, {}", if voice { "speaks" } else { "listens" })
@@ -388,6 +399,18 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         ["supervise", agent] => Step::Supervise { agent: agent.into(), role: Supervision::Monitor },
         ["fork", program] => Step::Fork { program: program.into(), sides: Sides::Both },
         ["stream", program] => Step::Stream { program: program.into() },
+        ["ask", service, ref words @ ..] => Step::Ask(Box::new(Ask {
+            service: service.into(),
+            budget_ms: ms("budget").unwrap_or(1_000),
+            words: words.iter().map(|&word| word.to_owned()).collect(),
+            receives: Vec::new(),
+            origin: read_origin("carrier"),
+            from: "+390212345678".into(),
+            to: "100".into(),
+            route: None,
+            language: "en".into(),
+            variables: Vec::new(),
+        })),
         ["conference", room] => Step::Conference { room: room.into(), muted: with.contains_key("muted") },
         ["park", lot] => Step::Park(Park {
             lot: lot.into(),

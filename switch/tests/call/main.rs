@@ -34,6 +34,8 @@ ladders! {
     a_step_on_top_of_another_is_ignored,
     agent_request_from_a_trunk_is_an_error,
     agent_signs_in,
+    ask,
+    ask_before_an_answer_in_a_transfer_and_over_a_restart,
     an_empty_prompt_ends_at_once,
     caller_loses_the_network,
     caller_who_holds_while_waiting_is_connected_on_hold,

@@ -11,6 +11,7 @@ mod codecs;
 mod commands;
 mod conferences;
 mod crowd;
+mod decisions;
 mod editors;
 mod endings;
 mod first_call;

@@ -408,7 +408,9 @@ impl LiveCall {
                 self.over = true;
                 line.effects.push(Effect::Ended(cdr));
             }
-            Output::Transfer { .. } | Output::Redirect(_) | Output::HandBack { .. } => unreachable!("nobody here asks for one"),
+            Output::Transfer { .. } | Output::Redirect(_) | Output::HandBack { .. } | Output::Ask { .. } => {
+                unreachable!("nobody here asks for one")
+            }
             Output::RingBack { .. }
             | Output::StopPlay { .. }
             | Output::Echo { .. }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{LAST_RECORDS, Line, Service};
 use crate::{
+    decisions::Decided,
     http::{
         control::{AnnounceAnswer, Hearers, MemberOrder, PaymentAnswer, StreamAnswer},
         view::{CallView, ConferenceView, ParkedView},
@@ -111,6 +112,8 @@ pub enum LineAsk {
     },
     /// A stream to a program told something.
     Program(Box<ProgramNews>),
+    /// A service that a call asked has answered, or will not.
+    Decided(Box<Decided>),
     /// Take no new calls; answered when the last one is gone.
     Drain(oneshot::Sender<()>),
     /// The sources that are not heard now.
@@ -134,6 +137,7 @@ impl Line {
             LineAsk::Plan(service) => {
                 self.edges.sip.set_service(&service);
                 self.edges.media.set_service(&service);
+                self.edges.decider.set_targets(&service.decisions);
                 self.edges.ledger.set_archive(Arc::clone(&service.archive));
                 self.service = service;
                 self.show_all_mail();
@@ -178,6 +182,7 @@ impl Line {
                 let _asker_is_gone = done.send(self.stream(call, wanted));
             }
             LineAsk::Program(news) => self.program_told(*news),
+            LineAsk::Decided(decided) => self.decided(*decided),
             LineAsk::Drain(done) => {
                 self.taking = false;
                 self.edges.sip.drain();

@@ -1,9 +1,9 @@
-//! Programs that hear calls, as the rest of the program asks for them, and what they tell.
+//! Programs that hear calls, as the rest of the program asks for them, and what they and the services that calls ask tell.
 
-use tandem_switch::id::CallId;
+use tandem_switch::{call::Input, id::CallId};
 
 use super::Line;
-use crate::{http::control::StreamAnswer, programs::ProgramNews, wire::calls::KeptFork};
+use crate::{decisions::Decided, http::control::StreamAnswer, programs::ProgramNews, wire::calls::KeptFork};
 
 impl Line {
     /// A program hears a call from now on, or none does any more.
@@ -18,6 +18,15 @@ impl Line {
             });
         }
         answer
+    }
+
+    /// A service that a call asked has answered, or will not.
+    pub(super) fn decided(&mut self, decided: Decided) {
+        let Decided { call, question, answer, told } = decided;
+        self.work(call, |live, edges| {
+            live.trace(edges, "ask", || told);
+            live.handle(edges, Input::Answered { question, answer });
+        });
     }
 
     /// A stream told something.

@@ -1,6 +1,7 @@
 //! The dice: what a call is told next.
 
 use tandem_switch::{
+    ask::{Ask, Unanswered},
     call::{Input, Newcomer},
     cause::Cause,
     cdr::Origin,
@@ -97,6 +98,9 @@ impl Dice {
     fn about_slots(&mut self, world: &World) -> Input {
         let leg = self.leg(world);
         match self.below(12) {
+            11 if self.one_in(2) => {
+                Input::Answered { question: u32::try_from(self.below(4)).unwrap(), answer: Err(Unanswered::Unreachable) }
+            }
             11 => Input::Streamed { leg, outcome: StepOutcome::Failed },
             8..=9 => Input::MailboxOpen { leg },
             10 => Input::MailboxFull { leg },
@@ -215,6 +219,18 @@ impl Dice {
             54 => Step::Take(Whom::Parked("701".into())),
             55 if self.one_in(2) => Step::Echo,
             55 if self.one_in(2) => Step::Stream { program: "bot".into() },
+            55 if self.one_in(2) => Step::Ask(Box::new(Ask {
+                service: "crm".into(),
+                budget_ms: self.below(5_000),
+                words: vec!["gold".into()],
+                receives: Vec::new(),
+                origin: Origin::Trunk("carrier".into()),
+                from: "+390212345678".into(),
+                to: "100".into(),
+                route: None,
+                language: "en".into(),
+                variables: Vec::new(),
+            })),
             55 if self.one_in(3) => Step::Fork { program: "ears".into(), sides: Sides::Both },
             55 if self.one_in(2) => Step::Supervise { agent: "1001".into(), role: Supervision::Monitor },
             55 if self.one_in(2) => Step::Conference { room: "weekly".into(), muted: self.one_in(2) },

@@ -241,6 +241,7 @@ impl World {
                 assert_eq!(self.recordings.insert(*recording, false), Some(true), "a recording ended twice");
             }
             Output::Fork { .. } => {}
+            Output::Ask { .. } => assert!(!self.awaits_step, "no step asks"),
             Output::ProgramKey { .. } => assert!(!self.awaits_step, "no program has the caller"),
             Output::StepEnded(_) => {
                 assert!(!self.awaits_step, "a step ended twice");
