@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes every prompt from its text (en.txt, it.txt, all.txt), the music on hold and the tone before a message.
+# Makes every prompt from its text (en.txt, it.txt, and those of ../plans), the music on hold and the tone before a message.
 #
 #   ./make.sh            all of it
 #   ./make.sh en welcome one prompt
-#   ./make.sh all        those of all.txt, which callers of all languages hear
+#   ./make.sh all        what callers of all languages hear (all.txt of a plan)
 #
 # Needs Debian's flite, espeak-ng, sox and python3. The same versions give the same bytes.
 # Written as 16 kHz mu-law: half the size of linear, and finer than a telephone line.
@@ -39,22 +39,27 @@ make() {
 }
 
 only_language=${1:-} only_name=${2:-}
-for language in en it; do
-    [[ -z $only_language || $only_language == "$language" ]] || continue
-    while IFS=$'\t' read -r name text; do
+# wanted LANGUAGE NAME
+wanted() { [[ ( -z $only_language || $only_language == "$1" ) && ( -z $only_name || $only_name == "$2" ) ]]; }
+
+# Ours, and those that plans bring along.
+for folder in . ../plans/*/prompts; do
+    for language in en it; do
+        while IFS=$'\t' read -r name text; do
+            [[ $name == '#'* || -z $name ]] && continue
+            wanted "$language" "$name" || continue
+            pace=calm
+            [[ $name == */* ]] && pace=brisk
+            make "$language" "$folder/$language/$name" "$pace" "$text"
+        done < "$folder/$language.txt"
+    done
+    # What is heard before a language is chosen lies in no folder of a language.
+    [[ -f $folder/all.txt ]] || continue
+    while IFS=$'\t' read -r name language text; do
         [[ $name == '#'* || -z $name ]] && continue
-        [[ -z $only_name || $only_name == "$name" ]] || continue
-        pace=calm
-        [[ $name == */* ]] && pace=brisk
-        make "$language" "$language/$name" "$pace" "$text"
-    done < "$language.txt"
+        wanted all "$name" && make "$language" "$folder/$name" calm "$text"
+    done < "$folder/all.txt"
 done
-# What is heard before a language is chosen has no folder of a language.
-while IFS=$'\t' read -r name language text; do
-    [[ $name == '#'* || -z $name ]] && continue
-    [[ -z $only_language || $only_language == all && ( -z $only_name || $only_name == "$name" ) ]] || continue
-    make "$language" "$name" calm "$text"
-done < all.txt
 if [[ -z $only_language ]]; then
     mkdir -p music
     python3 music.py "$work/hold.wav"

@@ -12,7 +12,10 @@ use jiff::{
     ToSpan as _,
     civil::{Date, Weekday, date},
 };
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use tandem_dialplan::{Coverage, Lengths, Plan, Report, Source, World, check, read_sources, run_test, wav_length_ms};
+
+use crate::fuzz::to_the_end;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -41,10 +44,11 @@ fn recordings(folder: &Path, before: &str, found: &mut BTreeMap<String, u64>) {
     }
 }
 
-/// The recordings that ship, and the password of the carrier.
-fn around() -> (World, Lengths) {
+/// The recordings that ship and those of a plan, and the password of the carrier.
+fn around(plan: &str) -> (World, Lengths) {
     let mut found = BTreeMap::new();
     recordings(&root().join("prompts"), "", &mut found);
+    recordings(&root().join("plans").join(plan).join("prompts"), "", &mut found);
     let (mut world, mut lengths) = (World::default(), Lengths::default());
     world.environment.insert("CARRIER_SECRET".into());
     for (name, ms) in found {
@@ -65,8 +69,8 @@ fn sources(plan: &str) -> Vec<Source> {
     read_sources(&root().join("plans").join(plan)).unwrap()
 }
 
-fn checked(sources: &[Source]) -> (Arc<Plan>, Report) {
-    let (plan, report) = check(sources, &around().0);
+fn checked(plan: &str, sources: &[Source]) -> (Arc<Plan>, Report) {
+    let (plan, report) = check(sources, &around(plan).0);
     (Arc::new(plan.unwrap_or_else(|| panic!("{}", report.drawn(false)))), report)
 }
 
@@ -75,20 +79,19 @@ fn every_plan_is_right_without_a_remark_in_each_language() {
     assert!(plans().len() >= 7, "{:?}", plans());
     for plan in plans() {
         let mut sources = sources(&plan);
-        assert_eq!(checked(&sources).1.lines(), "", "{plan}");
+        assert_eq!(checked(&plan, &sources).1.lines(), "", "{plan}");
         let firm = sources.iter_mut().find(|source| source.path.ends_with("10-firm.kdl")).unwrap();
         let italian = firm.text.replace("language \"en\"", "language \"it\"");
         assert!(*italian != *firm.text, "{plan}");
         *firm = Source::new(firm.path.clone(), italian);
-        assert_eq!(checked(&sources).1.lines(), "", "{plan} in Italian");
+        assert_eq!(checked(&plan, &sources).1.lines(), "", "{plan} in Italian");
     }
 }
 
 #[test]
 fn the_tests_of_every_plan_pass_and_reach_every_route_branch_and_step() {
-    let lengths = around().1;
     for name in plans() {
-        let plan = checked(&sources(&name)).0;
+        let (plan, lengths) = (checked(&name, &sources(&name)).0, around(&name).1);
         let mut coverage = Coverage::of(&plan);
         for test in &plan.tests {
             let result = run_test(&plan, test, &lengths);
@@ -108,7 +111,13 @@ fn what_is_a_firms_own_stands_in_one_file() {
         for source in sources(&plan) {
             let firm = source.path.ends_with("10-firm.kdl");
             let free = firm || source.path.ends_with("90-tests.kdl") || source.path.ends_with(".ics");
-            assert!(free || !source.text.contains("\"+"), "{}: a telephone number outside of 10-firm.kdl", source.path);
+            // A country code is nobody's number.
+            let whole = |rest: &str| rest.chars().take_while(char::is_ascii_digit).count() > 4;
+            assert!(
+                free || !source.text.split("\"+").skip(1).any(whole),
+                "{}: a telephone number outside of 10-firm.kdl",
+                source.path
+            );
             // `serve --bind` moves all addresses; the password comes from the environment.
             assert!(!firm || (source.text.contains("sip-udp \"127.0.0.1:5060\"") && source.text.contains("env:CARRIER_SECRET")));
         }
@@ -121,28 +130,36 @@ fn what_is_a_firms_own_stands_in_one_file() {
 }
 
 /// The names of a list of texts.
-fn spoken(file: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string(root().join("prompts").join(file)).unwrap();
+fn spoken(file: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(file).unwrap_or_default();
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    lines.map(|line| line.split_once('\t').unwrap_or_else(|| panic!("{file}: {line}")).0.to_owned()).collect()
+    lines.map(|line| line.split_once('\t').unwrap_or_else(|| panic!("{}: {line}", file.display())).0.to_owned()).collect()
 }
 
 #[test]
 fn every_text_is_recorded_in_each_language_and_every_recording_has_its_text() {
-    let mut found = BTreeMap::new();
-    recordings(&root().join("prompts"), "", &mut found);
-    let of = |language: &str| -> BTreeSet<String> {
-        found.keys().filter_map(|name| name.strip_prefix(&format!("{language}/"))).map(str::to_owned).collect()
-    };
-    let (english, italian) = (of("en"), of("it"));
-    assert_eq!((&english, &italian), (&spoken("en.txt"), &spoken("it.txt")));
-    // Clocks are read differently; all else must be there for both.
-    let whole = |names: &BTreeSet<String>| -> BTreeSet<String> {
-        names.iter().filter(|name| !name.starts_with("time/")).cloned().collect()
-    };
-    assert_eq!(whole(&english), whole(&italian));
-    let all: BTreeSet<String> = found.keys().filter(|name| name.starts_with("choose/")).cloned().collect();
-    assert_eq!(all, spoken("all.txt"));
+    let of_plans = plans().into_iter().map(|plan| root().join("plans").join(plan).join("prompts"));
+    for folder in of_plans.chain([root().join("prompts")]) {
+        let mut found = BTreeMap::new();
+        recordings(&folder, "", &mut found);
+        let (mut english, mut italian, mut all) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for name in found.into_keys() {
+            match name.split_once('/') {
+                Some(("en", rest)) => english.insert(rest.to_owned()),
+                Some(("it", rest)) => italian.insert(rest.to_owned()),
+                // `music.py` composes these.
+                Some(("music", _)) => false,
+                _ => all.insert(name),
+            };
+        }
+        let shown = folder.display();
+        assert!(!english.is_empty(), "{shown}");
+        assert_eq!((&english, &italian), (&spoken(&folder.join("en.txt")), &spoken(&folder.join("it.txt"))), "{shown}");
+        assert_eq!(all, spoken(&folder.join("all.txt")), "{shown}");
+        // Clocks are read differently; all else must be there for both.
+        let common = |names: BTreeSet<String>| names.into_iter().filter(|name| !name.starts_with("time/")).collect::<Vec<_>>();
+        assert_eq!(common(english), common(italian), "{shown}");
+    }
 }
 
 /// Easter Sunday of the Gregorian calendar, by the rule of Gauss as Lichtenberg mended it.
@@ -168,7 +185,7 @@ fn closed_by(calendar: &str) -> BTreeSet<Date> {
         "schedule \"days\" tz=\"UTC\" {{ open \"daily\" \"00:00-24:00\"; holidays \"{calendar}\"; }}\n\
          route \"r\" {{ from any; unless-open \"days\" {{ play \"closed\"; }}; hangup; }}\n"
     );
-    let (plan, _) = checked(&[Source::new("plan.kdl", plan), Source::new(calendar, text)]);
+    let (plan, _) = checked("small-office", &[Source::new("plan.kdl", plan), Source::new(calendar, text)]);
     let schedule = plan.schedules.values().next().unwrap();
     let noon = |day: &Date| {
         let at = day.at(12, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
@@ -210,4 +227,36 @@ fn the_holidays_of_england_are_its_bank_holidays() {
         }
     }
     assert_eq!(closed_by("holidays-gb.ics"), wanted);
+}
+
+/// Who calls what in the tests of a plan.
+fn called(sources: &[Source]) -> BTreeSet<(String, String)> {
+    let word = |line: &str, name: &str| line.split_once(name)?.1.split('"').nth(1).map(str::to_owned);
+    let lines = sources.iter().flat_map(|source| source.text.lines());
+    lines
+        .filter_map(|line| line.trim().strip_prefix("call "))
+        .filter_map(|call| Some((word(call, "from=")?, word(call, "to=")?)))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_way_through_every_plan_ends_with_a_hang_up(outcomes in prop::collection::vec(any::<u8>(), 1..40)) {
+        thread_local! {
+            static PLANS: Vec<(Arc<Plan>, BTreeSet<(String, String)>)> = plans().iter().map(|name| {
+                let sources = sources(name);
+                (checked(name, &sources).0, called(&sources))
+            }).collect();
+        }
+        PLANS.with(|plans| {
+            for (plan, calls) in plans {
+                for (from, to) in calls {
+                    let from = if from.starts_with('+') { "trunk:carrier" } else { from };
+                    to_the_end(plan, from, to, &outcomes);
+                }
+            }
+        });
+    }
 }

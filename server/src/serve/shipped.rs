@@ -104,6 +104,8 @@ pub fn copy(plan: &str, to: &Path) -> Result<Vec<String>, CopyError> {
     files.sort();
     for (name, content) in &files {
         let path = to.join(name);
+        let folder = path.parent().unwrap_or(to);
+        fs::create_dir_all(folder).map_err(failed(folder))?;
         // Whoever else writes here at this moment keeps what is theirs.
         let mut file = fs::File::create_new(&path).map_err(failed(&path))?;
         io::Write::write_all(&mut file, content).map_err(failed(&path))?;
@@ -166,7 +168,7 @@ mod tests {
         let to = ground.join("etc/office");
         let files = copy("small-office", &to).unwrap();
         assert!(files.contains(&"10-firm.kdl".to_owned()) && files.contains(&"holidays-it.ics".to_owned()), "{files:?}");
-        assert_eq!(fs::read_dir(&to).unwrap().count(), files.len());
+        assert!(files.iter().all(|file| to.join(file).is_file()) && to.join("prompts/it/office-menu.wav").is_file());
         assert!(matches!(copy("demo", &to), Err(CopyError::Taken(_))));
         assert!(matches!(copy("smal-office", &ground.join("other")), Err(CopyError::Unknown(_))));
         assert!(!ground.join("other").exists());
