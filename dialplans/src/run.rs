@@ -4,6 +4,7 @@
 //! [`Step::Hangup`], after at most [`MAX_STEPS`] steps of the text, whatever it is told.
 
 mod give;
+mod overflow;
 
 use std::{
     collections::{BTreeMap, VecDeque},

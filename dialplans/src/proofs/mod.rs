@@ -2,6 +2,7 @@
 
 mod compare;
 mod flow;
+mod ladders;
 mod overlap;
 
 use crate::{diagnostic::Findings, plan::Plan, read::Item};
@@ -10,6 +11,7 @@ use crate::{diagnostic::Findings, plan::Plan, read::Item};
 pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) {
     let gotos = flow::check(plan, findings);
     overlap::check(plan, findings);
+    ladders::check(items, findings);
     if !findings.has_errors() {
         unused_routes(plan, &gotos, findings);
     }
