@@ -29,6 +29,8 @@ pub struct Queue {
     pub max_wait_ms: Option<u64>,
     /// Whether a caller may wait while no agent is signed in.
     pub wait_without_agents: bool,
+    /// After so long here, in ms, callers pass on to another queue: in the order of the time.
+    pub overflow: Vec<(u64, QueueName)>,
 }
 
 /// A span of internal numbers of one length.

@@ -5,6 +5,7 @@
 
 mod decide;
 mod give;
+mod overflow;
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -10,6 +10,7 @@
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
 //! - [`identity`]: how far a caller's number can be believed.
 //! - [`toll`]: how much may be called outside.
+//! - [`ladder`]: the queues that a waiting caller may pass on to.
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
 pub mod ask;
@@ -19,6 +20,7 @@ pub mod cdr;
 pub mod floor;
 pub mod id;
 pub mod identity;
+pub mod ladder;
 pub mod link;
 pub mod name;
 pub mod step;

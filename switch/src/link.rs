@@ -24,6 +24,16 @@ pub enum ToFloor {
         /// Why.
         reason: LeaveReason,
     },
+    /// A waiting call goes on to another queue, with the time it has waited. The floor replies `Overflowed` or `Stays`,
+    /// unless a device rings for it at that moment.
+    Overflow {
+        /// Which item.
+        item: ItemId,
+        /// Where to.
+        to: QueueName,
+        /// Whether the caller may wait there when nobody is signed in any more.
+        wait_without_agents: bool,
+    },
     /// The agent's device rings.
     Ringing {
         /// Which offer.
@@ -145,6 +155,25 @@ pub enum FloorSays {
     Refused {
         /// Which item.
         item: ItemId,
+        /// Why.
+        reason: RefuseReason,
+    },
+    /// The item waits in this queue from now on. Also said to a call that was taken up again and asks for its place in
+    /// a queue that it has left.
+    Overflowed {
+        /// Which item.
+        item: ItemId,
+        /// Where it waits.
+        queue: QueueName,
+        /// Where it stands there.
+        place: Place,
+    },
+    /// The item stays where it is: the other queue cannot serve it.
+    Stays {
+        /// Which item.
+        item: ItemId,
+        /// Where it did not go.
+        to: QueueName,
         /// Why.
         reason: RefuseReason,
     },

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ask::{Answer, Ask, Unanswered},
     cause::Cause,
+    ladder::Ladder,
     name::{
         AgentName, AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName,
         SkillLevel, TrunkName,
@@ -238,6 +239,9 @@ pub struct QueueStep {
     /// Who is rung comes from the floor; whether a caller may wait while nobody is signed in comes
     /// from here: `false` ends the step with `NoAgents` at once.
     pub wait_without_agents: bool,
+    /// Where the caller passes on to.
+    #[serde(default)]
+    pub ladder: Ladder,
 }
 
 /// Whom to call, and how.

@@ -111,6 +111,8 @@ fn queue(name: &str, item: &Item) -> Queue {
         let to_level = u8::try_from(relax.prop_count("to-level").unwrap_or(0)).unwrap_or(0);
         Some(Relaxation { after_ms: relax.prop_ms("after")?, skill: SkillName::from(relax.prop_text("skill")?), to_level })
     });
+    let overflow =
+        item.named("overflow").filter_map(|rung| Some((rung.prop_ms("after")?, QueueName::from(rung.prop_text("to")?))));
     Queue {
         profile: QueueProfile {
             queue: name.into(),
@@ -129,5 +131,6 @@ fn queue(name: &str, item: &Item) -> Queue {
         retain_days: count("retain"),
         max_wait_ms: ms("max-wait"),
         wait_without_agents: item.child("when-empty").and_then(Item::text) == Some("wait"),
+        overflow: overflow.collect(),
     }
 }

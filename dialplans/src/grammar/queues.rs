@@ -61,6 +61,16 @@ pub(super) const QUEUE: &[NodeSpec] = &[
         &[],
         Body::None,
     ),
+    many(node(
+        "overflow",
+        "After some waiting here, callers pass on to another queue, with the time they have waited. Where nobody is signed in there, or it is full, they stay.",
+        &[],
+        &[
+            must("after", Kind::Duration, "from joining this queue on"),
+            must("to", Kind::Refers(Noun::Queue), "where they pass on to"),
+        ],
+        Body::None,
+    )),
     node(
         "music",
         "Heard while waiting; ring-back when absent.",

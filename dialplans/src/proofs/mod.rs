@@ -2,6 +2,7 @@
 
 mod compare;
 mod flow;
+mod ladders;
 mod overlap;
 
 use crate::{diagnostic::Findings, inside::ExtensionRange, pattern::Pattern, plan::Plan, read::Item};
@@ -16,6 +17,7 @@ pub(crate) fn covers(earlier: &Pattern, later: &Pattern, extensions: &[Extension
 pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) {
     let gotos = flow::check(plan, findings);
     overlap::check(plan, findings);
+    ladders::check(items, findings);
     if !findings.has_errors() {
         unused_routes(plan, &gotos, findings);
     }

@@ -10,7 +10,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::Run;
+use super::{Run, overflow::ladder};
 use crate::{
     inside::Mailbox,
     plan::{
@@ -139,6 +139,7 @@ impl Run {
             comfort: queue.comfort.clone(),
             record: join.record.unwrap_or(queue.record),
             wait_without_agents: queue.wait_without_agents,
+            ladder: ladder(plan, join),
         }))
     }
 

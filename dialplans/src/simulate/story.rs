@@ -141,6 +141,10 @@ impl Story {
                 RefuseReason::Full => format!("{queue} is full"),
                 RefuseReason::NoSuchQueue => format!("{queue} is not known"),
             },
+            FloorEvent::Overflowed { item, from, .. } => {
+                self.fact(Fact::Queue(item.queue.clone()));
+                format!("{from} passes the caller on to {}", item.queue)
+            }
             FloorEvent::AgentAsked { .. } | FloorEvent::Queued { .. } | FloorEvent::Left { .. } | FloorEvent::Finished { .. } => {
                 return;
             }

@@ -190,6 +190,9 @@ impl Batch {
                     self.run(sql::ITEM_SERVED, args![item.to_string(), agent.as_str(), *at]);
                 }
             }
+            FloorEvent::Overflowed { item, .. } => {
+                self.run(sql::ITEM_OVERFLOWED, args![item.item.to_string(), item.queue.as_str(), item.virtual_arrival_at]);
+            }
             FloorEvent::Left { item, reason, at } => {
                 self.run(sql::ITEM_LEFT, args![item.to_string(), word(reason), *at]);
             }

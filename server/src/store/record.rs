@@ -374,6 +374,7 @@ fn floor_kind(event: &FloorEvent) -> &'static str {
         FloorEvent::Refused { .. } => "refused",
         FloorEvent::Offered { .. } => "offered",
         FloorEvent::OfferEnded { .. } => "offer-ended",
+        FloorEvent::Overflowed { .. } => "overflowed",
         FloorEvent::Left { .. } => "left",
         FloorEvent::Finished { .. } => "finished",
     }
@@ -382,7 +383,9 @@ fn floor_kind(event: &FloorEvent) -> &'static str {
 fn floor_entry(event: &FloorEvent) -> Entry {
     let (call, item, agent, at) = match event {
         FloorEvent::AgentChanged { agent, at, .. } | FloorEvent::AgentAsked { agent, at, .. } => (None, None, Some(agent), at),
-        FloorEvent::Queued { item, at, .. } => (Some(item.call), Some(item.item), None, at),
+        FloorEvent::Queued { item, at, .. } | FloorEvent::Overflowed { item, at, .. } => {
+            (Some(item.call), Some(item.item), None, at)
+        }
         FloorEvent::Refused { call, at, .. } => (Some(*call), None, None, at),
         FloorEvent::Offered { item, agent, at, .. }
         | FloorEvent::OfferEnded { item, agent, at, .. }

@@ -62,6 +62,7 @@ statements! {
         ON CONFLICT (item_id) DO UPDATE SET state = 'waiting', virtual_arrival_us = excluded.virtual_arrival_us, agent = NULL, \
         served_us = NULL, ended_us = NULL, reason = NULL";
     ITEM_REJOINED = "UPDATE items SET state = 'rejoined', ended_us = $2 WHERE item_id = $1";
+    ITEM_OVERFLOWED = "UPDATE items SET queue = $2, virtual_arrival_us = $3 WHERE item_id = $1";
     ITEM_SERVED = "UPDATE items SET state = 'served', agent = $2, served_us = $3 WHERE item_id = $1";
     ITEM_LEFT = "UPDATE items SET state = 'left', reason = $2, ended_us = $3 WHERE item_id = $1";
     ITEM_FINISHED = "UPDATE items SET state = 'served', reason = $2, ended_us = $3 WHERE item_id = $1";

@@ -252,6 +252,7 @@ fn count(event: &FloorEvent) {
         // Who takes an old place up again was counted when the place was taken.
         FloorEvent::Queued { rejoined: Some(_), .. } => {}
         FloorEvent::Queued { rejoined: None, .. } => METRICS.items_waiting.inc(),
+        FloorEvent::Overflowed { .. } => METRICS.items_overflowed.inc(),
         FloorEvent::Refused { .. } => METRICS.items_refused.inc(),
         FloorEvent::Left { reason, .. } => {
             METRICS.items_waiting.dec();

@@ -21,6 +21,7 @@ mod keep;
 mod ledger;
 mod legs;
 mod notice;
+mod overflow;
 mod owed;
 mod park;
 mod payment;

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Doing, Input, Moment, talk::With};
+use super::{Call, Doing, Input, Moment, overflow::Climb, talk::With};
 use crate::{
     cause::{Blame, Cause},
     cdr::SegmentState,
@@ -33,6 +33,9 @@ pub(super) struct Queueing {
     /// `None` when never, or while an announcement plays.
     announce_at: Option<Timestamp>,
     asked: Asked,
+    /// How far the caller has come on the ladder of queues.
+    #[serde(default)]
+    climb: Climb,
 }
 
 /// Who is asked to take the call.
@@ -101,11 +104,31 @@ impl Queueing {
     }
 
     fn fault_at(&self) -> Option<Timestamp> {
-        [self.confirm_by, self.asked.reply_by()].into_iter().flatten().min()
+        [self.confirm_by, self.asked.reply_by(), self.climb.reply_by()].into_iter().flatten().min()
+    }
+
+    /// When the caller passes on; not while a phone rings for them, nor before they have a place at all.
+    fn pass_on_at(&self) -> Option<Timestamp> {
+        let may = matches!(self.asked, Asked::Nobody) && self.confirm_by.is_none();
+        self.climb.due_at(&self.step.ladder).filter(|_| may)
+    }
+
+    /// What the ladder needs to know and to change.
+    pub(super) const fn ladder(&mut self) -> (&mut QueueStep, &mut Climb) {
+        (&mut self.step, &mut self.climb)
+    }
+
+    /// The caller waits elsewhere: they hear what is heard there.
+    pub(super) fn moved(&mut self, now: Timestamp, place: Place, counts_anew: bool) {
+        self.place = Some(place);
+        self.announce_at = self.next_announcement(now);
+        if counts_anew {
+            self.since = now;
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        [self.give_up_at(), self.fault_at(), self.announce_at].into_iter().flatten().min()
+        [self.give_up_at(), self.fault_at(), self.pass_on_at(), self.announce_at].into_iter().flatten().min()
     }
 
     fn next_announcement(&self, now: Timestamp) -> Option<Timestamp> {
@@ -133,7 +156,7 @@ impl Call {
         self.ledger.blame = Blame::Us;
         self.ledger.queue = Some(step.queue.clone());
         self.ledger.turn(at.now, SegmentState::Queued, None);
-        let asked = Asked::Nobody;
+        let (asked, climb) = (Asked::Nobody, Climb::begin(&step.queue, at.now));
         let mut queueing = Box::new(Queueing {
             step,
             arrived_at: at.now,
@@ -142,6 +165,7 @@ impl Call {
             place: None,
             announce_at: None,
             asked,
+            climb,
         });
         queueing.announce_at = queueing.next_announcement(at.now);
         self.enqueue(at, &mut queueing);
@@ -190,6 +214,7 @@ impl Call {
         if let Some(leg) = std::mem::replace(&mut queueing.asked, Asked::Nobody).leg() {
             self.legs.end(leg, Cause::Restart);
         }
+        queueing.climb.is_held_up();
         queueing.announce_at = queueing.next_announcement(at.now);
         match self.owed.waiting() {
             Some(item) => self.ask_for_place(at.now, item, &mut queueing),
@@ -252,6 +277,11 @@ impl Call {
         if due(queueing.give_up_at()) {
             return self.leave_queue(now, &queueing, LeaveReason::TimedOut, StepOutcome::TimedOut);
         }
+        if due(queueing.pass_on_at())
+            && let Some(item) = self.owed.waiting()
+        {
+            self.ask_to_pass_on(now, item, &mut queueing);
+        }
         if due(queueing.announce_at) {
             let audio = queueing.announcement();
             queueing.announce_at = if audio.phrases.is_empty() {
@@ -281,6 +311,13 @@ impl Call {
                 self.owed.dropped();
                 return self.queue_ended(at.now, &queueing, outcome);
             }
+            FloorSays::Overflowed { item, queue, place } if self.owed.waiting() == Some(item) => {
+                queueing.confirm_by = None;
+                if self.passed_on(at.now, &mut queueing, queue, place) {
+                    self.waiting_music(&queueing);
+                }
+            }
+            FloorSays::Stays { item, to, .. } if self.owed.waiting() == Some(item) => self.stays(&mut queueing, &to),
             FloorSays::Offer { offer, agent, device, .. } => self.offered(&mut queueing, offer, agent, device),
             FloorSays::Withdraw { offer } if queueing.asked.offer() == Some(offer) => {
                 self.trace("offer", "withdrawn");
@@ -297,6 +334,7 @@ impl Call {
 
     fn offered(&mut self, queueing: &mut Queueing, offer: OfferId, agent: AgentName, device: Target) {
         queueing.confirm_by = None;
+        queueing.climb.is_held_up();
         match queueing.asked.offer() {
             Some(known) if known == offer => return,
             Some(_) => return self.floor(ToFloor::Decline { offer, cause: Cause::Fault }),

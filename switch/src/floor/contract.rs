@@ -193,6 +193,15 @@ pub enum FloorEvent {
         /// When.
         at: Timestamp,
     },
+    /// A waiting item passed on to another queue.
+    Overflowed {
+        /// All that a restart needs: where it waits now.
+        item: WaitingItem,
+        /// Where it waited.
+        from: QueueName,
+        /// When.
+        at: Timestamp,
+    },
     /// An item left its queue unserved.
     Left {
         /// Which.

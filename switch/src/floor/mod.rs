@@ -8,6 +8,7 @@
 //! - `agents`, `profiles`: states, requests, reachability; what the plan and the database say.
 //! - `queues`, `items`, `order`, `skills`: who waits where, in which order, for whom.
 //! - `matching`, `offers`: who is asked next, and how an offer ends.
+//! - `overflow`: an item goes on to another queue.
 //! - `places`: position and estimated wait. `restore`: what a restart finds again.
 //! - `reasons`, `view`: decisions and the present state, for people.
 //! - `invariants`: what must hold after every input.
@@ -19,6 +20,7 @@ mod items;
 mod matching;
 mod offers;
 mod order;
+mod overflow;
 mod places;
 mod profiles;
 mod queues;
@@ -136,6 +138,7 @@ impl Floor {
         match message {
             ToFloor::Enqueue(enqueue) => self.enqueue(now, enqueue),
             ToFloor::Leave { item, reason } => self.leave(now, item, reason),
+            ToFloor::Overflow { item, to, wait_without_agents } => self.overflow(now, item, to, wait_without_agents),
             ToFloor::Ringing { offer } => self.ringing(offer),
             ToFloor::Accept { offer } => self.accept(now, offer),
             ToFloor::Decline { offer, cause } => self.decline(now, offer, cause),

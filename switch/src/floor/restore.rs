@@ -39,6 +39,10 @@ impl Restored {
                     self.remove_waiting(*item);
                 }
             }
+            FloorEvent::Overflowed { item, .. } => {
+                self.remove_waiting(item.item);
+                self.waiting.push(item.clone());
+            }
             FloorEvent::Left { item, .. } => self.remove_waiting(*item),
             FloorEvent::Finished { agent, at, .. } => self.agent(agent, *at).idle_since_at = Some(*at),
             FloorEvent::Refused { .. } => {}
@@ -156,6 +160,11 @@ impl Floor {
                 item.told = Some((place, now));
             }
             self.say(call, FloorSays::Queued { item: id, place });
+        }
+        if name != enqueue.queue
+            && let Some(place) = self.place_of(id)
+        {
+            self.say(call, FloorSays::Overflowed { item: id, queue: name.clone(), place });
         }
         if self.queues.get(&name).is_some_and(|queue| queue.signed_in == 0) {
             self.emptied.insert(name);

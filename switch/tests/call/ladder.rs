@@ -6,7 +6,13 @@
 //! call is written down, and what is read back goes on (`gone=1`: leg 1 did not come back; `finished`, `anew`). With
 //! `UPDATE_LADDERS=1` in the environment the files are written anew.
 
-use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Write as _,
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
 use tandem_switch::{
     ask::{Answer, Ask, Unanswered},
@@ -14,7 +20,9 @@ use tandem_switch::{
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
+    ladder::{Hall, Ladder as QueueLadder, Rung},
     link::{FloorSays, Place, RefuseReason, ToFloor},
+    name::QueueName,
     step::{
         AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Sides, Step, StepOutcome,
         Supervision, Target, Whom,
@@ -217,6 +225,8 @@ impl Ladder {
             ["refuses", "no-agents"] => FloorSays::Refused { item, reason: RefuseReason::NoAgents },
             ["refuses", "full"] => FloorSays::Refused { item, reason: RefuseReason::Full },
             ["refuses", "no-such-queue"] => FloorSays::Refused { item, reason: RefuseReason::NoSuchQueue },
+            ["in", queue, n] => FloorSays::Overflowed { item, queue: queue.into(), place: place(n) },
+            ["not-in", queue] => FloorSays::Stays { item, to: queue.into(), reason: RefuseReason::Full },
             ["offers", n, agent] => FloorSays::Offer {
                 offer: offer(n),
                 item,
@@ -305,6 +315,7 @@ impl Ladder {
                 format!("floor: enqueue i{} in {}, arrived {arrived}", number(&mut self.items, e.item), e.queue)
             }
             ToFloor::Leave { item, reason } => format!("floor: leave i{} ({reason:?})", number(&mut self.items, item)),
+            ToFloor::Overflow { item, to, .. } => format!("floor: overflow i{} to {to}", number(&mut self.items, item)),
             ToFloor::Ringing { offer } => format!("floor: ringing {}", offer.0),
             ToFloor::Accept { offer } => format!("floor: accept {}", offer.0),
             ToFloor::Decline { offer, cause } => format!("floor: decline {} ({})", offer.0, cause.as_str()),
@@ -451,6 +462,7 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
             comfort: with.get("comfort").map(|&prompt| prompt.into()),
             record: with.contains_key("record"),
             wait_without_agents: false,
+            ladder: read_ladder(with),
         }),
         ["dial", strategy, ref targets @ ..] => Step::Dial(Dial {
             targets: targets.iter().map(|target| read_target(target)).collect(),
@@ -462,6 +474,27 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         }),
         _ => panic!("no such step: {words:?}"),
     }
+}
+
+/// `over=support:60000:sales,sales:30000:night`: in each queue another music; `own-max=` when the step says the longest wait.
+fn read_ladder(with: &HashMap<&str, &str>) -> QueueLadder {
+    let rungs: Vec<Rung> = with.get("over").into_iter().flat_map(|list| list.split(',')).map(read_rung).collect();
+    let hall = |queue: &QueueName| Hall {
+        queue: queue.clone(),
+        max_wait_ms: Some(100_000),
+        music: Some(format!("{queue}-music").as_str().into()),
+        announce_every_ms: None,
+        comfort: None,
+        record: false,
+        wait_without_agents: true,
+    };
+    let queues: BTreeSet<&QueueName> = rungs.iter().flat_map(|rung| [&rung.of, &rung.to]).collect();
+    QueueLadder { halls: queues.into_iter().map(hall).collect(), rungs, own_max_wait: with.contains_key("own-max") }
+}
+
+fn read_rung(text: &str) -> Rung {
+    let parts: Vec<&str> = text.split(':').collect();
+    Rung { of: parts[0].into(), after_ms: parts[1].parse().unwrap(), to: parts[2].into() }
 }
 
 fn read_target(word: &str) -> Target {

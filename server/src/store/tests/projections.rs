@@ -2,7 +2,7 @@
 
 use tandem_switch::{
     cause::Cause,
-    floor::{AgentState, FloorEvent, OfferOutcome, Restored},
+    floor::{AgentState, FloorEvent, OfferOutcome, Restored, WaitingItem},
     id::{CallId, ItemId, OfferId, RecordingId},
     identity::CallerIdentity,
     link::LeaveReason,
@@ -82,6 +82,8 @@ fn busy_floor() -> Vec<FloorEvent> {
         outcome,
         at: at(ms),
     };
+    let elsewhere = WaitingItem { queue: "sales".into(), virtual_arrival_at: at(21), ..waiting(5, 20) };
+    let overflowed = FloorEvent::Overflowed { item: elsewhere, from: "support".into(), at: at(705) };
     vec![
         changed("1001", AgentState::Ready, 1),
         changed("1002", AgentState::Ready, 2),
@@ -104,6 +106,7 @@ fn busy_floor() -> Vec<FloorEvent> {
         offered(3, 4, "1002", 600),
         changed("1002", AgentState::Reserved { offer: OfferId(3) }, 600),
         FloorEvent::Queued { item: waiting(5, 20), rejoined: Some(ItemId(2)), at: at(700) },
+        overflowed,
         ask("1003", AgentRequest::SignOut, 710),
         ask("1003", AgentRequest::Ready, 720),
     ]
@@ -125,6 +128,7 @@ async fn the_tables_say_what_folding_the_journal_says() {
         }
         let ids: Vec<u64> = folded.waiting.iter().map(|item| item.item.0).collect();
         assert_eq!(ids, [5, 4]);
+        assert_eq!(folded.waiting[0].queue.as_str(), "sales");
     }
 }
 

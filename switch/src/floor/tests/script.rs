@@ -143,6 +143,11 @@ impl Script {
         match words[0] {
             "call" => ToFloor::Enqueue(self.enqueue(&words[1..])),
             "leave" => ToFloor::Leave { item: ItemId(number()), reason: LeaveReason::Abandoned },
+            "overflow" => ToFloor::Overflow {
+                item: ItemId(number()),
+                to: words[2].into(),
+                wait_without_agents: !words.contains(&"no-wait"),
+            },
             "ringing" => ToFloor::Ringing { offer: offer() },
             "accept" => ToFloor::Accept { offer: offer() },
             "decline" => ToFloor::Decline { offer: offer(), cause: cause(words[2]) },
@@ -233,7 +238,7 @@ impl Script {
 
     fn note(&mut self, event: &FloorEvent) {
         match event {
-            FloorEvent::Queued { item, .. } => {
+            FloorEvent::Queued { item, .. } | FloorEvent::Overflowed { item, .. } => {
                 self.queued.insert(item.item, item.clone());
             }
             FloorEvent::OfferEnded { item, agent, outcome: OfferOutcome::Accepted, at, .. } => {
@@ -266,6 +271,7 @@ impl Script {
                     outcome => format!("offer {number} {outcome:?}").to_lowercase(),
                 }
             }
+            FloorEvent::Overflowed { item, from, .. } => format!("{} went from {from} to {}", item.item.0, item.queue),
             FloorEvent::Left { item, reason, .. } => format!("{} left, {reason:?}", item.0),
             FloorEvent::Finished { item, agent, cause, .. } => format!("{} finished with {agent}, {}", item.0, cause.as_str()),
         })
@@ -276,6 +282,8 @@ impl Script {
             FloorSays::Queued { place, .. } => format!("queued, {}", place_words(place)),
             FloorSays::Place { place, .. } => place_words(place),
             FloorSays::Refused { reason, .. } => format!("refused, {reason:?}"),
+            FloorSays::Overflowed { queue, place, .. } => format!("in {queue}, {}", place_words(place)),
+            FloorSays::Stays { to, reason, .. } => format!("not in {to}, {reason:?}"),
             FloorSays::Offer { offer, agent, ring_ms, .. } => {
                 format!("ring {agent} for {} s (offer {})", ring_ms / 1000, self.number_of(offer))
             }

@@ -16,16 +16,18 @@ const AGENTS: u64 = 6;
 
 #[test]
 fn whatever_happens_nobody_is_lost_and_no_agent_is_idle_while_somebody_waits() {
-    let (mut served, mut rejoined) = (0, 0);
+    let (mut served, mut rejoined, mut overflowed) = (0, 0, 0);
     for seed in 0..32 {
         let shout = Shout(seed);
-        let (more, back) = run(seed, 700);
-        served += more;
-        rejoined += back;
+        let world = run(seed, 700);
+        served += world.served;
+        rejoined += world.rejoined;
+        overflowed += world.overflowed;
         std::mem::forget(shout);
     }
     // The worlds are no ghost towns.
     assert!(served > 1_000 && rejoined > 50, "served {served}, rejoined {rejoined}");
+    assert!(overflowed > 50, "overflowed {overflowed}");
 }
 
 /// Says which seed failed.
@@ -37,7 +39,7 @@ impl Drop for Shout {
     }
 }
 
-fn run(seed: u64, steps: u64) -> (usize, usize) {
+fn run(seed: u64, steps: u64) -> World {
     let mut world = World::new(seed);
     world.queues = QUEUES.iter().map(|name| queue(&mut world.dice, name)).collect();
     world.agents = (0..AGENTS).map(|number| agent(&mut world.dice, number)).collect();
@@ -50,7 +52,7 @@ fn run(seed: u64, steps: u64) -> (usize, usize) {
         world.pass(ms);
     }
     drain(&mut world);
-    (world.served, world.rejoined)
+    world
 }
 
 /// Everybody works and answers: then everybody is served.
@@ -86,7 +88,8 @@ fn drain(world: &mut World) {
 fn step(world: &mut World, next: &mut u64) {
     match world.dice.below(100) {
         0..=34 => call(world, next),
-        35..=46 => hang_up(world),
+        35..=43 => hang_up(world),
+        44..=46 => overflow(world),
         47..=66 => ask(world),
         67..=74 => device(world),
         75..=82 => nonsense(world),
@@ -139,6 +142,17 @@ fn hang_up(world: &mut World) {
         ToFloor::Leave { item, reason: *world.dice.pick(&[LeaveReason::Abandoned, LeaveReason::TimedOut]) }
     };
     world.send(0, &message);
+}
+
+/// Somebody who waits, or waited a moment ago, goes on to another queue, or to the same.
+fn overflow(world: &mut World) {
+    let items: Vec<ItemId> = world.callers.keys().copied().collect();
+    if items.is_empty() {
+        return;
+    }
+    let (item, to) = (*world.dice.pick(&items), QueueName::from(*world.dice.pick(&QUEUES)));
+    let wait_without_agents = world.dice.chance(70);
+    world.send(0, &ToFloor::Overflow { item, to, wait_without_agents });
 }
 
 fn ask(world: &mut World) {

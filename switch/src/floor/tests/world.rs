@@ -79,6 +79,7 @@ pub(super) struct World {
     lives: u8,
     pub(super) served: usize,
     pub(super) rejoined: usize,
+    pub(super) overflowed: usize,
 }
 
 impl World {
@@ -103,6 +104,7 @@ impl World {
             lives: 0,
             served: 0,
             rejoined: 0,
+            overflowed: 0,
         }
     }
 
@@ -189,6 +191,15 @@ impl World {
                 }
                 assert!(self.kept.insert(item.item, place).is_none(), "queued twice");
             }
+            FloorEvent::Overflowed { item, from, .. } => {
+                let (arrival, priority) = self.kept[&item.item];
+                assert_eq!(priority, item.priority_minutes);
+                // A moment later at most, where somebody has the same.
+                assert!((arrival.0..arrival.0 + 100).contains(&item.virtual_arrival_at.0), "waiting time was lost");
+                assert_ne!(*from, item.queue);
+                self.kept.insert(item.item, (item.virtual_arrival_at, priority));
+                self.overflowed += 1;
+            }
             FloorEvent::Offered { offer, item, decision, .. } => {
                 assert!(self.kept.contains_key(item), "offered without a place");
                 assert!(!decision.considered.is_empty() && decision.considered.len() <= 64);
@@ -231,6 +242,13 @@ impl World {
             FloorSays::Refused { item, .. } => {
                 self.callers.remove(&item);
             }
+            FloorSays::Overflowed { item, place, .. } => {
+                let now = self.now;
+                if let Some(caller) = self.callers.get_mut(&item) {
+                    caller.told = Some((place, now));
+                }
+            }
+            FloorSays::Stays { .. } => {}
             FloorSays::Offer { offer, item, agent, ring_ms, .. } => self.ring(offer, item, agent, ring_ms),
             FloorSays::Withdraw { offer } => {
                 self.ringing.remove(&offer);

@@ -323,6 +323,7 @@ impl World {
                 assert_eq!(self.item_states[item], Item::Connected, "it was not connected");
                 self.item_over(*item);
             }
+            ToFloor::Overflow { item, .. } => assert_eq!(self.item_states[item], Item::Waiting, "only who waits moves"),
             ToFloor::Ringing { offer } => assert!(matches!(self.offers[offer], Offer::Open(_))),
             ToFloor::Accept { offer } => {
                 let Offer::Open(item) = self.offers[offer] else { panic!("accept of {offer:?}, which is not open") };
