@@ -71,7 +71,7 @@ pub fn explain(plan: &Arc<Plan>, facts: &CallFacts, at: Timestamp) -> Explanatio
         }
     }
     let standing = |schedule: &crate::schedule::Schedule| {
-        (schedule.name.clone(), schedule.standing(at, facts.overrides.get(&schedule.name).copied()))
+        (schedule.name.clone(), schedule.standing(at, facts.overrides.at(&schedule.name, at)))
     };
     Explanation {
         routes,

@@ -40,6 +40,7 @@ mod secret;
 mod settings;
 mod simulate;
 mod source;
+mod switches;
 mod template;
 mod trail;
 mod trunk_calls;
@@ -67,7 +68,7 @@ pub use reference::reference;
 pub use replay::{Fate, PastCall, Tally, replay};
 pub use run::{CallFacts, Input, MAX_STEPS, Output, Run};
 pub use say::{say, vocabulary};
-pub use schedule::{Override, Overrides, Schedule, Standing, Transition};
+pub use schedule::{Schedule, Standing, Transition};
 pub use secret::Secret;
 pub use settings::{
     Codec, Credentials, Digest, Dtmf, Host, HostPort, Listen, MediaKeys, Network, Peer, Transport, Trunk, TrunkTls,
@@ -77,6 +78,7 @@ pub use simulate::{
     simulate, wav_length_ms,
 };
 pub use source::{Location, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_PLAN_BYTES, Source};
+pub use switches::{Override, Overrides, Switch};
 pub use template::Template;
 pub use trunk_calls::{DigestUri, KeepHeader, Profile, TrunkCalls};
 pub use trunk_rules::{CallerIdRule, Member, NumberFormat, Numbering, Outgoing, Refusal, Shown, TrunkGroup, TrunkRules};

@@ -26,7 +26,7 @@ use crate::{
     keep::handlers_of,
     plan::{Action, BlockId, Ending, Plan, Route},
     routing::admits,
-    schedule::Overrides,
+    switches::Overrides,
     trail::Trail,
 };
 
@@ -130,6 +130,13 @@ impl Run {
     pub fn told(mut self, told: BTreeMap<String, String>) -> Self {
         self.told = told;
         self
+    }
+
+    /// How the emergency switches of schedules stand from now on.
+    pub fn turn(&mut self, switches: &Arc<Overrides>) {
+        if !Arc::ptr_eq(&self.facts.overrides, switches) {
+            self.facts.overrides = Arc::clone(switches);
+        }
     }
 
     /// The same, and it notes where it gets to.

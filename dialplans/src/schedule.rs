@@ -3,32 +3,20 @@
 //! Hours are wall-clock times. Where daylight saving skips an hour, an opening in the gap moves
 //! behind it; where an hour comes twice, the first one counts.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use jiff::{
     ToSpan,
     civil::Date,
     tz::{TimeZone, TimeZoneDatabase},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tandem_switch::{name::ScheduleName, time::Timestamp};
+
+use crate::switches::{Override, Switch};
 
 /// Days that are looked ahead for the next opening.
 const HORIZON_DAYS: u32 = 800;
-
-/// The emergency switch of a schedule: stronger than everything it says. The server keeps it, and
-/// writes down who turned it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Override {
-    /// Open until turned back.
-    ForceOpen,
-    /// Closed until turned back.
-    ForceClosed,
-}
-
-/// The emergency switches that are on.
-pub type Overrides = BTreeMap<ScheduleName, Override>;
 
 /// The opening hours of one thing.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,11 +107,9 @@ impl fmt::Display for Transition {
 impl Schedule {
     /// Whether it is open at an instant.
     #[must_use]
-    pub fn standing(&self, at: Timestamp, switch: Option<Override>) -> Standing {
-        match switch {
-            Some(Override::ForceOpen) => return Standing { open: true, why: "the emergency switch says open".into() },
-            Some(Override::ForceClosed) => return Standing { open: false, why: "the emergency switch says closed".into() },
-            None => {}
+    pub fn standing(&self, at: Timestamp, switch: Option<&Switch>) -> Standing {
+        if let Some(switch) = switch {
+            return self.forced(switch);
         }
         let Some(today) = self.local_date(at) else { return Standing { open: false, why: "no such date".into() } };
         let yesterday = today.yesterday().unwrap_or(today);
@@ -143,6 +129,19 @@ impl Schedule {
             format!("outside the {reason} of {today}: {}", hours.join(", "))
         };
         Standing { open: false, why }
+    }
+
+    /// What it is while its emergency switch is on.
+    fn forced(&self, switch: &Switch) -> Standing {
+        let mut why = switch.says.forced().to_owned();
+        match &switch.by {
+            Some(by) => why = format!("{why} by {by}"),
+            None => why += " by the emergency switch",
+        }
+        if let Some(until) = switch.until {
+            why = format!("{why} until {}", self.local(until));
+        }
+        Standing { open: switch.says == Override::ForceOpen, why }
     }
 
     /// The next `n` openings and closings after an instant, within about two years.
@@ -186,7 +185,9 @@ impl Schedule {
         }
     }
 
-    fn local(&self, at: Timestamp) -> String {
+    /// An instant on its wall clock: `Fri 2026-12-25 08:30 CET`.
+    #[must_use]
+    pub fn local(&self, at: Timestamp) -> String {
         match jiff::Timestamp::from_microsecond(at.0) {
             Ok(instant) => instant.to_zoned(self.zone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string(),
             Err(_) => "?".into(),

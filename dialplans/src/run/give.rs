@@ -2,6 +2,8 @@
 //!
 //! Only here does what a caller sent become a target, and only by the parser of the target's type.
 
+use std::sync::Arc;
+
 use tandem_switch::{
     cause::Cause,
     cdr::Origin,
@@ -78,9 +80,14 @@ impl Run {
             Action::Switch(switch) => self.switch(plan, switch),
             Action::Ask(ask) => self.ask_service(plan, ask),
             Action::WhenOpen { schedule, open, block } => {
-                let switch = self.facts.overrides.get(schedule).copied();
-                let is_open = plan.schedules.get(schedule).is_some_and(|s| s.standing(now, switch).open);
-                self.trace("schedule", &format!("{schedule} is {}", if is_open { "open" } else { "closed" }));
+                let switches = Arc::clone(&self.facts.overrides);
+                let switch = switches.at(schedule, now);
+                let standing = plan.schedules.get(schedule).map(|known| known.standing(now, switch));
+                let is_open = standing.as_ref().is_some_and(|standing| standing.open);
+                match standing.filter(|_| switch.is_some()) {
+                    Some(standing) => self.trace("schedule", &format!("{schedule} is {}", standing.why)),
+                    None => self.trace("schedule", &format!("{schedule} is {}", if is_open { "open" } else { "closed" })),
+                }
                 if is_open == *open {
                     self.open_block(*block);
                 }

@@ -33,8 +33,8 @@ fn a_day_has_the_hours_of_its_strongest_line() {
     ] {
         assert_eq!(office.standing(at(instant), None), Standing { open, why: why.into() }, "{instant}");
     }
-    assert!(office.standing(at("2026-12-25T10:00:00Z"), Some(Override::ForceOpen)).open);
-    assert!(!office.standing(at("2026-11-23T08:00:00Z"), Some(Override::ForceClosed)).open);
+    assert!(office.standing(at("2026-12-25T10:00:00Z"), Some(&Override::ForceOpen.into())).open);
+    assert!(!office.standing(at("2026-11-23T08:00:00Z"), Some(&Override::ForceClosed.into())).open);
 }
 
 #[test]

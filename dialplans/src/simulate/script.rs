@@ -20,7 +20,7 @@ use crate::{
     diagnostic::did_you_mean,
     plan::{Plan, parse_number},
     read::duration_ms,
-    schedule::{Override, Overrides},
+    switches::{Override, Overrides},
 };
 
 /// A simulated call lasts no longer than this, in ms.
@@ -324,7 +324,7 @@ impl Script {
             "closed" => Override::ForceClosed,
             _ => return Err(ScriptError::new(format!("a schedule is `open` or `closed`, not `{}`", word.escape_debug()))),
         };
-        Arc::make_mut(&mut self.overrides).insert(schedule.name.clone(), switch);
+        Arc::make_mut(&mut self.overrides).turn(schedule.name.clone(), switch);
         Ok(())
     }
 }

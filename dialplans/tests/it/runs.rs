@@ -1,12 +1,13 @@
 //! Runs: what a caller goes through, step by step.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use tandem_dialplan::{CallFacts, Input, Output, Override, Run};
+use tandem_dialplan::{CallFacts, Input, Output, Override, Overrides, Run, Switch};
 use tandem_switch::{
     cause::Cause,
     name::ScheduleName,
     step::{LeaveMessage, Park, Step, StepOutcome, Supervision, Target, Whom},
+    time::Timestamp,
 };
 
 use crate::{facts, ladder, noon, plan};
@@ -183,13 +184,42 @@ fn schedules_decide_and_the_emergency_switch_overrules_them() {
       play closed (en)
       hang up: unavailable
     ");
-    let overrides = BTreeMap::from([(ScheduleName::from("office"), Override::ForceOpen)]);
+    let mut overrides = Overrides::default();
+    overrides.turn(ScheduleName::from("office"), Override::ForceOpen);
     insta::assert_snapshot!(ladder(&plan, CallFacts { overrides: Arc::new(overrides), ..facts("1", "9") }, &[]), @r"
     [office]
-      (schedule: office is open)
+      (schedule: office is forced open by the emergency switch)
       play welcome (en)
       hang up: normal
     ");
+}
+
+#[test]
+fn a_switch_that_is_turned_while_a_call_is_up_counts_from_its_next_step() {
+    let plan = plan(
+        r#"
+        schedule "office" { open "daily" "00:00-24:00"; }
+        route "office" { from any; play "welcome"; unless-open "office" { play "closed"; }; hangup; }
+        "#,
+    );
+    let by_anna = |until| Switch { says: Override::ForceClosed, by: Some("anna".into()), until };
+    let minute = Timestamp(noon().0 + 60_000_000);
+    for (until, expected) in [
+        (None, "office is forced closed by anna"),
+        (Some(minute), "office is forced closed by anna until Sun 2026-11-22 12:01 UTC"),
+        (Some(noon()), "office is open"),
+    ] {
+        let mut run = Run::new(Arc::clone(&plan), facts("1", "9"));
+        run.handle(noon(), Input::Start);
+        while run.poll().is_some() {}
+        run.turn(&Arc::new([(ScheduleName::from("office"), by_anna(until))].into_iter().collect()));
+        run.handle(noon(), Input::Outcome(StepOutcome::Done));
+        let traced = std::iter::from_fn(|| run.poll()).find_map(|output| match output {
+            Output::Trace("schedule", what) => Some(what.to_string()),
+            _ => None,
+        });
+        assert_eq!(traced.as_deref(), Some(expected));
+    }
 }
 
 #[test]

@@ -110,7 +110,11 @@ impl Client {
     }
 
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CliError> {
-        Self::read(self.send(self.http.delete(self.url(path, &[]))).await?).await
+        self.delete_with(path, &[]).await
+    }
+
+    pub(super) async fn delete_with<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> Result<T, CliError> {
+        Self::read(self.send(self.http.delete(self.url(path, query))).await?).await
     }
 
     /// The address of a WebSocket, and the header that asks for it.

@@ -18,6 +18,7 @@ mod people;
 mod plans;
 mod recordings;
 mod replay;
+mod schedules;
 mod shipped;
 mod simulate;
 mod table;
@@ -111,6 +112,10 @@ enum Command {
     /// Voice messages.
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
+    /// All schedules: open or closed now, why, and what comes next.
+    Schedules,
+    /// One schedule, and its emergency switch.
+    Schedule(schedules::ScheduleArgs),
     /// Sources that are not heard for a while, for guessing passwords, scanning or flooding.
     Bans(bans::BansArgs),
     /// The live trace of a number's calls, until interrupted.
@@ -186,6 +191,8 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Conferences(command) => conferences::run(command, common).await?,
             Command::Recordings(command) => recordings::run(command, common).await?,
             Command::Messages(command) => messages::run(command, common).await?,
+            Command::Schedules => schedules::schedules(common).await?,
+            Command::Schedule(args) => schedules::schedule(args, common).await?,
             Command::Bans(args) => bans::run(args, common).await?,
             Command::Follow(args) => follow::run(args, common).await?,
             Command::Why(args) => floor::why(args, common).await?,
@@ -321,6 +328,10 @@ mod tests {
             "tandem messages list --mailbox support --new",
             "tandem messages heard 01",
             "tandem messages delete 01",
+            "tandem schedules",
+            "tandem schedule office",
+            "tandem schedule office force-closed --for 2h --why fire",
+            "tandem schedule office follow",
             "tandem bans",
             "tandem bans lift 192.0.2.7",
             "tandem bans lift 2001:db8::7",

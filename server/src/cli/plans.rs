@@ -87,7 +87,7 @@ pub(super) async fn explain(args: ExplainArgs, common: &Common) -> Result<(), Cl
             let plan =
                 plan.ok_or_else(|| CliError::failed("the plan holds errors").todo(format!("see them: tandem check {folder}")))?;
             let at = at.map_or_else(|| clock::now().at, |at| at.0);
-            explain_call(&Arc::new(plan), &to, &from, at).map_err(CliError::failed)?
+            explain_call(&Arc::new(plan), &to, &from, at, Arc::default()).map_err(CliError::failed)?
         }
         None => {
             let at = at.map(|at| ("at", at.to_string()));

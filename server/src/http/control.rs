@@ -22,10 +22,13 @@ use tandem_switch::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::view::{CallView, ConferenceView, ParkedView, PlanProblem, PlanView, RouteExplanation};
+use super::{
+    schedules::ScheduleView,
+    view::{CallView, ConferenceView, ParkedView, PlanProblem, PlanView, RouteExplanation},
+};
 use crate::{
     recordings::Archive,
-    store::{Ban, Store, Writer},
+    store::{Ban, ScheduleTurned, Store, Writer},
     wire::{beat::Heartbeat, calls::KeptFork, payments::Secret, trace::TraceBus},
 };
 
@@ -142,6 +145,15 @@ pub enum ControlRequest {
         /// Whether it was banned.
         reply: oneshot::Sender<bool>,
     },
+    /// How all schedules stand.
+    Schedules(oneshot::Sender<Vec<ScheduleView>>),
+    /// Turn the emergency switch of a schedule.
+    TurnSchedule {
+        /// Which, how, who and why.
+        turned: ScheduleTurned,
+        /// What became of it.
+        reply: oneshot::Sender<TurnAnswer>,
+    },
     /// The plan in service.
     Plan(oneshot::Sender<PlanView>),
     /// Read the plan's files again and take them into service if they hold no error.
@@ -164,6 +176,21 @@ pub enum ControlRequest {
     },
     /// People were added, changed or removed: read them again. No answer.
     PeopleChanged,
+}
+
+/// What became of a switch that was to be turned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TurnAnswer {
+    /// It is; the schedule now.
+    Done(Box<ScheduleView>),
+    /// The plan has no such schedule.
+    NoSchedule,
+    /// It was not turned in the first place.
+    NotTurned,
+    /// As many are on as may be.
+    TooMany,
+    /// It could not be written down.
+    NotKept,
 }
 
 /// What became of a payment that was to begin or end.

@@ -20,6 +20,7 @@ mod plan;
 mod player;
 mod problem;
 pub mod recordings;
+pub mod schedules;
 mod shares;
 mod socket;
 pub mod streams;
@@ -112,6 +113,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(messages::messages))
         .routes(routes!(messages::message))
         .routes(routes!(bans::bans))
+        .routes(routes!(schedules::schedules))
+        .routes(routes!(schedules::schedule))
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
         .routes(routes!(events::events))
@@ -129,6 +132,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(conferences::announce_to_call))
         .routes(routes!(conferences::announce_to_room))
         .routes(routes!(messages::change_message, messages::delete_message))
+        .routes(routes!(schedules::turn, schedules::follow))
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()

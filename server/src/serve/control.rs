@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     plans::PlanFolder,
     reload::{Loaded, Reload, Reloads},
+    schedules::Switches,
     tls::Tls,
 };
 use crate::{
@@ -37,6 +38,8 @@ pub struct Director {
     pub taken: Generation,
     /// What the check warned of.
     pub warnings: Vec<PlanProblem>,
+    /// Emergency switches of schedules.
+    pub switches: Switches,
     /// To the line loop.
     pub line: mpsc::Sender<LineAsk>,
     /// To whoever looks up the names of carriers.
@@ -105,6 +108,8 @@ impl Director {
             ControlRequest::Stream { call, wanted, reply } => self.ask_line(LineAsk::Stream { call, wanted, done: reply }).await,
             ControlRequest::Bans(reply) => self.ask_line(LineAsk::Bans(reply)).await,
             ControlRequest::LiftBan { address, reply } => self.ask_line(LineAsk::LiftBan { address, done: reply }).await,
+            ControlRequest::Schedules(reply) => drop(reply.send(self.switches.view(&self.service.plan, clock::now().at))),
+            ControlRequest::TurnSchedule { turned, reply } => self.turn_schedule(turned, reply).await,
             ControlRequest::Plan(reply) => drop(reply.send(self.view())),
             ControlRequest::Reload { by, reply } => self.reloads.ask(Reload { by, reply }),
             ControlRequest::Explain { to, from, at, reply } => drop(reply.send(self.explain(&to, &from, at))),
@@ -189,7 +194,7 @@ impl Director {
     }
 
     fn explain(&self, to: &str, from: &str, at: Option<Timestamp>) -> Result<RouteExplanation, String> {
-        explain_call(&self.service.plan, to, from, at.unwrap_or_else(|| clock::now().at))
+        explain_call(&self.service.plan, to, from, at.unwrap_or_else(|| clock::now().at), self.switches.overrides())
     }
 }
 
@@ -197,9 +202,15 @@ impl Director {
 ///
 /// # Errors
 /// A sentence for whoever asks.
-pub fn explain_call(plan: &Arc<tandem_dialplan::Plan>, to: &str, from: &str, at: Timestamp) -> Result<RouteExplanation, String> {
+pub fn explain_call(
+    plan: &Arc<tandem_dialplan::Plan>,
+    to: &str,
+    from: &str,
+    at: Timestamp,
+    overrides: Arc<tandem_dialplan::Overrides>,
+) -> Result<RouteExplanation, String> {
     let (origin, from) = plan.origin_of(Some(from), None).map_err(|error| error.to_string())?;
-    let facts = tandem_dialplan::CallFacts { origin, from, to: to.into(), language: None, overrides: Arc::default() };
+    let facts = tandem_dialplan::CallFacts { origin, from, to: to.into(), language: None, overrides };
     Ok(explanation(tandem_dialplan::explain(plan, &facts, at)))
 }
 

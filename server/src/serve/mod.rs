@@ -8,6 +8,7 @@ pub mod people;
 pub mod plans;
 pub mod reload;
 pub mod running;
+pub mod schedules;
 pub mod shipped;
 pub mod signals;
 pub mod tls;
@@ -60,6 +61,7 @@ use control::{Director, chain};
 use data::DataFolder;
 use plans::{Checked, PlanFolder};
 use running::Running;
+use schedules::Switches;
 use tls::Tls;
 
 /// Questions that may wait for a loop.
@@ -238,6 +240,7 @@ impl Start {
         let before = (engine, Capture::start(traces.clone()));
         let Inherited { people, restored, sip, verdicts, mut audio, ids, survivors } =
             inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), before).await?;
+        let switches = Switches::read(&store, now.at).await?;
         let (writer, writing) = Writer::start(store.clone());
         let taken = first_plan(&writer, service.generation, files, now.at);
 
@@ -269,6 +272,7 @@ impl Start {
                 mail: messages::take_over(&store, data.join("messages"), stopped_at).await?,
                 traces: traces.clone(),
                 service: service.clone(),
+                switches: switches.overrides(),
                 beat: ready.line.clone(),
                 ids,
                 survivors,
@@ -304,6 +308,7 @@ impl Start {
             service,
             taken,
             warnings,
+            switches,
             line: line_tx.clone(),
             floor: floor_tx.clone(),
             store: store.clone(),

@@ -5,6 +5,7 @@
 //! (people, tokens), and may be called from anywhere but a loop.
 
 mod bans;
+mod bindings;
 mod calls;
 mod conferences;
 mod db;
@@ -16,6 +17,7 @@ mod project;
 mod record;
 mod recordings;
 mod restore;
+mod schedules;
 mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,15 +30,17 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 pub use bans::Ban;
+pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
 pub use events::JournalRow;
 pub use items::{ItemStory, OfferRow};
 pub use messages::{MessageFilter, MessageLeft, MessageRow, MessageStarted, MessageState};
 pub use people::{Person, Secret};
-pub use record::{Audit, Binding, BindingWay, CallStarted, Generation, PlanFile, Record, RecordingStarted};
+pub use record::{Audit, CallStarted, Generation, PlanFile, Record, RecordingStarted};
 pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingState};
 pub use restore::{KeptRow, Restart};
+pub use schedules::ScheduleTurned;
 pub use tokens::{Scope, Token, TokenCheck};
 pub use writer::{Refused, Writer};
 

@@ -13,11 +13,11 @@ use tandem_switch::{
 };
 
 use super::{
-    Record, StoreError,
+    Binding, Record, StoreError,
     db::{Arg, Rows, Tx, args, json},
     events::JournalRow,
     messages,
-    record::{Binding, CallStarted, Entry, Generation},
+    record::{CallStarted, Entry, Generation},
     recordings, sql, tolls,
 };
 
@@ -112,6 +112,7 @@ impl Batch {
             Record::Banned(ban) => self.run(sql::PUT_BAN, ban.row()),
             Record::TollSpent(all) => all.iter().for_each(|spent| self.run(sql::PUT_TOLL_SPENT, tolls::row(spent))),
             Record::BanLifted { source, .. } => self.run(sql::REMOVE_BAN, args![source.to_string()]),
+            Record::ScheduleTurned(turned) => self.others.push(turned.statement()),
             Record::PlanLoaded(Generation { generation, by, files, at }) => {
                 self.run(sql::PUT_GENERATION, args![*generation, *at, by.as_str(), json(files)]);
             }
@@ -119,6 +120,7 @@ impl Batch {
                 self.run(sql::CLOSE_RECORDINGS, args![*stopped_at]);
                 self.run(sql::EXPIRE_BINDINGS, args![*at]);
                 self.run(sql::EXPIRE_BANS, args![*at]);
+                self.run(sql::EXPIRE_SCHEDULE_SWITCHES, args![*at]);
                 self.run(sql::EXPIRE_TOLL_SPENT, args![tolls::forgotten(*at)]);
             }
             Record::Audit(_) | Record::TollAlarm(_) => {}

@@ -15,9 +15,11 @@ use tandem_switch::{
 
 use super::{
     bans::Ban,
+    bindings::Binding,
     conferences::ConferenceNews,
     messages::{MessageLeft, MessageStarted},
     recordings::{KeptAs, RecordingNews},
+    schedules::ScheduleTurned,
 };
 
 /// One thing worth keeping. What it does to the tables stands in `project`.
@@ -137,6 +139,8 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// Somebody turned the emergency switch of a schedule.
+    ScheduleTurned(ScheduleTurned),
     /// Somebody called outside as much as they may.
     TollAlarm(TollAlarm),
     /// What some have spent of their caps, in the place of what was written of them before.
@@ -189,43 +193,6 @@ pub struct RecordingStarted {
     pub path: String,
     /// When.
     pub at: Timestamp,
-}
-
-/// A device that can be reached for an extension (RFC 3261 section 10.3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Binding {
-    /// Whose.
-    pub extension: Extension,
-    /// The contact URI as the device gave it.
-    pub contact: String,
-    /// Transport and address its REGISTER came from, for the way back (`udp:127.0.0.1:5062`).
-    pub source: String,
-    /// Call-ID of that REGISTER; older ones of the same Call-ID are refused.
-    pub register_call_id: String,
-    /// CSeq of that REGISTER.
-    pub register_cseq: u32,
-    /// What the device calls itself.
-    pub user_agent: Option<String>,
-    /// When it registered last.
-    pub registered_at: Timestamp,
-    /// Until when it holds.
-    pub expires_at: Timestamp,
-    /// How it is reached and named beside its contact; `None` where an older version wrote it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub way: Option<BindingWay>,
-}
-
-/// How a device is reached and named beside its contact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BindingWay {
-    /// Its preference among the devices, in thousandths.
-    pub q: u16,
-    /// The proxies before it, the nearest to us first (RFC 3327).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub path: Vec<String>,
-    /// The device whatever its addresses, and which of its flows this is (RFC 5626).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outbound: Option<(String, u32)>,
 }
 
 /// A plan in service.
@@ -306,6 +273,7 @@ impl Record {
             Self::BindingRemoved { .. } => "binding-removed",
             Self::Banned(_) => "source-banned",
             Self::BanLifted { .. } => "ban-lifted",
+            Self::ScheduleTurned(_) => "schedule-turned",
             Self::TollAlarm(_) => "toll-alarm",
             Self::TollSpent(_) => "toll-spent",
             Self::PlanLoaded(_) => "plan-loaded",
@@ -356,6 +324,7 @@ impl Record {
             }
             Self::Banned(ban) => row(ban.at, None, super::db::json(ban)),
             Self::BanLifted { source, at } => row(*at, None, json(serde_json::json!({ "source": source }))),
+            Self::ScheduleTurned(turned) => row(turned.at, None, super::db::json(turned)),
             Self::TollAlarm(alarm) => row(alarm.at, None, super::db::json(alarm)),
             Self::PlanLoaded(generation) => row(generation.at, None, super::db::json(generation)),
             Self::Restarted { stopped_at, taken_up, closed, at } => {

@@ -171,6 +171,15 @@ statements! {
     EXPIRE_BANS = "DELETE FROM bans WHERE until_us <= $1";
     BANS = "SELECT source, offence, times, began_us, until_us FROM bans WHERE until_us > $1 ORDER BY source";
 
+    // emergency switches of schedules
+    PUT_SCHEDULE_SWITCH = "INSERT INTO schedule_switches (schedule, says, turned_by, why, turned_us, until_us) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (schedule) DO UPDATE SET says = excluded.says, turned_by = excluded.turned_by, \
+        why = excluded.why, turned_us = excluded.turned_us, until_us = excluded.until_us";
+    REMOVE_SCHEDULE_SWITCH = "DELETE FROM schedule_switches WHERE schedule = $1";
+    EXPIRE_SCHEDULE_SWITCHES = "DELETE FROM schedule_switches WHERE until_us <= $1";
+    SCHEDULE_SWITCHES = "SELECT schedule, says, turned_by, why, turned_us, until_us FROM schedule_switches \
+        WHERE until_us IS NULL OR until_us > $1 ORDER BY schedule";
+
     // caps
     PUT_TOLL_SPENT = "INSERT INTO toll_spent (who, body, at_us) VALUES ($1, $2, $3) \
         ON CONFLICT (who) DO UPDATE SET body = excluded.body, at_us = excluded.at_us";

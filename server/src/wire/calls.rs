@@ -162,6 +162,7 @@ impl LiveCall {
         self.trace_identity(edges);
         self.trace_told(edges);
         let mut inputs = VecDeque::new();
+        self.run.turn(&edges.switches);
         self.run.handle(edges.now.at, RunInput::Start);
         self.drain_run(edges, &mut inputs);
         self.work_off(edges, inputs);
@@ -351,7 +352,9 @@ impl LiveCall {
                 edges.ledger.recording_paused(edges.now.at, (recording, self.facts.call), paused);
             }
             Output::StepEnded(outcome) => {
-                self.active_run().handle(edges.now.at, RunInput::Outcome(outcome));
+                let run = self.active_run();
+                run.turn(&edges.switches);
+                run.handle(edges.now.at, RunInput::Outcome(outcome));
                 self.drain_run(edges, inputs);
             }
             Output::Transfer { by, news } => self.transfer_goes(edges, by, news, inputs),
@@ -380,7 +383,8 @@ impl LiveCall {
                     Origin::Trunk(_) => self.facts.from.clone(),
                 };
                 let language = Some(self.run.language().clone());
-                let facts = tandem_dialplan::CallFacts { origin, from, to, language, overrides: Arc::default() };
+                let overrides = Arc::clone(&edges.switches);
+                let facts = tandem_dialplan::CallFacts { origin, from, to, language, overrides };
                 let mut run = Box::new(Run::new(Arc::clone(self.run.plan()), facts).told(self.facts.told.clone()));
                 run.handle(edges.now.at, RunInput::Start);
                 self.transfer = Some((by, run));

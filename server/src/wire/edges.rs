@@ -1,7 +1,11 @@
 //! What a live call can reach: the edges of its line loop, and the present moment.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
+use tandem_dialplan::Overrides;
 use tandem_switch::{
     id::IdSource,
     link::ToFloor,
@@ -44,6 +48,8 @@ pub struct Edges {
     pub mail: Mail,
     /// Supervisors beside agents.
     pub supervision: Supervision,
+    /// Emergency switches of schedules.
+    pub switches: Arc<Overrides>,
     /// Payments by keys.
     pub payments: Payments,
     /// What asks services.

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use tandem_dialplan::Plan;
+use tandem_dialplan::{Overrides, Plan};
 use tandem_media::contract::Event;
 use tandem_switch::{
     call::{Arrival, CallSettings, Input},
@@ -120,6 +120,8 @@ pub struct Parts {
     pub traces: TraceBus,
     /// The first plan.
     pub service: Service,
+    /// Emergency switches of schedules that are on.
+    pub switches: Arc<Overrides>,
     /// That the loop turns.
     pub beat: Heartbeat,
     /// Names of items and recordings.
@@ -184,6 +186,7 @@ impl Line {
             survivors,
             taken_up,
             service,
+            switches,
             beat,
         } = parts;
         decider.set_targets(&service.decisions);
@@ -198,6 +201,7 @@ impl Line {
             lots: Lots::default(),
             mail,
             supervision: Supervision::default(),
+            switches,
             payments: Payments::default(),
             decider,
             traces,

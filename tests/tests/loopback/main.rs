@@ -13,6 +13,7 @@ mod conferences;
 mod crowd;
 mod decisions;
 mod editors;
+mod emergency;
 mod endings;
 mod first_call;
 mod hand_backs;

@@ -25,7 +25,8 @@ use tower::ServiceExt as _;
 
 use super::{
     app,
-    control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer},
+    control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer, TurnAnswer},
+    schedules::{ScheduleView, SwitchView},
     view::{At, CallView, ParkedView, PlanProblem, PlanView, RouteExplanation},
 };
 use crate::{
@@ -186,6 +187,15 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             ControlRequest::Hangup { call, reply } => drop(reply.send(call == CallId(5))),
             ControlRequest::Bans(reply) => drop(reply.send(vec![ban()])),
             ControlRequest::LiftBan { address, reply } => drop(reply.send(address == ban().source)),
+            ControlRequest::Schedules(reply) => drop(reply.send(vec![schedule(None)])),
+            ControlRequest::TurnSchedule { turned, reply } => {
+                let answer = match turned.schedule.as_str() {
+                    "office" => TurnAnswer::Done(Box::new(schedule(Some(&turned)))),
+                    "night" => TurnAnswer::NotTurned,
+                    _ => TurnAnswer::NoSchedule,
+                };
+                let _asker_is_gone = reply.send(answer);
+            }
             ControlRequest::Plan(reply) => drop(reply.send(plan_view())),
             ControlRequest::Reload { by, reply } => {
                 let bad = PlanProblem {
@@ -206,6 +216,11 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             ControlRequest::PeopleChanged => asked.send("people".into()).await.unwrap(),
         }
     }
+}
+
+fn schedule(turned: Option<&crate::store::ScheduleTurned>) -> ScheduleView {
+    let switch = turned.and_then(SwitchView::of);
+    ScheduleView { schedule: "office".into(), open: Some(switch.is_none()), why: "weekly hours".into(), switch, next: Vec::new() }
 }
 
 fn ban() -> crate::store::Ban {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::http::{Method, Request, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use tandem_media::archive::finish::Format;
 use tandem_switch::{
     cause::{Blame, Cause},
@@ -101,6 +101,46 @@ async fn bans_are_shown_and_lifted_by_an_address() {
     lift("/api/v1/bans/192.0.2.7").await.good();
     lift("/api/v1/bans/192.0.2.8").await.problem(404);
     lift("/api/v1/bans/office").await.problem(400);
+}
+
+#[tokio::test]
+async fn the_emergency_switch_of_a_schedule_is_turned_with_a_reason_and_for_a_while() {
+    let fixture = Fixture::start().await;
+    let all = fixture.get(&fixture.read, "/api/v1/schedules").await.good();
+    assert_eq!((&all[0]["schedule"], &all[0]["open"], &all[0]["switch"]), (&json!("office"), &json!(true), &json!(null)));
+    fixture.get(&fixture.read, "/api/v1/schedules/office").await.good();
+    fixture.get(&fixture.read, "/api/v1/schedules/night").await.problem(404);
+    let put = |schedule: &str, body| {
+        let path = format!("/api/v1/schedules/{schedule}/switch");
+        let request = request(Method::PUT, &path, Some(&fixture.operate), Some(Value::to_string(&body)));
+        fixture.send(request)
+    };
+    let closed = put("office", json!({ "says": "force-closed", "why": "fire", "for_s": 7200 })).await.good();
+    assert_eq!((&closed["open"], &closed["switch"]["says"]), (&json!(false), &json!("force-closed")));
+    assert_eq!(closed["switch"]["why"], "fire");
+    assert!(closed["switch"]["by"].as_str().unwrap().contains("test control"), "{closed}");
+    assert!(closed["switch"]["until"].as_str() > closed["switch"]["at"].as_str(), "{closed}");
+    for (schedule, body, status) in [
+        ("day", json!({ "says": "force-open", "why": "x" }), 404),
+        ("office", json!({ "says": "force-open", "why": " " }), 400),
+        ("office", json!({ "says": "force-open", "why": "a\u{1b}[2J" }), 400),
+        ("office", json!({ "says": "force-open", "why": "x".repeat(201) }), 400),
+        ("office", json!({ "says": "force-open", "why": "x", "for_s": 0 }), 400),
+        ("office", json!({ "says": "force-open", "why": "x", "until": "2001-01-01T00:00:00Z" }), 400),
+        ("office", json!({ "says": "force-open", "why": "x", "until": "2101-01-01T00:00:00Z", "for_s": 5 }), 400),
+        ("office", json!({ "says": "open", "why": "x" }), 422),
+    ] {
+        put(schedule, body).await.problem(status);
+    }
+    let follow = |path: &'static str| fixture.send(request(Method::DELETE, path, Some(&fixture.operate), None));
+    follow("/api/v1/schedules/office/switch?why=over").await.good();
+    follow("/api/v1/schedules/night/switch").await.problem(409);
+    let reader = request(Method::DELETE, "/api/v1/schedules/office/switch", Some(&fixture.read), None);
+    fixture.send(reader).await.problem(403);
+    fixture.control.writer.flush().await.unwrap();
+    let events = fixture.control.store.events_after(0, 100).await.unwrap();
+    let audited = |what| events.iter().filter(|row| &*row.kind == "audit" && row.body.contains(what)).count();
+    assert_eq!((audited("schedule-forced-closed"), audited("schedule-followed")), (1, 1));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What each record does to the tables.
 
+use tandem_dialplan::Override;
 use tandem_switch::{
     cause::Cause,
     floor::{AgentState, FloorEvent, OfferOutcome, Restored, WaitingItem},
@@ -14,7 +15,7 @@ use tandem_switch::{
 use super::{at, cdr, changed, ended, offered, queued, started, waiting};
 use crate::store::{
     Ban, Binding, BindingWay, CallRecord, CdrFilter, Generation, PlanFile, Record, RecordingStarted, RecordingState,
-    testing::both,
+    ScheduleTurned, testing::both,
 };
 
 #[tokio::test]
@@ -228,6 +229,37 @@ async fn what_was_spent_of_a_cap_is_there_after_a_restart_for_a_day() {
         assert_eq!(store.head().await.unwrap(), head, "no news for the journal");
         assert_eq!(store.toll_spent(at(10_000)).await.unwrap(), [spent("1001", 2, 9_000), spent("1002", 1, 5_000)]);
         assert_eq!(store.toll_spent(at(86_406_000)).await.unwrap(), [spent("1001", 2, 9_000)]);
+    }
+}
+
+#[tokio::test]
+async fn emergency_switches_are_there_after_a_restart_until_they_are_turned_back() {
+    for db in both().await {
+        let store = db.open().await;
+        let turned = |schedule: &str, says, since, until: Option<i64>| ScheduleTurned {
+            schedule: schedule.into(),
+            says,
+            by: "anna".to_owned(),
+            why: "fire".to_owned(),
+            at: at(since),
+            until: until.map(at),
+        };
+        let (closed, open) = (Some(Override::ForceClosed), Some(Override::ForceOpen));
+        let all = [
+            turned("office", closed, 0, None),
+            turned("night", open, 1, Some(60)),
+            turned("office", open, 2, None),
+            turned("lab", closed, 3, None),
+            turned("lab", None, 4, None),
+        ];
+        store.commit(&all.map(Record::ScheduleTurned)).await.unwrap();
+        let night = turned("night", open, 1, Some(60));
+        let office = turned("office", open, 2, None);
+        assert_eq!(store.schedule_switches(at(10)).await.unwrap(), [night, office.clone()]);
+        assert_eq!(store.schedule_switches(at(60)).await.unwrap(), [office]);
+        let journal = store.events_after(0, 10).await.unwrap();
+        assert_eq!(journal.iter().filter(|row| &*row.kind == "schedule-turned").count(), 5);
+        assert!(journal[0].body.contains("anna") && journal[0].body.contains("fire"), "{journal:?}");
     }
 }
 

@@ -43,7 +43,7 @@ impl LiveCall {
                     from: by.as_str().into(),
                     to,
                     language: Some(before.language().clone()),
-                    overrides: Arc::default(),
+                    overrides: Arc::clone(&edges.switches),
                 };
                 let mut run = Box::new(Run::new(Arc::clone(before.plan()), facts).told(told));
                 run.handle(edges.now.at, RunInput::Start);

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use tandem_dialplan::Overrides;
 use tandem_switch::{
     call::Input,
     cause::Cause,
@@ -30,6 +31,8 @@ use crate::{
 pub enum LineAsk {
     /// Take a new plan into service; calls that are up keep theirs.
     Plan(Service),
+    /// How the emergency switches of schedules stand from now on, for calls that are up too.
+    Switches(Arc<Overrides>),
     /// The peers of a trunk were found by name, or changed.
     Found(Found),
     /// People changed: accounts of devices.
@@ -142,6 +145,7 @@ impl Line {
                 self.service = service;
                 self.show_all_mail();
             }
+            LineAsk::Switches(switches) => self.edges.switches = switches,
             LineAsk::Found(found) => self.edges.sip.found(found),
             LineAsk::People(people) => {
                 self.edges.sip.set_people(&people);
