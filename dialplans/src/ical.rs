@@ -42,12 +42,13 @@ pub(crate) fn dates(text: &str) -> Result<Vec<DateRule>, BadCalendar> {
     let mut event: Option<Event> = None;
     // Alarms and the like, inside of an event.
     let mut inner = 0_u32;
-    let lines = lines(text);
+    let (mut ended, lines) = (false, lines(text)?);
     if !lines.first().is_some_and(|line| line.name == "BEGIN" && line.value.eq_ignore_ascii_case("VCALENDAR")) {
         return Err(BadCalendar { offset: 0, message: "a calendar begins with BEGIN:VCALENDAR".into() });
     }
     for line in lines {
         let bad = |message: String| BadCalendar { offset: line.offset, message };
+        ended |= line.name == "END" && line.value.eq_ignore_ascii_case("VCALENDAR");
         match (line.name.as_str(), &mut event) {
             ("BEGIN", None) if line.value.eq_ignore_ascii_case("VEVENT") => {
                 event = Some(Event { offset: line.offset, ..Event::default() })
@@ -75,6 +76,11 @@ pub(crate) fn dates(text: &str) -> Result<Vec<DateRule>, BadCalendar> {
     }
     match event {
         Some(event) => Err(BadCalendar { offset: event.offset, message: "this event does not end".into() }),
+        // What was cut off on its way here has fewer holidays than was meant.
+        None if !ended => {
+            let last = text.trim_end().rfind('\n').map_or(0, |at| at + 1);
+            Err(BadCalendar { offset: last, message: "the calendar is cut off: END:VCALENDAR is missing".into() })
+        }
         None => Ok(out),
     }
 }
@@ -158,7 +164,7 @@ fn duration_days(value: &str) -> Option<u16> {
     value.split_once('D').and_then(|(days, _)| days.parse().ok())
 }
 
-fn lines(text: &str) -> Vec<Line> {
+fn lines(text: &str) -> Result<Vec<Line>, BadCalendar> {
     let mut out: Vec<Line> = Vec::new();
     let mut offset = 0;
     let mut raw: Vec<(usize, String)> = Vec::new();
@@ -170,13 +176,14 @@ fn lines(text: &str) -> Vec<Line> {
         }
         offset += line.len();
     }
-    for (offset, line) in raw {
-        if let Some((name, value)) = line.split_once(':') {
-            let name = name.split(';').next().unwrap_or(name).trim_start_matches('\u{feff}').to_ascii_uppercase();
-            out.push(Line { offset, name, value: value.trim().to_owned() });
-        }
+    for (offset, line) in raw.into_iter().filter(|(_, line)| !line.trim().is_empty()) {
+        let Some((name, value)) = line.split_once(':') else {
+            return Err(BadCalendar { offset, message: "this is no line of a calendar: it has no `:`".into() });
+        };
+        let name = name.split(';').next().unwrap_or(name).trim_start_matches('\u{feff}').to_ascii_uppercase();
+        out.push(Line { offset, name, value: value.trim().to_owned() });
     }
-    out
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -226,5 +233,9 @@ mod tests {
         }
         assert!(dates("hello").is_err() && dates("").is_err());
         assert!(dates("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261225\n").is_err());
+        let cut = dates("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261225\nEND:VEVENT\n").unwrap_err();
+        assert!((cut.offset, cut.message.contains("cut off")) == (46, true), "{cut:?}");
+        let torn = dates("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTA\nEND:VCALENDAR\n").unwrap_err();
+        assert_eq!(torn.offset, 29);
     }
 }

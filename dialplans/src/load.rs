@@ -11,6 +11,7 @@ use tandem_switch::name::{Language, PromptName};
 use crate::{
     build::{check, needs},
     diagnostic::Report,
+    imports::with_imports,
     plan::Plan,
     source::{MAX_FILE_BYTES, MAX_FILES, Source},
     world::World,
@@ -82,11 +83,19 @@ pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
     Ok(Loaded { plan, report, prompts })
 }
 
-/// The `*.kdl` and `*.ics` files of a folder, in the order of their names.
+/// The `*.kdl` and `*.ics` files of a folder in the order of their names, each behind what it imports.
 ///
 /// # Errors
 /// As [`load`].
 pub fn read_sources(folder: &Path) -> Result<Vec<Source>, LoadError> {
+    read_sources_with(folder, |_| None)
+}
+
+/// The same, where some files have another text than that on disk.
+///
+/// # Errors
+/// As [`load`].
+pub fn read_sources_with(folder: &Path, other: impl Fn(&Path) -> Option<String>) -> Result<Vec<Source>, LoadError> {
     let home = folder.canonicalize().map_err(|source| LoadError::Read { path: folder.into(), source })?;
     let mut paths: Vec<PathBuf> = entries(folder)?;
     paths.retain(|path| path.extension().is_some_and(|e| e == "kdl" || e == "ics"));
@@ -94,7 +103,23 @@ pub fn read_sources(folder: &Path) -> Result<Vec<Source>, LoadError> {
     if paths.len() > MAX_FILES {
         return Err(LoadError::TooMuch { path: folder.into(), what: "too many files" });
     }
-    paths.into_iter().map(|path| read_source(&home, path)).collect()
+    let read = |path: PathBuf| match other(&path) {
+        Some(text) => Ok(Source::new(path.to_string_lossy(), text)),
+        None => read_source(&home, path),
+    };
+    let files = paths.into_iter().map(&read).collect::<Result<Vec<_>, _>>()?;
+    let mut count = files.len();
+    with_imports(files, |path| {
+        count += 1;
+        if count > MAX_FILES {
+            return Err(LoadError::TooMuch { path: folder.into(), what: "too many files, with those that are imported" });
+        }
+        match read(PathBuf::from(path)) {
+            // That there is none is said where it is imported.
+            Err(LoadError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            outcome => outcome.map(Some),
+        }
+    })
 }
 
 fn read_source(home: &Path, path: PathBuf) -> Result<Source, LoadError> {
@@ -108,7 +133,7 @@ fn read_source(home: &Path, path: PathBuf) -> Result<Source, LoadError> {
     }
     let bytes = fs::read(&real).map_err(|source| LoadError::Read { path: path.clone(), source })?;
     let text = String::from_utf8(bytes).map_err(|_| LoadError::NotText { path: path.clone() })?;
-    Ok(Source::new(path.to_string_lossy().into_owned(), text))
+    Ok(Source::new(path.to_string_lossy(), text))
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {

@@ -63,6 +63,15 @@ pub(crate) enum DateRule {
 }
 
 impl DateRule {
+    /// The last day on which it holds; `None` when it comes back for ever.
+    pub(crate) fn last(&self) -> Option<Date> {
+        match self {
+            Self::Span { to, .. } => Some(*to),
+            Self::Yearly { .. } => None,
+            Self::Recurring { days, last, .. } => last.map(|last| last.saturating_add(i64::from(days.saturating_sub(1)).days())),
+        }
+    }
+
     pub(crate) fn holds(&self, date: Date) -> bool {
         match self {
             Self::Span { from, to } => (*from..=*to).contains(&date),
@@ -105,6 +114,12 @@ impl fmt::Display for Transition {
 }
 
 impl Schedule {
+    /// Whether it says in so many words that it is always open: then it is there for its emergency switch.
+    pub(crate) fn is_plainly_always(&self) -> bool {
+        let all_day = self.weekly.as_slice() == [(Days(0b111_1111), vec![Hours { from: 0, to: 24 * 60 }])];
+        all_day && self.special.is_empty() && self.closed.is_empty() && self.holidays.is_empty()
+    }
+
     /// Whether it is open at an instant.
     #[must_use]
     pub fn standing(&self, at: Timestamp, switch: Option<&Switch>) -> Standing {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rust_embed::RustEmbed;
-use tandem_dialplan::{Lengths, wav_length_ms};
+use tandem_dialplan::{BrokenPrompt, Lengths, World, wav_length_ms};
 use tandem_media::codec::Audio as Pcm;
 use tandem_switch::{
     name::{Language, PromptName},
@@ -35,11 +35,15 @@ const MAX_PROMPTS: usize = 20_000;
 pub struct Prompts {
     /// By path without ending: `en/welcome`, `music/hold`.
     entries: BTreeMap<String, Entry>,
+    /// Sound files that are no recordings: path without ending and the file.
+    other_sounds: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
 struct Entry {
     source: Source,
+    /// It takes the place of one that ships.
+    replaces: bool,
     decoded: OnceLock<Option<Arc<Pcm>>>,
 }
 
@@ -57,17 +61,47 @@ impl Prompts {
         let mut entries = BTreeMap::new();
         for path in Shipped::iter() {
             if let Some(name) = path.strip_suffix(".wav") {
-                entries.insert(name.to_owned(), Entry { source: Source::Shipped(path.clone()), decoded: OnceLock::new() });
+                entries.insert(name.to_owned(), Entry::new(Source::Shipped(path.clone()), false));
             }
         }
+        let mut other_sounds = BTreeMap::new();
         if let Some(own) = own {
             let mut found = Vec::new();
             walk(own, own, 0, &mut found);
             for (name, path) in found {
-                entries.insert(name, Entry { source: Source::File(path), decoded: OnceLock::new() });
+                if path.extension().is_some_and(|end| end == "wav") {
+                    let replaces = entries.contains_key(&name);
+                    entries.insert(name, Entry::new(Source::File(path), replaces));
+                } else {
+                    other_sounds.insert(name, path.to_string_lossy().into_owned());
+                }
             }
         }
-        Self { entries }
+        Self { entries, other_sounds }
+    }
+
+    /// Tells the check of a plan which recordings there are, and of those that came with the plan what is wrong with
+    /// them. Reads the heads of their files.
+    pub fn tell(&self, world: &mut World) {
+        for (name, entry) in &self.entries {
+            match name.split_once('/') {
+                Some((language, rest)) if language.len() == 2 => {
+                    world.prompts.entry(Language::from(language)).or_default().insert(PromptName::from(rest));
+                }
+                _ => {
+                    world.shared_prompts.insert(PromptName::from(name.as_str()));
+                }
+            }
+            let Source::File(path) = &entry.source else { continue };
+            if !entry.replaces {
+                world.own_prompts.insert(name.clone());
+            }
+            if let Err(error) = Pcm::probe(path) {
+                let broken = BrokenPrompt { file: path.to_string_lossy().into_owned(), what: error.to_string() };
+                world.broken_prompts.insert(name.clone(), broken);
+            }
+        }
+        world.other_sounds.clone_from(&self.other_sounds);
     }
 
     /// The names that exist, as `language/name` and plain `name`, for the check of a plan.
@@ -118,6 +152,10 @@ impl Prompts {
 }
 
 impl Entry {
+    const fn new(source: Source, replaces: bool) -> Self {
+        Self { source, replaces, decoded: OnceLock::new() }
+    }
+
     fn pcm(&self) -> Option<Arc<Pcm>> {
         self.decoded
             .get_or_init(|| {
@@ -144,6 +182,14 @@ fn head(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Endings of sound files, the one that is played first.
+const SOUNDS: &[&str] =
+    &["wav", "mp3", "ogg", "oga", "opus", "flac", "aiff", "aif", "au", "m4a", "gsm", "ulaw", "alaw", "sln", "WAV"];
+
+fn is_sound(path: &Path) -> bool {
+    path.extension().and_then(|end| end.to_str()).is_some_and(|end| SOUNDS.contains(&end))
+}
+
 fn walk(root: &Path, folder: &Path, depth: usize, found: &mut Vec<(String, PathBuf)>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -153,12 +199,51 @@ fn walk(root: &Path, folder: &Path, depth: usize, found: &mut Vec<(String, PathB
         let path = entry.path();
         match entry.file_type() {
             Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => walk(root, &path, depth + 1, found),
-            Ok(kind) if kind.is_file() && path.extension().is_some_and(|end| end == "wav") => {
+            Ok(kind) if kind.is_file() && is_sound(&path) => {
                 if let Ok(inside) = path.with_extension("").strip_prefix(root) {
                     found.push((inside.to_string_lossy().into_owned(), path));
                 }
             }
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+    use super::*;
+
+    #[test]
+    fn the_check_is_told_what_is_wrong_with_recordings_of_the_plan() {
+        let folder = std::env::temp_dir().join(format!("tandem-prompts-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("en")).unwrap();
+        let good = Shipped::get("en/welcome.wav").unwrap().data;
+        for (name, bytes) in [
+            ("en/welcome.wav", &good[..]),
+            ("en/ours.wav", &good[..]),
+            ("en/torn.wav", &good[..good.len() / 2]),
+            ("en/goodbye.wav", b"ID3\x04\0\0\0"),
+            ("en/hello.mp3", b"ID3\x04\0\0\0"),
+            ("en/notes.txt", b"not a sound"),
+        ] {
+            std::fs::write(folder.join(name), bytes).unwrap();
+        }
+        let mut world = World::default();
+        Prompts::find(Some(&folder)).tell(&mut world);
+        assert!(world.has(&"en".into(), "welcome") && world.has(&"it".into(), "welcome") && !world.has(&"en".into(), "hello"));
+        assert_eq!(world.own_prompts.iter().collect::<Vec<_>>(), ["en/ours", "en/torn"]);
+        let broken: Vec<_> = world.broken_prompts.iter().map(|(name, broken)| (name.as_str(), broken.what.as_str())).collect();
+        assert_eq!(broken.len(), 2, "{broken:?}");
+        assert!(broken[0].0 == "en/goodbye" && broken[0].1.contains("it is MP3"), "{broken:?}");
+        assert!(broken[1].0 == "en/torn" && broken[1].1.contains("ends before its sound does"), "{broken:?}");
+        assert!(world.other_sounds["en/hello"].ends_with("en/hello.mp3") && world.other_sounds.len() == 1);
+        let sources = [tandem_dialplan::Source::new("a.kdl", "route \"r\" { from any; play \"goodbye\" \"hello\"; }")];
+        let (plan, report) = tandem_dialplan::check(&sources, &world);
+        let lines = report.lines();
+        assert!(plan.is_none() && lines.contains("error[bad-prompt]") && lines.contains("ffmpeg -i"), "{lines}");
+        assert!(lines.contains("error[unknown-prompt]") && lines.contains("hello.mp3"), "{lines}");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

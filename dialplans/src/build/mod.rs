@@ -8,6 +8,7 @@ mod mailboxes;
 mod media_keys;
 mod names;
 mod places;
+mod prompts;
 mod protect;
 mod queues;
 mod recordings;
@@ -17,6 +18,7 @@ mod steps;
 mod test_blocks;
 mod trunk_calls;
 mod trunks;
+mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +29,7 @@ use self::{names::Names, queues::QueueAnswers};
 use crate::{
     diagnostic::{Findings, Report},
     grammar::Noun,
+    imports,
     inside::{ExtensionRange, Lot, Mailbox},
     plan::{Block, BlockId, Ending, Plan},
     proofs,
@@ -59,10 +62,12 @@ pub fn check(sources: &[Source], world: &World) -> (Option<Plan>, Report) {
     if items.is_empty() && !findings.has_errors() {
         findings.error("empty", Location::default(), "the plan is empty: there is no file *.kdl, or nothing in it");
     }
+    imports::check(&items, sources, &mut findings);
     let names = Names::collect(&items, &mut findings);
     names.resolve(&items, world, &mut findings);
     let plan = Builder::new(&items, sources, world, names, &mut findings).build(&items);
     proofs::all(&plan, &items, &mut findings);
+    unused::calendars(&items, sources, &mut findings);
     let taken = !findings.has_errors();
     (taken.then_some(plan), findings.into_report())
 }

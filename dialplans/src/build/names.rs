@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_switch::name::Language;
 
-use super::{top_text, tops};
+use super::{prompts, top_text, tops, unused};
 use crate::{
     diagnostic::{Findings, did_you_mean},
     grammar::{Kind, Noun},
     plan::Ending,
     read::{Item, Value},
-    say,
     secret::Secret,
     source::Location,
     world::World,
@@ -64,27 +63,19 @@ impl Names {
                 }
             });
         }
-        recordings(items, &languages, world, findings);
+        prompts::spoken(items, &languages, world, findings);
         // A mistyped name leaves another one unused: that is no second finding.
         if !findings.has_errors() {
             self.unused(&used, findings);
+            unused::variables(items, findings);
+            unused::mailboxes(items, findings);
+            prompts::unused(items, &languages, world, findings);
         }
     }
 
     fn reference(&self, value: &Value, spoken: &[&Language], world: &World, findings: &mut Findings) {
         match (value.kind, value.text()) {
-            (Kind::Refers(Noun::Prompt), Some(name)) => {
-                let missing: Vec<_> =
-                    spoken.iter().filter(|language| !world.has(language, name)).map(|l| format!("`{l}`")).collect();
-                if spoken.is_empty() && !world.shared_prompts.contains(name) {
-                    findings.error("unknown-prompt", value.at, format!("there is no recording `{name}`"));
-                } else if !missing.is_empty() {
-                    let known: BTreeSet<_> =
-                        spoken.iter().flat_map(|language| world.names(language)).filter(|known| *known != name).collect();
-                    let message = format!("there is no recording `{name}` in {}", missing.join(" and "));
-                    findings.error_with("unknown-prompt", value.at, message, did_you_mean(name, known));
-                }
-            }
+            (Kind::Refers(Noun::Prompt), Some(name)) => prompts::reference(name, value, spoken, world, findings),
             (Kind::Refers(noun), Some(name)) if self.declared.get(&noun).is_none_or(|known| !known.contains_key(name)) => {
                 let message = format!("there is no {} `{name}`", noun.word());
                 findings.error_with("unknown-name", value.at, message, did_you_mean(name, self.all(noun)));
@@ -116,53 +107,6 @@ impl Names {
                     _ => findings.warning("unused", *at, message),
                 }
             }
-        }
-    }
-}
-
-/// Languages must have recordings, and a grammar where values are spoken.
-fn recordings(items: &[Item], languages: &BTreeSet<Language>, world: &World, findings: &mut Findings) {
-    let (mut plays, mut speaks, mut sets) = (None, None, Vec::new());
-    for item in items.iter().filter(|item| item.spec.name != "test") {
-        item.walk(&mut |item| {
-            if item.nouns(Noun::Prompt).any(|name| !world.shared_prompts.contains(name)) {
-                plays = plays.or(Some(item.at));
-            }
-            if matches!(item.spec.name, "say" | "announce") {
-                speaks = speaks.or(Some(item.at));
-            }
-            match item.spec.name {
-                "set" => sets.extend(item.prop("language").cloned()),
-                "language" | "languages" => sets.extend(item.args.iter().cloned()),
-                _ => {}
-            }
-        });
-    }
-    if let Some(at) = plays.or(speaks) {
-        for language in languages.iter().filter(|language| !world.prompts.contains_key(*language)) {
-            let at = sets.iter().find(|value| value.text() == Some(language.as_str())).map_or(at, |value| value.at);
-            let known = world.prompts.keys().map(Language::as_str);
-            findings.error_with(
-                "unknown-language",
-                at,
-                format!("there are no recordings in `{language}`"),
-                did_you_mean(language.as_str(), known),
-            );
-        }
-    }
-    let Some(at) = speaks else { return };
-    for language in languages.iter().filter(|language| world.prompts.contains_key(*language)) {
-        let Some(vocabulary) = say::vocabulary(language) else {
-            findings.error("no-grammar", at, format!("numbers cannot be spoken in `{language}`: only in en and it"));
-            continue;
-        };
-        let missing: Vec<_> = vocabulary.iter().filter(|prompt| !world.has(language, prompt.as_str())).collect();
-        if let Some(first) = missing.first() {
-            let message = format!(
-                "speaking numbers in `{language}` needs {} recordings that are not there, `{first}` the first",
-                missing.len()
-            );
-            findings.error("unknown-prompt", at, message);
         }
     }
 }

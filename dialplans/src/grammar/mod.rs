@@ -160,6 +160,8 @@ pub(crate) enum Kind {
     Secret,
     FileName,
     Folder,
+    /// A file of the plan in or below the folder of the file that names it.
+    PlanFile,
     Contact,
     Pattern,
     Regex,
@@ -207,6 +209,7 @@ impl Kind {
             Self::Secret => "secret",
             Self::FileName => "file name",
             Self::Folder => "relative path",
+            Self::PlanFile => "plan file",
             Self::Contact => "device address",
             Self::Pattern => "pattern",
             Self::Regex => "regular expression",

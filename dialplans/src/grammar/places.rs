@@ -4,6 +4,13 @@ use super::{Body, Kind, NodeSpec, Noun, Place, Times, many, must, node, one, pro
 use crate::settings::{Digest, Dtmf, MediaKeys};
 
 pub(crate) const TOP: &[NodeSpec] = &[
+    many(node(
+        "import",
+        "Take in another file, before this one and once, however often it is imported. Stands at the top of a file.",
+        &[one("file", Kind::PlanFile, "`.kdl` or `.ics`, relative to this file, in its folder or below: `shared/hours.kdl`")],
+        &[],
+        Body::None,
+    )),
     node(
         "realm",
         "The realm in which devices prove their passwords.",

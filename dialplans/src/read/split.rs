@@ -9,14 +9,14 @@ use crate::source::{MAX_DEPTH, MAX_NODE_BYTES};
 
 /// A text that is not handed on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(crate) struct Wrong {
     pub(super) code: &'static str,
     pub(super) offset: usize,
     pub(super) message: String,
 }
 
 /// The byte range of each node at the top of the text, without those that `/-` leaves out.
-pub(super) fn top_nodes(text: &str) -> Result<Vec<Range<usize>>, Wrong> {
+pub(crate) fn top_nodes(text: &str) -> Result<Vec<Range<usize>>, Wrong> {
     let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, depth: 0, begin: None, left_out: false, nodes: Vec::new() };
     while scanner.at < text.len() {
         scanner.step()?;

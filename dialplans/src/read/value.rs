@@ -8,6 +8,7 @@ use kdl::KdlValue;
 use crate::{
     diagnostic::did_you_mean,
     grammar::Kind,
+    imports::is_import,
     pattern::Pattern,
     schedule::{DateRule, Days, Hours, time_zone},
     secret::Secret,
@@ -127,6 +128,9 @@ fn of_text(kind: Kind, text: &str) -> Result<Data, Problem> {
         Kind::Secret => secret(text),
         Kind::FileName => plain(is_name(text), "a plain file name"),
         Kind::Folder => plain(is_path(text), "a relative path of plain names"),
+        Kind::PlanFile => {
+            plain(is_import(text), "the path of a `.kdl` or `.ics` file in or below this folder, as in `shared/hours.kdl`")
+        }
         Kind::Contact => plain(is_contact(text), "an address such as `sip:agent{n}@192.0.2.9:5060`"),
         Kind::Pattern => Pattern::parse(text).map(Data::Pattern).map_err(Problem::new),
         Kind::Regex => regex(text),

@@ -2,12 +2,15 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use tandem_dialplan::{Lengths, Severity, Source, check, reference, run_test};
+use tandem_dialplan::{Lengths, Severity, Source, check, reference, rule_reference, run_test};
 
 use crate::world;
 
-const BEGIN: &str = "<!-- reference: made from the table by the test `docs` with UPDATE_EXPECTED=1 -->\n";
-const END: &str = "<!-- end of reference -->\n";
+/// Where a part begins and ends that is made from a table.
+const REFERENCE: [&str; 2] =
+    ["<!-- reference: made from the table by the test `docs` with UPDATE_EXPECTED=1 -->\n", "<!-- end of reference -->\n"];
+const RULES: [&str; 2] =
+    ["<!-- rules: made from the table by the test `docs` with UPDATE_EXPECTED=1 -->\n", "<!-- end of rules -->\n"];
 
 fn read() -> (std::path::PathBuf, String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dialplan.md");
@@ -16,15 +19,18 @@ fn read() -> (std::path::PathBuf, String) {
 }
 
 #[test]
-fn the_reference_is_the_table() {
-    let (path, text) = read();
-    let (before, rest) = text.split_once(BEGIN).expect("the reference has a beginning");
-    let (found, after) = rest.split_once(END).expect("the reference has an end");
-    let wanted = format!("\n{}", reference());
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
-    } else {
-        assert_eq!(found, wanted);
+fn what_is_made_from_tables_is_what_they_say() {
+    let (path, mut text) = read();
+    for ([begin, end], made) in [(RULES, rule_reference()), (REFERENCE, reference())] {
+        let (before, rest) = text.split_once(begin).expect("it has a beginning");
+        let (found, after) = rest.split_once(end).expect("it has an end");
+        let wanted = format!("\n{made}");
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            text = format!("{before}{begin}{wanted}{end}{after}");
+            fs::write(&path, &text).unwrap();
+        } else {
+            assert_eq!(found, wanted);
+        }
     }
 }
 
@@ -40,7 +46,7 @@ fn the_examples_check_without_errors_or_warnings() {
         examples += if is_code { line } else { "" };
         examples.push('\n');
     }
-    let calendar = "BEGIN:VCALENDAR\nEND:VCALENDAR\n";
+    let calendar = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20251225\nRRULE:FREQ=YEARLY\nEND:VEVENT\nEND:VCALENDAR\n";
     let (plan, report) = check(&[Source::new("dialplan.md.kdl", examples), Source::new("holidays-it.ics", calendar)], &world());
     let bad: Vec<_> = report.diagnostics.iter().filter(|d| d.severity > Severity::Advice).map(ToString::to_string).collect();
     assert_eq!(bad, Vec::<String>::new());

@@ -8,6 +8,7 @@ mod docs;
 mod editor;
 mod fuzz;
 mod import;
+mod imports;
 mod keep;
 mod replay;
 mod runs;

@@ -177,8 +177,12 @@ fn easter(year: i16) -> Date {
 
 /// Days on which a schedule that is open daily is closed by a calendar file of every plan, from 2026 to 2028.
 fn closed_by(calendar: &str) -> BTreeSet<Date> {
-    let texts: BTreeSet<String> =
-        plans().iter().map(|plan| fs::read_to_string(root().join("plans").join(plan).join(calendar)).unwrap()).collect();
+    // It counts where it lies beside the plan, and waits for a firm of that country in `calendars/`.
+    let text = |plan: &String| {
+        let folder = root().join("plans").join(plan);
+        fs::read_to_string(folder.join(calendar)).or_else(|_| fs::read_to_string(folder.join("calendars").join(calendar))).unwrap()
+    };
+    let texts: BTreeSet<String> = plans().iter().map(text).collect();
     assert_eq!(texts.len(), 1, "{calendar} is the same in each plan");
     let text = texts.into_iter().next().unwrap();
     let plan = format!(

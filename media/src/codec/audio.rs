@@ -16,7 +16,7 @@ use super::{g711, resample::resample_offline, round_to_sample};
 /// Longest recording accepted.
 const MAX_MINUTES: u64 = 30;
 /// Largest file accepted.
-const MAX_FILE_BYTES: u64 = 200_000_000;
+pub(super) const MAX_FILE_BYTES: u64 = 200_000_000;
 
 /// A finished piece of audio, cheap to clone and to share between calls.
 #[derive(Clone)]
@@ -161,7 +161,7 @@ impl fmt::Debug for Audio {
     }
 }
 
-fn check_format(channels: u16, rate_hz: u32, frames: usize) -> Result<(), AudioError> {
+pub(super) fn check_format(channels: u16, rate_hz: u32, frames: usize) -> Result<(), AudioError> {
     if !(1..=2).contains(&channels) {
         return Err(AudioError::Channels(channels));
     }
@@ -173,16 +173,16 @@ fn check_format(channels: u16, rate_hz: u32, frames: usize) -> Result<(), AudioE
 }
 
 /// A WAV file whose samples are G.711, which `hound` does not read.
-struct G711File<'a> {
+pub(super) struct G711File<'a> {
     table: &'static [i16; 256],
-    channels: u16,
-    rate_hz: u32,
-    bytes: &'a [u8],
+    pub(super) channels: u16,
+    pub(super) rate_hz: u32,
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> G711File<'a> {
     /// Look through the chunks of the file; `None` if it is of another format, or no WAV file at all.
-    fn find(wav: &'a [u8]) -> Option<Self> {
+    pub(super) fn find(wav: &'a [u8]) -> Option<Self> {
         let mut rest = wav.strip_prefix(b"RIFF")?.get(4..)?.strip_prefix(b"WAVE")?;
         let mut format = None;
         loop {
@@ -201,6 +201,11 @@ impl<'a> G711File<'a> {
             // Chunks begin at even places.
             rest = after_len.get(len + len % 2..)?;
         }
+    }
+
+    /// Whether its sound goes on to the end of what was looked at.
+    pub(super) fn reaches_end_of(&self, wav: &[u8]) -> bool {
+        self.bytes.as_ptr_range().end == wav.as_ptr_range().end
     }
 
     /// Decoding table, channels and rate of a `fmt ` chunk, if its format tag is A-law (6) or µ-law (7).
@@ -255,7 +260,7 @@ fn read_mono(reader: WavReader<Cursor<&[u8]>>) -> Result<Vec<f32>, AudioError> {
     Ok(mono)
 }
 
-fn format_error(error: hound::Error) -> AudioError {
+pub(super) fn format_error(error: hound::Error) -> AudioError {
     AudioError::Format { detail: error.to_string() }
 }
 

@@ -13,6 +13,7 @@ mod concealment;
 mod g711;
 mod g722;
 mod opus;
+mod probe;
 mod resample;
 
 pub use audio::{Audio, AudioError};

@@ -13,7 +13,6 @@ use tandem_dialplan::{
     World,
     import::{self, ConfigFile, Fate, Finding, Imported, MAX_CONFIG_BYTES, MAX_CONFIG_FILES, Sound},
 };
-use tandem_switch::name::{Language, PromptName};
 
 use super::{CliError, Common, Format, table::clean};
 use crate::prompts::Prompts;
@@ -70,16 +69,7 @@ pub(super) fn run(command: &ImportCommand, common: &Common) -> Result<(), CliErr
 /// The recordings that ship, which plans may play.
 fn shipped() -> World {
     let mut world = World::default();
-    for name in Prompts::find(None).names() {
-        match name.split_once('/') {
-            Some((language, rest)) if language.len() == 2 => {
-                world.prompts.entry(Language::from(language)).or_default().insert(PromptName::from(rest));
-            }
-            _ => {
-                world.shared_prompts.insert(PromptName::from(name));
-            }
-        }
-    }
+    Prompts::find(None).tell(&mut world);
     world
 }
 

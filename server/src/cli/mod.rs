@@ -85,6 +85,8 @@ enum Command {
     /// Make a plan of another switch's configuration, and say what could not be converted.
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// The language of plans for other programs: a KDL schema, or with `--format json` the whole table.
+    Schema,
     /// The language server: what editors ask about the files of a plan.
     Lsp(lsp::LspArgs),
     /// People: extensions, passwords, queues and skills.
@@ -168,6 +170,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         Command::Plans(args) => return shipped::run(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
         Command::Lsp(args) => return lsp::run(&args),
+        Command::Schema => return schema(common).map(|()| ExitCode::SUCCESS),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
@@ -179,7 +182,8 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             | Command::Test(_)
             | Command::Plans(_)
             | Command::Import(_)
-            | Command::Lsp(_) => {}
+            | Command::Lsp(_)
+            | Command::Schema => {}
             Command::Explain(args) => plans::explain(args, common).await?,
             Command::Replay(args) => return replay::run(args, common).await,
             Command::User(command) => people::run(command, common).await?,
@@ -199,6 +203,10 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn schema(common: &Common) -> Result<(), CliError> {
+    print(common, &tandem_dialplan::language_table(), |_| tandem_dialplan::kdl_schema())
 }
 
 fn serve(args: ServeArgs, common: &Common) -> Result<ExitCode, CliError> {
@@ -298,6 +306,7 @@ mod tests {
             "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
             "tandem import freeswitch /etc/freeswitch --format json",
             "tandem lsp --stdio",
+            "tandem schema --format json",
             "tandem explain --to 1800 --from 1001 --at 2026-11-02T09:30:00Z --config demo",
             "tandem simulate --to 1800",
             "tandem simulate demo --to 1000 --from 1001 --at 18:05 --digits 1,9 --agent 1002=ready:5s,1003=away --hang-up-after 30s",

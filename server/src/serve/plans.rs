@@ -9,7 +9,6 @@ use std::{
 
 use sha2::{Digest, Sha256};
 use tandem_dialplan::{Host, LoadError, Peer, Plan, Report, Secret, Source, Transport, World};
-use tandem_switch::name::{Language, PromptName};
 
 use super::{
     control::chain,
@@ -17,6 +16,7 @@ use super::{
     tls::{self, TlsError},
 };
 use crate::{
+    clock,
     prompts::Prompts,
     recordings::{Archive, ArchiveError},
     store::PlanFile,
@@ -67,18 +67,10 @@ pub fn surroundings(folder: &Path, sources: &[Source]) -> (World, Prompts) {
     let mut world = World {
         environment: std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
         files: needs.files.into_iter().filter(|file| folder.join(file).is_file()).collect(),
+        now: Some(clock::now().at),
         ..World::default()
     };
-    for name in prompts.names() {
-        match name.split_once('/') {
-            Some((language, rest)) if language.len() == 2 => {
-                world.prompts.entry(Language::from(language)).or_default().insert(PromptName::from(rest));
-            }
-            _ => {
-                world.shared_prompts.insert(PromptName::from(name));
-            }
-        }
-    }
+    prompts.tell(&mut world);
     (world, prompts)
 }
 

@@ -7,12 +7,15 @@ use std::{
 
 use reqwest::Url;
 use serde::Deserialize;
-use tandem_dialplan::{Draft, Encoding, Lines, MAX_FILES, Position, Source, read_sources};
+use tandem_dialplan::{Draft, Encoding, Lines, MAX_FILES, Position, Source, read_sources_with, with_imports};
 
 use crate::serve::{control::chain, plans::surroundings};
 
 /// Most text that is kept open, in bytes over all documents.
 const MAX_OPEN_BYTES: usize = 32 << 20;
+
+/// Folders above a file that are looked into for a plan that imports it.
+const MAX_ABOVE: usize = 4;
 
 /// Why the files of a folder could not be read, if so.
 pub(super) type Unread = Option<String>;
@@ -23,6 +26,8 @@ pub(super) struct Document {
     /// As the editor calls it.
     pub(super) uri: String,
     pub(super) version: i64,
+    /// The folder of the plan that it belongs to.
+    pub(super) home: PathBuf,
     text: String,
 }
 
@@ -67,7 +72,7 @@ impl Documents {
         if self.open.len() >= MAX_FILES && !self.open.contains_key(&path) {
             return Err(format!("more than {MAX_FILES} plan files are open: this one is not looked at"));
         }
-        self.open.insert(path.clone(), Document { uri, version, text });
+        self.open.insert(path.clone(), Document { uri, version, home: path.parent().unwrap_or(&path).to_owned(), text });
         self.bounded(&path)
     }
 
@@ -108,19 +113,43 @@ impl Documents {
         ))
     }
 
-    /// Those of one folder.
+    /// Those of the plan in one folder.
     pub(super) fn within<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a Document)> {
-        self.open.iter().filter(move |(path, _)| path.parent() == Some(folder))
+        self.open.iter().filter(move |(_, document)| document.home == folder)
     }
 
     pub(super) fn folders(&self) -> impl Iterator<Item = &Path> {
-        self.open.keys().filter_map(|path| path.parent())
+        self.open.values().map(|document| document.home.as_path())
+    }
+
+    /// The folder of the plan that a file belongs to: a folder above it whose plan imports it, else its own.
+    pub(super) fn home(&self, path: &Path) -> PathBuf {
+        let own = path.parent().unwrap_or(path);
+        let above = own.ancestors().skip(1).take(MAX_ABOVE);
+        let imports = |folder: &&Path| {
+            let sources = read_sources_with(folder, |path| self.text(path));
+            sources.is_ok_and(|sources| sources.iter().any(|source| Path::new(&source.path) == path))
+        };
+        above.filter(|folder| folder.parent().is_some()).find(imports).unwrap_or(own).to_owned()
+    }
+
+    /// Finds out anew which plan an open file belongs to.
+    pub(super) fn settle(&mut self, path: &Path) -> PathBuf {
+        let home = self.home(path);
+        if let Some(document) = self.open.get_mut(path) {
+            document.home.clone_from(&home);
+        }
+        home
+    }
+
+    fn text(&self, path: &Path) -> Option<String> {
+        self.open.get(path).map(|document| document.text.clone())
     }
 
     /// The plan of a folder, with the texts that are open in it. Where the folder cannot be read, the open
     /// texts are a plan all the same.
     pub(super) fn draft(&self, folder: &Path) -> (Draft, Unread) {
-        let (mut sources, error) = match read_sources(folder) {
+        let (mut sources, error) = match read_sources_with(folder, |path| self.text(path)) {
             Ok(sources) => (sources, None),
             Err(error) => (Vec::new(), Some(chain(&error))),
         };
@@ -129,10 +158,13 @@ impl Documents {
             if !name.ends_with(".kdl") && !name.ends_with(".ics") {
                 continue;
             }
-            sources.retain(|source| source.path != name);
-            sources.push(Source::new(name, document.text.as_str()));
+            // One that is not on disk yet has its place by its name, as it will have.
+            if !sources.iter().any(|source| source.path == name) {
+                let place = sources.iter().position(|source| source.path.as_str() > &*name).unwrap_or(sources.len());
+                sources.insert(place, Source::new(name, document.text.as_str()));
+            }
         }
-        sources.sort_by(|a, b| a.path.cmp(&b.path));
+        let sources = with_imports(sources, |_| Ok::<_, std::convert::Infallible>(None)).unwrap_or_else(|never| match never {});
         let (world, _) = surroundings(folder, &sources);
         (Draft::new(sources, world), error)
     }
@@ -164,6 +196,28 @@ mod tests {
         let (mut documents, path) = (Documents::default(), PathBuf::from("/plan/a.kdl"));
         documents.open(path.clone(), "file:///plan/a.kdl".into(), 1, text.into()).unwrap();
         (documents, path)
+    }
+
+    #[test]
+    fn a_file_that_a_plan_above_imports_belongs_to_that_plan() {
+        let folder = std::env::temp_dir().join(format!("tandem-lsp-{}", std::process::id()));
+        let (main, shared) = (folder.join("main.kdl"), folder.join("shared/hours.kdl"));
+        std::fs::create_dir_all(folder.join("shared")).unwrap();
+        std::fs::write(&main, "").unwrap();
+        std::fs::write(&shared, "").unwrap();
+        let mut documents = Documents::default();
+        documents.open(shared.clone(), String::new(), 1, "schedule \"office\"".into()).unwrap();
+        assert_eq!(documents.settle(&shared), folder.join("shared"));
+        let text = "import \"shared/hours.kdl\"\nroute \"r\" { from any; unless-open \"office\" { hangup; }; hangup; }\n";
+        documents.open(main.clone(), String::new(), 1, text.into()).unwrap();
+        assert_eq!((documents.settle(&shared), documents.settle(&main)), (folder.clone(), folder.clone()));
+        // The import is typed and not saved; both texts are one plan.
+        let (draft, unread) = documents.draft(&folder);
+        assert_eq!(unread, None);
+        let names: Vec<_> = draft.sources().iter().map(|source| source.path.clone()).collect();
+        assert_eq!(names, [shared.to_string_lossy(), main.to_string_lossy()]);
+        assert!(!draft.report().lines().contains("unknown-name"), "{}", draft.report().lines());
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl<W: Write> Server<W> {
         let Some(path) = path_of(&at.text_document.uri).filter(|path| self.documents.get(path).is_some()) else {
             return Err(Refusal::new(code::INVALID_PARAMS, "this document is not open here"));
         };
-        let folder = path.parent().unwrap_or(&path).to_owned();
+        let folder = self.documents.get(&path).map_or_else(PathBuf::new, |document| document.home.clone());
         let Self { drafts, documents, editor, .. } = self;
         let (draft, unread) = drafts.entry(folder.clone()).or_insert_with(|| documents.draft(&folder));
         let shown = Shown { draft, unread: unread.as_deref(), documents, encoding: editor.encoding };
@@ -265,11 +265,15 @@ impl<W: Write> Server<W> {
         take: impl FnOnce(&mut Documents, PathBuf, P, Encoding) -> Result<(), String>,
     ) -> Result<(), String> {
         let Some(path) = params["textDocument"]["uri"].as_str().and_then(path_of) else { return Ok(()) };
-        let Some(folder) = path.parent().map(Path::to_owned) else { return Ok(()) };
         let params = P::deserialize(params).map_err(|error| format!("tandem: a change was not understood: {error}"))?;
-        self.drafts.remove(&folder);
-        self.stale.insert(folder);
-        take(&mut self.documents, path, params, self.editor.encoding)
+        let before = self.documents.get(&path).map(|document| document.home.clone());
+        let taken = take(&mut self.documents, path.clone(), params, self.editor.encoding);
+        // What is imported now, or not any more, belongs to another plan.
+        for folder in before.into_iter().chain([self.documents.settle(&path)]) {
+            self.drafts.remove(&folder);
+            self.stale.insert(folder);
+        }
+        taken
     }
 
     /// Folders that findings are told of.
