@@ -66,7 +66,7 @@ impl Run {
             from: self.facts.from.clone(),
             to: self.facts.to.clone(),
             language: self.language.clone(),
-            variables: self.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            variables: self.variables.iter().filter(|(name, _)| !self.plan.is_secret(name)).map(owned).collect(),
             told: self.told.clone(),
             steps: self.steps,
             place: self.place(),
@@ -119,6 +119,10 @@ impl Run {
         run.state = State::Lost;
         run
     }
+}
+
+fn owned((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
 }
 
 /// The word for an action in the language.

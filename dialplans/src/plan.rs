@@ -100,6 +100,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// What `tandem test` runs.
     pub tests: Vec<Test>,
+    /// Names of what callers type in secret.
+    pub(crate) secrets: BTreeSet<String>,
     /// All blocks of steps; [`BlockId`] counts into it.
     pub(crate) blocks: Vec<Block>,
     /// Paths of the files, in the order in which [`Location::file`] counts them.
@@ -206,6 +208,11 @@ impl Plan {
         let notice = self.recordings.notice.as_ref();
         let notice = notice.map(|notice| Notice { prompt: notice.prompt.clone(), to_both: notice.to_both });
         CallSettings { hold_music: Some(HOLD_MUSIC.into()), language: self.language.clone(), notice, ..CallSettings::default() }
+    }
+
+    /// Whether some `collect` gathers a secret by that name: then it is one everywhere.
+    pub(crate) fn is_secret(&self, variable: &str) -> bool {
+        self.secrets.contains(variable)
     }
 
     pub(crate) fn block(&self, id: BlockId) -> &Block {
@@ -339,6 +346,8 @@ pub(crate) struct CollectDigits {
     pub(crate) invalid_prompt: Option<PromptName>,
     pub(crate) no_input_prompt: Option<PromptName>,
     pub(crate) variable: String,
+    /// Nobody may see it, and it outlives nothing.
+    pub(crate) secret: bool,
     pub(crate) shape: DigitShape,
     pub(crate) min: usize,
     pub(crate) max: u8,

@@ -4,6 +4,7 @@ decider.py PORT [CERTIFICATE KEY]: prints a JSON line for all that it is asked.
 """
 
 import json
+import socket
 import ssl
 import sys
 import threading
@@ -78,11 +79,14 @@ class Decider(BaseHTTPRequestHandler):
         elif how == "no-text":
             self.answer(b"{\"answer\":\"gold\",\"values\":{\"contact\":1012}}")
         elif how == "rude":
-            self.connection.close()
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
 
 
 server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Decider)
 server.daemon_threads = True
+# Whoever does not wait for a slow answer is no error.
+server.handle_error = lambda *_: None
 if len(sys.argv) > 3:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2], sys.argv[3])

@@ -1,6 +1,6 @@
 //! Values and what follows from them: variables, conditions, and services that are asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_switch::{
     ask::MAX_VALUES,
@@ -11,12 +11,22 @@ use super::{Builder, tops};
 use crate::{
     decisions::{AskService, BUDGET_MS, Condition, DecisionService, LanguageChoice, OTHERWISE, ServiceUrl, Switch},
     pattern::NumberMatch,
-    plan::{Action, BlockId, DigitShape},
+    plan::{Action, Block, BlockId, DigitShape, Placed},
     proofs::covers,
     read::{Data, Item, Value},
     source::Location,
     template::Template,
 };
+
+/// Names of what callers type in secret.
+pub(super) fn secrets(blocks: &[Block]) -> BTreeSet<String> {
+    let steps = blocks.iter().flat_map(|block| &block.steps);
+    let secret = |placed: &Placed| match &placed.action {
+        Action::Collect(collect) if collect.secret => Some(collect.variable.clone()),
+        _ => None,
+    };
+    steps.filter_map(secret).collect()
+}
 
 impl Builder<'_> {
     pub(super) fn decision_services(&mut self, items: &[Item]) -> BTreeMap<ServiceName, DecisionService> {

@@ -200,6 +200,7 @@ impl<'a> Builder<'a> {
             starter_agents,
             routes,
             tests: Vec::new(),
+            secrets: decisions::secrets(&self.blocks),
             blocks: std::mem::take(&mut self.blocks),
             files: self.sources.iter().map(|source| source.path.clone()).collect(),
             lines: self.findings.lines().to_vec(),

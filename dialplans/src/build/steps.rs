@@ -185,6 +185,7 @@ impl Builder<'_> {
             invalid_prompt: self.if_recorded("invalid-key"),
             no_input_prompt: self.if_recorded("no-input"),
             variable: item.prop_text("as")?.to_owned(),
+            secret: item.prop_flag("secret").unwrap_or(false),
             shape: match item.prop_text("type") {
                 Some("extension") => DigitShape::Extension,
                 Some("number") => DigitShape::Number,

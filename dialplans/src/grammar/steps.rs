@@ -46,6 +46,7 @@ pub(crate) const STEPS: &[NodeSpec] = &[
             prop("min", Kind::Count(1, 32), "1", "digits at least"),
             must("as", Kind::Variable, ""),
             prop("type", Kind::OneOf(&["digits", "extension", "number"]), "digits", "what they must be; else they are invalid"),
+            prop("secret", Kind::Flag, "#false", "a PIN: nothing shows or keeps it, and only `ask` may `send` it"),
             prop("timeout", Kind::Duration, "5s", "wait for the first digit"),
             prop("between", Kind::Duration, "3s", "wait between digits"),
             prop("end", Kind::Key, "#", "key that ends the input early"),

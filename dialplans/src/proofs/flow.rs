@@ -431,7 +431,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Fills in what is known, and no secret.
     fn uses(&mut self, template: &Template, at: Location, state: &State) {
+        self.knows(template, at, state);
+        if let Some(name) = template.variables().find(|name| self.plan.is_secret(name)) {
+            let message = format!(
+                "`{{{name}}}` is collected with `secret`: only `send` of an `ask`, `type`, `known` and `empty` may use it"
+            );
+            self.say_once("secret-use", at, |findings, at| findings.error("secret-use", at, message));
+        }
+    }
+
+    fn knows(&mut self, template: &Template, at: Location, state: &State) {
         let route = &self.plan.routes[self.route];
         let captured: Vec<&str> = route.to.iter().chain(&route.caller).flat_map(NumberMatch::names).collect();
         for name in template.variables() {

@@ -137,6 +137,45 @@ fn a_run_that_asks_goes_on_after_a_restart_on_another_plan_too() {
 }
 
 #[test]
+fn what_is_typed_in_secret_is_sent_to_its_service_and_kept_nowhere() {
+    let plan = plan(
+        r#"
+        decision-service "crm" { url "https://crm.example.com/"; }
+        route "r" {
+            from any
+            answer
+            collect "ext-enter" max=8 as="pin" secret=#true
+            collect "ext-enter" max=8 as="account"
+            if "{pin}" type="number" { play "please-hold"; }
+            ask "crm" {
+                send "account" "pin"
+                outcome "right" { play "welcome"; }
+                otherwise { play "closed"; }
+            }
+        }
+        "#,
+    );
+    let mut run = Run::new(plan, facts("1001", "9"));
+    let digits = |keys: &str| Input::Outcome(StepOutcome::Digits(keys.into()));
+    let done = || Input::Outcome(StepOutcome::Done);
+    let mut told = None;
+    for input in [Input::Start, done(), digits("73914628"), digits("4711"), done()] {
+        run.handle(noon(), input);
+        while let Some(output) = run.poll() {
+            assert!(!format!("{output:?}").contains("73914628"), "{output:?}");
+            if let Output::Step(Step::Ask(ask)) = output {
+                told = Some(ask.variables);
+            }
+        }
+        let kept = serde_json::to_string(&run.keep()).unwrap();
+        assert!(!kept.contains("73914628"), "{kept}");
+    }
+    let told = told.expect("the service is asked");
+    assert_eq!(told, [("account".to_owned(), "4711".to_owned()), ("pin".to_owned(), "73914628".to_owned())]);
+    assert!(serde_json::to_string(&run.keep()).unwrap().contains("4711"), "what is no secret is kept");
+}
+
+#[test]
 fn a_value_that_grows_beyond_its_bound_is_nobodys() {
     let mut text = String::from(
         "extensions from=1001 to=1009\nroute \"r\" {\n from any\n set \"a0\" to=\"{caller}{caller}{caller}{caller}\"\n",

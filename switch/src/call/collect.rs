@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct Collecting {
     /// The step as the plan gave it: after a restart it begins again.
     step: Collect,
+    /// Not written down: a restart asks anew, and it may be a PIN.
+    #[serde(skip)]
     got: String,
     awaits: Awaits,
 }

@@ -101,6 +101,8 @@ pub struct Call {
     /// Whose side the party is that the call is for, and whether a trunk carries it.
     side: (Blame, bool),
     owed: Owed,
+    /// Not written down, as what was gathered is not.
+    #[serde(skip)]
     typed: VecDeque<char>,
     ledger: Ledger,
     /// What the plan spoke last.

@@ -48,7 +48,15 @@ fuzz_target!(|text: &str| {
             if matches!(step, Step::Hangup { .. }) {
                 return;
             }
-            run.handle(now, Input::Outcome(StepOutcome::Done));
+            let outcome = match &step {
+                Step::Ask(ask) => {
+                    let word = ask.words.first().map_or("", String::as_str);
+                    let values = ask.receives.iter().map(|name| (name.clone(), "1001".to_owned()));
+                    ask.judge(word, values).map_or_else(StepOutcome::Unanswered, StepOutcome::Answered)
+                }
+                _ => StepOutcome::Done,
+            };
+            run.handle(now, Input::Outcome(outcome));
         }
     }
 });

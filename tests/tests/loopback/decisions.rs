@@ -1,7 +1,7 @@
 //! Services that routes ask what to do, on an HTTP server that is not ours: what they are told, and that a call never
 //! waits for one longer than its plan says.
 
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 
 use serde_json::{Value, json};
 use tandem_tests::{ground::Ground, phone::Phone, program::Program, switch::Switch, wait};
@@ -43,6 +43,17 @@ route "gold" {{
             answer
             play "goodbye"
         }}
+        otherwise {{ hangup "not-found"; }}
+    }}
+}}
+route "pin" {{
+    from extension
+    to "4097"
+    answer
+    collect max=12 as="pin" timeout="60s" between="60s" secret=#true
+    ask "gold" {{
+        send "pin"
+        outcome "gold" {{ play "goodbye"; hangup; }}
         otherwise {{ hangup "not-found"; }}
     }}
 }}
@@ -132,7 +143,7 @@ fn without_an_answer_there_is_the_default_in_time() {
         caller.expect("CALL_CLOSED");
         let record = &switch.until_cdrs("number=1011", at + 1)[0];
         tells(record, &[("route", how), ("cause", "not-found")]);
-        wait::until_true("it is counted", || counted(&switch, result) == before + 1.0);
+        wait::until_true(&format!("{how} is counted as {result}"), || counted(&switch, result) == before + 1.0);
         if *how != "nobody" {
             assert_eq!(service.until("asked")["path"], format!("/{how}"));
         }
@@ -146,7 +157,7 @@ fn without_an_answer_there_is_the_default_in_time() {
     for line in [
         "unanswered (no answer in time)",
         "unanswered (status 500 instead of 200)",
-        "ask broken after",
+        "broken after",
         "unanswered (it cannot be reached)",
     ] {
         assert!(followed.contains(line), "{line} in {followed}");
@@ -201,4 +212,46 @@ fn a_service_elsewhere_must_prove_itself() {
     caller.dial("4299");
     caller.expect("CALL_ESTABLISHED");
     assert_eq!(counted(&switch, "answered"), 1.0);
+}
+
+/// All that a switch has written, as it stands on the disk.
+fn written(folder: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        bytes.extend(if path.is_dir() { written(&path) } else { std::fs::read(&path).unwrap_or_default() });
+    }
+    bytes
+}
+
+#[test]
+fn a_pin_reaches_its_service_and_is_written_nowhere() {
+    let (mut service, switch) = start();
+    let mut caller = Phone::of(&switch, "1011").hz(HZ).start(&switch);
+    let mut follower = switch.command(&["follow", "1011", "--lines"]).stdout(Stdio::piped()).spawn().expect("the program runs");
+    wait::until_true("somebody follows", || switch.metric("tandem_http_subscribers") == 1.0);
+    caller.dial("4097");
+    caller.expect("CALL_ESTABLISHED");
+    for (at, key) in "7391460258".chars().enumerate() {
+        caller.press(&key.to_string());
+        if at == 7 {
+            // Most of it typed, the call is written down.
+            switch.until_kept();
+        }
+    }
+    caller.press("#");
+    assert_eq!(service.until("asked")["body"]["variables"], json!({ "pin": "7391460258" }));
+    caller.expect("CALL_CLOSED");
+    let record = switch.until_cdr("1011");
+    tells(&record, &[("route", "pin"), ("cause", "normal")]);
+    follower.kill().expect("it runs");
+    let followed = String::from_utf8_lossy(&follower.wait_with_output().expect("our child").stdout).into_owned();
+    assert!(followed.contains("collected 10 digits"), "{followed}");
+    let all =
+        [written(&switch.ground.join("var")), switch.log().into_bytes(), followed.into_bytes(), record.to_string().into_bytes()]
+            .concat();
+    assert!(String::from_utf8_lossy(&all).contains("4097"), "what is no secret is there");
+    for secret in ["7391460258", "73914602"] {
+        assert!(!all.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} is written somewhere");
+    }
 }

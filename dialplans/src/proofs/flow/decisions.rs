@@ -34,8 +34,14 @@ impl Walk<'_> {
 
     fn switch(&mut self, switch: &Switch, at: Location, state: State) -> Option<State> {
         let mut paths = Vec::new();
+        let mut before = None;
         for (condition, (_, block)) in switch.conditions.iter().zip(&switch.choices) {
             self.decides_by(&switch.value, condition, at, &state);
+            // Many words lead to one block, and in all of them the same is known there.
+            let binds_nothing = matches!(condition, Condition::Is(_));
+            if binds_nothing && before.replace(*block) == Some(*block) {
+                continue;
+            }
             let inside = self.with(&switch.value, condition, at, &state);
             paths.push(self.block(*block, inside));
         }
@@ -48,14 +54,18 @@ impl Walk<'_> {
     /// No time need pass: a service that cannot be reached is known at once.
     fn ask(&mut self, ask: &AskService, at: Location, state: State) -> Option<State> {
         for name in &ask.sends {
-            self.uses(&Template { parts: vec![Part::Variable(name.clone())] }, at, &state);
+            self.knows(&Template { parts: vec![Part::Variable(name.clone())] }, at, &state);
         }
         let mut answered = state.clone();
         for name in &ask.receives {
             self.gives(name, at, &mut answered);
         }
         let mut paths = Vec::new();
+        let mut before = None;
         for (word, block) in &ask.choices {
+            if before.replace(*block) == Some(*block) {
+                continue;
+            }
             let inside = if word == OTHERWISE { &state } else { &answered };
             paths.push(self.block(*block, inside.clone()));
         }
@@ -72,10 +82,12 @@ impl Walk<'_> {
 
     /// Whether there is a value may be asked of any variable that the plan can set somewhere.
     fn decides_by(&mut self, value: &Template, condition: &Condition, at: Location, state: &State) {
-        let about_presence = matches!(condition, Condition::Known | Condition::Empty);
         let somewhere = |name: &str| can_be_set(self.plan, name);
-        if !(about_presence && value.variables().all(somewhere)) {
-            self.uses(value, at, state);
+        match condition {
+            Condition::Known | Condition::Empty if value.variables().all(somewhere) => {}
+            // That it is a number, or there, tells nobody which.
+            Condition::Known | Condition::Empty | Condition::Type(_) | Condition::Otherwise => self.knows(value, at, state),
+            Condition::Is(_) | Condition::Fits(_) => self.uses(value, at, state),
         }
     }
 
