@@ -37,7 +37,7 @@ fn samples(kind: Kind) -> (String, String) {
         Kind::Extension => ("1001", "ten"),
         Kind::Template => ("{caller}", "{"),
         Kind::Variable => ("wanted", "Wanted"),
-        Kind::Language => ("en", "english"),
+        Kind::Language | Kind::LanguageOrVariable => ("en", "english"),
         Kind::Country => ("IT", "it"),
         Kind::TimeZone => ("Europe/Rome", "Rome"),
         Kind::Key => ("#", "12"),

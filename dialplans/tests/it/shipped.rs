@@ -180,7 +180,9 @@ fn closed_by(calendar: &str) -> BTreeSet<Date> {
     // It counts where it lies beside the plan, and waits for a firm of that country in `calendars/`.
     let text = |plan: &String| {
         let folder = root().join("plans").join(plan);
-        fs::read_to_string(folder.join(calendar)).or_else(|_| fs::read_to_string(folder.join("calendars").join(calendar))).unwrap()
+        fs::read_to_string(folder.join(calendar))
+            .or_else(|_| fs::read_to_string(folder.join("calendars").join(calendar)))
+            .unwrap()
     };
     let texts: BTreeSet<String> = plans().iter().map(text).collect();
     assert_eq!(texts.len(), 1, "{calendar} is the same in each plan");

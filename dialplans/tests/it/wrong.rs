@@ -23,7 +23,7 @@ const CALENDARS: [(&str, &str); 2] = [
     ("bad.ics", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nRRULE:FREQ=DAILY\nEND:VEVENT\n"),
 ];
 /// Of more findings only the first and the last are written down.
-const SHOWN: usize = 40;
+const SHOWN: usize = 80;
 
 /// A wrong plan and its surroundings, as its text says. Lines that begin so mean more than they say:
 ///
