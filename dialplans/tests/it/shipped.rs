@@ -235,8 +235,11 @@ fn the_holidays_of_england_are_its_bank_holidays() {
     assert_eq!(closed_by("holidays-gb.ics"), wanted);
 }
 
+/// Who calls, and what is dialled.
+type Calls = BTreeSet<(String, String)>;
+
 /// Who calls what in the tests of a plan.
-fn called(sources: &[Source]) -> BTreeSet<(String, String)> {
+fn called(sources: &[Source]) -> Calls {
     let word = |line: &str, name: &str| line.split_once(name)?.1.split('"').nth(1).map(str::to_owned);
     let lines = sources.iter().flat_map(|source| source.text.lines());
     lines
@@ -251,7 +254,7 @@ proptest! {
     #[test]
     fn every_way_through_every_plan_ends_with_a_hang_up(outcomes in prop::collection::vec(any::<u8>(), 1..40)) {
         thread_local! {
-            static PLANS: Vec<(Arc<Plan>, BTreeSet<(String, String)>)> = plans().iter().map(|name| {
+            static PLANS: Vec<(Arc<Plan>, Calls)> = plans().iter().map(|name| {
                 let sources = sources(name);
                 (checked(name, &sources).0, called(&sources))
             }).collect();
