@@ -53,7 +53,7 @@ pub use diagnostic::{Diagnostic, MAX_DIAGNOSTICS, Related, Report, Severity};
 pub use editor::{Completion, CompletionKind, Draft, Encoding, Hover, Lines, NotRenamed, Position};
 pub use explain::{Explanation, RouteVerdict, explain};
 pub use identity::{Capture, IdentityPolicy, SignIdentity, TrunkIdentity, VerifyIdentity};
-pub use inside::{ExtensionRange, Queue, StarterAgents};
+pub use inside::{ExtensionRange, Queue, QueueCallback, StarterAgents};
 pub use keep::KeptRun;
 pub use listen::{Ice, TlsFiles, Turn};
 pub use load::{LoadError, Loaded, load, read_sources};

@@ -5,6 +5,7 @@
 //! `handle(now, Input)`, then `poll() -> Option<Output>` until `None`, and `deadline()`.
 //!
 //! - [`call::Call`]: the legs of one call, and the dialplan step that the call is at.
+//! - [`callback`]: callers who are called back when it is their turn.
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
 //! - [`identity`]: how far a caller's number can be believed.
@@ -13,6 +14,7 @@
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
 pub mod call;
+pub mod callback;
 pub mod cause;
 pub mod cdr;
 pub mod floor;
