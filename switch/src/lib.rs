@@ -5,6 +5,7 @@
 //! `handle(now, Input)`, then `poll() -> Option<Output>` until `None`, and `deadline()`.
 //!
 //! - [`call::Call`]: the legs of one call, and the dialplan step that the call is at.
+//! - [`callback`]: callers who are called back when it is their turn.
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
 //! - [`ask`]: what a service outside is asked, and what counts as its answer.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
@@ -15,6 +16,7 @@
 
 pub mod ask;
 pub mod call;
+pub mod callback;
 pub mod cause;
 pub mod cdr;
 pub mod floor;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ask::{Answer, Ask, Unanswered},
+    callback::CallbackOffer,
     cause::Cause,
     ladder::Ladder,
     name::{
@@ -242,6 +243,9 @@ pub struct QueueStep {
     /// Where the caller passes on to.
     #[serde(default)]
     pub ladder: Ladder,
+    /// What the caller is offered instead of waiting on the line.
+    #[serde(default)]
+    pub callback: Option<Box<CallbackOffer>>,
 }
 
 /// Whom to call, and how.

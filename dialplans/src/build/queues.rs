@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use tandem_switch::{
+    callback::Tries,
     floor::{QueueProfile, Relaxation},
-    name::{PromptName, QueueName, SkillName},
+    name::{PromptName, QueueName, SkillName, TrunkName},
 };
 
 use super::{Builder, tops};
 use crate::{
     diagnostic::Findings,
-    inside::Queue,
+    inside::{Queue, QueueCallback},
     plan::{BlockId, Ending, Handlers},
     read::Item,
     source::Location,
@@ -132,5 +133,21 @@ fn queue(name: &str, item: &Item) -> Queue {
         max_wait_ms: ms("max-wait"),
         wait_without_agents: item.child("when-empty").and_then(Item::text) == Some("wait"),
         overflow: overflow.collect(),
+        callback: item.child("callback").and_then(callback),
     }
+}
+
+fn callback(item: &Item) -> Option<QueueCallback> {
+    Some(QueueCallback {
+        after_ms: item.prop_ms("offer-after").unwrap_or(60_000),
+        key: item.prop_text("key").unwrap_or("1").chars().next()?,
+        via: item.prop_text("via").map(TrunkName::from),
+        prompt: item.prop_text("prompt")?.into(),
+        confirm: item.prop_text("confirm").map(PromptName::from),
+        tries: Tries {
+            left: item.prop_count("tries").unwrap_or(3),
+            apart_ms: item.prop_ms("retry-after").unwrap_or(300_000),
+            ring_ms: item.prop_ms("ring").unwrap_or(30_000),
+        },
+    })
 }

@@ -72,6 +72,27 @@ pub(super) const QUEUE: &[NodeSpec] = &[
         Body::None,
     )),
     node(
+        "callback",
+        "Callers who have waited a while are offered to be called back: they press the key, hang up and keep their place. When it is their turn, the agent is rung first, then they are.",
+        &[],
+        &[
+            prop("offer-after", Kind::Duration, "60s", "said after so long, and then with each announcement"),
+            prop("key", Kind::Key, "1", "what takes the offer"),
+            must("prompt", Kind::Refers(Noun::Prompt), "what says so"),
+            prop("confirm", Kind::Refers(Noun::Prompt), "", "said when it is taken; then the call ends"),
+            prop(
+                "via",
+                Kind::Refers(Noun::Trunk),
+                "",
+                "the trunk that callers from outside are called by; without it only extensions are offered it",
+            ),
+            prop("tries", Kind::Count(1, 10), "3", "how often a customer is called who does not answer"),
+            prop("retry-after", Kind::Duration, "5m", "from one try to the next"),
+            prop("ring", Kind::Duration, "30s", "how long the customer's phone rings"),
+        ],
+        Body::None,
+    ),
+    node(
         "music",
         "Heard while waiting; ring-back when absent.",
         &[one("prompt", Kind::Refers(Noun::Prompt), "")],

@@ -1,8 +1,9 @@
-//! Overflow ladders: that nobody is sent round in a circle, that the rungs are in order, and that each can be reached.
+//! What a queue does with who waits in it. Overflow ladders: that nobody is sent round in a circle, that the rungs are in order, and that each can be reached.
+//! Callbacks: that they can be offered and made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{diagnostic::Findings, read::Item, source::Location};
+use crate::{diagnostic::Findings, plan::Plan, read::Item, source::Location};
 
 /// Queues that a caller can come to from one queue, at most: every waiting call carries them.
 const MAX_QUEUES: usize = 16;
@@ -16,12 +17,13 @@ struct Rung<'a> {
 }
 
 /// Checks the queues among some items.
-pub(super) fn check(items: &[Item], findings: &mut Findings) {
+pub(super) fn check(plan: &Plan, items: &[Item], findings: &mut Findings) {
     let mut ladders: BTreeMap<&str, Vec<Rung<'_>>> = BTreeMap::new();
     for item in items.iter().filter(|item| item.spec.name == "queue") {
         let Some(name) = item.text() else { continue };
         let rungs: Vec<_> = item.named("overflow").filter_map(rung).collect();
         each(name, item, &rungs, findings);
+        callback(name, item, plan, findings);
         if !rungs.is_empty() {
             ladders.entry(name).or_insert(rungs);
         }
@@ -69,6 +71,21 @@ fn each(name: &str, item: &Item, rungs: &[Rung<'_>], findings: &mut Findings) {
             let message = format!("nobody waits so long in `{name}`: its `max-wait` is over by then");
             findings.warning("never-reached", rung.at, message);
         }
+    }
+}
+
+/// The offer to be called back.
+fn callback(name: &str, item: &Item, plan: &Plan, findings: &mut Findings) {
+    let Some(offer) = item.child("callback") else { return };
+    let after_ms = offer.prop_ms("offer-after").unwrap_or(60_000);
+    if item.child("max-wait").and_then(Item::ms).is_some_and(|max| max <= after_ms) {
+        let message = format!("nobody waits so long in `{name}`: its `max-wait` is over by then");
+        findings.warning("never-reached", offer.at, message);
+    }
+    if let Some(trunk) = offer.prop_text("via")
+        && plan.trunks.get(trunk).is_some_and(|trunk| trunk.peer.is_none())
+    {
+        findings.error("missing-peer", offer.at, format!("trunk `{trunk}` has no `peer`: no call can go there"));
     }
 }
 

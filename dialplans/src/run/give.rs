@@ -147,6 +147,7 @@ impl Run {
             record: join.record.unwrap_or(queue.record),
             wait_without_agents: queue.wait_without_agents,
             ladder: ladder(plan, join),
+            callback: queue.callback.as_ref().and_then(|offer| self.callback(plan, offer)).map(Box::new),
         }))
     }
 

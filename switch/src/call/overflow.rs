@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, queue::Queueing};
+use super::{Call, waiting::Queueing};
 use crate::{
     id::ItemId,
     ladder::Ladder,

@@ -177,6 +177,7 @@ mod tests {
             record: true,
             wait_without_agents: true,
             ladder: crate::ladder::Ladder::default(),
+            callback: None,
         };
         tell(&mut call, &mut ids, Input::Step(Step::Queue(step)));
         let item = call.owed.waiting().unwrap();

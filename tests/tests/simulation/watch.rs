@@ -57,6 +57,7 @@ impl Watch {
         match event {
             FloorEvent::AgentChanged { agent, state, .. } => self.agent_changed(agent, state),
             FloorEvent::Queued { item, rejoined, at } => self.queued(item, *rejoined, *at),
+            FloorEvent::CallbackKept { .. } => Ok(()),
             FloorEvent::Overflowed { item, from, .. } => self.overflowed(item, from),
             FloorEvent::Offered { offer, item, agent, .. } => {
                 self.offered += 1;

@@ -1,6 +1,7 @@
 //! Ladders by subject.
 
 mod agents;
+mod callbacks;
 mod going_on;
 mod offers;
 mod order;
