@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Makes every prompt from its text (en.txt, it.txt), the music on hold and the tone before a message.
+# Makes every prompt from its text (en.txt, it.txt, and those of ../plans), the music on hold and the tone before a message.
 #
 #   ./make.sh            all of it
 #   ./make.sh en welcome one prompt
+#   ./make.sh all        what callers of all languages hear (all.txt of a plan)
 #
 # Needs Debian's flite, espeak-ng, sox and python3. The same versions give the same bytes.
 # Written as 16 kHz mu-law: half the size of linear, and finer than a telephone line.
@@ -25,12 +26,11 @@ say() {
     esac
 }
 
-# make LANGUAGE NAME TEXT
+# make LANGUAGE FILE PACE TEXT
 make() {
-    local out=$1/$2.wav raw=$work/raw.wav cut=$work/cut.wav pace=calm loudness gain
+    local out=$2.wav raw=$work/raw.wav cut=$work/cut.wav loudness gain
     mkdir -p "$(dirname "$out")"
-    [[ $2 == */* ]] && pace=brisk
-    say "$1" "$pace" "$3" "$raw"
+    say "$1" "$3" "$4" "$raw"
     # Low rumble off, silence off both ends, then to the common loudness with a short pause around.
     sox -D "$raw" -b 24 "$cut" gain -6 highpass 120 silence 1 0.01 0.3% reverse silence 1 0.01 0.3% reverse rate -v 16000
     loudness=$(sox "$cut" -n stats 2>&1 | awk '/^RMS lev dB/ { print $4 }')
@@ -39,13 +39,26 @@ make() {
 }
 
 only_language=${1:-} only_name=${2:-}
-for language in en it; do
-    [[ -z $only_language || $only_language == "$language" ]] || continue
-    while IFS=$'\t' read -r name text; do
+# wanted LANGUAGE NAME
+wanted() { [[ ( -z $only_language || $only_language == "$1" ) && ( -z $only_name || $only_name == "$2" ) ]]; }
+
+# Ours, and those that plans bring along.
+for folder in . ../plans/*/prompts; do
+    for language in en it; do
+        while IFS=$'\t' read -r name text; do
+            [[ $name == '#'* || -z $name ]] && continue
+            wanted "$language" "$name" || continue
+            pace=calm
+            [[ $name == */* ]] && pace=brisk
+            make "$language" "$folder/$language/$name" "$pace" "$text"
+        done < "$folder/$language.txt"
+    done
+    # What is heard before a language is chosen lies in no folder of a language.
+    [[ -f $folder/all.txt ]] || continue
+    while IFS=$'\t' read -r name language text; do
         [[ $name == '#'* || -z $name ]] && continue
-        [[ -z $only_name || $only_name == "$name" ]] || continue
-        make "$language" "$name" "$text"
-    done < "$language.txt"
+        wanted all "$name" && make "$language" "$folder/$name" calm "$text"
+    done < "$folder/all.txt"
 done
 if [[ -z $only_language ]]; then
     mkdir -p music

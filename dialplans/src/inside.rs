@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tandem_switch::{
+    callback::Tries,
     floor::{AgentProfile, QueueProfile},
-    name::{AgentName, Extension, PromptName, QueueName, SkillLevel},
+    name::{AgentName, Extension, PromptName, QueueName, SkillLevel, TrunkName},
     step::Target,
 };
 
@@ -29,6 +30,27 @@ pub struct Queue {
     pub max_wait_ms: Option<u64>,
     /// Whether a caller may wait while no agent is signed in.
     pub wait_without_agents: bool,
+    /// What callers are offered instead of waiting on the line.
+    pub callback: Option<QueueCallback>,
+    /// After so long here, in ms, callers pass on to another queue: in the order of the time.
+    pub overflow: Vec<(u64, QueueName)>,
+}
+
+/// An offer to be called back, as a queue makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueCallback {
+    /// Said from this waiting time on, in ms.
+    pub after_ms: u64,
+    /// The key that takes it.
+    pub key: char,
+    /// The trunk by which customers outside are called; `None` leaves the offer to extensions.
+    pub via: Option<TrunkName>,
+    /// What says so.
+    pub prompt: PromptName,
+    /// Said when it is taken.
+    pub confirm: Option<PromptName>,
+    /// How customers are called.
+    pub tries: Tries,
 }
 
 /// A span of internal numbers of one length.

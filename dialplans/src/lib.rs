@@ -68,7 +68,7 @@ pub use editor::{Completion, CompletionKind, Draft, Encoding, Hover, Lines, NotR
 pub use explain::{Explanation, RouteVerdict, explain};
 pub use identity::{Capture, IdentityPolicy, SignIdentity, TrunkIdentity, VerifyIdentity};
 pub use imports::with_imports;
-pub use inside::{ExtensionRange, Queue, StarterAgents};
+pub use inside::{ExtensionRange, Queue, QueueCallback, StarterAgents};
 pub use keep::KeptRun;
 pub use listen::{Ice, TlsFiles, Turn};
 pub use load::{LoadError, Loaded, load, read_sources, read_sources_with};

@@ -484,17 +484,19 @@ impl Ending {
     }
 }
 
-/// The answer of one step to each ending: its own, or the plan's default. Total.
+/// The answer of one step to each ending: its own, else that of its queue, else the plan's default. Total.
 #[derive(Clone, Debug)]
 pub(crate) struct Handlers {
     blocks: [BlockId; Ending::ALL.len()],
     /// Bit by bit: the answer stands at the step itself.
     own: u16,
+    /// The same: it stands at the queue that the step joins.
+    of_queue: u16,
 }
 
 impl Handlers {
     pub(crate) const fn new(defaults: [BlockId; Ending::ALL.len()]) -> Self {
-        Self { blocks: defaults, own: 0 }
+        Self { blocks: defaults, own: 0, of_queue: 0 }
     }
 
     pub(crate) fn set(&mut self, ending: Ending, block: BlockId) {
@@ -506,12 +508,21 @@ impl Handlers {
         self.blocks[ending as usize] = block;
     }
 
+    pub(crate) fn set_of_queue(&mut self, ending: Ending, block: BlockId) {
+        self.blocks[ending as usize] = block;
+        self.of_queue |= 1 << ending as usize;
+    }
+
     pub(crate) const fn get(&self, ending: Ending) -> BlockId {
         self.blocks[ending as usize]
     }
 
     pub(crate) const fn is_own(&self, ending: Ending) -> bool {
         self.own & 1 << ending as usize != 0
+    }
+
+    pub(crate) const fn is_of_queue(&self, ending: Ending) -> bool {
+        self.of_queue & 1 << ending as usize != 0
     }
 }
 

@@ -3,8 +3,10 @@
 //! A core: it is told how each step ended and gives the next one. Every way through it ends with a
 //! [`Step::Hangup`], after at most [`MAX_STEPS`] steps of the text, whatever it is told.
 
+mod callback;
 mod decide;
 mod give;
+mod overflow;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -120,6 +122,13 @@ impl Run {
             trail: None,
             outputs: VecDeque::new(),
         }
+    }
+
+    /// A run that is behind a step already, which the plan did not give: when that ends well, so does the call; otherwise the
+    /// plan begins with it. So it is with a call that the switch made to somebody who had called before.
+    #[must_use]
+    pub fn behind_a_step(plan: Arc<Plan>, facts: CallFacts) -> Self {
+        Self { state: State::Lost, ..Self::new(plan, facts) }
     }
 
     /// The same for a call that brought more than its numbers: see [`TrunkCalls::kept`](crate::TrunkCalls::kept). It
@@ -327,7 +336,12 @@ impl Run {
             self.trace("fault", ending.word());
             return self.end(Cause::Fault);
         };
-        self.trace(if handlers.is_own(ending) { "ended" } else { "ended, by default" }, ending.word());
+        let who = match (handlers.is_own(ending), handlers.is_of_queue(ending)) {
+            (true, _) => "ended",
+            (false, true) => "ended, by the queue",
+            (false, false) => "ended, by default",
+        };
+        self.trace(who, ending.word());
         self.open_block(handlers.get(ending));
     }
 

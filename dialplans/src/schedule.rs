@@ -114,6 +114,12 @@ impl fmt::Display for Transition {
 }
 
 impl Schedule {
+    /// Whether it says in so many words that it is always open: then it is there for its emergency switch.
+    pub(crate) fn is_plainly_always(&self) -> bool {
+        let all_day = self.weekly.as_slice() == [(Days(0b111_1111), vec![Hours { from: 0, to: 24 * 60 }])];
+        all_day && self.special.is_empty() && self.closed.is_empty() && self.holidays.is_empty()
+    }
+
     /// Whether it is open at an instant.
     #[must_use]
     pub fn standing(&self, at: Timestamp, switch: Option<&Switch>) -> Standing {

@@ -289,8 +289,9 @@ metrics! {
     gauge items_waiting = "tandem_items_waiting", "items", "Items waiting in all queues.";
     gauge agents_signed_in = "tandem_agents_signed_in", "agents", "Agents on duty.";
     family offers_ended = "tandem_offers_ended_total", "offers", "Offers to agents, by how they ended.", "outcome",
-        &["accepted", "declined", "expired", "withdrawn"];
+        &["accepted", "declined", "expired", "unreached", "withdrawn"];
     counter items_refused = "tandem_items_refused_total", "items", "Calls that a queue did not take in.";
+    counter items_overflowed = "tandem_items_overflowed_total", "items", "Callers who passed on to another queue while waiting.";
     counter items_abandoned = "tandem_items_abandoned_total", "items", "Callers who hung up while waiting.";
     histogram answer_wait = "tandem_answer_wait_seconds", "seconds", "Time in the queue of those whom an agent answered.", LONG_US;
     histogram floor_decision = "tandem_floor_decision_seconds", "seconds", "One input of the floor, outputs included.", SHORT_US;

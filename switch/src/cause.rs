@@ -38,6 +38,8 @@ pub enum Cause {
     MediaTimeout,
     /// The connection to the device broke.
     NetworkFailure,
+    /// The caller does not wait on the line, but is called back.
+    Callback,
     /// The switch restarted while the call was up.
     Restart,
     /// A fault of ours: the call was ended so that no other call suffers.
@@ -46,7 +48,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Normal,
         Self::Cancelled,
         Self::AnsweredElsewhere,
@@ -63,6 +65,7 @@ impl Cause {
         Self::Timeout,
         Self::MediaTimeout,
         Self::NetworkFailure,
+        Self::Callback,
         Self::Restart,
         Self::Fault,
     ];
@@ -93,6 +96,7 @@ impl Cause {
             Self::Timeout => "timeout",
             Self::MediaTimeout => "media-timeout",
             Self::NetworkFailure => "network-failure",
+            Self::Callback => "callback",
             Self::Restart => "restart",
             Self::Fault => "fault",
         }

@@ -83,7 +83,8 @@ pub struct Segment {
     /// The agent, when one was there.
     pub agent: Option<AgentName>,
     /// Why it ended. For a transfer: `normal` when the party was taken, else why nobody took them. For ringing:
-    /// `redirected` when who was called named somebody else.
+    /// `redirected` when who was called named somebody else. For waiting: `redirected` when the caller passed on to another
+    /// queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Its begin.

@@ -5,20 +5,24 @@
 //! `handle(now, Input)`, then `poll() -> Option<Output>` until `None`, and `deadline()`.
 //!
 //! - [`call::Call`]: the legs of one call, and the dialplan step that the call is at.
+//! - [`callback`]: callers who are called back when it is their turn.
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
 //! - [`ask`]: what a service outside is asked, and what counts as its answer.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
 //! - [`identity`]: how far a caller's number can be believed.
 //! - [`toll`]: how much may be called outside.
+//! - [`ladder`]: the queues that a waiting caller may pass on to.
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
 pub mod ask;
 pub mod call;
+pub mod callback;
 pub mod cause;
 pub mod cdr;
 pub mod floor;
 pub mod id;
 pub mod identity;
+pub mod ladder;
 pub mod link;
 pub mod name;
 pub mod step;

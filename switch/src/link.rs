@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    callback::Callback,
     cause::Cause,
     id::{CallId, ItemId, OfferId},
     name::{AgentName, PartyNumber, QueueName, SkillLevel},
@@ -23,6 +24,36 @@ pub enum ToFloor {
         item: ItemId,
         /// Why.
         reason: LeaveReason,
+    },
+    /// A waiting call goes on to another queue, with the time it has waited. The floor replies `Overflowed` or `Stays`,
+    /// unless a device rings for it at that moment.
+    Overflow {
+        /// Which item.
+        item: ItemId,
+        /// Where to.
+        to: QueueName,
+        /// Whether the caller may wait there when nobody is signed in any more.
+        wait_without_agents: bool,
+    },
+    /// A waiting caller wants to be called back: the item stays, without a call. The floor replies `CallbackKept`, unless a
+    /// device rings for it at that moment.
+    CallBack {
+        /// Which item.
+        item: ItemId,
+        /// What is promised.
+        callback: Box<Callback>,
+    },
+    /// For an item without a call: the agent's device answered, and the customer is called.
+    CallsCustomer {
+        /// Which offer.
+        offer: OfferId,
+    },
+    /// The customer did not answer. The floor is done with the offer.
+    Unreached {
+        /// Which offer.
+        offer: OfferId,
+        /// How it failed.
+        cause: Cause,
     },
     /// The agent's device rings.
     Ringing {
@@ -107,6 +138,12 @@ pub enum LeaveReason {
     TimedOut,
     /// A fault of ours ended the call.
     Fault,
+    /// The customer was called back as often as was promised, and did not answer. Said only by the floor.
+    Unreached,
+    /// The customer asked to be called back once more: the later wish counts. Said only by the floor.
+    Replaced,
+    /// Somebody of us withdrew the callback. Said only by the floor.
+    Withdrawn,
     /// The switch restarted and the caller did not call back in time. Said only by the floor.
     Restart,
     /// The last agent of the queue signed out, and the plan does not let the caller wait for one. Said
@@ -147,6 +184,50 @@ pub enum FloorSays {
         item: ItemId,
         /// Why.
         reason: RefuseReason,
+    },
+    /// The item waits in this queue from now on. Also said to a call that was taken up again and asks for its place in
+    /// a queue that it has left.
+    Overflowed {
+        /// Which item.
+        item: ItemId,
+        /// Where it waits.
+        queue: QueueName,
+        /// Where it stands there.
+        place: Place,
+    },
+    /// The item stays where it is: the other queue cannot serve it.
+    Stays {
+        /// Which item.
+        item: ItemId,
+        /// Where it did not go.
+        to: QueueName,
+        /// Why.
+        reason: RefuseReason,
+    },
+    /// The caller need not wait on the line: the item is kept without the call, to which nothing more is said.
+    CallbackKept {
+        /// Which item.
+        item: ItemId,
+    },
+    /// Make a call: ring this agent, and when they answer the customer. Replies as for `Offer`, and `CallsCustomer` and
+    /// `Unreached`; `Accept` only when the customer has answered.
+    CallBack {
+        /// Which offer; every reply names it.
+        offer: OfferId,
+        /// Which item.
+        item: ItemId,
+        /// Whom first.
+        agent: AgentName,
+        /// Where.
+        device: Target,
+        /// The agent's device rings so long, in ms. The floor keeps this time, the line need not.
+        ring_ms: u64,
+        /// The customer's number.
+        caller: PartyNumber,
+        /// Where they wait.
+        queue: QueueName,
+        /// How they are called.
+        callback: Box<Callback>,
     },
     /// Ring this agent for this item.
     Offer {

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ask::{Answer, Ask, Unanswered},
+    callback::CallbackOffer,
     cause::Cause,
+    ladder::Ladder,
     name::{
         AgentName, AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName,
         SkillLevel, TrunkName,
@@ -238,6 +240,12 @@ pub struct QueueStep {
     /// Who is rung comes from the floor; whether a caller may wait while nobody is signed in comes
     /// from here: `false` ends the step with `NoAgents` at once.
     pub wait_without_agents: bool,
+    /// Where the caller passes on to.
+    #[serde(default)]
+    pub ladder: Ladder,
+    /// What the caller is offered instead of waiting on the line.
+    #[serde(default)]
+    pub callback: Option<Box<CallbackOffer>>,
 }
 
 /// Whom to call, and how.

@@ -30,6 +30,7 @@ pub struct Setup {
     answers: bool,
     transport: &'static str,
     keys: &'static str,
+    registers: bool,
 }
 
 impl Setup {
@@ -55,7 +56,15 @@ impl Setup {
             answers: false,
             transport: "udp",
             keys: "",
+            registers: true,
         }
+    }
+
+    /// Somebody outside, who calls through a trunk that trusts 127.0.0.1: registered nowhere, without a password.
+    #[must_use]
+    pub fn outside(switch: &Switch, number: &str) -> Self {
+        let folder = switch.ground.join(format!("phone-{number}"));
+        Self { registers: false, ..Self::elsewhere(switch.sip.ip(), number, "none", folder) }
     }
 
     /// The tone that it speaks.
@@ -327,7 +336,8 @@ fn config(setup: &Setup, tone: &Path, ports: &Ports) -> String {
 }
 
 fn account(setup: &Setup) -> String {
-    let Setup { user, password, codec, keys, .. } = setup;
+    let Setup { user, password, codec, keys, registers, .. } = setup;
+    let expires = if *registers { 600 } else { 0 };
     let mode = if setup.answers { "auto" } else { "manual" };
     let host = host(setup);
     // A codec without its rate is one that baresip does not find; then it offers all that it has.
@@ -336,5 +346,7 @@ fn account(setup: &Setup) -> String {
         "G722" => "G722/16000/1",
         codec => codec,
     };
-    format!("<sip:{user}@{host}>;auth_user={user};auth_pass={password};regint=600;answermode={mode};audio_codecs={codec}{keys}\n")
+    format!(
+        "<sip:{user}@{host}>;auth_user={user};auth_pass={password};regint={expires};answermode={mode};audio_codecs={codec}{keys}\n"
+    )
 }

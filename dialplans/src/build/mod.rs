@@ -10,6 +10,7 @@ mod names;
 mod places;
 mod prompts;
 mod protect;
+mod queues;
 mod recordings;
 mod routes;
 mod schedules;
@@ -24,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use tandem_switch::name::{Extension, Language, LotName, MailboxName, SkillName};
 
-use self::names::Names;
+use self::{names::Names, queues::QueueAnswers};
 use crate::{
     checker::Needs,
     diagnostic::Findings,
@@ -91,11 +92,13 @@ pub(crate) struct Builder<'a> {
     /// Answers to endings that a step leaves open.
     defaults: [BlockId; Ending::ALL.len()],
     agent_error: BlockId,
+    /// What queues say of endings that a step leaves open; goes before the defaults. Empty while these are built.
+    answers: QueueAnswers<'a>,
     routes: BTreeMap<String, usize>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(items: &[Item], sources: &'a [Source], world: &'a World, names: Names, findings: &'a mut Findings) -> Self {
+    fn new(items: &'a [Item], sources: &'a [Source], world: &'a World, names: Names, findings: &'a mut Findings) -> Self {
         let zone = items.iter().find(|item| item.spec.name == "time-zone").and_then(|item| match &item.args.first()?.data {
             Data::Zone(zone) => Some(zone.clone()),
             _ => None,
@@ -118,17 +121,19 @@ impl<'a> Builder<'a> {
             blocks: Vec::new(),
             defaults: [BlockId(0); Ending::ALL.len()],
             agent_error: BlockId(0),
+            answers: QueueAnswers::default(),
             routes: index,
         }
     }
 
-    fn build(mut self, items: &[Item]) -> Plan {
+    fn build(mut self, items: &'a [Item]) -> Plan {
         self.extensions = self.extension_ranges(items);
         self.lots = self.lots(items);
         self.mailboxes = self.mailboxes(items);
         let pickup_groups = self.pickup_groups(items);
         self.built_in_defaults();
         self.plan_defaults(items);
+        self.answers = QueueAnswers::of(items);
         let listen = self.listen(items);
         let trunks = self.trunks(items);
         let trunk_groups = self.trunk_groups(items, &trunks);

@@ -115,7 +115,7 @@ impl Names {
 pub(super) fn languages(items: &[Item]) -> BTreeSet<Language> {
     let mut languages = BTreeSet::from([default_language(items)]);
     languages.extend(tops(items, "languages").flat_map(Item::texts).map(Language::from));
-    for item in tops(items, "route").chain(tops(items, "defaults")) {
+    for item in tops(items, "route").chain(tops(items, "defaults")).chain(tops(items, "queue")) {
         item.walk(&mut |item| {
             if item.spec.name == "set" {
                 languages.extend(item.prop_text("language").map(Language::from));

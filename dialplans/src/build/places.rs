@@ -1,15 +1,10 @@
-//! Settings, queues and first agents.
+//! Settings and first agents.
 
-use std::collections::BTreeMap;
-
-use tandem_switch::{
-    floor::{QueueProfile, Relaxation},
-    name::{PromptName, QueueName, SkillLevel, SkillName},
-};
+use tandem_switch::name::{QueueName, SkillLevel, SkillName};
 
 use super::{Builder, tops};
 use crate::{
-    inside::{ExtensionRange, Queue, StarterAgents},
+    inside::{ExtensionRange, StarterAgents},
     listen::{Ice, TlsFiles, Turn},
     read::{Data, Item, is_extension},
     settings::{Dtmf, Listen, MediaKeys},
@@ -130,14 +125,6 @@ impl Builder<'_> {
             }
         }
     }
-    pub(super) fn queues(&mut self, items: &[Item]) -> BTreeMap<QueueName, Queue> {
-        let mut queues = BTreeMap::new();
-        for item in tops(items, "queue") {
-            let Some(name) = item.text() else { continue };
-            queues.entry(QueueName::from(name)).or_insert(queue(name, item));
-        }
-        queues
-    }
 
     pub(super) fn starter_agents(&mut self, items: &[Item]) -> Vec<StarterAgents> {
         let mut all = Vec::new();
@@ -184,35 +171,6 @@ impl Builder<'_> {
     /// Whether a text is one of the declared internal numbers.
     pub(super) fn is_extension(&self, text: &str) -> bool {
         is_extension(text) && self.extensions.iter().any(|range| range.contains(text))
-    }
-}
-
-fn queue(name: &str, item: &Item) -> Queue {
-    let ms = |child| item.child(child).and_then(Item::ms);
-    let count = |child| item.child(child).and_then(Item::count);
-    let prompt = |child| item.child(child).and_then(Item::text).map(PromptName::from);
-    let relax = item.named("relax").filter_map(|relax| {
-        let to_level = u8::try_from(relax.prop_count("to-level").unwrap_or(0)).unwrap_or(0);
-        Some(Relaxation { after_ms: relax.prop_ms("after")?, skill: SkillName::from(relax.prop_text("skill")?), to_level })
-    });
-    Queue {
-        profile: QueueProfile {
-            queue: name.into(),
-            answer_target_ms: ms("answer-target").unwrap_or(20_000),
-            ring_ms: ms("ring").unwrap_or(15_000),
-            wrap_up_ms: ms("wrap-up").unwrap_or(0),
-            relax: relax.collect(),
-            max_waiting: count("max-waiting").unwrap_or(1_000),
-            rejoin_grace_ms: ms("rejoin-grace").unwrap_or(300_000),
-            max_missed: count("max-missed").unwrap_or(2),
-        },
-        music: prompt("music"),
-        announce_every_ms: item.child("announce").and_then(|a| a.prop_ms("every")),
-        comfort: prompt("comfort"),
-        record: item.child("record").and_then(Item::flag).unwrap_or(false),
-        retain_days: count("retain"),
-        max_wait_ms: ms("max-wait"),
-        wait_without_agents: item.child("when-empty").and_then(Item::text) == Some("wait"),
     }
 }
 

@@ -105,7 +105,9 @@ pub(super) fn unused(items: &[Item], languages: &BTreeSet<Language>, world: &Wor
         let message = format!("`{}` could not be played, if it were: {}", broken.file, broken.what);
         findings.warning_with("bad-prompt", at, message, Some(convert(&broken.file)));
     }
-    let unused: Vec<_> = world.own_prompts.iter().filter(|path| !heard.contains(*path)).collect();
+    // A plan may come with what it will say in a language that it does not speak yet.
+    let waits = |path: &str| path.split_once('/').is_some_and(|(language, name)| language.len() == 2 && named.contains(name));
+    let unused: Vec<_> = world.own_prompts.iter().filter(|path| !heard.contains(*path) && !waits(path)).collect();
     if !unused.is_empty() {
         let listed: Vec<_> = unused.iter().take(MAX_LISTED).map(|path| format!("`{path}`")).collect();
         let more = if unused.len() > MAX_LISTED { ", …" } else { "" };

@@ -209,9 +209,11 @@ impl Builder<'_> {
         } else if let Some(level) = item.prop("level") {
             self.findings.error("bad-queue", level.at, "`level` needs `skill`");
         }
-        let handlers = self.handlers(item);
+        let queue = item.text()?;
+        let mut handlers = self.handlers(item);
+        self.queue_answers(queue, &mut handlers, item.at);
         Some(JoinQueue {
-            queue: item.text()?.into(),
+            queue: queue.into(),
             skills,
             priority_minutes: item.prop_count("priority").unwrap_or(0),
             max_wait_ms: item.prop_ms("max-wait"),

@@ -9,6 +9,7 @@ mod identity;
 mod mailboxes;
 mod places;
 mod protect;
+mod queues;
 mod recordings;
 mod steps;
 mod test_blocks;
@@ -243,7 +244,7 @@ impl Place {
             Self::Identity => identity::NODES,
             Self::Protect => protect::NODES,
             Self::Recordings => recordings::NODES,
-            Self::Queue => places::QUEUE,
+            Self::Queue => queues::QUEUE,
             Self::Schedule => places::SCHEDULE,
             Self::StarterAgents => places::STARTER_AGENTS,
             Self::Defaults => HANDLERS,

@@ -187,12 +187,12 @@ const BUSY: NodeSpec = handler("busy", "The called party is on another call.");
 const NO_ANSWER: NodeSpec = handler("no-answer", "It rang and nobody answered.");
 const UNREACHABLE: NodeSpec = handler("unreachable", "No device could be reached, or the trunk failed, or the number was none.");
 const REJECTED: NodeSpec = handler("rejected", "The called party declined.");
-const NO_AGENTS: NodeSpec = handler("no-agents", "No agent of the queue is signed in.");
-const TIMED_OUT: NodeSpec = handler("timed-out", "The longest wait is over.");
-const FULL: NodeSpec = handler("full", "The queue takes no more callers.");
+pub(super) const NO_AGENTS: NodeSpec = handler("no-agents", "No agent of the queue is signed in.");
+pub(super) const TIMED_OUT: NodeSpec = handler("timed-out", "The longest wait is over.");
+pub(super) const FULL: NodeSpec = handler("full", "The queue takes no more callers.");
 const FAILED: NodeSpec = handler("failed", "The program could not be reached, or its connection is lost.");
 const STALLED: NodeSpec = handler("stalled", "The program takes nothing any more, or does not answer.");
-const ERROR: NodeSpec = handler("error", "It could not be done.");
+pub(super) const ERROR: NodeSpec = handler("error", "It could not be done.");
 
 pub(crate) const HANDLERS: &[NodeSpec] =
     &[NO_INPUT, INVALID, BUSY, NO_ANSWER, UNREACHABLE, REJECTED, NO_AGENTS, TIMED_OUT, FULL, FAILED, STALLED, ERROR];

@@ -3,6 +3,7 @@
 mod circles;
 mod compare;
 mod flow;
+mod ladders;
 mod overlap;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ pub(crate) fn covers(earlier: &Pattern, later: &Pattern, extensions: &[Extension
 pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) {
     let gotos = flow::check(plan, findings);
     overlap::check(plan, findings);
+    ladders::check(plan, items, findings);
     if !findings.has_errors() {
         unused_routes(plan, &gotos, findings);
     }

@@ -12,7 +12,7 @@ use tandem_switch::{
     time::Timestamp,
 };
 
-use super::Run;
+use super::{Run, overflow::ladder};
 use crate::{
     inside::Mailbox,
     plan::{
@@ -146,6 +146,8 @@ impl Run {
             comfort: queue.comfort.clone(),
             record: join.record.unwrap_or(queue.record),
             wait_without_agents: queue.wait_without_agents,
+            ladder: ladder(plan, join),
+            callback: queue.callback.as_ref().and_then(|offer| self.callback(plan, offer)).map(Box::new),
         }))
     }
 

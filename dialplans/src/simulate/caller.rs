@@ -6,7 +6,7 @@ use tandem_switch::{
     call::Input,
     id::LegId,
     name::PromptName,
-    step::{Audio, Step},
+    step::{Audio, Phrase, Step},
     time::Timestamp,
 };
 
@@ -28,6 +28,8 @@ pub(super) struct Caller {
     keys: VecDeque<Keys>,
     /// A prompt wants keys, and they have typed none at it.
     is_asked: bool,
+    /// While it waits, this prompt wants one.
+    offer: Option<PromptName>,
     hears: Option<Hearing>,
 }
 
@@ -41,11 +43,15 @@ struct Hearing {
 
 impl Caller {
     pub(super) fn new(keys: &[Keys]) -> Self {
-        Self { keys: keys.iter().cloned().collect(), is_asked: false, hears: None }
+        Self { keys: keys.iter().cloned().collect(), is_asked: false, offer: None, hears: None }
     }
 
     /// The plan gives a step: whether it wants keys.
-    pub(super) const fn given(&mut self, step: &Step) {
+    pub(super) fn given(&mut self, step: &Step) {
+        self.offer = match step {
+            Step::Queue(queue) => queue.callback.as_ref().map(|offer| offer.prompt.clone()),
+            _ => None,
+        };
         self.is_asked = matches!(step, Step::Collect(_) | Step::Conference { .. } | Step::Supervise { .. } | Step::Stream { .. });
     }
 
@@ -62,6 +68,8 @@ impl Caller {
     /// The caller hears this from now on; how long it lasts, in ms.
     pub(super) fn hears(&mut self, now: Timestamp, play: u32, audio: &Audio, lengths: &Lengths) -> u64 {
         let pieces = lengths.pieces(audio);
+        let is_offer = |phrase: &Phrase| matches!(phrase, Phrase::Prompt(prompt) if self.offer.as_ref() == Some(prompt));
+        self.is_asked |= audio.phrases.iter().any(is_offer);
         let lasts_ms = pieces.iter().map(|piece| piece.ms).sum();
         self.hears = Some(Hearing { play, from: now, pieces });
         lasts_ms

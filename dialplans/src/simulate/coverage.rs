@@ -128,12 +128,21 @@ fn branches_of(plan: &Plan, placed: &Placed) -> Vec<(String, String, BlockId)> {
             let word = format!("`{}`", ending.word());
             if handlers.is_own(ending) {
                 all.push((word, of.to_owned(), block));
+            } else if handlers.is_of_queue(ending) {
+                all.push((word, queue_of(action), block));
             } else if is_written {
                 all.push((word, "defaults".to_owned(), block));
             }
         }
     }
     all
+}
+
+fn queue_of(action: &Action) -> String {
+    match action {
+        Action::Queue(join) => format!("queue {}", join.queue),
+        other => kind(other).to_owned(),
+    }
 }
 
 impl Plan {

@@ -12,7 +12,7 @@ use tandem_switch::{
     cdr::Origin,
     floor::{self, Floor},
     id::{CallId, IdSource, LegId},
-    link::{FloorSays, ToFloor},
+    link::{FloorSays, ToFloor, ToLine},
     name::{AgentName, Extension, ServiceName},
     step::{AgentRequest, StepOutcome},
     time::Timestamp,
@@ -274,6 +274,8 @@ impl<'a> Stage<'a> {
         while let Some(output) = self.floor.poll() {
             match output {
                 floor::Output::Journal(event) => self.story.floor(self.now, &event),
+                // Who calls back, and whether that is answered, is another call: it is not simulated.
+                floor::Output::Line(ToLine { say: FloorSays::CallBack { .. }, .. }) => {}
                 floor::Output::Line(message) => self.inputs.push_back(Input::Floor(message.say)),
             }
         }

@@ -134,6 +134,7 @@ impl Story {
                 OfferOutcome::Accepted => format!("{agent} has the caller"),
                 OfferOutcome::Declined(cause) => format!("{agent} declined: {}", cause.as_str()),
                 OfferOutcome::Expired => format!("{agent} let it ring out"),
+                OfferOutcome::Unreached(cause) => format!("{agent} took it, but the customer did not answer: {}", cause.as_str()),
                 OfferOutcome::Withdrawn => format!("{agent} is not asked any more"),
             },
             FloorEvent::Refused { queue, reason, .. } => match reason {
@@ -141,6 +142,11 @@ impl Story {
                 RefuseReason::Full => format!("{queue} is full"),
                 RefuseReason::NoSuchQueue => format!("{queue} is not known"),
             },
+            FloorEvent::CallbackKept { item, .. } => format!("{} keeps the place: the caller is called back", item.queue),
+            FloorEvent::Overflowed { item, from, .. } => {
+                self.fact(Fact::Queue(item.queue.clone()));
+                format!("{from} passes the caller on to {}", item.queue)
+            }
             FloorEvent::AgentAsked { .. } | FloorEvent::Queued { .. } | FloorEvent::Left { .. } | FloorEvent::Finished { .. } => {
                 return;
             }

@@ -71,7 +71,7 @@ fn outcome(n: u8) -> StepOutcome {
 }
 
 /// Feeds outcomes, matching or not, until the run hangs up; that must come within the bound.
-fn to_the_end(plan: &Arc<Plan>, from: &str, to: &str, outcomes: &[u8]) {
+pub(crate) fn to_the_end(plan: &Arc<Plan>, from: &str, to: &str, outcomes: &[u8]) {
     let mut run = Run::new(Arc::clone(plan), facts(from, to));
     let mut outcomes = outcomes.iter().cycle();
     let mut given = 0;

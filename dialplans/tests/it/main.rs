@@ -17,6 +17,7 @@ mod keep;
 mod many;
 mod replay;
 mod runs;
+mod shipped;
 mod simulate;
 mod wrong;
 

@@ -65,12 +65,13 @@ pub(super) async fn queue(command: QueueCommand, common: &Common) -> Result<(), 
     }
 }
 
-const QUEUE_HEADS: [&str; 8] = ["QUEUE", "WAITING", "LONGEST", "ESTIMATE", "TALKING", "FREE", "SIGNED IN", "AGENTS"];
+const QUEUE_HEADS: [&str; 9] = ["QUEUE", "WAITING", "CALLBACKS", "LONGEST", "ESTIMATE", "TALKING", "FREE", "SIGNED IN", "AGENTS"];
 
 fn queue_row(queue: &QueueView) -> Vec<String> {
     vec![
         queue.queue.clone(),
         queue.waiting.to_string(),
+        queue.callbacks.to_string(),
         duration(queue.longest_wait_ms),
         maybe(queue.estimated_wait_ms.map(duration)),
         queue.engaged.to_string(),

@@ -21,6 +21,7 @@ mod plans;
 mod recordings;
 mod replay;
 mod schedules;
+mod shipped;
 mod simulate;
 mod table;
 mod tokens;
@@ -91,6 +92,8 @@ enum Command {
     History(apply::HistoryArgs),
     /// What differs between two plans: generations or folders.
     Diff(apply::DiffArgs),
+    /// The plans that ship, and a copy of one to start from.
+    Plans(shipped::PlansArgs),
     /// Make a plan of another switch's configuration, and say what could not be converted.
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -139,7 +142,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// Folder of the plan, or `demo` for the one that ships.
+    /// Folder of the plan, or the name of one that ships (see `tandem plans`).
     #[arg(long, default_value = "demo", value_name = "DIR")]
     config: String,
     /// Listen here instead of the addresses of the plan.
@@ -178,6 +181,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         Command::Check(args) => return plans::check(&args, common),
         Command::Simulate(args) => return simulate::simulate(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => return simulate::test(&args, common),
+        Command::Plans(args) => return shipped::run(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
         Command::Lsp(args) => return lsp::run(&args),
         Command::Schema => return schema(common).map(|()| ExitCode::SUCCESS),
@@ -190,6 +194,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             | Command::Check(_)
             | Command::Simulate(_)
             | Command::Test(_)
+            | Command::Plans(_)
             | Command::Import(_)
             | Command::Lsp(_)
             | Command::Schema => {}
@@ -317,6 +322,9 @@ mod tests {
             "tandem serve --config demo --data var",
             "tandem serve --config /etc/tandem --data /var/lib/tandem --bind 127.0.0.1 --database postgres://u@h/d --log-format json --log-level debug",
             "tandem check demo --format json",
+            "tandem plans",
+            "tandem plans copy small-office /etc/tandem",
+            "tandem serve --config small-office",
             "tandem import asterisk /etc/asterisk --to plan --sounds /var/lib/asterisk/sounds/en --all",
             "tandem import freeswitch /etc/freeswitch --format json",
             "tandem lsp --stdio",

@@ -21,7 +21,7 @@ const TRANSITIONS: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Folder of the plan, or `demo` for the one that ships.
+    /// Folder of the plan, or the name of one that ships (see `tandem plans`).
     #[arg(default_value = ".")]
     folder: String,
 }
@@ -37,14 +37,17 @@ pub(super) struct ExplainArgs {
     /// When, as in 2026-11-02T09:30:00Z; now unless said.
     #[arg(long)]
     at: Option<At>,
-    /// Folder of a plan, or `demo`; the plan in service unless said.
+    /// Folder of a plan, or the name of one that ships; the plan in service unless said.
     #[arg(long, value_name = "DIR")]
     config: Option<String>,
 }
 
 pub(super) fn read(folder: &str, data: &Path) -> Result<Checked, CliError> {
     let folder = PlanFolder::find(folder, data, None).map_err(CliError::failed)?;
-    folder.check().map_err(|error| CliError::failed(chain(&error)).todo("give the folder that holds the plan's .kdl files"))
+    folder.check().map_err(|error| {
+        CliError::failed(chain(&error))
+            .todo("give the folder that holds the plan's .kdl files, or the name of a plan that ships: tandem plans")
+    })
 }
 
 /// Exit code 1 when there are errors.

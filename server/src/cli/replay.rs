@@ -30,7 +30,7 @@ const TOLD_EVERY: u64 = 10_000;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// Folder of the plan that may come, or `demo` for the one that ships.
+    /// Folder of the plan that may come, or the name of one that ships (see `tandem plans`).
     #[arg(default_value = ".")]
     folder: String,
     /// Calls that began then or later: "2026-11-20 00:00" or 18:05 by the plan's clock, or 2026-11-20T00:00:00Z. The last 24 hours unless

@@ -16,7 +16,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateArgs {
-    /// Folder of the plan, or `demo` for the one that ships.
+    /// Folder of the plan, or the name of one that ships (see `tandem plans`).
     #[arg(default_value = ".")]
     folder: String,
     /// The dialled number.
@@ -68,7 +68,7 @@ pub(super) struct SimulateArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct TestArgs {
-    /// Folder of the plan, or `demo` for the one that ships.
+    /// Folder of the plan, or the name of one that ships (see `tandem plans`).
     #[arg(default_value = ".")]
     folder: String,
     /// Only the test of this name; without coverage.

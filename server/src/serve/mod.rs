@@ -12,6 +12,7 @@ pub mod plans;
 pub mod preparing;
 pub mod running;
 pub mod schedules;
+pub mod shipped;
 pub mod signals;
 pub mod standing;
 pub mod tls;
@@ -99,9 +100,9 @@ pub enum ServeError {
     /// The data folder.
     #[error(transparent)]
     Data(#[from] data::DataError),
-    /// The demo plan cannot be unpacked.
-    #[error("the demo plan cannot be unpacked: {0}")]
-    Demo(#[source] std::io::Error),
+    /// A plan that ships cannot be unpacked.
+    #[error("the plan that ships cannot be unpacked: {0}")]
+    Unpack(#[from] shipped::CopyError),
     /// The folder of the plan cannot be read.
     #[error("the plan cannot be read: {}", chain(.0))]
     Plan(#[from] tandem_dialplan::LoadError),
@@ -162,7 +163,7 @@ pub fn run(options: Options) -> Result<(), ServeError> {
 
 async fn serve(options: Options) -> Result<(), ServeError> {
     let data = DataFolder::take(&options.data)?;
-    let folder = PlanFolder::find(&options.config, &options.data, options.bind).map_err(ServeError::Demo)?;
+    let folder = PlanFolder::find(&options.config, &options.data, options.bind)?;
     let store = open_store(&options).await?;
     let started_at = clock::now().at;
     standing::complete(&store, &folder.path, started_at).await?;

@@ -1,6 +1,10 @@
 //! The first start: people whom the plan wants to begin with, and their passwords.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::PathBuf,
+};
 
 use tandem_dialplan::Plan;
 use tandem_switch::{name::Extension, step::Target, time::Timestamp};
@@ -45,6 +49,8 @@ pub async fn ensure_starters(plan: &Plan, store: &Store, data: &DataFolder, at: 
     if !store.people().await?.is_empty() {
         return Ok(());
     }
+    // Several of them may name one file.
+    let mut written: BTreeMap<&str, String> = BTreeMap::new();
     for starters in &plan.starter_agents {
         let mut people = Vec::new();
         let mut text = String::new();
@@ -65,7 +71,9 @@ pub async fn ensure_starters(plan: &Plan, store: &Store, data: &DataFolder, at: 
         // Written down before anybody can need them.
         if let Some(name) = starters.password_file.as_ref().filter(|_| !text.is_empty()) {
             let path = data.join(name);
-            write_private(&path, &text).map_err(|error| StarterError::File { path, error })?;
+            let whole = written.entry(name).or_default();
+            whole.push_str(&text);
+            write_private(&path, whole).map_err(|error| StarterError::File { path, error })?;
         }
         for person in &people {
             store.put_person(person, "first start", at).await?;
@@ -93,8 +101,8 @@ pub async fn warn_of_old_realm(store: &Store, realm: &str) -> Result<(), StoreEr
 /// The passwords that the first start wrote down, as far as they still lie there.
 #[must_use]
 pub fn first_passwords(plan: &Plan, data: &DataFolder) -> Vec<FirstPassword> {
-    let files = plan.starter_agents.iter().filter_map(|starters| starters.password_file.as_ref());
-    let texts = files.filter_map(|name| std::fs::read_to_string(data.join(name)).ok());
+    let files: BTreeSet<_> = plan.starter_agents.iter().filter_map(|starters| starters.password_file.as_ref()).collect();
+    let texts = files.into_iter().filter_map(|name| std::fs::read_to_string(data.join(name)).ok());
     let mut found = Vec::new();
     for text in texts {
         for (extension, password) in text.lines().filter_map(|line| line.split_once(' ')) {

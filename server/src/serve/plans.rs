@@ -12,6 +12,7 @@ use tandem_dialplan::{Checker, Host, LoadError, Peer, Plan, Report, Secret, Sour
 
 use super::{
     control::chain,
+    shipped::{self, CopyError},
     tls::{self, TlsError},
 };
 use crate::{
@@ -282,8 +283,7 @@ pub(super) fn read_secret(secret: &Secret, folder: &Path) -> Option<String> {
     .filter(|secret| !secret.is_empty())
 }
 
-/// The folder of a plan: a path, or the word `demo` for the plan that ships, unpacked for the admin to
-/// read and change.
+/// The folder of a plan: a path, or the name of one that ships, unpacked for the admin to read and change.
 #[derive(Clone, Debug)]
 pub struct PlanFolder {
     /// The folder.
@@ -292,35 +292,13 @@ pub struct PlanFolder {
     pub bind: Option<IpAddr>,
 }
 
-#[derive(rust_embed::RustEmbed)]
-#[folder = "../dialplans/demo"]
-struct Demo;
-
-/// The demo plan's word.
-const DEMO: &str = "demo";
-
 impl PlanFolder {
-    /// Finds the folder of `--config`. The demo is unpacked into the data folder unless it lies there.
+    /// Finds the folder of `--config`. A plan that ships is unpacked into the data folder unless it lies there.
     ///
     /// # Errors
-    /// The demo cannot be written.
-    pub fn find(config: &str, data: &Path, bind: Option<IpAddr>) -> std::io::Result<Self> {
-        if config != DEMO || Path::new(DEMO).is_dir() {
-            return Ok(Self { path: config.into(), bind });
-        }
-        let path = data.join(DEMO);
-        // What was unpacked is the admin's: a later version adds nothing to a plan that may have changed.
-        if !path.is_dir() {
-            let new = data.join(format!("{DEMO}.new"));
-            std::fs::create_dir_all(&new)?;
-            for name in Demo::iter() {
-                if let Some(content) = Demo::get(&name) {
-                    std::fs::write(new.join(name.as_ref()), &content.data)?;
-                }
-            }
-            std::fs::rename(&new, &path)?;
-        }
-        Ok(Self { path, bind })
+    /// It cannot be written.
+    pub fn find(config: &str, data: &Path, bind: Option<IpAddr>) -> Result<Self, CopyError> {
+        Ok(Self { path: shipped::find(config, data)?, bind })
     }
 
     /// Reads and checks it.

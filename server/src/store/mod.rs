@@ -10,6 +10,7 @@ mod calls;
 mod conferences;
 mod db;
 mod events;
+mod floor_entry;
 mod generations;
 mod items;
 mod messages;

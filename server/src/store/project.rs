@@ -185,12 +185,20 @@ impl Batch {
                     OfferOutcome::Accepted => ("accepted", None),
                     OfferOutcome::Declined(cause) => ("declined", Some(cause.as_str())),
                     OfferOutcome::Expired => ("expired", None),
+                    OfferOutcome::Unreached(cause) => ("unreached", Some(cause.as_str())),
                     OfferOutcome::Withdrawn => ("withdrawn", None),
                 };
                 self.run(sql::OFFER_ENDED, args![offer.to_string(), word, cause, *at]);
                 if *outcome == OfferOutcome::Accepted {
                     self.run(sql::ITEM_SERVED, args![item.to_string(), agent.as_str(), *at]);
                 }
+            }
+            FloorEvent::CallbackKept { item, .. } => {
+                let callback = item.callback.as_ref().map(|callback| json(callback));
+                self.run(sql::ITEM_CALLBACK, args![item.item.to_string(), callback]);
+            }
+            FloorEvent::Overflowed { item, .. } => {
+                self.run(sql::ITEM_OVERFLOWED, args![item.item.to_string(), item.queue.as_str(), item.virtual_arrival_at]);
             }
             FloorEvent::Left { item, reason, at } => {
                 self.run(sql::ITEM_LEFT, args![item.to_string(), word(reason), *at]);
@@ -215,7 +223,7 @@ impl Batch {
         if let Some(old) = rejoined {
             self.run(sql::ITEM_REJOINED, args![old.to_string(), at]);
         }
-        let WaitingItem { item, call, queue, caller, skills, priority_minutes, virtual_arrival_at } = item;
+        let WaitingItem { item, call, queue, caller, skills, priority_minutes, virtual_arrival_at, callback: _ } = item;
         let (item, call) = (item.to_string(), call.to_string());
         let row = args![item, call, queue.as_str(), caller.as_str(), json(skills), *priority_minutes, *virtual_arrival_at, at];
         self.run(sql::PUT_ITEM, row);

@@ -241,7 +241,7 @@ impl Record {
             Self::CallEnded { .. } => "call-ended",
             Self::CallKept { .. } => "call-kept",
             Self::CallTakenUp { .. } => "call-taken-up",
-            Self::Floor(event) => floor_kind(event),
+            Self::Floor(event) => super::floor_entry::floor_kind(event),
             Self::RecordingStarted(_) => "recording-started",
             Self::RecordingFinished { .. } => "recording-finished",
             Self::RecordingFailed { .. } => "recording-failed",
@@ -282,7 +282,7 @@ impl Record {
                 let agent = cdr.agent.as_ref().map(ToString::to_string);
                 Entry { agent, ..row(cdr.ended_at, Some(cdr.call.to_string()), body) }
             }
-            Self::Floor(event) => floor_entry(event),
+            Self::Floor(event) => super::floor_entry::floor_entry(event),
             Self::RecordingStarted(started) => row(started.at, Some(started.call.to_string()), super::db::json(started)),
             Self::RecordingFinished { recording, duration_ms, size_bytes, at } => row(
                 *at,
@@ -318,38 +318,5 @@ impl Record {
             }
             Self::Audit(audit) => row(audit.at, None, super::db::json(audit)),
         })
-    }
-}
-
-fn floor_kind(event: &FloorEvent) -> &'static str {
-    match event {
-        FloorEvent::AgentChanged { .. } => "agent-changed",
-        FloorEvent::AgentAsked { .. } => "agent-asked",
-        FloorEvent::Queued { .. } => "queued",
-        FloorEvent::Refused { .. } => "refused",
-        FloorEvent::Offered { .. } => "offered",
-        FloorEvent::OfferEnded { .. } => "offer-ended",
-        FloorEvent::Left { .. } => "left",
-        FloorEvent::Finished { .. } => "finished",
-    }
-}
-
-fn floor_entry(event: &FloorEvent) -> Entry {
-    let (call, item, agent, at) = match event {
-        FloorEvent::AgentChanged { agent, at, .. } | FloorEvent::AgentAsked { agent, at, .. } => (None, None, Some(agent), at),
-        FloorEvent::Queued { item, at, .. } => (Some(item.call), Some(item.item), None, at),
-        FloorEvent::Refused { call, at, .. } => (Some(*call), None, None, at),
-        FloorEvent::Offered { item, agent, at, .. }
-        | FloorEvent::OfferEnded { item, agent, at, .. }
-        | FloorEvent::Finished { item, agent, at, .. } => (None, Some(*item), Some(agent), at),
-        FloorEvent::Left { item, at, .. } => (None, Some(*item), None, at),
-    };
-    Entry {
-        at: *at,
-        kind: floor_kind(event),
-        call: call.map(|call| call.to_string()),
-        item: item.map(|item| item.to_string()),
-        agent: agent.map(ToString::to_string),
-        body: super::db::json(event),
     }
 }

@@ -159,6 +159,10 @@ pub(super) fn waiting_item(row: &Row) -> Result<WaitingItem, StoreError> {
         skills: row.json("skills")?,
         priority_minutes: u32::try_from(row.count("priority_minutes")?).unwrap_or(u32::MAX),
         virtual_arrival_at: row.at("virtual_arrival_us")?,
+        callback: match row.get::<Option<&str>>("callback")? {
+            Some(_) => Some(row.json("callback")?),
+            None => None,
+        },
     })
 }
 

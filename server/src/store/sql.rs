@@ -62,14 +62,16 @@ statements! {
         ON CONFLICT (item_id) DO UPDATE SET state = 'waiting', virtual_arrival_us = excluded.virtual_arrival_us, agent = NULL, \
         served_us = NULL, ended_us = NULL, reason = NULL";
     ITEM_REJOINED = "UPDATE items SET state = 'rejoined', ended_us = $2 WHERE item_id = $1";
+    ITEM_OVERFLOWED = "UPDATE items SET queue = $2, virtual_arrival_us = $3 WHERE item_id = $1";
+    ITEM_CALLBACK = "UPDATE items SET callback = $2 WHERE item_id = $1";
     ITEM_SERVED = "UPDATE items SET state = 'served', agent = $2, served_us = $3 WHERE item_id = $1";
     ITEM_LEFT = "UPDATE items SET state = 'left', reason = $2, ended_us = $3 WHERE item_id = $1";
     ITEM_FINISHED = "UPDATE items SET state = 'served', reason = $2, ended_us = $3 WHERE item_id = $1";
-    ITEMS_WAITING = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us FROM items \
+    ITEMS_WAITING = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback FROM items \
         WHERE state = 'waiting' ORDER BY virtual_arrival_us, item_id";
-    ITEM = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, state, agent, queued_us, \
+    ITEM = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, state, agent, queued_us, \
         served_us, ended_us, reason FROM items WHERE item_id = $1";
-    ITEMS_SERVED = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, agent, served_us FROM items \
+    ITEMS_SERVED = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, agent, served_us FROM items \
         WHERE state = 'served' AND ended_us IS NULL ORDER BY item_id";
     CLOSE_SERVED_ITEM = "UPDATE items SET ended_us = $2, reason = 'restart' WHERE item_id = $1";
     PUT_OFFER = "INSERT INTO offers (offer_id, item_id, agent, decision, offered_us) VALUES ($1, $2, $3, $4, $5) \

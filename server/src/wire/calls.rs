@@ -1,5 +1,6 @@
 //! One live call: its core, its run of the plan, and what becomes of their outputs.
 
+mod call_back;
 mod conference;
 mod consult;
 mod keep;
@@ -253,7 +254,7 @@ impl LiveCall {
 
     fn work_off(&mut self, edges: &mut Edges, mut inputs: VecDeque<Input>) {
         while let Some(input) = inputs.pop_front() {
-            let offer = matches!(input, Input::Floor(FloorSays::Offer { .. }));
+            let offer = matches!(input, Input::Floor(FloorSays::Offer { .. } | FloorSays::CallBack { .. }));
             self.call.handle(edges.now.at, input, &mut edges.ids);
             inputs.extend(self.hide_payer(edges));
             while let Some(output) = self.call.poll() {

@@ -252,6 +252,7 @@ fn count(event: &FloorEvent) {
         // Who takes an old place up again was counted when the place was taken.
         FloorEvent::Queued { rejoined: Some(_), .. } => {}
         FloorEvent::Queued { rejoined: None, .. } => METRICS.items_waiting.inc(),
+        FloorEvent::Overflowed { .. } => METRICS.items_overflowed.inc(),
         FloorEvent::Refused { .. } => METRICS.items_refused.inc(),
         FloorEvent::Left { reason, .. } => {
             METRICS.items_waiting.dec();
@@ -264,6 +265,7 @@ fn count(event: &FloorEvent) {
                 OfferOutcome::Accepted => "accepted",
                 OfferOutcome::Declined(_) => "declined",
                 OfferOutcome::Expired => "expired",
+                OfferOutcome::Unreached(_) => "unreached",
                 OfferOutcome::Withdrawn => "withdrawn",
             });
             if *outcome == OfferOutcome::Accepted {
@@ -272,6 +274,7 @@ fn count(event: &FloorEvent) {
         }
         FloorEvent::AgentChanged { .. }
         | FloorEvent::AgentAsked { .. }
+        | FloorEvent::CallbackKept { .. }
         | FloorEvent::Offered { .. }
         | FloorEvent::Finished { .. } => {}
     }
@@ -293,6 +296,7 @@ mod tests {
             skills: Vec::new(),
             priority_minutes: 0,
             virtual_arrival_at: Timestamp(0),
+            callback: None,
         };
         let queued = |rejoined| FloorEvent::Queued { item: item.clone(), rejoined, at: Timestamp(0) };
         // What a start finds: one item that waits for its caller to come back.

@@ -1,6 +1,7 @@
 //! The line loop: owns calls. Everything that concerns a call passes through here, one input at a time.
 
 mod asks;
+mod call_backs;
 mod consult;
 mod ending;
 mod keeping;
@@ -24,7 +25,7 @@ use tandem_switch::{
     call::{Arrival, CallSettings, Input},
     cause::Cause,
     id::{CallId, IdSource},
-    link::ToFloor,
+    link::{FloorSays, ToFloor},
     name::TrunkName,
     time::Timestamp,
 };
@@ -347,6 +348,7 @@ impl Line {
 
     fn floor_said(&mut self, said: FloorNews) {
         match said {
+            FloorNews::Call(said) if matches!(said.say, FloorSays::CallBack { .. }) => self.make_call(said.call, said.say),
             FloorNews::Call(said) => self.todo.push_back((said.call, Input::Floor(said.say))),
             FloorNews::Agent { agent, state } => self.edges.sip.show_agent(&agent, &state),
         }

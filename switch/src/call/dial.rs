@@ -134,6 +134,7 @@ pub(super) const fn outcome(cause: Cause) -> StepOutcome {
         | Cause::Timeout
         | Cause::MediaTimeout
         | Cause::NetworkFailure
+        | Cause::Callback
         | Cause::Restart
         | Cause::Fault => StepOutcome::Unreachable,
     }

@@ -132,6 +132,7 @@ impl Call {
         match doing {
             Doing::Talk(talk) => self.talk_on(at, talk, finished),
             Doing::Queue(queueing) => self.wait_again(at, queueing),
+            Doing::CallBack(back) => self.called_back_in_vain(at.now, &back),
             Doing::Echo => {
                 self.legs.echo(self.legs.caller());
                 Doing::Echo

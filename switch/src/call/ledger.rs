@@ -103,6 +103,16 @@ impl Ledger {
         }
     }
 
+    /// The caller waits in another queue: that is another segment.
+    pub(super) fn passed_on(&mut self, now: Timestamp, queue: QueueName) {
+        self.queue = Some(queue);
+        if self.state == SegmentState::Queued {
+            self.ended = Some(Cause::Redirected);
+            self.turn(now, SegmentState::Plan, None);
+            self.turn(now, SegmentState::Queued, None);
+        }
+    }
+
     /// From `now` on the call spends its time on `state`.
     pub(super) fn turn(&mut self, now: Timestamp, state: SegmentState, with: Option<AgentName>) {
         if (state, &with) == (self.state, &self.with) {

@@ -76,6 +76,11 @@ impl Legs {
         Self { alive: SmallVec::from_iter([caller]), caller: LegId::CALLER, last: 0, plays: 0, outputs: VecDeque::new() }
     }
 
+    /// Nobody is there yet: whoever the call is for is called.
+    pub(super) fn nobody() -> Self {
+        Self { alive: SmallVec::new(), ..Self::new() }
+    }
+
     pub(super) const fn caller(&self) -> LegId {
         self.caller
     }

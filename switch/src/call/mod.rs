@@ -10,6 +10,8 @@
 //! what the call detail record will say, `keep` what becomes of it when the process is gone.
 
 mod ask;
+mod call_back;
+mod callback_offer;
 mod collect;
 mod conference;
 mod consult;
@@ -21,6 +23,7 @@ mod keep;
 mod ledger;
 mod legs;
 mod notice;
+mod overflow;
 mod owed;
 mod park;
 mod payment;
@@ -35,6 +38,7 @@ mod talk;
 mod transfer;
 mod view;
 mod voicemail;
+mod waiting;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -57,6 +61,7 @@ use crate::{
     time::Timestamp,
 };
 use ask::Asking;
+use call_back::{CallingBack, First};
 use collect::Collecting;
 use conference::Conference;
 use dial::Dialling;
@@ -65,7 +70,6 @@ use legs::Legs;
 use owed::Owed;
 use park::Parking;
 use play::Playing;
-use queue::Queueing;
 use redirect::Redirects;
 use stream::Streaming;
 use supervise::Supervising;
@@ -73,6 +77,7 @@ use take::Taking;
 use talk::Talk;
 use transfer::{Returned, Transfer};
 use voicemail::Leaving;
+use waiting::Queueing;
 
 /// Digits pressed ahead of the step that wants them; more are dropped.
 const TYPED_AHEAD: usize = 32;
@@ -124,6 +129,8 @@ enum Doing {
     Collect(Box<Collecting>),
     /// An agent.
     Queue(Box<Queueing>),
+    /// An agent and then a customer who is called back.
+    CallBack(Box<CallingBack>),
     /// Somebody who is called.
     Dial(Box<Dialling>),
     /// The end of a conversation.
@@ -185,6 +192,12 @@ impl Call {
         }
     }
 
+    /// A call that nobody made: it waits for the floor to say whom to call back.
+    #[must_use]
+    pub fn to_be_made(now: Timestamp, arrival: Arrival, settings: Arc<CallSettings>) -> Self {
+        Self { legs: Legs::nobody(), ..Self::new(now, arrival, settings) }
+    }
+
     /// Tells the call one thing. Items and recordings that come of it are named from `ids`. All
     /// outputs are to be polled before the next input. After the end, every input means nothing.
     ///
@@ -214,6 +227,7 @@ impl Call {
             Doing::Queue(queueing) => queueing.deadline(),
             Doing::Dial(dialling) => Some(dialling.deadline()),
             Doing::Ask(asking) => Some(asking.deadline()),
+            Doing::CallBack(back) => back.deadline(),
             Doing::AwaitReply { until, .. } => Some(*until),
             Doing::Park(parking) => Some(parking.deadline()),
             Doing::Take(taking) => Some(taking.deadline()),
@@ -264,6 +278,14 @@ impl Call {
             Input::Floor(FloorSays::Offer { offer, item, .. }) if self.owed.waiting() != Some(item) => {
                 self.floor(ToFloor::Decline { offer, cause: Cause::Cancelled });
             }
+            Input::Floor(FloorSays::CallBack { offer, item, agent, device, queue, callback, .. }) => {
+                // Said to a call that is to be made, once.
+                if matches!(self.doing, Doing::AwaitStep) && self.legs.iter().next().is_none() {
+                    self.doing = self.begin_call_back(at.now, First { offer, item, agent, device }, queue, callback);
+                } else {
+                    self.floor(ToFloor::Decline { offer, cause: Cause::Fault });
+                }
+            }
             Input::Digit { digit, .. } => {
                 if self.doing.wants_digits() && self.typed.len() < TYPED_AHEAD {
                     self.typed.push_back(digit.to_ascii_uppercase());
@@ -283,6 +305,7 @@ impl Call {
             Doing::Collect(collecting) => self.collecting(at.now, collecting, &input),
             Doing::Queue(queueing) => self.queueing(at, queueing, input),
             Doing::Dial(dialling) => self.dialling(at, dialling, &input),
+            Doing::CallBack(back) => self.calling_back(at, back, input),
             Doing::Talk(talk) => self.talking(at, talk, input),
             Doing::Conference(conference) => self.conferring(at.now, conference, &input),
             Doing::Supervise(supervising) => self.supervising(supervising, &input),
@@ -336,7 +359,7 @@ impl Call {
 
 impl Doing {
     /// Digits count ahead while the plan talks to the caller. While the caller talks to somebody they
-    /// are for the other party, while they wait they are for nobody.
+    /// are for the other party; while they wait one may take the offer of a callback, the others are for nobody.
     const fn wants_digits(&self) -> bool {
         matches!(
             self,
@@ -349,6 +372,7 @@ impl Doing {
                 | Self::Supervise(_)
                 | Self::Voicemail(_)
                 | Self::Stream(_)
+                | Self::Queue(_)
         )
     }
 }

@@ -176,6 +176,8 @@ mod tests {
             comfort: None,
             record: true,
             wait_without_agents: true,
+            ladder: crate::ladder::Ladder::default(),
+            callback: None,
         };
         tell(&mut call, &mut ids, Input::Step(Step::Queue(step)));
         let item = call.owed.waiting().unwrap();

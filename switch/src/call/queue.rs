@@ -4,127 +4,22 @@
 //! offer or the item left. After `Accept` only the floor's word decides: neither the longest wait nor
 //! the agent's own hang-up takes it back.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Call, Doing, Input, Moment, talk::With};
+use super::{
+    Call, Doing, Input, Moment,
+    callback_offer::Chance,
+    overflow::Climb,
+    talk::With,
+    waiting::{Asked, Queueing},
+};
 use crate::{
     cause::{Blame, Cause},
     cdr::SegmentState,
-    id::{ItemId, LegId, OfferId},
-    link::{Enqueue, FloorSays, LeaveReason, Place, RefuseReason, ToFloor},
+    id::{ItemId, OfferId},
+    link::{Enqueue, FloorSays, LeaveReason, RefuseReason, ToFloor},
     name::AgentName,
     step::{Audio, Phrase, QueueStep, StepOutcome, Target},
     time::Timestamp,
 };
-
-/// Announcements are not made more often than this, in ms.
-const ANNOUNCE_AT_LEAST_MS: u64 = 1_000;
-
-/// The caller waits.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Queueing {
-    step: QueueStep,
-    arrived_at: Timestamp,
-    /// When this wait began: the longest wait counts from here.
-    since: Timestamp,
-    /// The floor's silence about the new item is a fault from then on; `None` once it spoke.
-    confirm_by: Option<Timestamp>,
-    place: Option<Place>,
-    /// `None` when never, or while an announcement plays.
-    announce_at: Option<Timestamp>,
-    asked: Asked,
-}
-
-/// Who is asked to take the call.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Asked {
-    Nobody,
-    /// The agent's device is called.
-    Calling {
-        offer: OfferId,
-        agent: AgentName,
-        leg: LegId,
-        rang: bool,
-    },
-    /// The agent answered; the floor says whether that counts.
-    Accepted {
-        offer: OfferId,
-        agent: AgentName,
-        leg: LegId,
-        reply_by: Timestamp,
-    },
-    /// The agent answered and was gone again before the floor said whether that counts.
-    Lost {
-        offer: OfferId,
-        cause: Cause,
-        reply_by: Timestamp,
-    },
-}
-
-impl Asked {
-    fn offer(&self) -> Option<OfferId> {
-        match *self {
-            Self::Nobody => None,
-            Self::Calling { offer, .. } | Self::Accepted { offer, .. } | Self::Lost { offer, .. } => Some(offer),
-        }
-    }
-
-    fn leg(&self) -> Option<LegId> {
-        match *self {
-            Self::Nobody | Self::Lost { .. } => None,
-            Self::Calling { leg, .. } | Self::Accepted { leg, .. } => Some(leg),
-        }
-    }
-
-    fn reply_by(&self) -> Option<Timestamp> {
-        match *self {
-            Self::Nobody | Self::Calling { .. } => None,
-            Self::Accepted { reply_by, .. } | Self::Lost { reply_by, .. } => Some(reply_by),
-        }
-    }
-}
-
-impl Queueing {
-    /// The agent whose device is called or has answered.
-    pub(super) const fn agent(&self) -> Option<&AgentName> {
-        match &self.asked {
-            Asked::Calling { agent, .. } | Asked::Accepted { agent, .. } => Some(agent),
-            Asked::Nobody | Asked::Lost { .. } => None,
-        }
-    }
-
-    /// When the longest wait is over; `None` also while an answered offer is in the floor's hands.
-    fn give_up_at(&self) -> Option<Timestamp> {
-        let max_wait_ms = self.step.max_wait_ms.filter(|_| self.asked.reply_by().is_none())?;
-        Some(self.since.plus_ms(max_wait_ms))
-    }
-
-    fn fault_at(&self) -> Option<Timestamp> {
-        [self.confirm_by, self.asked.reply_by()].into_iter().flatten().min()
-    }
-
-    pub(super) fn deadline(&self) -> Option<Timestamp> {
-        [self.give_up_at(), self.fault_at(), self.announce_at].into_iter().flatten().min()
-    }
-
-    fn next_announcement(&self, now: Timestamp) -> Option<Timestamp> {
-        self.step.announce_every_ms.map(|every| now.plus_ms(every.max(ANNOUNCE_AT_LEAST_MS)))
-    }
-
-    /// What there is to say: where the caller stands as far as it is known, and the comfort prompt.
-    fn announcement(&self) -> Audio {
-        let position = self.place.map(|place| Phrase::Position(place.position));
-        let wait = self.place.and_then(|place| place.estimated_wait_ms).map(|ms| Phrase::EstimatedWait(minutes_up(ms)));
-        let comfort = self.step.comfort.clone().map(Phrase::Prompt);
-        Audio { language: self.step.language.clone(), phrases: [position, wait, comfort].into_iter().flatten().collect() }
-    }
-}
-
-/// Whole minutes, rounded up, at least 1.
-fn minutes_up(ms: u64) -> u32 {
-    u32::try_from(ms.div_ceil(60_000)).unwrap_or(u32::MAX).max(1)
-}
 
 impl Call {
     pub(super) fn begin_queue(&mut self, at: &mut Moment<'_>, step: QueueStep) -> Doing {
@@ -133,7 +28,7 @@ impl Call {
         self.ledger.blame = Blame::Us;
         self.ledger.queue = Some(step.queue.clone());
         self.ledger.turn(at.now, SegmentState::Queued, None);
-        let asked = Asked::Nobody;
+        let (asked, climb) = (Asked::Nobody, Climb::begin(&step.queue, at.now));
         let mut queueing = Box::new(Queueing {
             step,
             arrived_at: at.now,
@@ -142,6 +37,8 @@ impl Call {
             place: None,
             announce_at: None,
             asked,
+            climb,
+            chance: Chance::default(),
         });
         queueing.announce_at = queueing.next_announcement(at.now);
         self.enqueue(at, &mut queueing);
@@ -190,6 +87,11 @@ impl Call {
         if let Some(leg) = std::mem::replace(&mut queueing.asked, Asked::Nobody).leg() {
             self.legs.end(leg, Cause::Restart);
         }
+        if queueing.chance == Chance::Kept {
+            return self.leave_to_be_called(at.now);
+        }
+        queueing.climb.is_held_up();
+        queueing.chance.is_held_up();
         queueing.announce_at = queueing.next_announcement(at.now);
         match self.owed.waiting() {
             Some(item) => self.ask_for_place(at.now, item, &mut queueing),
@@ -210,7 +112,11 @@ impl Call {
     }
 
     pub(super) fn queueing(&mut self, at: &mut Moment<'_>, mut queueing: Box<Queueing>, input: Input) -> Doing {
+        if queueing.chance == Chance::Kept {
+            return if matches!(input, Input::Played { .. }) { self.leave_to_be_called(at.now) } else { Doing::Queue(queueing) };
+        }
         match (&mut queueing.asked, input) {
+            (_, Input::Digit { digit, .. }) => self.pressed_while_waiting(at.now, &mut queueing, digit),
             (_, Input::Floor(says)) => return self.floor_said(at, queueing, says),
             (_, Input::Tick) => return self.queue_tick(at.now, queueing),
             (Asked::Calling { offer, leg, rang: rang @ false, .. }, Input::LegRang { .. }) => {
@@ -229,6 +135,7 @@ impl Call {
                 queueing.asked = Asked::Nobody;
                 self.trace("offer declined", cause.as_str());
                 self.floor(ToFloor::Decline { offer, cause });
+                self.ask_for_callback(at.now, &mut queueing);
             }
             (Asked::Accepted { offer, reply_by, .. }, Input::LegFailed { cause, .. } | Input::LegEnded { cause, .. }) => {
                 queueing.asked = Asked::Lost { offer: *offer, cause, reply_by: *reply_by };
@@ -252,6 +159,16 @@ impl Call {
         if due(queueing.give_up_at()) {
             return self.leave_queue(now, &queueing, LeaveReason::TimedOut, StepOutcome::TimedOut);
         }
+        if due(queueing.pass_on_at())
+            && let Some(item) = self.owed.waiting()
+        {
+            self.ask_to_pass_on(now, item, &mut queueing);
+        }
+        if due(queueing.offer_callback_at()) {
+            // Said at once, and then with each announcement.
+            queueing.chance = Chance::Open;
+            queueing.announce_at = Some(now);
+        }
         if due(queueing.announce_at) {
             let audio = queueing.announcement();
             queueing.announce_at = if audio.phrases.is_empty() {
@@ -271,6 +188,7 @@ impl Call {
                     self.trace("queued", format!("{} as number {}", queueing.step.queue, place.position));
                 }
                 queueing.place = Some(place);
+                self.ask_for_callback(at.now, &mut queueing);
             }
             FloorSays::Refused { item, reason } if self.owed.waiting() == Some(item) => {
                 let outcome = match reason {
@@ -281,6 +199,14 @@ impl Call {
                 self.owed.dropped();
                 return self.queue_ended(at.now, &queueing, outcome);
             }
+            FloorSays::Overflowed { item, queue, place } if self.owed.waiting() == Some(item) => {
+                queueing.confirm_by = None;
+                if self.passed_on(at.now, &mut queueing, queue, place) {
+                    self.waiting_music(&queueing);
+                }
+            }
+            FloorSays::Stays { item, to, .. } if self.owed.waiting() == Some(item) => self.stays(&mut queueing, &to),
+            FloorSays::CallbackKept { item } if self.owed.waiting() == Some(item) => return self.callback_kept(at.now, queueing),
             FloorSays::Offer { offer, agent, device, .. } => self.offered(&mut queueing, offer, agent, device),
             FloorSays::Withdraw { offer } if queueing.asked.offer() == Some(offer) => {
                 self.trace("offer", "withdrawn");
@@ -288,6 +214,7 @@ impl Call {
                     self.legs.dismiss(leg);
                 }
                 queueing.asked = Asked::Nobody;
+                self.ask_for_callback(at.now, &mut queueing);
             }
             FloorSays::Connect { offer } if queueing.asked.offer() == Some(offer) => return self.connect_agent(at, queueing),
             _ => {}
@@ -297,6 +224,8 @@ impl Call {
 
     fn offered(&mut self, queueing: &mut Queueing, offer: OfferId, agent: AgentName, device: Target) {
         queueing.confirm_by = None;
+        queueing.climb.is_held_up();
+        queueing.chance.is_held_up();
         match queueing.asked.offer() {
             Some(known) if known == offer => return,
             Some(_) => return self.floor(ToFloor::Decline { offer, cause: Cause::Fault }),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Doing, Input, Moment, Output, ledger, queue::Queueing};
+use super::{Call, Doing, Input, Moment, Output, ledger, waiting::Queueing};
 use crate::{
     cause::Blame,
     id::{LegId, RecordingId},

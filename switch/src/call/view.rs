@@ -89,6 +89,7 @@ impl Call {
             Doing::Collect(_) => ("collect", None),
             Doing::Queue(queueing) => ("queue", queueing.agent()),
             Doing::Dial(_) => ("dial", None),
+            Doing::CallBack(back) => ("callback", Some(back.agent())),
             Doing::Talk(talk) => ("talk", talk.with.agent()),
             Doing::Echo => ("echo", None),
             Doing::Stream(_) => ("stream", None),

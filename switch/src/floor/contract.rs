@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    callback::Callback,
     cause::Cause,
     id::{CallId, ItemId, OfferId},
     link::{LeaveReason, RefuseReason, ToFloor, ToLine},
@@ -35,6 +36,8 @@ pub enum Input {
         /// To what.
         request: AgentRequest,
     },
+    /// A callback is withdrawn by the HTTP API or the command line.
+    DropCallback(ItemId),
     /// A deadline may have passed.
     Tick,
 }
@@ -193,6 +196,22 @@ pub enum FloorEvent {
         /// When.
         at: Timestamp,
     },
+    /// A waiting caller is called back instead; also said when they were not reached, with what is left of the tries.
+    CallbackKept {
+        /// All that a restart needs.
+        item: WaitingItem,
+        /// When.
+        at: Timestamp,
+    },
+    /// A waiting item passed on to another queue.
+    Overflowed {
+        /// All that a restart needs: where it waits now.
+        item: WaitingItem,
+        /// Where it waited.
+        from: QueueName,
+        /// When.
+        at: Timestamp,
+    },
     /// An item left its queue unserved.
     Left {
         /// Which.
@@ -225,6 +244,8 @@ pub enum OfferOutcome {
     Declined(Cause),
     /// It rang its time.
     Expired,
+    /// The agent took it, but the customer who was to be called back did not answer.
+    Unreached(Cause),
     /// The caller left, or the floor changed its mind.
     Withdrawn,
 }
@@ -246,6 +267,9 @@ pub struct WaitingItem {
     pub priority_minutes: u32,
     /// The waiting time counts from here; survives rejoining.
     pub virtual_arrival_at: Timestamp,
+    /// The caller is not on the line, but called back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<Box<Callback>>,
 }
 
 /// The inputs of one routing decision, in the order they were weighed.

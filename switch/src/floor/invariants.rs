@@ -91,6 +91,9 @@ impl Floor {
                     format!("item {id} kept for ever")
                 });
             }
+            Stage::Later => {
+                return must(item.is_callback() && self.timers.is_set(&Timer::Again(id)), || format!("{id} is never called"));
+            }
             Stage::Waiting => {}
         }
         let needs = skills::relaxed(&item.asked, &queue.profile.relax, now.ms_since(item.virtual_arrival_at));
@@ -110,9 +113,12 @@ impl Floor {
         let placed: BTreeSet<_> = here().filter(|item| !matches!(item.stage, Stage::Engaged { .. })).map(Item::key).collect();
         must(queue.order.iter().eq(placed.iter().copied()), || format!("{name}: order"))?;
         must(queue.order.len() == placed.len(), || format!("{name}: length"))?;
-        let live = here().filter(|item| matches!(item.stage, Stage::Waiting | Stage::Offered(_)));
+        let live = here().filter(|item| matches!(item.stage, Stage::Waiting | Stage::Offered(_)) && !item.is_callback());
         let arrivals: BTreeSet<_> = live.map(|item| (item.virtual_arrival_at, item.item)).collect();
         must(queue.arrivals == arrivals, || format!("{name}: arrivals"))?;
+        let promised: BTreeSet<_> = here().filter(|item| item.is_callback()).map(|item| item.item).collect();
+        let listed: BTreeSet<_> = queue.promised.values().copied().collect();
+        must(listed == promised && queue.promised.len() == promised.len(), || format!("{name}: promised"))?;
         let engaged = here().filter(|item| matches!(item.stage, Stage::Engaged { .. })).count();
         must(usize::try_from(queue.engaged) == Ok(engaged), || format!("{name}: engaged"))?;
         let members: BTreeMap<&AgentName, &Agent> =

@@ -10,6 +10,7 @@ use super::{
     skills::{self, Skills},
 };
 use crate::{
+    callback::Callback,
     cause::Cause,
     id::{CallId, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, Place, RefuseReason},
@@ -23,7 +24,9 @@ const REMEMBERED_MISSES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) item: ItemId,
+    /// The call that it joined the queue by; in conversation that with the agent.
     pub(super) call: CallId,
+    pub(super) behind: Behind,
     pub(super) queue: QueueName,
     pub(super) caller: PartyNumber,
     /// What was asked for at first.
@@ -40,6 +43,15 @@ pub(super) struct Item {
     pub(super) told: Option<(Place, Timestamp)>,
 }
 
+/// What is behind an item.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Behind {
+    /// A call, whose caller waits on the line; or waited, before the restart.
+    Caller,
+    /// Nobody on the line: a promise to call.
+    Callback(Box<Callback>),
+}
+
 /// Where an item is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -54,6 +66,8 @@ pub(super) enum Stage {
         /// Since when.
         since_at: Timestamp,
     },
+    /// A customer who was not reached: called again at its time.
+    Later,
     /// Its call ended with the last run; it keeps the place for a caller who comes back.
     Detached,
 }
@@ -64,6 +78,7 @@ impl Item {
         Self {
             item: from.item,
             call: from.call,
+            behind: Behind::Caller,
             queue: from.queue.clone(),
             caller: from.caller.clone(),
             needs: asked.clone(),
@@ -83,6 +98,7 @@ impl Item {
         Self {
             item: from.item,
             call: from.call,
+            behind: from.callback.map_or(Behind::Caller, Behind::Callback),
             queue: from.queue,
             caller: from.caller,
             needs: asked.clone(),
@@ -114,7 +130,15 @@ impl Item {
             skills: skills::listed(&self.asked),
             priority_minutes: self.priority_minutes,
             virtual_arrival_at: self.virtual_arrival_at,
+            callback: match &self.behind {
+                Behind::Caller => None,
+                Behind::Callback(callback) => Some(callback.clone()),
+            },
         }
+    }
+
+    pub(super) const fn is_callback(&self) -> bool {
+        matches!(self.behind, Behind::Callback(_))
     }
 
     /// Others go first the next time.
@@ -143,7 +167,7 @@ impl Floor {
             return;
         }
         let mut item = Item::new(&enqueue);
-        if let Some(old) = old_place.and_then(|old| self.take_over(old)) {
+        if let Some(old) = old_place.and_then(|old| self.take_over(now, old)) {
             item.virtual_arrival_at = old.virtual_arrival_at;
             item.priority_minutes = old.priority_minutes;
         } else if let Some(queue) = self.queues.get(&item.queue) {
@@ -227,6 +251,10 @@ impl Floor {
     /// A waiting call goes.
     pub(super) fn leave(&mut self, now: Timestamp, id: ItemId, reason: LeaveReason) {
         let Some(stage) = self.items.get(&id).map(|item| item.stage.clone()) else { return };
+        if self.items.get(&id).is_some_and(Item::is_callback) && !matches!(stage, Stage::Engaged { .. }) {
+            // The call that asked for it is over; the promise stays.
+            return;
+        }
         match stage {
             Stage::Waiting => self.leave_queue(now, id, reason),
             Stage::Offered(offer) => {
@@ -238,13 +266,15 @@ impl Floor {
             }
             // It crossed our `Connect`: the call is gone, so nobody else would free the agent.
             Stage::Engaged { .. } => self.end_conversation(now, id, cause_of(reason), false),
-            Stage::Detached => {}
+            Stage::Detached | Stage::Later => {}
         }
     }
 
     /// Takes a waiting or detached item out for good.
     pub(super) fn leave_queue(&mut self, now: Timestamp, id: ItemId, reason: LeaveReason) {
         self.unwait(id);
+        self.timers.clear(&Timer::Again(id));
+        self.forget_promise(id);
         self.give_up_place(now, id);
         self.items.remove(&id);
         self.journal(FloorEvent::Left { item: id, reason, at: now });
@@ -273,6 +303,7 @@ const fn cause_of(reason: LeaveReason) -> Cause {
         LeaveReason::TimedOut => Cause::Timeout,
         LeaveReason::Fault => Cause::Fault,
         LeaveReason::Restart => Cause::Restart,
-        LeaveReason::NoAgents => Cause::Unavailable,
+        LeaveReason::NoAgents | LeaveReason::Unreached => Cause::Unavailable,
+        LeaveReason::Replaced | LeaveReason::Withdrawn => Cause::Cancelled,
     }
 }

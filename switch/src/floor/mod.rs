@@ -8,17 +8,21 @@
 //! - `agents`, `profiles`: states, requests, reachability; what the plan and the database say.
 //! - `queues`, `items`, `order`, `skills`: who waits where, in which order, for whom.
 //! - `matching`, `offers`: who is asked next, and how an offer ends.
+//! - `overflow`: an item goes on to another queue.
+//! - `callbacks`: items without a caller on the line.
 //! - `places`: position and estimated wait. `restore`: what a restart finds again.
 //! - `reasons`, `view`: decisions and the present state, for people.
 //! - `invariants`: what must hold after every input.
 
 mod agents;
+mod callbacks;
 mod contract;
 mod invariants;
 mod items;
 mod matching;
 mod offers;
 mod order;
+mod overflow;
 mod places;
 mod profiles;
 mod queues;
@@ -46,7 +50,7 @@ pub use view::{AgentView, ItemStage, ItemView, QueueView};
 
 use crate::{
     id::{CallId, IdSource, ItemId, OfferId},
-    link::{FloorSays, ToFloor, ToLine},
+    link::{FloorSays, LeaveReason, ToFloor, ToLine},
     name::{AgentName, QueueName},
     time::Timestamp,
 };
@@ -109,6 +113,9 @@ impl Floor {
             Input::Agent { agent, request } => {
                 self.request(now, &agent, request);
             }
+            Input::DropCallback(item) => {
+                self.drop_callback(now, item, LeaveReason::Withdrawn);
+            }
             Input::Tick => {}
         }
         // What came in goes first: an accept at the very last instant still counts.
@@ -136,6 +143,10 @@ impl Floor {
         match message {
             ToFloor::Enqueue(enqueue) => self.enqueue(now, enqueue),
             ToFloor::Leave { item, reason } => self.leave(now, item, reason),
+            ToFloor::Overflow { item, to, wait_without_agents } => self.overflow(now, item, to, wait_without_agents),
+            ToFloor::CallBack { item, callback } => self.keep_callback(now, item, *callback),
+            ToFloor::CallsCustomer { offer } => self.calls_customer(now, offer),
+            ToFloor::Unreached { offer, cause } => self.unreached(now, offer, cause),
             ToFloor::Ringing { offer } => self.ringing(offer),
             ToFloor::Accept { offer } => self.accept(now, offer),
             ToFloor::Decline { offer, cause } => self.decline(now, offer, cause),
@@ -155,6 +166,7 @@ impl Floor {
                 Timer::Ring(offer) => self.expire(now, offer),
                 Timer::WrapUp(agent) => self.rest(now, &agent),
                 Timer::Aside(agent) => self.end_aside(&agent),
+                Timer::Again(item) => self.wait(now, item),
                 Timer::Relax(item) => self.relax(now, item),
                 Timer::Grace(queue) => self.end_grace(now, &queue),
                 Timer::Places(queue) => self.tell_places(now, &queue),

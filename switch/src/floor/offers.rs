@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{
     Floor, Timer,
     contract::{AgentState, FloorEvent, OfferOutcome},
-    items::Stage,
+    items::{Behind, Stage},
 };
 use crate::{
     cause::Cause,
@@ -26,6 +26,10 @@ const MIN_RING_MS: u64 = 1_000;
 pub(super) struct Offer {
     pub(super) item: ItemId,
     pub(super) agent: AgentName,
+    /// The call that rings.
+    pub(super) call: CallId,
+    /// The agent answered, and the customer is called back.
+    pub(super) calls_customer: bool,
     /// The device was heard to ring.
     pub(super) rings: bool,
 }
@@ -57,10 +61,11 @@ impl Floor {
         self.unwait(id);
         let (Some(item), Some(asked)) = (self.items.get_mut(&id), self.agents.get(agent)) else { return };
         item.stage = Stage::Offered(offer);
-        let call = item.call;
         let ring_ms = self.queues.get(&item.queue).map_or(MIN_RING_MS, |queue| queue.profile.ring_ms.max(MIN_RING_MS));
         let ring = FloorSays::Offer { offer, item: id, agent: agent.clone(), device: asked.profile.device.clone(), ring_ms };
-        self.offers.insert(offer, Offer { item: id, agent: agent.clone(), rings: false });
+        let Some((call, ring)) = self.ring_for(now, id, ring) else { return };
+        let asked = Offer { item: id, agent: agent.clone(), call, calls_customer: false, rings: false };
+        self.offers.insert(offer, asked);
         self.timers.set(Timer::Ring(offer), now.plus_ms(ring_ms));
         self.journal(FloorEvent::Offered { offer, item: id, agent: agent.clone(), decision, at: now });
         self.set_state(now, agent, AgentState::Reserved { offer });
@@ -82,10 +87,12 @@ impl Floor {
             }
             return;
         };
+        self.forget_promise(offer.item);
         self.give_up_place(now, offer.item);
         let Some(item) = self.items.get_mut(&offer.item) else { return };
         item.stage = Stage::Engaged { agent: offer.agent.clone(), since_at: now };
-        let call = item.call;
+        let call = offer.call;
+        (item.call, item.behind) = (call, Behind::Caller);
         if let Some(queue) = self.queues.get_mut(&item.queue) {
             queue.engaged += 1;
         }
@@ -99,17 +106,19 @@ impl Floor {
     /// The device did not take the call: the item goes back to its place, the agent rests a little.
     pub(super) fn decline(&mut self, now: Timestamp, id: OfferId, cause: Cause) {
         let Some(offer) = self.end_offer(now, id, OfferOutcome::Declined(cause)) else { return };
-        self.remember_ended(id, offer.item);
+        self.ended.remember(id, offer.call);
         self.set_aside(now, &offer.agent, cause);
         self.come_back(now, &offer, cause == Cause::NoAnswer);
     }
 
     /// The device rang its time.
     pub(super) fn expire(&mut self, now: Timestamp, id: OfferId) {
-        let Some(offer) = self.end_offer(now, id, OfferOutcome::Expired) else { return };
-        if let Some(call) = self.remember_ended(id, offer.item) {
-            self.say(call, FloorSays::Withdraw { offer: id });
+        if self.offers.get(&id).is_some_and(|offer| offer.calls_customer) {
+            return self.unreached(now, id, Cause::Fault);
         }
+        let Some(offer) = self.end_offer(now, id, OfferOutcome::Expired) else { return };
+        self.ended.remember(id, offer.call);
+        self.say(offer.call, FloorSays::Withdraw { offer: id });
         self.come_back(now, &offer, true);
     }
 
@@ -117,9 +126,8 @@ impl Floor {
     /// item a stage.
     pub(super) fn withdraw(&mut self, now: Timestamp, id: OfferId, outcome: OfferOutcome) -> Option<AgentName> {
         let offer = self.end_offer(now, id, outcome)?;
-        if let Some(call) = self.remember_ended(id, offer.item) {
-            self.say(call, FloorSays::Withdraw { offer: id });
-        }
+        self.ended.remember(id, offer.call);
+        self.say(offer.call, FloorSays::Withdraw { offer: id });
         Some(offer.agent)
     }
 
@@ -145,12 +153,6 @@ impl Floor {
         let (item, agent) = (offer.item, offer.agent.clone());
         self.journal(FloorEvent::OfferEnded { offer: id, item, agent, outcome, at: now });
         Some(offer)
-    }
-
-    fn remember_ended(&mut self, id: OfferId, item: ItemId) -> Option<CallId> {
-        let call = self.items.get(&item)?.call;
-        self.ended.remember(id, call);
-        Some(call)
     }
 
     /// The line says that a conversation is over.

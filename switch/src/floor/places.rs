@@ -90,7 +90,9 @@ impl Floor {
 
     fn tell_place(&mut self, now: Timestamp, name: &QueueName, id: ItemId, before: usize) {
         let Some(queue) = self.queues.get_mut(name) else { return };
-        let Some(item) = self.items.get_mut(&id).filter(|item| item.stage != Stage::Detached) else { return };
+        let Some(item) = self.items.get_mut(&id).filter(|item| item.stage != Stage::Detached && !item.is_callback()) else {
+            return;
+        };
         let place = queue.place(before);
         match item.told {
             Some((told, _)) if told == place => return,

@@ -37,6 +37,8 @@ pub(super) struct Queue {
     pub(super) arrivals: BTreeSet<(Timestamp, ItemId)>,
     /// Those of before the restart, by the number that may call back.
     pub(super) detached: BTreeMap<String, BTreeSet<Key>>,
+    /// Who is called back from here, by number.
+    pub(super) promised: BTreeMap<String, ItemId>,
     /// In conversation.
     pub(super) engaged: u32,
     /// Agents who serve it, on duty or not.
@@ -91,6 +93,7 @@ impl Queue {
             waiting: BTreeMap::new(),
             arrivals: BTreeSet::new(),
             detached: BTreeMap::new(),
+            promised: BTreeMap::new(),
             engaged: 0,
             members: BTreeSet::new(),
             idle: BTreeMap::new(),

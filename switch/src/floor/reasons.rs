@@ -66,6 +66,7 @@ impl Floor {
     fn summary(&self, item: &Item, queue: &Queue, needs: &Skills) -> String {
         match &item.stage {
             Stage::Engaged { agent, .. } => return format!("in conversation with {agent}"),
+            Stage::Later => return "the customer was not reached: they are called again later".to_owned(),
             Stage::Detached => return "the switch restarted: the place is kept until the caller calls back".to_owned(),
             Stage::Offered(offer) => {
                 let Some(offer) = self.offers.get(offer) else { return "being offered".to_owned() };

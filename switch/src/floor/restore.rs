@@ -3,7 +3,7 @@
 use super::{
     Floor, Timer,
     contract::{AgentState, Conversation, FloorEvent, GoingOn, OfferOutcome, Restored, RestoredAgent, RestoredOffer},
-    items::{Item, Stage},
+    items::{Behind, Item, Stage},
 };
 use crate::{
     cause::Cause,
@@ -38,6 +38,10 @@ impl Restored {
                 if *outcome == OfferOutcome::Accepted {
                     self.remove_waiting(*item);
                 }
+            }
+            FloorEvent::CallbackKept { item, .. } | FloorEvent::Overflowed { item, .. } => {
+                self.remove_waiting(item.item);
+                self.waiting.push(item.clone());
             }
             FloorEvent::Left { item, .. } => self.remove_waiting(*item),
             FloorEvent::Finished { agent, at, .. } => self.agent(agent, *at).idle_since_at = Some(*at),
@@ -104,6 +108,10 @@ impl Floor {
         }
         for waiting in restored.waiting {
             let item = Item::detached(waiting);
+            if item.is_callback() {
+                self.restore_callback(now, item);
+                continue;
+            }
             let (id, name, key) = (item.item, item.queue.clone(), item.key());
             let caller = item.caller.as_str().to_owned();
             if self.items.insert(id, item).is_none() {
@@ -126,7 +134,7 @@ impl Floor {
             return;
         }
         let mut item = Item::detached(item);
-        item.stage = Stage::Engaged { agent, since_at };
+        (item.stage, item.behind) = (Stage::Engaged { agent, since_at }, Behind::Caller);
         self.queue_entry(&item.queue.clone()).engaged += 1;
         self.items.insert(item.item, item);
     }
@@ -156,6 +164,11 @@ impl Floor {
                 item.told = Some((place, now));
             }
             self.say(call, FloorSays::Queued { item: id, place });
+        }
+        if name != enqueue.queue
+            && let Some(place) = self.place_of(id)
+        {
+            self.say(call, FloorSays::Overflowed { item: id, queue: name.clone(), place });
         }
         if self.queues.get(&name).is_some_and(|queue| queue.signed_in == 0) {
             self.emptied.insert(name);
@@ -209,16 +222,21 @@ impl Floor {
         }
     }
 
-    /// The place that this caller had before the restart, while they are still expected back.
+    /// The place of a caller who is called back from this queue; else the one they had before the restart, while they are
+    /// still expected back.
     pub(super) fn old_place(&self, now: Timestamp, queue: &QueueName, caller: &PartyNumber) -> Option<ItemId> {
         let queue = self.queues.get(queue).filter(|_| !is_withheld(caller))?;
+        if let Some(promised) = queue.promised.get(caller.as_str()) {
+            return Some(*promised);
+        }
         let until_at = self.restored_at?.plus_ms(queue.profile.rejoin_grace_ms);
         let oldest = queue.detached.get(caller.as_str())?.first()?;
         (now <= until_at).then_some(oldest.item)
     }
 
     /// Removes the item of before the restart; its place goes to the one who takes over.
-    pub(super) fn take_over(&mut self, old: ItemId) -> Option<Item> {
+    pub(super) fn take_over(&mut self, now: Timestamp, old: ItemId) -> Option<Item> {
+        self.stop_calling_back(now, old);
         let item = self.items.remove(&old)?;
         if let Some(queue) = self.queues.get_mut(&item.queue) {
             queue.order.remove(item.key());

@@ -19,6 +19,8 @@ pub(super) enum Timer {
     Aside(AgentName),
     /// An item's skill requirement softens.
     Relax(ItemId),
+    /// A customer may be called back again.
+    Again(ItemId),
     /// Callers of before the restart are no longer expected back in this queue.
     Grace(QueueName),
     /// The callers of this queue are told their place.

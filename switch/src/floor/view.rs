@@ -6,8 +6,7 @@ use super::{
     Floor,
     agents::Agent,
     contract::AgentState,
-    items::{Item, Stage},
-    order::Key,
+    items::{Behind, Item, Stage},
     queues::Queue,
     skills,
 };
@@ -28,7 +27,9 @@ pub struct QueueView {
     pub in_plan: bool,
     /// Callers who wait, those who are being offered among them.
     pub waiting: u32,
-    /// Of these, those for whom a device rings.
+    /// Who is not on the line, but called back when it is their turn.
+    pub callbacks: u32,
+    /// Of those who wait, those for whom a device rings.
     pub offered: u32,
     /// Places kept since the restart for callers who did not call back yet.
     pub expected_back: u32,
@@ -106,6 +107,8 @@ pub struct ItemView {
     pub priority_minutes: u32,
     /// The waiting time counts from here.
     pub virtual_arrival_at: Timestamp,
+    /// The customer is called back: tries that are left, and not before when.
+    pub callback: Option<(u32, Timestamp)>,
     /// Where it stands; `None` in conversation.
     pub place: Option<Place>,
     /// Its rank: 1 is exactly on target; `None` in conversation.
@@ -122,6 +125,8 @@ pub enum ItemStage {
     Offered,
     /// In conversation.
     Engaged,
+    /// A customer who was not reached: called again later.
+    Later,
     /// Of before the restart: its caller may call back.
     Detached,
 }
@@ -198,6 +203,7 @@ impl Floor {
             Stage::Waiting => (ItemStage::Waiting, None, None),
             Stage::Offered(offer) => (ItemStage::Offered, Some(*offer), self.offers.get(offer).map(|live| live.agent.clone())),
             Stage::Engaged { agent, .. } => (ItemStage::Engaged, None, Some(agent.clone())),
+            Stage::Later => (ItemStage::Later, None, None),
             Stage::Detached => (ItemStage::Detached, None, None),
         };
         ItemView {
@@ -211,6 +217,10 @@ impl Floor {
             skills: skills::listed(&item.needs),
             priority_minutes: item.priority_minutes,
             virtual_arrival_at: item.virtual_arrival_at,
+            callback: match &item.behind {
+                Behind::Caller => None,
+                Behind::Callback(callback) => Some((callback.tries.left, callback.not_before)),
+            },
             place: stands.map(|(queue, before)| queue.place(before)),
             rank: stands.map(|(queue, _)| item.rank(now, queue).as_f64()),
         }
@@ -220,13 +230,15 @@ impl Floor {
 impl Queue {
     fn view(&self, now: Timestamp) -> QueueView {
         let waiting = self.arrivals.len();
-        let asked = self.waiting.values().map(std::collections::BTreeSet::<Key>::len).sum::<usize>();
+        let callbacks: std::collections::BTreeSet<ItemId> = self.promised.values().copied().collect();
+        let asked = self.waiting.values().flatten().filter(|key| !callbacks.contains(&key.item)).count();
         QueueView {
             queue: self.profile.queue.clone(),
             in_plan: self.in_plan,
             waiting: number(waiting),
+            callbacks: number(callbacks.len()),
             offered: number(waiting.saturating_sub(asked)),
-            expected_back: number(self.order.len().saturating_sub(waiting)),
+            expected_back: number(self.order.len().saturating_sub(waiting + callbacks.len())),
             engaged: self.engaged,
             longest_wait_ms: self.arrivals.first().map_or(0, |(arrived_at, _)| now.ms_since(*arrived_at)),
             estimated_wait_ms: self.place(self.order.len()).estimated_wait_ms,

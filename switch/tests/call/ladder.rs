@@ -6,15 +6,24 @@
 //! call is written down, and what is read back goes on (`gone=1`: leg 1 did not come back; `finished`, `anew`). With
 //! `UPDATE_LADDERS=1` in the environment the files are written anew.
 
-use std::{collections::HashMap, fmt::Write as _, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Write as _,
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
 use tandem_switch::{
     ask::{Answer, Ask, Unanswered},
     call::{Arrival, Call, CallSettings, Input, KeptCall, Newcomer, Notice, Output, RedirectNews, Restart, TransferNews},
+    callback::{Callback, CallbackOffer, Tries},
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
+    ladder::{Hall, Ladder as QueueLadder, Rung},
     link::{FloorSays, Place, RefuseReason, ToFloor},
+    name::QueueName,
     step::{
         AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Sides, Step, StepOutcome,
         Supervision, Target, Whom,
@@ -75,7 +84,11 @@ impl Ladder {
             if first.contains("caller trunk") { Origin::Trunk("carrier".into()) } else { Origin::Extension("1007".into()) };
         let arrival = Arrival { call: CallId(1), origin, from: "+390212345678".into(), to: "1800".into(), generation: 3 };
         Self {
-            call: Call::new(instant(0), arrival, settings(first)),
+            call: if first.contains("to be made") {
+                Call::to_be_made(instant(0), arrival, settings(first))
+            } else {
+                Call::new(instant(0), arrival, settings(first))
+            },
             notice: first.to_owned(),
             ids: IdSource::new(1),
             items: Vec::new(),
@@ -217,6 +230,10 @@ impl Ladder {
             ["refuses", "no-agents"] => FloorSays::Refused { item, reason: RefuseReason::NoAgents },
             ["refuses", "full"] => FloorSays::Refused { item, reason: RefuseReason::Full },
             ["refuses", "no-such-queue"] => FloorSays::Refused { item, reason: RefuseReason::NoSuchQueue },
+            ["in", queue, n] => FloorSays::Overflowed { item, queue: queue.into(), place: place(n) },
+            ["not-in", queue] => FloorSays::Stays { item, to: queue.into(), reason: RefuseReason::Full },
+            ["keeps"] => FloorSays::CallbackKept { item },
+            ["calls-back", n, agent] => self.read_call_back(offer(n), agent),
             ["offers", n, agent] => FloorSays::Offer {
                 offer: offer(n),
                 item,
@@ -298,6 +315,29 @@ impl Ladder {
         })
     }
 
+    fn read_call_back(&self, offer: OfferId, agent: &str) -> FloorSays {
+        let Step::Queue(step) = read_step(&["queue", "support"], &HashMap::from([("record", "yes")])) else { unreachable!() };
+        let callback = Callback {
+            target: read_target("+390687654321"),
+            tries: Tries { left: 3, apart_ms: 60_000, ring_ms: 20_000 },
+            not_before: instant(0),
+            origin: read_origin("carrier"),
+            dialled: "1800".into(),
+            arrived_at: instant(-300_000),
+            step,
+        };
+        FloorSays::CallBack {
+            offer,
+            item: ItemId(77),
+            agent: agent.into(),
+            device: Target::Extension(agent.into()),
+            ring_ms: 20_000,
+            caller: "+390687654321".into(),
+            queue: "support".into(),
+            callback: Box::new(callback),
+        }
+    }
+
     fn show_floor(&mut self, message: ToFloor) -> String {
         match message {
             ToFloor::Enqueue(e) => {
@@ -305,6 +345,17 @@ impl Ladder {
                 format!("floor: enqueue i{} in {}, arrived {arrived}", number(&mut self.items, e.item), e.queue)
             }
             ToFloor::Leave { item, reason } => format!("floor: leave i{} ({reason:?})", number(&mut self.items, item)),
+            ToFloor::CallBack { item, callback } => {
+                let left = callback.tries.left;
+                format!(
+                    "floor: call i{} back, {left} tries, arrived {}",
+                    number(&mut self.items, item),
+                    ms_of(callback.arrived_at)
+                )
+            }
+            ToFloor::CallsCustomer { offer } => format!("floor: {} calls the customer", offer.0),
+            ToFloor::Unreached { offer, cause } => format!("floor: {} unreached ({})", offer.0, cause.as_str()),
+            ToFloor::Overflow { item, to, .. } => format!("floor: overflow i{} to {to}", number(&mut self.items, item)),
             ToFloor::Ringing { offer } => format!("floor: ringing {}", offer.0),
             ToFloor::Accept { offer } => format!("floor: accept {}", offer.0),
             ToFloor::Decline { offer, cause } => format!("floor: decline {} ({})", offer.0, cause.as_str()),
@@ -451,6 +502,8 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
             comfort: with.get("comfort").map(|&prompt| prompt.into()),
             record: with.contains_key("record"),
             wait_without_agents: false,
+            ladder: read_ladder(with),
+            callback: read_offer(with),
         }),
         ["dial", strategy, ref targets @ ..] => Step::Dial(Dial {
             targets: targets.iter().map(|target| read_target(target)).collect(),
@@ -462,6 +515,40 @@ fn read_step(words: &[&str], with: &HashMap<&str, &str>) -> Step {
         }),
         _ => panic!("no such step: {words:?}"),
     }
+}
+
+/// `over=support:60000:sales,sales:30000:night`: in each queue another music; `own-max=` when the step says the longest wait.
+fn read_ladder(with: &HashMap<&str, &str>) -> QueueLadder {
+    let rungs: Vec<Rung> = with.get("over").into_iter().flat_map(|list| list.split(',')).map(read_rung).collect();
+    let hall = |queue: &QueueName| Hall {
+        queue: queue.clone(),
+        max_wait_ms: Some(100_000),
+        music: Some(format!("{queue}-music").as_str().into()),
+        announce_every_ms: None,
+        comfort: None,
+        record: false,
+        wait_without_agents: true,
+    };
+    let queues: BTreeSet<&QueueName> = rungs.iter().flat_map(|rung| [&rung.of, &rung.to]).collect();
+    QueueLadder { halls: queues.into_iter().map(hall).collect(), rungs, own_max_wait: with.contains_key("own-max") }
+}
+
+/// `callback=20000`: offered from then on; key 1, a number outside.
+fn read_offer(with: &HashMap<&str, &str>) -> Option<Box<CallbackOffer>> {
+    let after_ms = with.get("callback")?.parse().unwrap();
+    Some(Box::new(CallbackOffer {
+        after_ms,
+        key: '1',
+        prompt: "callback-offer".into(),
+        confirm: with.get("confirm").map(|&prompt| prompt.into()),
+        target: read_target("+390687654321"),
+        tries: Tries { left: 3, apart_ms: 60_000, ring_ms: 20_000 },
+    }))
+}
+
+fn read_rung(text: &str) -> Rung {
+    let parts: Vec<&str> = text.split(':').collect();
+    Rung { of: parts[0].into(), after_ms: parts[1].parse().unwrap(), to: parts[2].into() }
 }
 
 fn read_target(word: &str) -> Target {

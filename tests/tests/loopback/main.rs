@@ -38,6 +38,7 @@ mod registration;
 mod reload_storm;
 mod restart;
 mod shared_port;
+mod shipped;
 mod signals;
 mod simulated;
 mod sipp;

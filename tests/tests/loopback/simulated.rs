@@ -17,7 +17,7 @@ use tandem_tests::{
 use crate::{TEAM, tells};
 
 /// What plan and call say, in order.
-fn said<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
+pub(crate) fn said<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<String> {
     let word = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
     let rows = rows.into_iter().map(|row| (word(row, "part"), word(row, "text")));
     rows.filter(|(part, _)| part == "plan" || part == "call").map(|(part, text)| format!("{part}: {text}")).collect()

@@ -24,6 +24,7 @@ pub(crate) struct Watch {
     offers: BTreeMap<OfferId, (ItemId, AgentName)>,
     pub(crate) offered: u64,
     pub(crate) rejoined: u64,
+    pub(crate) overflowed: u64,
     pub(crate) lost_places: u64,
 }
 
@@ -56,6 +57,8 @@ impl Watch {
         match event {
             FloorEvent::AgentChanged { agent, state, .. } => self.agent_changed(agent, state),
             FloorEvent::Queued { item, rejoined, at } => self.queued(item, *rejoined, *at),
+            FloorEvent::CallbackKept { .. } => Ok(()),
+            FloorEvent::Overflowed { item, from, .. } => self.overflowed(item, from),
             FloorEvent::Offered { offer, item, agent, .. } => {
                 self.offered += 1;
                 let life = self.items.get(item);
@@ -121,6 +124,18 @@ impl Watch {
         let life = Life { call: item.call, caller: item.caller.clone(), accepted_by: None, item: item.clone(), accepted_at: at };
         let new = self.items.insert(item.item, life).is_none();
         must(new && fair, || format!("{} joined as {rejoined:?}; a place was kept: {expected}", item.item))
+    }
+
+    /// Somebody went on to another queue: with their waiting time, and from where they were.
+    fn overflowed(&mut self, item: &WaitingItem, from: &QueueName) -> Verdict {
+        self.overflowed += 1;
+        let Some(life) = self.items.get_mut(&item.item) else { return Err(format!("{} went on, but is over", item.item)) };
+        let old = std::mem::replace(&mut life.item, item.clone());
+        let later_us = item.virtual_arrival_at.0 - old.virtual_arrival_at.0;
+        let keeps = old.priority_minutes == item.priority_minutes && old.skills == item.skills && (0..1_000).contains(&later_us);
+        must(keeps && old.queue == *from && item.queue != *from && life.accepted_by.is_none(), || {
+            format!("{} went from {from} to {}: {old:?} is {item:?}", item.item, item.queue)
+        })
     }
 
     /// A restart: whoever waited is expected back.

@@ -479,7 +479,9 @@ impl World {
         use floor::FloorEvent as Event;
         let (item, agent) = match event {
             Event::AgentChanged { agent, .. } | Event::AgentAsked { agent, .. } => (None, Some(agent)),
-            Event::Queued { item, .. } => (Some(item.item), None),
+            Event::Queued { item, .. } | Event::Overflowed { item, .. } | Event::CallbackKept { item, .. } => {
+                (Some(item.item), None)
+            }
             Event::Offered { item, agent, .. } | Event::OfferEnded { item, agent, .. } | Event::Finished { item, agent, .. } => {
                 (Some(*item), Some(agent))
             }

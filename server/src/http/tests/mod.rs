@@ -286,6 +286,7 @@ fn floor_view() -> FloorView {
         skills: Vec::new(),
         priority_minutes: 0,
         virtual_arrival_at: at(-60_000),
+        callback: None,
         place: Some(Place { position: place, estimated_wait_ms: None }),
         rank: Some(1.0),
     };
@@ -293,6 +294,7 @@ fn floor_view() -> FloorView {
         queue: "support".into(),
         in_plan: true,
         waiting: 2,
+        callbacks: 0,
         offered: 0,
         expected_back: 0,
         engaged: 0,

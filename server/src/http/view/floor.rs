@@ -21,7 +21,9 @@ pub struct QueueView {
     pub in_plan: bool,
     /// Callers who wait, those for whom an agent rings among them.
     pub waiting: u32,
-    /// Of these, those for whom an agent rings.
+    /// Callers who are called back instead of waiting on the line.
+    pub callbacks: u32,
+    /// Of those who wait, those for whom an agent rings.
     pub offered: u32,
     /// Places kept since the restart for callers who have not called back yet.
     pub expected_back: u32,
@@ -71,7 +73,7 @@ pub struct ItemView {
     pub queue: String,
     /// Who waits.
     pub caller: String,
-    /// `waiting`, `offered`, `engaged`, or `detached` (of before the restart).
+    /// `waiting`, `offered`, `engaged`, `later` (a customer who was not reached), or `detached` (of before the restart).
     pub stage: String,
     /// The agent who is rung or talks.
     pub agent: Option<String>,
@@ -85,6 +87,9 @@ pub struct ItemView {
     pub skills: Vec<SkillView>,
     /// Minutes of virtual waiting ahead.
     pub priority_minutes: u32,
+    /// The customer is called back: how many tries are left. Absent for who waits on the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_tries: Option<u32>,
 }
 
 /// An agent now.
@@ -218,6 +223,7 @@ impl From<&floor::QueueView> for QueueView {
             queue: text(&queue.queue),
             in_plan: queue.in_plan,
             waiting: queue.waiting,
+            callbacks: queue.callbacks,
             offered: queue.offered,
             expected_back: queue.expected_back,
             engaged: queue.engaged,
@@ -247,6 +253,7 @@ impl ItemView {
             waited_ms: now.ms_since(item.virtual_arrival_at),
             skills: skills(&item.skills),
             priority_minutes: item.priority_minutes,
+            callback_tries: item.callback.map(|(tries, _)| tries),
         }
     }
 }

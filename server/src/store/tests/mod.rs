@@ -88,6 +88,7 @@ fn waiting(item: u64, arrival_ms: i64) -> WaitingItem {
         skills: vec![SkillLevel { skill: SkillName::from("billing"), level: 3 }],
         priority_minutes: 2,
         virtual_arrival_at: at(arrival_ms),
+        callback: None,
     }
 }
 

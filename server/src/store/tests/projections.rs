@@ -2,13 +2,16 @@
 
 use tandem_dialplan::Override;
 use tandem_switch::{
+    callback::{Callback, Tries},
     cause::Cause,
-    floor::{AgentState, FloorEvent, OfferOutcome, Restored},
+    cdr::Origin,
+    floor::{AgentState, FloorEvent, OfferOutcome, Restored, WaitingItem},
     id::{CallId, ItemId, OfferId, RecordingId},
     identity::CallerIdentity,
+    ladder::Ladder,
     link::LeaveReason,
     name::Extension,
-    step::AgentRequest,
+    step::{AgentRequest, QueueStep, Target},
     toll::TollSpent,
 };
 
@@ -73,6 +76,32 @@ async fn cdrs_come_in_pages_newest_first_and_filtered() {
 }
 
 /// The events of a floor that saw everything: the tables must say what folding them says.
+/// A caller who is called back.
+fn promise() -> Callback {
+    Callback {
+        target: Target::Trunk { trunk: "carrier".into(), number: "+390212345".into() },
+        tries: Tries { left: 2, apart_ms: 60_000, ring_ms: 20_000 },
+        not_before: at(50_000),
+        origin: Origin::Trunk("carrier".into()),
+        dialled: "1800".into(),
+        arrived_at: at(40),
+        step: QueueStep {
+            queue: "support".into(),
+            skills: Vec::new(),
+            priority_minutes: 2,
+            max_wait_ms: None,
+            music: None,
+            language: "en".into(),
+            announce_every_ms: None,
+            comfort: None,
+            record: true,
+            wait_without_agents: true,
+            ladder: Ladder::default(),
+            callback: None,
+        },
+    }
+}
+
 fn busy_floor() -> Vec<FloorEvent> {
     let wrap_up = AgentState::WrapUp { until_at: at(40_000) };
     let ask = |agent: &str, request, ms| FloorEvent::AgentAsked { agent: agent.into(), request, at: at(ms) };
@@ -83,6 +112,9 @@ fn busy_floor() -> Vec<FloorEvent> {
         outcome,
         at: at(ms),
     };
+    let elsewhere = WaitingItem { queue: "sales".into(), virtual_arrival_at: at(21), ..waiting(5, 20) };
+    let overflowed = FloorEvent::Overflowed { item: elsewhere, from: "support".into(), at: at(705) };
+    let promised = WaitingItem { callback: Some(Box::new(promise())), ..waiting(4, 40) };
     vec![
         changed("1001", AgentState::Ready, 1),
         changed("1002", AgentState::Ready, 2),
@@ -105,6 +137,8 @@ fn busy_floor() -> Vec<FloorEvent> {
         offered(3, 4, "1002", 600),
         changed("1002", AgentState::Reserved { offer: OfferId(3) }, 600),
         FloorEvent::Queued { item: waiting(5, 20), rejoined: Some(ItemId(2)), at: at(700) },
+        overflowed,
+        FloorEvent::CallbackKept { item: promised, at: at(706) },
         ask("1003", AgentRequest::SignOut, 710),
         ask("1003", AgentRequest::Ready, 720),
     ]
@@ -126,6 +160,8 @@ async fn the_tables_say_what_folding_the_journal_says() {
         }
         let ids: Vec<u64> = folded.waiting.iter().map(|item| item.item.0).collect();
         assert_eq!(ids, [5, 4]);
+        assert_eq!(folded.waiting[0].queue.as_str(), "sales");
+        assert_eq!(folded.waiting[1].callback.as_ref().map(|promise| promise.tries.left), Some(2));
     }
 }
 

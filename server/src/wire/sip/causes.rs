@@ -34,6 +34,7 @@ pub(super) fn of_end(how: &EndedHow) -> Cause {
 pub(super) const fn to_code(cause: Cause) -> (u16, &'static str) {
     match cause {
         Cause::Normal => (200, ""),
+        Cause::Callback => (200, "Called back"),
         Cause::AnsweredElsewhere => (200, "Call completed elsewhere"),
         Cause::Cancelled => (487, ""),
         Cause::Busy => (486, ""),

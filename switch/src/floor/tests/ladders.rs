@@ -1,8 +1,10 @@
 //! Ladders by subject.
 
 mod agents;
+mod callbacks;
 mod going_on;
 mod offers;
 mod order;
+mod overflow;
 mod restart;
 mod why;

@@ -40,6 +40,7 @@ fn waiting() -> WaitingItem {
         skills: skills(),
         priority_minutes: 5,
         virtual_arrival_at: AT,
+        callback: None,
     }
 }
 

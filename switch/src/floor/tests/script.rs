@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    callback::{Callback, Tries},
     cause::Cause,
+    cdr::Origin,
     floor::{
         AgentProfile, AgentState, Conversation, Decision, Floor, FloorEvent, GoingOn, Input, OfferOutcome, Output, QueueProfile,
         Relaxation, Restored, WaitingItem,
@@ -78,6 +80,7 @@ impl Script {
         let input = match words[0] {
             "queue" | "drop-queue" => Input::Queues(self.queues.clone()),
             "agent" | "drop-agent" => Input::Agents(self.agents.clone()),
+            "drop-callback" => Input::DropCallback(ItemId(words[1].parse().unwrap())),
             "sign-in" | "sign-out" | "ready" | "not-ready" => Input::Agent { agent: words[1].into(), request: request(&words) },
             _ => Input::Line(self.message(&words)),
         };
@@ -143,6 +146,14 @@ impl Script {
         match words[0] {
             "call" => ToFloor::Enqueue(self.enqueue(&words[1..])),
             "leave" => ToFloor::Leave { item: ItemId(number()), reason: LeaveReason::Abandoned },
+            "call-back" => ToFloor::CallBack { item: ItemId(number()), callback: Box::new(self.callback(words)) },
+            "calls-customer" => ToFloor::CallsCustomer { offer: offer() },
+            "unreached" => ToFloor::Unreached { offer: offer(), cause: cause(words[2]) },
+            "overflow" => ToFloor::Overflow {
+                item: ItemId(number()),
+                to: words[2].into(),
+                wait_without_agents: !words.contains(&"no-wait"),
+            },
             "ringing" => ToFloor::Ringing { offer: offer() },
             "accept" => ToFloor::Accept { offer: offer() },
             "decline" => ToFloor::Decline { offer: offer(), cause: cause(words[2]) },
@@ -152,6 +163,21 @@ impl Script {
             "unreachable" => ToFloor::DeviceReachable { agent: words[1].into(), reachable: false },
             "code" => ToFloor::Agent { call: CallId(99), agent: words[2].into(), request: request(&words[1..]) },
             _ => panic!("{words:?}"),
+        }
+    }
+
+    /// `tries=2`, `apart=60`: in seconds.
+    fn callback(&self, words: &[&str]) -> Callback {
+        let option = |key: &str| words.iter().find_map(|word| word.strip_prefix(key)).and_then(|text| text.parse::<u64>().ok());
+        let left = option("tries=").map_or(2, |tries| u32::try_from(tries).unwrap());
+        Callback {
+            target: Target::Trunk { trunk: "carrier".into(), number: "+411".into() },
+            tries: Tries { left, apart_ms: option("apart=").unwrap_or(60) * 1_000, ring_ms: 20_000 },
+            not_before: self.now,
+            origin: Origin::Trunk("carrier".into()),
+            dialled: "1800".into(),
+            arrived_at: self.now,
+            step: super::simulation::waited(),
         }
     }
 
@@ -221,7 +247,9 @@ impl Script {
                 }
                 Output::Line(ToLine { call, say }) => {
                     let said = self.said(say);
-                    self.lines.push(format!("{}: {said}", call.0));
+                    // Calls that the floor wants made have no name before.
+                    let call = if call.0 < 1_000 { call.0.to_string() } else { "made".to_owned() };
+                    self.lines.push(format!("{call}: {said}"));
                 }
             }
         }
@@ -233,7 +261,7 @@ impl Script {
 
     fn note(&mut self, event: &FloorEvent) {
         match event {
-            FloorEvent::Queued { item, .. } => {
+            FloorEvent::Queued { item, .. } | FloorEvent::Overflowed { item, .. } => {
                 self.queued.insert(item.item, item.clone());
             }
             FloorEvent::OfferEnded { item, agent, outcome: OfferOutcome::Accepted, at, .. } => {
@@ -266,6 +294,11 @@ impl Script {
                     outcome => format!("offer {number} {outcome:?}").to_lowercase(),
                 }
             }
+            FloorEvent::CallbackKept { item, .. } => {
+                let callback = item.callback.as_ref().unwrap();
+                format!("{} is called back, tries {}", item.item.0, callback.tries.left)
+            }
+            FloorEvent::Overflowed { item, from, .. } => format!("{} went from {from} to {}", item.item.0, item.queue),
             FloorEvent::Left { item, reason, .. } => format!("{} left, {reason:?}", item.0),
             FloorEvent::Finished { item, agent, cause, .. } => format!("{} finished with {agent}, {}", item.0, cause.as_str()),
         })
@@ -276,6 +309,12 @@ impl Script {
             FloorSays::Queued { place, .. } => format!("queued, {}", place_words(place)),
             FloorSays::Place { place, .. } => place_words(place),
             FloorSays::Refused { reason, .. } => format!("refused, {reason:?}"),
+            FloorSays::CallbackKept { .. } => "will be called back".to_owned(),
+            FloorSays::CallBack { offer, agent, caller, .. } => {
+                format!("ring {agent}, then {} (offer {})", caller.as_str(), self.number_of(offer))
+            }
+            FloorSays::Overflowed { queue, place, .. } => format!("in {queue}, {}", place_words(place)),
+            FloorSays::Stays { to, reason, .. } => format!("not in {to}, {reason:?}"),
             FloorSays::Offer { offer, agent, ring_ms, .. } => {
                 format!("ring {agent} for {} s (offer {})", ring_ms / 1000, self.number_of(offer))
             }

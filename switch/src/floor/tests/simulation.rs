@@ -2,12 +2,15 @@
 
 use super::world::{Dice, World};
 use crate::{
+    callback::{Callback, Tries},
     cause::Cause,
+    cdr::Origin,
     floor::{AgentProfile, Input, QueueProfile, Relaxation},
     id::{CallId, ItemId, OfferId},
+    ladder::Ladder,
     link::{Enqueue, LeaveReason, ToFloor},
     name::{AgentName, PartyNumber, QueueName, SkillLevel},
-    step::{AgentRequest, Target},
+    step::{AgentRequest, QueueStep, Target},
 };
 
 const QUEUES: [&str; 3] = ["support", "sales", "night"];
@@ -16,16 +19,22 @@ const AGENTS: u64 = 6;
 
 #[test]
 fn whatever_happens_nobody_is_lost_and_no_agent_is_idle_while_somebody_waits() {
-    let (mut served, mut rejoined) = (0, 0);
+    let (mut served, mut rejoined, mut overflowed) = (0, 0, 0);
+    let (mut callbacks, mut reached) = (0, 0);
     for seed in 0..32 {
         let shout = Shout(seed);
-        let (more, back) = run(seed, 700);
-        served += more;
-        rejoined += back;
+        let world = run(seed, 700);
+        served += world.served;
+        rejoined += world.rejoined;
+        overflowed += world.overflowed;
+        callbacks += world.callbacks;
+        reached += world.reached;
         std::mem::forget(shout);
     }
     // The worlds are no ghost towns.
     assert!(served > 1_000 && rejoined > 50, "served {served}, rejoined {rejoined}");
+    assert!(overflowed > 50, "overflowed {overflowed}");
+    assert!(callbacks > 100 && reached > 50, "callbacks {callbacks}, reached {reached}");
 }
 
 /// Says which seed failed.
@@ -37,7 +46,7 @@ impl Drop for Shout {
     }
 }
 
-fn run(seed: u64, steps: u64) -> (usize, usize) {
+fn run(seed: u64, steps: u64) -> World {
     let mut world = World::new(seed);
     world.queues = QUEUES.iter().map(|name| queue(&mut world.dice, name)).collect();
     world.agents = (0..AGENTS).map(|number| agent(&mut world.dice, number)).collect();
@@ -50,7 +59,7 @@ fn run(seed: u64, steps: u64) -> (usize, usize) {
         world.pass(ms);
     }
     drain(&mut world);
-    (world.served, world.rejoined)
+    world
 }
 
 /// Everybody works and answers: then everybody is served.
@@ -86,7 +95,9 @@ fn drain(world: &mut World) {
 fn step(world: &mut World, next: &mut u64) {
     match world.dice.below(100) {
         0..=34 => call(world, next),
-        35..=46 => hang_up(world),
+        35..=43 => hang_up(world),
+        44..=45 => overflow(world),
+        46 => call_back(world),
         47..=66 => ask(world),
         67..=74 => device(world),
         75..=82 => nonsense(world),
@@ -139,6 +150,51 @@ fn hang_up(world: &mut World) {
         ToFloor::Leave { item, reason: *world.dice.pick(&[LeaveReason::Abandoned, LeaveReason::TimedOut]) }
     };
     world.send(0, &message);
+}
+
+/// Somebody who waits, or waited a moment ago, goes on to another queue, or to the same.
+fn overflow(world: &mut World) {
+    let items: Vec<ItemId> = world.callers.keys().copied().collect();
+    if items.is_empty() {
+        return;
+    }
+    let (item, to) = (*world.dice.pick(&items), QueueName::from(*world.dice.pick(&QUEUES)));
+    let wait_without_agents = world.dice.chance(70);
+    world.send(0, &ToFloor::Overflow { item, to, wait_without_agents });
+}
+
+/// Somebody who waits wants to be called back, or one such wish is withdrawn.
+fn call_back(world: &mut World) {
+    if world.dice.chance(10) {
+        let promised: Vec<ItemId> =
+            world.floor.items(world.now).iter().filter(|i| i.callback.is_some()).map(|i| i.item).collect();
+        if !promised.is_empty() {
+            let item = *world.dice.pick(&promised);
+            world.give(Input::DropCallback(item));
+        }
+        return;
+    }
+    for _ in 0..3 {
+        let waiting: Vec<ItemId> = world.callers.iter().filter(|(_, caller)| !caller.talking).map(|(item, _)| *item).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let callback = Callback {
+            target: Target::Trunk { trunk: "carrier".into(), number: "1".into() },
+            tries: Tries {
+                left: 1 + u32::try_from(world.dice.below(3)).unwrap(),
+                apart_ms: world.dice.below(60_000),
+                ring_ms: 1_000 + world.dice.below(20_000),
+            },
+            not_before: world.now,
+            origin: Origin::Trunk("carrier".into()),
+            dialled: "1800".into(),
+            arrived_at: world.now,
+            step: waited(),
+        };
+        let item = *world.dice.pick(&waiting);
+        world.send(0, &ToFloor::CallBack { item, callback: Box::new(callback) });
+    }
 }
 
 fn ask(world: &mut World) {
@@ -257,5 +313,23 @@ fn queue(dice: &mut Dice, name: &str) -> QueueProfile {
         max_waiting: u32::try_from(5 + dice.below(30)).unwrap(),
         rejoin_grace_ms: dice.below(90_000),
         max_missed: u32::try_from(dice.below(4)).unwrap(),
+    }
+}
+
+/// How somebody waited who is called back; the floor does not look at it.
+pub(super) fn waited() -> QueueStep {
+    QueueStep {
+        queue: "support".into(),
+        skills: Vec::new(),
+        priority_minutes: 0,
+        max_wait_ms: None,
+        music: None,
+        language: "en".into(),
+        announce_every_ms: None,
+        comfort: None,
+        record: false,
+        wait_without_agents: true,
+        ladder: Ladder::default(),
+        callback: None,
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::script::assert_same;
 use crate::{
+    callback::Callback,
     cause::Cause,
     floor::{AgentProfile, AgentState, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Restored},
     id::{CallId, IdSource, ItemId, OfferId},
@@ -69,6 +70,8 @@ pub(super) struct World {
     pub(super) eager: bool,
     /// Items with a live offer, and agents with one, as the line sees it.
     ringing: BTreeMap<OfferId, (ItemId, AgentName)>,
+    /// Customers who answer when they are called back.
+    customers: BTreeMap<OfferId, Caller>,
     accepted: BTreeSet<ItemId>,
     closed: BTreeSet<ItemId>,
     kept: BTreeMap<ItemId, (Timestamp, u32)>,
@@ -79,6 +82,10 @@ pub(super) struct World {
     lives: u8,
     pub(super) served: usize,
     pub(super) rejoined: usize,
+    pub(super) overflowed: usize,
+    pub(super) callbacks: usize,
+    /// Customers who were called back, and answered.
+    pub(super) reached: usize,
 }
 
 impl World {
@@ -95,6 +102,7 @@ impl World {
             journal: Restored::default(),
             eager: false,
             ringing: BTreeMap::new(),
+            customers: BTreeMap::new(),
             accepted: BTreeSet::new(),
             closed: BTreeSet::new(),
             kept: BTreeMap::new(),
@@ -103,6 +111,9 @@ impl World {
             lives: 0,
             served: 0,
             rejoined: 0,
+            overflowed: 0,
+            callbacks: 0,
+            reached: 0,
         }
     }
 
@@ -189,6 +200,19 @@ impl World {
                 }
                 assert!(self.kept.insert(item.item, place).is_none(), "queued twice");
             }
+            FloorEvent::Overflowed { item, from, .. } => {
+                let (arrival, priority) = self.kept[&item.item];
+                assert_eq!(priority, item.priority_minutes);
+                // A moment later at most, where somebody has the same.
+                assert!((arrival.0..arrival.0 + 100).contains(&item.virtual_arrival_at.0), "waiting time was lost");
+                assert_ne!(*from, item.queue);
+                self.kept.insert(item.item, (item.virtual_arrival_at, priority));
+                self.overflowed += 1;
+            }
+            FloorEvent::CallbackKept { item, .. } => {
+                assert_eq!(self.kept[&item.item], (item.virtual_arrival_at, item.priority_minutes), "a place was not kept");
+                self.callbacks += 1;
+            }
             FloorEvent::Offered { offer, item, decision, .. } => {
                 assert!(self.kept.contains_key(item), "offered without a place");
                 assert!(!decision.considered.is_empty() && decision.considered.len() <= 64);
@@ -231,6 +255,18 @@ impl World {
             FloorSays::Refused { item, .. } => {
                 self.callers.remove(&item);
             }
+            FloorSays::Overflowed { item, place, .. } => {
+                let now = self.now;
+                if let Some(caller) = self.callers.get_mut(&item) {
+                    caller.told = Some((place, now));
+                }
+            }
+            FloorSays::Stays { .. } => {}
+            // The call is over.
+            FloorSays::CallbackKept { item } => drop(self.callers.remove(&item)),
+            FloorSays::CallBack { offer, item, agent, caller, callback, .. } => {
+                self.call_back(offer, item, agent, caller, &callback, call);
+            }
             FloorSays::Offer { offer, item, agent, ring_ms, .. } => self.ring(offer, item, agent, ring_ms),
             FloorSays::Withdraw { offer } => {
                 self.ringing.remove(&offer);
@@ -261,8 +297,40 @@ impl World {
         }
     }
 
+    /// The agent's device, then the customer's: either may not answer.
+    fn call_back(
+        &mut self,
+        offer: OfferId,
+        item: ItemId,
+        agent: AgentName,
+        number: PartyNumber,
+        callback: &Callback,
+        call: CallId,
+    ) {
+        let twice = self.ringing.values().any(|(other, name)| *other == item || *name == agent);
+        assert!(!twice, "a second live offer of {item} or for {agent}");
+        assert!(callback.not_before <= self.now && callback.tries.left > 0, "called too early or too often");
+        self.ringing.insert(offer, (item, agent));
+        let agent_ms = 200 + self.dice.below(4_000);
+        if !self.eager && self.dice.chance(30) {
+            return self.send(agent_ms, &ToFloor::Decline { offer, cause: Cause::Rejected });
+        }
+        self.send(agent_ms, &ToFloor::CallsCustomer { offer });
+        let customer_ms = agent_ms + 3_000 + self.dice.below(callback.tries.ring_ms);
+        if self.eager || self.dice.chance(50) {
+            self.customers.insert(offer, Caller { call, number, talking: false, told: None });
+            self.send(customer_ms, &ToFloor::Accept { offer });
+        } else if self.dice.chance(80) {
+            self.send(customer_ms, &ToFloor::Unreached { offer, cause: Cause::NoAnswer });
+        }
+    }
+
     fn connect(&mut self, offer: OfferId) {
         let (item, _) = self.ringing.remove(&offer).expect("only what rings is connected");
+        if let Some(customer) = self.customers.remove(&offer) {
+            self.callers.insert(item, customer);
+            self.reached += 1;
+        }
         let talk_ms = 500 + self.dice.below(60_000);
         if let Some(caller) = self.callers.get_mut(&item) {
             assert!(!std::mem::replace(&mut caller.talking, true), "connected twice");

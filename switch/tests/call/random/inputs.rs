@@ -3,9 +3,11 @@
 use tandem_switch::{
     ask::{Ask, Unanswered},
     call::{Input, Newcomer},
+    callback::{CallbackOffer, Tries},
     cause::Cause,
     cdr::Origin,
     id::{ItemId, LegId, OfferId},
+    ladder::{Hall, Ladder, Rung},
     link::{FloorSays, Place, RefuseReason},
     step::{
         AgentRequest, Audio, Collect, Dial, LeaveMessage, Park, Phrase, QueueStep, RingStrategy, Sides, Step, StepOutcome,
@@ -179,7 +181,10 @@ impl Dice {
             },
             19..=21 => FloorSays::Withdraw { offer: if self.one_in(3) { known } else { last } },
             // The floor connects what it was told is accepted; now and then it is beside itself.
-            22..=36 => FloorSays::Connect { offer: world.accepted.filter(|_| !self.one_in(8)).unwrap_or(known) },
+            22..=35 => FloorSays::Connect { offer: world.accepted.filter(|_| !self.one_in(8)).unwrap_or(known) },
+            36 if world.asked_for_callback == Some(item) => FloorSays::CallbackKept { item },
+            37 => FloorSays::Overflowed { item, queue: self.pick(&["sales", "night"]).into(), place },
+            38 => FloorSays::Stays { item, to: self.pick(&["sales", "night"]).into(), reason: RefuseReason::Full },
             _ => FloorSays::AgentReply { done: self.one_in(2) },
         }
     }
@@ -252,7 +257,42 @@ impl Dice {
             comfort: self.one_in(3).then(|| "please-wait".into()),
             record: self.one_in(2),
             wait_without_agents: self.one_in(2),
+            ladder: self.ladder(),
+            callback: self.callback_offer(),
         })
+    }
+
+    fn callback_offer(&mut self) -> Option<Box<CallbackOffer>> {
+        self.one_in(2).then(|| {
+            Box::new(CallbackOffer {
+                after_ms: self.below(20_000),
+                key: '1',
+                prompt: "callback-offer".into(),
+                confirm: self.one_in(2).then(|| "callback-kept".into()),
+                target: Target::Trunk { trunk: "carrier".into(), number: "+390612345678".into() },
+                tries: Tries { left: 2, apart_ms: 60_000, ring_ms: 20_000 },
+            })
+        })
+    }
+
+    fn ladder(&mut self) -> Ladder {
+        let queues = ["support", "sales", "night"];
+        let rungs = (0..self.below(4)).map(|_| Rung {
+            of: self.pick(&queues).into(),
+            after_ms: self.below(40_000),
+            to: self.pick(&queues).into(),
+        });
+        let rungs = rungs.collect();
+        let hall = |queue: &str| Hall {
+            queue: queue.into(),
+            max_wait_ms: Some(50_000),
+            music: None,
+            announce_every_ms: None,
+            comfort: None,
+            record: false,
+            wait_without_agents: true,
+        };
+        Ladder { rungs, halls: queues.map(hall).into(), own_max_wait: self.one_in(2) }
     }
 
     fn dial(&mut self) -> Step {

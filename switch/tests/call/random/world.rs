@@ -41,6 +41,8 @@ pub(super) struct World {
     /// Legs that are none of the call's any more.
     given_away: BTreeSet<LegId>,
     pub(super) last_offer: u64,
+    /// The floor was asked to keep this item without the call.
+    pub(super) asked_for_callback: Option<ItemId>,
     pub(super) last_play: u32,
     pub(super) accepted: Option<OfferId>,
     pub(super) awaits_step: bool,
@@ -135,6 +137,7 @@ impl World {
                     self.item_states.insert(item, Item::Connected);
                 }
             }
+            FloorSays::CallbackKept { item } if self.item_states.get(item) == Some(&Item::Waiting) => self.item_over(*item),
             FloorSays::Refused { item, .. } if self.item_states.get(item) == Some(&Item::Waiting) => self.item_over(*item),
             _ => {}
         }
@@ -323,6 +326,12 @@ impl World {
                 assert_eq!(self.item_states[item], Item::Connected, "it was not connected");
                 self.item_over(*item);
             }
+            ToFloor::CallBack { item, .. } => {
+                assert_eq!(self.item_states[item], Item::Waiting, "only who waits is called back");
+                self.asked_for_callback = Some(*item);
+            }
+            ToFloor::CallsCustomer { .. } | ToFloor::Unreached { .. } => panic!("not of a call that came in"),
+            ToFloor::Overflow { item, .. } => assert_eq!(self.item_states[item], Item::Waiting, "only who waits moves"),
             ToFloor::Ringing { offer } => assert!(matches!(self.offers[offer], Offer::Open(_))),
             ToFloor::Accept { offer } => {
                 let Offer::Open(item) = self.offers[offer] else { panic!("accept of {offer:?}, which is not open") };

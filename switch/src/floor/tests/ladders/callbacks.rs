@@ -1,0 +1,189 @@
+//! Who is called back has a place like everybody else.
+
+use crate::floor::tests::script::check;
+
+#[test]
+fn a_callback_waits_its_turn_and_rings_the_agent_first() {
+    check(
+        "
+        > queue support
+        > agent 1001 support
+        > reachable 1001
+        > call 1 support from=+411
+        1: queued, place 1
+        > wait 5
+        > call 2 support from=+412
+        2: queued, place 2
+        > call-back 1
+        1 is called back, tries 2
+        1: will be called back
+        > sign-in 1001
+        1001 ready
+        offer 1: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +411 (offer 1)
+        > calls-customer 1
+        > accept 1
+        offer 1 accepted
+        1001 engaged with 1
+        made: connect offer 1
+        > call 3 support from=+413
+        3: queued, place 2
+        > finish 1
+        1 finished with 1001, normal
+        1001 ready
+        offer 2: 1001 chosen: idle 0 s
+        1001 reserved
+        2: ring 1001 for 10 s (offer 2)
+        ",
+    );
+}
+
+#[test]
+fn a_customer_who_does_not_answer_is_called_again_at_the_same_place() {
+    check(
+        "
+        > queue support wrap=30
+        > agent 1001 support
+        > reachable 1001
+        > call 1 support from=+411
+        1: queued, place 1
+        > call-back 1 tries=2 apart=60
+        1 is called back, tries 2
+        1: will be called back
+        > call-back 1
+        1: will be called back
+        > leave 1
+        > sign-in 1001
+        1001 ready
+        offer 1: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +411 (offer 1)
+        > calls-customer 1
+        > wait 5
+        > unreached 1 no-answer
+        offer 1 unreached(noanswer)
+        made: withdraw offer 1
+        1 is called back, tries 1
+        1001 ready
+        > call 2 support from=+412
+        2: queued, place 2
+        offer 2: 1001 chosen: idle 5 s
+        1001 reserved
+        2: ring 1001 for 10 s (offer 2)
+        > decline 2 rejected
+        offer 2 declined, rejected
+        1001 ready
+        > wait 60
+        offer 3: 1001 chosen: idle 10 s, did not take it before
+        1001 reserved
+        2: ring 1001 for 10 s (offer 3)
+        offer 3 expired
+        2: withdraw offer 3
+        1001 ready
+        offer 4: 1001 chosen: idle 20 s, did not take it before
+        1001 reserved
+        2: ring 1001 for 10 s (offer 4)
+        offer 4 expired
+        2: withdraw offer 4
+        1001 ready
+        offer 5: 1001 chosen: idle 30 s, did not take it before
+        1001 reserved
+        2: ring 1001 for 10 s (offer 5)
+        offer 5 expired
+        2: withdraw offer 5
+        1001 not ready: missed
+        > calls-customer 3
+        > unreached 3 busy
+        ",
+    );
+}
+
+#[test]
+fn who_calls_in_again_takes_their_place_over_and_is_not_called() {
+    check(
+        "
+        > queue support
+        > agent 1001 support
+        > reachable 1001
+        > call 1 support from=+411
+        1: queued, place 1
+        > call-back 1
+        1 is called back, tries 2
+        1: will be called back
+        > wait 5
+        > call 2 support from=+412
+        2: queued, place 2
+        > call 3 support from=+411
+        3 takes the place of 1
+        3: queued, place 1
+        > call-back 3
+        3 is called back, tries 2
+        3: will be called back
+        > sign-in 1001
+        1001 ready
+        offer 1: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +411 (offer 1)
+        > calls-customer 1
+        > call 4 support from=+411
+        offer 1 withdrawn
+        made: withdraw offer 1
+        1001 ready
+        4 takes the place of 3
+        4: queued, place 1
+        offer 2: 1001 chosen: idle 0 s
+        1001 reserved
+        4: ring 1001 for 10 s (offer 2)
+        ",
+    );
+}
+
+#[test]
+fn a_promise_outlives_the_process_and_can_be_withdrawn() {
+    check(
+        "
+        > queue support
+        > queue sales
+        > agent 1001 support
+        > reachable 1001
+        > call 1 support from=+411
+        1: queued, place 1
+        > call-back 1
+        1 is called back, tries 2
+        1: will be called back
+        > call 2 support from=+412
+        2: queued, place 2
+        > call-back 2
+        2 is called back, tries 2
+        2: will be called back
+        > call 3 sales from=+412
+        3: queued, place 1
+        > call-back 3
+        2 left, Replaced
+        3 is called back, tries 2
+        3: will be called back
+        > sign-in 1001
+        1001 ready
+        offer 1: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +411 (offer 1)
+        > calls-customer 1
+        > restart
+        offer 1 withdrawn
+        1001 ready
+        > reachable 1001
+        offer 2: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +411 (offer 2)
+        > drop-callback 1
+        offer 2 withdrawn
+        made: withdraw offer 2
+        1 left, Withdrawn
+        1001 ready
+        > drop-callback 3
+        3 left, Withdrawn
+        > drop-callback 9
+        ",
+    );
+}
