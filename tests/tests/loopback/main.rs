@@ -7,6 +7,7 @@ mod audio_streams;
 mod baresip;
 mod browser_audio;
 mod browsers;
+mod callbacks;
 mod capture;
 mod codecs;
 mod commands;
