@@ -194,7 +194,7 @@ impl Batch {
                 }
             }
             FloorEvent::CallbackKept { item, .. } => {
-                let callback = item.callback.as_ref().map(|callback| json(callback));
+                let callback = item.callback.as_ref().map(json);
                 self.run(sql::ITEM_CALLBACK, args![item.item.to_string(), callback]);
             }
             FloorEvent::Overflowed { item, .. } => {
