@@ -45,7 +45,7 @@ use crate::{
     clock,
     decisions::Decider,
     http::{
-        control::{CONTROL_CAPACITY, Control, Readiness},
+        control::{CONTROL_CAPACITY, Control, ControlRequest, Readiness},
         view::PlanProblem,
     },
     metrics::METRICS,
@@ -159,6 +159,28 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     // A thread that hangs must not keep the process.
     runtime.shutdown_timeout(LAST_TASKS);
     outcome
+}
+
+/// What the HTTP API works with.
+fn api_control(
+    requests_tx: mpsc::Sender<ControlRequest>,
+    (store, writer, traces): (&Store, &Writer, TraceBus),
+    ready: &Arc<Readiness>,
+    (data, plan): (&DataFolder, &Path),
+    (archive, service): (watch::Receiver<Arc<recordings::Archive>>, &Service),
+) -> Control {
+    Control {
+        requests_tx,
+        store: store.clone(),
+        writer: writer.clone(),
+        traces,
+        ready: Arc::clone(ready),
+        recordings: data.join("recordings"),
+        archive,
+        messages: data.join("messages"),
+        realm: service.plan.realm.clone(),
+        plan_files: Arc::new(crate::plan_files::PlanFiles::new(plan)),
+    }
 }
 
 async fn serve(options: Options) -> Result<(), ServeError> {
@@ -314,18 +336,8 @@ impl Start {
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
         let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
-        let control = Control {
-            requests_tx,
-            store: store.clone(),
-            writer: writer.clone(),
-            traces,
-            ready: Arc::clone(&ready),
-            recordings: data.join("recordings"),
-            archive,
-            messages: data.join("messages"),
-            realm: service.plan.realm.clone(),
-            plan_files: Arc::new(crate::plan_files::PlanFiles::new(&folder.path)),
-        };
+        let folders = (&data, folder.path.as_path());
+        let control = api_control(requests_tx, (&store, &writer, traces), &ready, folders, (archive, &service));
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
