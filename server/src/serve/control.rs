@@ -2,6 +2,7 @@
 //! service.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    data::DataFolder,
     orders::{Orders, Standing},
     plans::{LastReading, PlanFolder},
     preparing::Base,
@@ -23,7 +25,7 @@ use super::{
 use crate::{
     clock,
     http::{
-        control::{ControlRequest, FloorView, Readiness},
+        control::{Control, ControlRequest, FloorView, Readiness},
         view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
     recordings::Archive,
@@ -32,6 +34,7 @@ use crate::{
         floor::FloorAsk,
         line::{LineAsk, Service},
         sip::finder::Wanted,
+        trace::TraceBus,
     },
 };
 
@@ -76,6 +79,28 @@ pub struct Director {
     pub orders: Orders,
     /// To whoever works on recordings.
     pub archive: watch::Sender<Arc<Archive>>,
+}
+
+/// What the HTTP API works with.
+pub(super) fn api_control(
+    requests_tx: mpsc::Sender<ControlRequest>,
+    (store, writer, traces): (&Store, &Writer, TraceBus),
+    ready: &Arc<Readiness>,
+    (data, plan): (&DataFolder, &Path),
+    (archive, service): (watch::Receiver<Arc<Archive>>, &Service),
+) -> Control {
+    Control {
+        requests_tx,
+        store: store.clone(),
+        writer: writer.clone(),
+        traces,
+        ready: Arc::clone(ready),
+        recordings: data.join("recordings"),
+        archive,
+        messages: data.join("messages"),
+        realm: service.plan.realm.clone(),
+        plan_files: Arc::new(crate::plan_files::PlanFiles::new(plan)),
+    }
 }
 
 impl Director {

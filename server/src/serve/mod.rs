@@ -45,7 +45,7 @@ use crate::{
     clock,
     decisions::Decider,
     http::{
-        control::{CONTROL_CAPACITY, Control, ControlRequest, Readiness},
+        control::{CONTROL_CAPACITY, Readiness},
         view::PlanProblem,
     },
     metrics::METRICS,
@@ -62,7 +62,7 @@ use crate::{
         trace::TraceBus,
     },
 };
-use control::{Director, chain};
+use control::{Director, api_control, chain};
 use data::DataFolder;
 use orders::{Orders, Standing};
 use plans::PlanFolder;
@@ -159,28 +159,6 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     // A thread that hangs must not keep the process.
     runtime.shutdown_timeout(LAST_TASKS);
     outcome
-}
-
-/// What the HTTP API works with.
-fn api_control(
-    requests_tx: mpsc::Sender<ControlRequest>,
-    (store, writer, traces): (&Store, &Writer, TraceBus),
-    ready: &Arc<Readiness>,
-    (data, plan): (&DataFolder, &Path),
-    (archive, service): (watch::Receiver<Arc<recordings::Archive>>, &Service),
-) -> Control {
-    Control {
-        requests_tx,
-        store: store.clone(),
-        writer: writer.clone(),
-        traces,
-        ready: Arc::clone(ready),
-        recordings: data.join("recordings"),
-        archive,
-        messages: data.join("messages"),
-        realm: service.plan.realm.clone(),
-        plan_files: Arc::new(crate::plan_files::PlanFiles::new(plan)),
-    }
 }
 
 async fn serve(options: Options) -> Result<(), ServeError> {
