@@ -118,7 +118,7 @@ pub(crate) fn quiet_route(plan: &Plan, index: usize, entry: Option<Entry>) -> Op
     let mut walk = Walk::new(plan, &mut findings);
     walk.whole_route(index, entry);
     let Walk { gotos, needs_captures, visits, .. } = walk;
-    (findings.count() == 0).then(|| RouteFlow { gotos, needs_captures: !needs_captures.is_empty(), visits })
+    (findings.count() == 0).then_some(RouteFlow { gotos, needs_captures: !needs_captures.is_empty(), visits })
 }
 
 /// Checks all routes and returns what was found of them.
