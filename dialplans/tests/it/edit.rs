@@ -351,7 +351,6 @@ fn there_and_back(desk: &mut Desk, address: &str, before: &str) {
     let with = text_of(desk);
     let replaced = |begin: &usize| format!("{}probe \"x\"{}", &before[..*begin], &before[begin + node.text.len()..]);
     let begin = *begins.iter().find(|begin| with == replaced(begin)).unwrap_or_else(|| panic!("{address}\n{with}"));
-    let (head, tail) = (&before[..begin], &before[begin + node.text.len()..]);
     let there = address.rsplit_once(" > ").map_or_else(|| "probe".into(), |(parent, _)| format!("{parent} > probe"));
     desk.edit(&Edit::Replace { at: there, text: node.text.clone() }).unwrap_or_else(|refused| panic!("{address}: {refused}"));
     same(&text_of(desk), before, address);
