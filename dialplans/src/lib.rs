@@ -71,7 +71,7 @@ pub use imports::with_imports;
 pub use inside::{ExtensionRange, Queue, QueueCallback, StarterAgents};
 pub use keep::KeptRun;
 pub use listen::{Ice, TlsFiles, Turn};
-pub use load::{LoadError, Loaded, load, read_sources, read_sources_with};
+pub use load::{LoadError, Loaded, load, read_source_below, read_sources, read_sources_with};
 pub use number_regex::NumberRegex;
 pub use pattern::{NumberMatch, Pattern};
 pub use plan::{OriginGuard, Plan, Route, parse_number};

@@ -44,7 +44,7 @@ use axum::{
 };
 pub use listen::{Peer, serve_until};
 pub use problem::Problem;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use utoipa::{
     OpenApi,
@@ -68,14 +68,11 @@ pub(crate) struct Api {
     pub(crate) control: Control,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) tickets: Arc<Tickets>,
-    /// Who writes the plan's files.
-    pub(crate) plan_turn: Arc<Mutex<()>>,
 }
 
 impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
-        let (tickets, plan_turn) = (Arc::new(Tickets::new()), Arc::default());
-        Self { control, subscribers: Arc::new(Semaphore::new(subscribers)), tickets, plan_turn }
+        Self { control, subscribers: Arc::new(Semaphore::new(subscribers)), tickets: Arc::new(Tickets::new()) }
     }
 }
 

@@ -224,6 +224,7 @@ statements! {
     PLAN_TEXTS = "SELECT generation_files.file, plan_texts.body FROM generation_files \
         JOIN plan_texts ON plan_texts.sha256 = generation_files.sha256 \
         WHERE generation_files.generation = $1 ORDER BY generation_files.file";
+    PLAN_TEXT = "SELECT body FROM plan_texts WHERE sha256 = $1";
     DROP_OLD_GENERATION_FILES = "DELETE FROM generation_files WHERE generation <= $1 AND generation NOT IN \
         (SELECT generation FROM generations WHERE state IN ('in-service', 'canary', 'applying'))";
     DROP_OLD_PLAN_TEXTS = "DELETE FROM plan_texts WHERE sha256 NOT IN (SELECT sha256 FROM generation_files)";

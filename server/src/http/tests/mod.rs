@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 use super::{
     app,
     control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer, TurnAnswer},
-    plan_order::{PlanNotTaken, PlanOrder, PlanTask},
+    plan_order::{EditTask, Edited, PlanAnswer, PlanNotTaken, PlanOrder, PlanTask},
     schedules::{ScheduleView, SwitchView},
     view::{At, CallView, ParkedView, PlanApplied, PlanProblem, PlanView, RouteExplanation},
 };
@@ -145,6 +145,32 @@ impl Answer {
     }
 }
 
+fn bad_route() -> PlanProblem {
+    PlanProblem {
+        severity: "error".into(),
+        file: "routes.kdl".into(),
+        line: 3,
+        column: 7,
+        message: "unknown queue `suport`".into(),
+        help: Some("did you mean `support`?".into()),
+    }
+}
+
+/// Edits files as the loops do; no plan of the admin's token comes into service.
+fn edited(task: EditTask, by: &str, dry_run: bool) -> PlanAnswer {
+    let EditTask { files, wish, apply, done } = task;
+    let is_refused = apply && !dry_run && by.contains("test admin");
+    let is_written = !dry_run && !is_refused;
+    let written = files.propose(&wish).and_then(|proposal| {
+        if is_written {
+            files.take(&proposal, by, At(Timestamp::from_ms(0)))?;
+        }
+        Ok(Edited { proposal, is_written })
+    });
+    drop(done.send(written));
+    if is_refused { Err(PlanNotTaken::Problems(vec![bad_route()])) } else { Ok(applied()) }
+}
+
 /// Stands for the loops.
 async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sender<String>) {
     while let Some(request) = requests.recv().await {
@@ -201,18 +227,13 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 let _asker_is_gone = reply.send(answer);
             }
             ControlRequest::Plan(reply) => drop(reply.send(plan_view())),
+            ControlRequest::ChangePlan(PlanOrder { by, task: PlanTask::Edit(task), dry_run, reply, .. }) => {
+                drop(reply.send(edited(*task, &by, dry_run)));
+            }
             ControlRequest::ChangePlan(PlanOrder { by, task, dry_run, onto, reply, .. }) => {
-                let bad = PlanProblem {
-                    severity: "error".into(),
-                    file: "routes.kdl".into(),
-                    line: 3,
-                    column: 7,
-                    message: "unknown queue `suport`".into(),
-                    help: Some("did you mean `support`?".into()),
-                };
                 asked.send(format!("{task:?} {dry_run} {onto:?}")).await.unwrap();
                 drop(reply.send(match task {
-                    PlanTask::Reload if by.contains("test admin") => Err(PlanNotTaken::Problems(vec![bad])),
+                    PlanTask::Reload if by.contains("test admin") => Err(PlanNotTaken::Problems(vec![bad_route()])),
                     PlanTask::Promote => Err(PlanNotTaken::Conflict("there is no canary".into(), "begin one")),
                     PlanTask::Rollback(Some(generation)) => Err(PlanNotTaken::NotThere(format!("no generation {generation}"))),
                     _ => Ok(applied()),
