@@ -228,9 +228,9 @@ impl Books {
                 }
             }
             FloorEvent::Left { item, reason, at } => self.end(*item, WaitEnd::Left(*reason), None, *at),
-            FloorEvent::Finished { item, agent, at, .. } => {
-                self.talked.insert(agent.clone(), *item);
-                if let Some(wait) = self.of_item.get(item).and_then(|index| self.waits.get_mut(*index)) {
+            FloorEvent::Finished { item, at, .. } => {
+                let wait = self.of_item.get(item).and_then(|index| self.waits.get_mut(*index));
+                if let Some(wait) = wait.filter(|wait| matches!(wait.end, Some((WaitEnd::Answered, _)))) {
                     wait.finished_at.get_or_insert(*at);
                 }
             }
@@ -300,7 +300,10 @@ impl Books {
             }
         }
         let item = match state {
-            AgentState::Engaged { item } => *item,
+            AgentState::Engaged { item } => {
+                self.talked.extend(item.map(|item| (agent.clone(), item)));
+                *item
+            }
             AgentState::WrapUp { .. } => self.talked.get(agent).copied(),
             _ => None,
         };
