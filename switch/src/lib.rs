@@ -8,6 +8,7 @@
 //! - [`callback`]: callers who are called back when it is their turn.
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
 //! - [`ask`]: what a service outside is asked, and what counts as its answer.
+//! - [`kpi`]: what a floor achieves, one formula each.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
 //! - [`identity`]: how far a caller's number can be believed.
 //! - [`toll`]: how much may be called outside.
@@ -22,6 +23,7 @@ pub mod cdr;
 pub mod floor;
 pub mod id;
 pub mod identity;
+pub mod kpi;
 pub mod ladder;
 pub mod link;
 pub mod name;

@@ -12,6 +12,8 @@ mod conferences;
 mod floor;
 mod follow;
 mod import;
+mod journal;
+mod kpi;
 mod ladder;
 mod lsp;
 mod messages;
@@ -138,6 +140,11 @@ enum Command {
     Follow(follow::FollowArgs),
     /// Why an item was given to whom, or why it still waits.
     Why(floor::WhyArgs),
+    /// Service level, waits, handling times, occupancy: by queue, agent and interval.
+    Kpi(kpi::KpiArgs),
+    /// The journal that all tables are made of.
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
 }
 
 #[derive(Debug, Args)]
@@ -184,7 +191,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         Command::Plans(args) => return shipped::run(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
         Command::Lsp(args) => return lsp::run(&args),
-        Command::Schema => return schema(common).map(|()| ExitCode::SUCCESS),
+        Command::Schema => return plans::schema(common).map(|()| ExitCode::SUCCESS),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
@@ -220,13 +227,11 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Bans(args) => bans::run(args, common).await?,
             Command::Follow(args) => follow::run(args, common).await?,
             Command::Why(args) => floor::why(args, common).await?,
+            Command::Kpi(args) => kpi::run(args, common).await?,
+            Command::Journal(command) => return journal::run(&command, common).await,
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn schema(common: &Common) -> Result<(), CliError> {
-    print(common, &tandem_dialplan::language_table(), |_| tandem_dialplan::kdl_schema())
 }
 
 fn serve(args: ServeArgs, common: &Common) -> Result<ExitCode, CliError> {
@@ -362,6 +367,8 @@ mod tests {
             "tandem queue list --server http://127.0.0.1:8080",
             "tandem queue show support",
             "tandem agents",
+            "tandem kpi --by queue --interval 1800 --kpi service-level --variant of-offered --target 30",
+            "tandem journal verify --data var",
             "tandem agent 1002 not-ready lunch",
             "tandem agent 1002 ready",
             "tandem calls list",

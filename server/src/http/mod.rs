@@ -13,6 +13,7 @@ mod floor;
 pub mod follow;
 pub mod generations;
 mod health;
+pub mod kpis;
 mod listen;
 pub mod messages;
 pub mod payments;
@@ -112,6 +113,9 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(floor::agents))
         .routes(routes!(floor::agent))
         .routes(routes!(floor::why))
+        .routes(routes!(kpis::kpis))
+        .routes(routes!(kpis::definitions))
+        .routes(routes!(kpis::waits))
         .routes(routes!(calls::calls))
         .routes(routes!(calls::call))
         .routes(routes!(calls::parked))

@@ -10,6 +10,7 @@ mod calls;
 mod conferences;
 mod db;
 mod events;
+mod figures;
 mod floor_entry;
 mod generations;
 mod items;
@@ -27,6 +28,7 @@ pub(crate) mod testing;
 mod tests;
 mod tokens;
 mod tolls;
+mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +38,7 @@ pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
 pub use events::JournalRow;
+pub use figures::{By, FigureQuery, FigureRow, TooMany, WaitRow};
 pub use generations::{
     Generation, GenerationRow, How, KEPT_ROWS, KEPT_TEXTS, PlanFile, PlanNews, PlanState, PlanTexts, Share, Terms, WatchRules,
     WatchTerms,
@@ -48,6 +51,7 @@ pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingSta
 pub use restore::{KeptRow, Restart};
 pub use schedules::ScheduleTurned;
 pub use tokens::{Scope, Token, TokenCheck};
+pub use verify::{Difference, Verified};
 pub use writer::{Refused, Writer};
 
 use db::Db;
@@ -125,7 +129,8 @@ impl Store {
 
     /// Makes the tables, or brings those of an older version up to date.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.db.migrate().await
+        self.db.migrate().await?;
+        self.fill_figures().await
     }
 
     /// Appends records and changes the tables at once, past the [`Writer`]'s queue: for admin's changes and start-up.

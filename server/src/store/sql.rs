@@ -10,6 +10,7 @@ macro_rules! statements {
         pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql)),*];
     };
 }
+pub(super) use statements;
 
 macro_rules! inserts {
     ($($(#[$doc:meta])* $name:ident = $width:literal, $into:literal, $tail:literal;)*) => {

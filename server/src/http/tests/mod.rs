@@ -2,6 +2,7 @@
 
 mod access;
 mod generations;
+mod kpis;
 mod live;
 mod plan_files;
 mod resources;

@@ -9,8 +9,9 @@ use super::script::assert_same;
 use crate::{
     callback::Callback,
     cause::Cause,
-    floor::{AgentProfile, AgentState, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Restored},
+    floor::{AgentProfile, AgentState, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Restored, WaitingItem},
     id::{CallId, IdSource, ItemId, OfferId},
+    kpi::{Books, Tally},
     link::{FloorSays, Place, ToFloor, ToLine},
     name::{AgentName, PartyNumber},
     time::Timestamp,
@@ -66,6 +67,7 @@ pub(super) struct World {
     /// Callers on the line, those who hung up not among them.
     pub(super) callers: BTreeMap<ItemId, Caller>,
     pub(super) journal: Restored,
+    books: Books,
     /// Whether everybody answers at once.
     pub(super) eager: bool,
     /// Items with a live offer, and agents with one, as the line sees it.
@@ -100,6 +102,7 @@ impl World {
             sent: 0,
             callers: BTreeMap::new(),
             journal: Restored::default(),
+            books: Books::default(),
             eager: false,
             ringing: BTreeMap::new(),
             customers: BTreeMap::new(),
@@ -163,6 +166,19 @@ impl World {
         }
         assert_same(&self.journal, &self.floor.snapshot(), &self.came_again);
         self.places_only_improve();
+        self.books_balance();
+    }
+
+    /// Whoever was offered to a queue is accounted for, and those who wait are those of the floor.
+    fn books_balance(&self) {
+        for profile in &self.queues {
+            let mut tally = Tally::default();
+            self.books.waits().iter().filter(|wait| wait.queue == profile.queue).for_each(|wait| tally.wait(wait));
+            assert!(tally.balances(), "{tally:?}");
+            let waits = |item: &&WaitingItem| item.queue == profile.queue && item.callback.is_none();
+            let waiting = self.journal.waiting.iter().filter(waits).count();
+            assert_eq!(usize::try_from(tally.waiting).unwrap(), waiting, "who waits for {}", profile.queue);
+        }
     }
 
     /// The floor dies; a new one is given what the journal knows. Calls and messages are gone.
@@ -238,6 +254,7 @@ impl World {
             _ => {}
         }
         self.journal.apply(event);
+        self.books.apply(event);
     }
 
     /// The line's side of the conversation.
