@@ -11,6 +11,7 @@
 
 mod audio_streams;
 mod build;
+mod callbacks;
 mod changes;
 mod checker;
 mod decisions;
@@ -58,6 +59,7 @@ mod ways;
 mod world;
 
 pub use audio_streams::{AudioStream, StreamUrl};
+pub use callbacks::{BadWish, CallbackWhom, CallbackWish};
 pub use changes::{Change, ChangeKind, changes};
 pub use checker::{Checker, Needs, check, needs};
 pub use decisions::{DecisionService, ServiceUrl};

@@ -6,6 +6,7 @@
 
 mod apply;
 mod bans;
+mod callbacks;
 mod calls;
 mod client;
 mod conferences;
@@ -114,6 +115,8 @@ enum Command {
     /// Queues and who waits in them.
     #[command(subcommand)]
     Queue(floor::QueueCommand),
+    /// Who is called when it is their turn, and no longer.
+    Callbacks(callbacks::CallbacksArgs),
     /// All agents and what they are doing.
     Agents,
     /// Change an agent's state.
@@ -216,6 +219,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,
+            Command::Callbacks(args) => callbacks::run(args, common).await?,
             Command::Agents => floor::agents(common).await?,
             Command::Agent(args) => floor::agent(args, common).await?,
             Command::Calls(command) => calls::run(command, common).await?,
@@ -366,6 +370,9 @@ mod tests {
             "tandem token revoke 0123456789ab",
             "tandem queue list --server http://127.0.0.1:8080",
             "tandem queue show support",
+            "tandem callbacks",
+            "tandem callbacks list --format json",
+            "tandem callbacks cancel 01k3p9x7c0z4m mistake",
             "tandem agents",
             "tandem kpi --by queue --interval 1800 --kpi service-level --variant of-offered --target 30",
             "tandem journal verify --data var",

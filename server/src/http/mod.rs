@@ -5,6 +5,7 @@
 
 mod auth;
 pub mod bans;
+pub mod callbacks;
 pub mod calls;
 pub mod conferences;
 pub mod control;
@@ -126,6 +127,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(messages::messages))
         .routes(routes!(messages::message))
         .routes(routes!(bans::bans))
+        .routes(routes!(callbacks::callbacks))
         .routes(routes!(schedules::schedules))
         .routes(routes!(schedules::schedule))
         .routes(routes!(plan::plan))
@@ -147,6 +149,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(conferences::announce_to_room))
         .routes(routes!(messages::change_message, messages::delete_message))
         .routes(routes!(schedules::turn, schedules::follow))
+        .routes(routes!(callbacks::ask_callback))
+        .routes(routes!(callbacks::cancel_callback))
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     clock,
     http::{
+        callbacks::{CallbackRequest, NotAsked},
         control::{Control, ControlRequest, FloorView, Readiness},
         view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
@@ -140,6 +141,7 @@ impl Director {
             ControlRequest::Agent { agent, request, reply } => {
                 self.ask_floor(FloorAsk::Agent { agent, request, done: reply }).await
             }
+            ControlRequest::Callback(request) => self.call_back(request).await,
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
             ControlRequest::Parked(reply) => self.ask_line(LineAsk::Parked(reply)).await,
             ControlRequest::Message { message, heard } => self.ask_line(LineAsk::Message { message, heard }).await,
@@ -177,6 +179,16 @@ impl Director {
 
     pub(super) async fn ask_line(&self, ask: LineAsk) {
         let _gone = self.line.send(ask).await;
+    }
+
+    async fn call_back(&self, request: CallbackRequest) {
+        match request {
+            CallbackRequest::Ask { wish, reply } => match self.service.plan.callback_for(&wish, clock::now().at) {
+                Ok(asked) => self.ask_floor(FloorAsk::AskCallback { asked, done: reply }).await,
+                Err(bad) => drop(reply.send(Err(NotAsked::Bad(bad)))),
+            },
+            CallbackRequest::Drop { item, reply } => self.ask_floor(FloorAsk::DropCallback { item, done: reply }).await,
+        }
     }
 
     async fn look_at_floor(&self, reply: oneshot::Sender<FloorView>) {

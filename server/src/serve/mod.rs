@@ -414,6 +414,7 @@ async fn inherit(
     let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
     let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
     restored.going_on = going_on;
+    restored.going_on.promised = store.promised_today(now.at).await?;
     METRICS.items_waiting.set(restored.waiting.len() as u64);
     Ok(Inherited { people, restored, sip, verdicts, audio, ids, survivors })
 }

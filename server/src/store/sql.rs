@@ -68,6 +68,7 @@ statements! {
     ITEM_SERVED = "UPDATE items SET state = 'served', agent = $2, served_us = $3 WHERE item_id = $1";
     ITEM_LEFT = "UPDATE items SET state = 'left', reason = $2, ended_us = $3 WHERE item_id = $1";
     ITEM_FINISHED = "UPDATE items SET state = 'served', reason = $2, ended_us = $3 WHERE item_id = $1";
+    PROMISED_SINCE = "SELECT caller, COUNT(*) AS promised FROM items WHERE callback IS NOT NULL AND queued_us >= $1 GROUP BY caller";
     ITEMS_WAITING = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback FROM items \
         WHERE state = 'waiting' ORDER BY virtual_arrival_us, item_id";
     ITEM = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, state, agent, queued_us, \

@@ -204,7 +204,7 @@ fn edits_and_applies_at_the_same_moment_do_not_mix() {
         let value = format!("ring={}s", 20 + n);
         let edit = ["plan", "set", "queue support", &value, "--apply"];
         let written = ["plan", "set", "queue sales", &value];
-        let other = switch.ground.join(&format!("new-{n}"));
+        let other = switch.ground.join(format!("new-{n}"));
         fs::create_dir_all(other.join("shared")).expect("a writable folder");
         for file in ["10-switch.kdl", "20-people.kdl", "30-routes.kdl", "90-tests.kdl", "shared/extra.kdl"] {
             let text = fs::read_to_string(new.join(file)).expect("written above");

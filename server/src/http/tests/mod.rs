@@ -1,6 +1,7 @@
 //! The API with a real store and loops that give fixed answers.
 
 mod access;
+mod callbacks;
 mod generations;
 mod kpis;
 mod live;
@@ -16,8 +17,9 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use serde_json::Value;
+use tandem_dialplan::BadWish;
 use tandem_switch::{
-    floor::{self, AgentState, Explanation},
+    floor::{self, AgentState, Explanation, NotPromised},
     id::{CallId, ItemId},
     link::Place,
     step::AgentRequest,
@@ -28,6 +30,7 @@ use tower::ServiceExt as _;
 
 use super::{
     app,
+    callbacks::{CallbackRequest, NotAsked},
     control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer, TurnAnswer},
     plan_order::{EditTask, Edited, PlanAnswer, PlanNotTaken, PlanOrder, PlanTask},
     schedules::{ScheduleView, SwitchView},
@@ -190,6 +193,19 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             }
             ControlRequest::Message { message, heard } => asked.send(format!("{message}: {heard:?}")).await.unwrap(),
             ControlRequest::Parked(reply) => drop(reply.send(vec![parked_view()])),
+            ControlRequest::Callback(CallbackRequest::Ask { wish, reply }) => {
+                let mut item = floor_view().items.remove(0);
+                item.callback = Some((3, at(0)));
+                let answer = match wish.queue.as_str() {
+                    "support" => Ok((item, at(0))),
+                    "full" => Err(NotAsked::Refused(NotPromised::Full)),
+                    "known" => Err(NotAsked::Refused(NotPromised::Promised(ItemId(7)))),
+                    _ => Err(NotAsked::Bad(BadWish::Queue)),
+                };
+                asked.send(format!("{wish:?}")).await.unwrap();
+                let _asker_is_gone = reply.send(answer);
+            }
+            ControlRequest::Callback(CallbackRequest::Drop { item, reply }) => drop(reply.send(item == ItemId(2))),
             ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
             ControlRequest::PauseRecording { call, reply, .. } => {
                 let _asker_is_gone = reply.send((call != CallId(6)).then_some(call == CallId(5)));
@@ -312,6 +328,7 @@ fn floor_view() -> FloorView {
         place: Some(Place { position: place, estimated_wait_ms: None }),
         rank: Some(1.0),
     };
+    let promised = floor::ItemView { callback: Some((2, at(90_000))), ..item(2, 2) };
     let queue = floor::QueueView {
         queue: "support".into(),
         in_plan: true,
@@ -328,7 +345,7 @@ fn floor_view() -> FloorView {
         agents_signed_in: 1,
         agents_free: 0,
     };
-    FloorView { queues: vec![queue], agents: vec![agent_view(AgentState::Ready)], items: vec![item(1, 1), item(2, 2)], at: at(0) }
+    FloorView { queues: vec![queue], agents: vec![agent_view(AgentState::Ready)], items: vec![item(1, 1), promised], at: at(0) }
 }
 
 fn call_view() -> CallView {

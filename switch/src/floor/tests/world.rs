@@ -86,6 +86,7 @@ pub(super) struct World {
     pub(super) rejoined: usize,
     pub(super) overflowed: usize,
     pub(super) callbacks: usize,
+    pub(super) not_promised: usize,
     /// Customers who were called back, and answered.
     pub(super) reached: usize,
 }
@@ -116,6 +117,7 @@ impl World {
             rejoined: 0,
             overflowed: 0,
             callbacks: 0,
+            not_promised: 0,
             reached: 0,
         }
     }
@@ -280,6 +282,7 @@ impl World {
             }
             FloorSays::Stays { .. } => {}
             // The call is over.
+            FloorSays::CallbackRefused { .. } => self.not_promised += 1,
             FloorSays::CallbackKept { item } => drop(self.callers.remove(&item)),
             FloorSays::CallBack { offer, item, agent, caller, callback, .. } => {
                 self.call_back(offer, item, agent, caller, &callback, call);
