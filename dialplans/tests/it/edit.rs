@@ -350,7 +350,7 @@ fn there_and_back(desk: &mut Desk, address: &str, before: &str) {
     desk.edit(&Edit::Replace { at: address.into(), text: "probe \"x\"".into() }).unwrap();
     let with = text_of(desk);
     let replaced = |begin: &usize| format!("{}probe \"x\"{}", &before[..*begin], &before[begin + node.text.len()..]);
-    let begin = *begins.iter().find(|begin| with == replaced(begin)).unwrap_or_else(|| panic!("{address}\n{with}"));
+    assert!(begins.iter().any(|begin| with == replaced(begin)), "{address}\n{with}");
     let there = address.rsplit_once(" > ").map_or_else(|| "probe".into(), |(parent, _)| format!("{parent} > probe"));
     desk.edit(&Edit::Replace { at: there, text: node.text.clone() }).unwrap_or_else(|refused| panic!("{address}: {refused}"));
     same(&text_of(desk), before, address);
