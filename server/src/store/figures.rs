@@ -244,9 +244,8 @@ impl Store {
         let span = query.to_at.0.saturating_sub(query.from_at.0).max(1);
         let step_us = query.interval_s.map_or(span, |seconds| i64::from(seconds.max(1)) * 1_000_000);
         let mut cells = Cells { query, step_us, cells: BTreeMap::new() };
-        match self.count(&mut cells, now).await? {
-            Err(too_many) => return Ok(Err(too_many)),
-            Ok(()) => {}
+        if let Err(too_many) = self.count(&mut cells, now).await? {
+            return Ok(Err(too_many));
         }
         let ends: Vec<i64> = cells.cells.keys().map(|(begin, _)| cells.end(*begin)).collect();
         let rows = cells.cells.into_iter().zip(ends).map(|(((begin, name), tally), end)| FigureRow {
