@@ -51,8 +51,8 @@ fn a_plan_is_edited_by_name_and_taken_into_service() {
         let said = String::from_utf8_lossy(&out.stderr);
         assert!(!out.status.success() && said.contains(reason), "{arguments:?}: {said}");
     }
-    // The people of the first start are in the audit too.
-    let audits = Journal::open(&switch).until("audit", 11, wait::SOON);
+    // The people and the token of the first start are in the audit too.
+    let audits = Journal::open(&switch).until("audit", 12, wait::SOON);
     let changed: Vec<_> = audits.iter().filter(|audit| audit["what"] == "plan-file-changed").collect();
     let subject = changed.first().and_then(|audit| audit["subject"].as_str()).unwrap_or_default();
     assert!(subject.starts_with("20-people.kdl: ") && subject.len() > 2 * 64, "{audits:?}");
@@ -137,6 +137,10 @@ fn with_imported(switch: &Switch) -> PathBuf {
 /// The texts of the generation in service, and what lies in the folder.
 fn both(switch: &Switch) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let number = &switch.get("/plan")["generation"];
+    wait::until_true("the generation in service is kept", || {
+        let kept = switch.get("/plan/generations");
+        kept["generations"].as_array().expect("a list").iter().any(|row| row["generation"] == *number)
+    });
     let detail = switch.get(&format!("/plan/generations/{number}"));
     let word = |value: &Value| value.as_str().expect("a text").to_owned();
     let texts: BTreeMap<_, _> =
