@@ -13,5 +13,6 @@ pub mod programs;
 pub mod prompts;
 pub mod recordings;
 pub mod serve;
+pub mod service_token;
 pub mod store;
 pub mod wire;

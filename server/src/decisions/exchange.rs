@@ -72,9 +72,7 @@ impl Exchange {
             .body(Body::from(body))
             .map_err(|_| Unanswered::Unreachable)?;
         if let Some(token) = &target.token {
-            let bearer = zeroize::Zeroizing::new(format!("Bearer {}", token.as_str()));
-            let mut value = HeaderValue::from_str(&bearer).map_err(|_| Unanswered::Unreachable)?;
-            value.set_sensitive(true);
+            let value = token.bearer().map_err(|_| Unanswered::Unreachable)?;
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         let response = self.client.request(request).await.map_err(|error| {

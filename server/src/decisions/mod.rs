@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use tandem_dialplan::{DecisionService, Plan, Secret, ServiceUrl};
+use tandem_dialplan::{DecisionService, Plan, ServiceUrl};
 use tandem_switch::{
     ask::{Answer, Ask, Unanswered},
     id::CallId,
@@ -24,10 +24,14 @@ use tokio::{
     sync::{Semaphore, mpsc},
     time::timeout,
 };
-use zeroize::Zeroizing;
 
 use self::exchange::Exchange;
-use crate::{clock, metrics::METRICS, wire::line::LineAsk};
+use crate::{
+    clock,
+    metrics::METRICS,
+    service_token::{ServiceToken, TokenError, Tokens},
+    wire::line::LineAsk,
+};
 
 /// Questions to one service that are under way at most.
 const MOST_UNDER_WAY: usize = 64;
@@ -35,7 +39,7 @@ const MOST_UNDER_WAY: usize = 64;
 /// A service as the plan has it, with its secret.
 pub struct Target {
     url: ServiceUrl,
-    token: Option<Zeroizing<String>>,
+    token: Option<ServiceToken>,
 }
 
 impl fmt::Debug for Target {
@@ -47,30 +51,14 @@ impl fmt::Debug for Target {
 /// All services of a plan.
 pub type Targets = Arc<BTreeMap<ServiceName, Arc<Target>>>;
 
-/// A token that is not there, or that no header can hold.
-#[derive(Debug, thiserror::Error)]
-#[error("the token of decision-service {service} cannot be read from {place}, or is none: it must be visible ASCII")]
-pub struct TokenError {
-    service: String,
-    place: String,
-}
-
-/// Reads the tokens of a plan: `read` gives what a reference leads to, `place` says in words where that is.
+/// The services of a plan, with their tokens.
 ///
 /// # Errors
-/// One is missing or of no use.
-pub fn targets(
-    plan: &Plan,
-    read: impl Fn(&Secret) -> Option<String>,
-    place: impl Fn(&Secret) -> String,
-) -> Result<Targets, TokenError> {
+/// A token is missing or of no use.
+pub fn targets(plan: &Plan, tokens: Tokens<'_>) -> Result<Targets, TokenError> {
     let target = |(name, service): (&ServiceName, &DecisionService)| {
-        let token = service.token.as_ref().map(|secret| {
-            let token = read(secret).map(Zeroizing::new);
-            let token = token.filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
-            token.ok_or_else(|| TokenError { service: name.to_string(), place: place(secret) })
-        });
-        Ok((name.clone(), Arc::new(Target { url: service.url.clone(), token: token.transpose()? })))
+        let token = tokens.of("decision-service", name.as_str(), service.token.as_ref())?;
+        Ok((name.clone(), Arc::new(Target { url: service.url.clone(), token })))
     };
     plan.decision_services.iter().map(target).collect::<Result<BTreeMap<_, _>, _>>().map(Arc::new)
 }

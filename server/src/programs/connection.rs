@@ -30,7 +30,7 @@ use tokio_tungstenite::{
     tungstenite::{
         Bytes, Message as Frame, Utf8Bytes,
         client::IntoClientRequest as _,
-        http::{HeaderValue, header::AUTHORIZATION},
+        http::header::AUTHORIZATION,
         protocol::{CloseFrame, WebSocketConfig},
     },
 };
@@ -266,9 +266,7 @@ async fn connect(target: Arc<Target>, tls: fn() -> Arc<ClientConfig>) -> Result<
     };
     let mut request = url.text().into_client_request().map_err(|error| error.to_string())?;
     if let Some(token) = &target.token {
-        let mut value =
-            HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(|_| "its token cannot be sent".to_owned())?;
-        value.set_sensitive(true);
+        let value = token.bearer().map_err(|_| "its token cannot be sent".to_owned())?;
         request.headers_mut().insert(AUTHORIZATION, value);
     }
     let config = WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE));

@@ -21,11 +21,10 @@ use std::{
 };
 
 use rustls::{ClientConfig, RootCertStore};
-use tandem_dialplan::{Plan, Secret, StreamUrl};
+use tandem_dialplan::{AudioStream, Plan, StreamUrl};
 use tandem_media::{contract::FORK_FRAME_MS, pipe::Pipe};
 use tandem_switch::{id::CallId, name::AudioStreamName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use zeroize::Zeroizing;
 
 pub use self::contract::{Counts, Ending, Facts};
 use self::{
@@ -33,7 +32,12 @@ use self::{
     message::{Mode, Side},
     session::Session,
 };
-use crate::{clock, metrics::METRICS, wire::line::LineAsk};
+use crate::{
+    clock,
+    metrics::METRICS,
+    service_token::{ServiceToken, TokenError, Tokens},
+    wire::line::LineAsk,
+};
 
 /// Streams of the process at most.
 const MOST_STREAMS: usize = 1_000;
@@ -49,7 +53,7 @@ pub struct Target {
     /// Where it is.
     pub url: StreamUrl,
     /// How we prove ourselves there.
-    pub token: Option<Zeroizing<String>>,
+    pub token: Option<ServiceToken>,
     /// Samples a second, unless said otherwise.
     pub rate_hz: u32,
     /// Audio may go there in the clear.
@@ -65,30 +69,15 @@ impl fmt::Debug for Target {
 /// All programs of a plan.
 pub type Targets = Arc<BTreeMap<AudioStreamName, Arc<Target>>>;
 
-/// A token that is not there, or that no header can hold.
-#[derive(Debug, thiserror::Error)]
-#[error("the token of audio-stream {program} cannot be read from {place}, or is none: it must be visible ASCII")]
-pub struct TokenError {
-    program: String,
-    place: String,
-}
-
-/// Reads the tokens of a plan: `read` gives what a reference leads to, `place` says in words where that is.
+/// The programs of a plan, with their tokens.
 ///
 /// # Errors
-/// One is missing or of no use.
-pub fn targets(
-    plan: &Plan,
-    read: impl Fn(&Secret) -> Option<String>,
-    place: impl Fn(&Secret) -> String,
-) -> Result<Targets, TokenError> {
-    let target = |(name, stream): (&AudioStreamName, &tandem_dialplan::AudioStream)| {
-        let token = stream.token.as_ref().map(|secret| {
-            let token = read(secret).map(Zeroizing::new).filter(|token| token.bytes().all(|b| b.is_ascii_graphic()));
-            token.ok_or_else(|| TokenError { program: name.to_string(), place: place(secret) })
-        });
+/// A token is missing or of no use.
+pub fn targets(plan: &Plan, tokens: Tokens<'_>) -> Result<Targets, TokenError> {
+    let target = |(name, stream): (&AudioStreamName, &AudioStream)| {
+        let token = tokens.of("audio-stream", name.as_str(), stream.token.as_ref())?;
         let (url, unencrypted) = (stream.url.clone(), stream.unencrypted);
-        Ok((name.clone(), Arc::new(Target { url, token: token.transpose()?, rate_hz: stream.rate_hz, unencrypted })))
+        Ok((name.clone(), Arc::new(Target { url, token, rate_hz: stream.rate_hz, unencrypted })))
     };
     plan.audio_streams.iter().map(target).collect::<Result<BTreeMap<_, _>, _>>().map(Arc::new)
 }

@@ -19,6 +19,7 @@ use crate::{
     plan_folder::{below, hash},
     prompts::Prompts,
     recordings::{Archive, ArchiveError},
+    service_token::{TokenError, Tokens},
     store::PlanFile,
     wire::{
         line::Service,
@@ -153,12 +154,9 @@ pub enum ServiceError {
     /// What recordings need cannot be used.
     #[error(transparent)]
     Recordings(#[from] ArchiveError),
-    /// What a program that hears calls is to be proved with is not there.
+    /// What we prove ourselves with at a service outside is not there.
     #[error(transparent)]
-    Programs(#[from] crate::programs::TokenError),
-    /// What a service that is asked is to be proved with is not there.
-    #[error(transparent)]
-    Decisions(#[from] crate::decisions::TokenError),
+    Token(#[from] TokenError),
     /// What belongs to a trunk's TLS cannot be used.
     #[error("the TLS of trunk {trunk}: {}", chain(.error))]
     Tls {
@@ -202,8 +200,9 @@ pub async fn service(mut plan: Plan, folder: &Path, prompts: Arc<Prompts>, gener
     });
     let identities = Arc::new(identities.collect::<Result<BTreeMap<_, _>, _>>()?);
     let archive = Arc::new(Archive::new(&plan.recordings, |secret| read_secret(secret, folder), place)?);
-    let programs = crate::programs::targets(&plan, |secret| read_secret(secret, folder), place)?;
-    let decisions = crate::decisions::targets(&plan, |secret| read_secret(secret, folder), place)?;
+    let tokens = Tokens { read: &|secret| read_secret(secret, folder), place: &place };
+    let programs = crate::programs::targets(&plan, tokens)?;
+    let decisions = crate::decisions::targets(&plan, tokens)?;
     let settings = plan.call_settings();
     let capture = match &plan.capture {
         Some(capture) => collector(capture).await,
