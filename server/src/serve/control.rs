@@ -10,7 +10,7 @@ use std::{
 use tandem_switch::time::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::MissedTickBehavior,
+    time::{MissedTickBehavior, timeout},
 };
 
 use super::{
@@ -27,6 +27,7 @@ use crate::{
     http::{
         callbacks::{CallbackRequest, NotAsked},
         control::{Control, ControlRequest, FloorView, Readiness},
+        plan_order::PlanAnswer,
         view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
     recordings::Archive,
@@ -41,6 +42,9 @@ use crate::{
 
 /// How often a plan that is watched is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// So long an answer to an order waits until the history knows of it; a database that is away keeps nobody longer.
+const HISTORY: Duration = Duration::from_secs(2);
 
 /// The plan in service and the ways to the loops.
 pub struct Director {
@@ -127,7 +131,7 @@ impl Director {
                     let outcome = self.done(&asked, outcome).await;
                     // A certificate may be new whatever became of the plan.
                     self.tls.renew(&self.service.plan.listen, &self.folder.path);
-                    drop(reply.send(outcome));
+                    tokio::spawn(answer_written(self.writer.clone(), reply, outcome));
                 }
                 _ = looks.tick(), if self.watch.is_some() && self.orders.is_free() => self.look(),
             }
@@ -277,4 +281,12 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// Gives an answer when whoever hears it finds in the history what it says.
+async fn answer_written(writer: Writer, reply: oneshot::Sender<PlanAnswer>, outcome: PlanAnswer) {
+    if outcome.is_ok() {
+        let _written_later = timeout(HISTORY, writer.flush()).await;
+    }
+    drop(reply.send(outcome));
 }

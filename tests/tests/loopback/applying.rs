@@ -116,6 +116,19 @@ fn a_plan_is_applied_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
+fn the_history_knows_what_was_answered() {
+    let switch = Switch::with_plan(TEAM);
+    for generation in 2..12 {
+        let text = if generation % 2 == 0 { busy() } else { TEAM.to_owned() };
+        fs::write(switch.ground.join("plan/plan.kdl"), written(&switch, &text)).expect("a writable folder");
+        switch.cli(&["reload"]);
+        let states: Vec<_> = history(&switch).iter().take(2).map(|row| (row["generation"].clone(), row["state"].clone())).collect();
+        let expected = [(json!(generation), json!("in-service")), (json!(generation - 1), json!("replaced"))];
+        assert_eq!(states, expected, "nobody waits for the history");
+    }
+}
+
+#[test]
 fn what_lay_in_the_folder_and_was_not_in_service_is_not_lost() {
     let mut switch = Switch::with_plan(TEAM);
     let mine = format!("{TEAM}\n// Mine, not loaded yet.\n");
