@@ -122,7 +122,8 @@ fn the_history_knows_what_was_answered() {
         let text = if generation % 2 == 0 { busy() } else { TEAM.to_owned() };
         fs::write(switch.ground.join("plan/plan.kdl"), written(&switch, &text)).expect("a writable folder");
         switch.cli(&["reload"]);
-        let states: Vec<_> = history(&switch).iter().take(2).map(|row| (row["generation"].clone(), row["state"].clone())).collect();
+        let states: Vec<_> =
+            history(&switch).iter().take(2).map(|row| (row["generation"].clone(), row["state"].clone())).collect();
         let expected = [(json!(generation), json!("in-service")), (json!(generation - 1), json!("replaced"))];
         assert_eq!(states, expected, "nobody waits for the history");
     }

@@ -70,14 +70,7 @@ fn signing_out_in_conversation_waits_for_wrap_up() {
 fn a_pause_asked_for_in_conversation_can_be_taken_back() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at 1001
         > accept 1
         offer 1 accepted
         1001 engaged with 1
@@ -111,16 +104,7 @@ fn a_pause_asked_for_in_conversation_can_be_taken_back() {
 fn signing_out_or_pausing_takes_back_what_rings() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > agent 1002 support always-on
-        1002 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at the first of two
         > not-ready 1001 lunch
         offer 1 withdrawn
         1: withdraw offer 1
@@ -318,14 +302,7 @@ fn an_agent_who_is_gone_is_signed_out_after_the_call() {
 fn an_agent_who_comes_back_into_the_database_during_the_call_stays() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at 1001
         > accept 1
         offer 1 accepted
         1001 engaged with 1

@@ -6,11 +6,7 @@ use crate::floor::tests::script::check;
 fn a_callback_waits_its_turn_and_rings_the_agent_first() {
     check(
         "
-        > queue support
-        > agent 1001 support
-        > reachable 1001
-        > call 1 support from=+411
-        1: queued, place 1
+        given 1 waits for 1001
         > wait 5
         > call 2 support from=+412
         2: queued, place 2
@@ -103,11 +99,7 @@ fn a_customer_who_does_not_answer_is_called_again_at_the_same_place() {
 fn who_calls_in_again_takes_their_place_over_and_is_not_called() {
     check(
         "
-        > queue support
-        > agent 1001 support
-        > reachable 1001
-        > call 1 support from=+411
-        1: queued, place 1
+        given 1 waits for 1001
         > call-back 1
         1 is called back, tries 2
         1: will be called back

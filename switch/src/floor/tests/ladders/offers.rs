@@ -6,16 +6,7 @@ use crate::floor::tests::script::check;
 fn an_offer_that_rings_out_goes_to_the_next_and_the_caller_keeps_the_place() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > agent 1002 support always-on
-        1002 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at the first of two
         > call 2 support
         2: queued, place 2
         offer 2: 1002 chosen: idle 0 s
@@ -147,14 +138,7 @@ fn a_late_accept_is_hung_up_and_a_second_accept_means_nothing() {
 fn a_busy_device_is_left_alone_for_a_while() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at 1001
         > decline 1 busy
         offer 1 declined, busy
         1001 ready
@@ -178,14 +162,7 @@ fn a_busy_device_is_left_alone_for_a_while() {
 fn a_device_that_keeps_failing_is_tried_less_and_less() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at 1001
         > decline 1 unavailable
         offer 1 declined, unavailable
         1001 ready
@@ -243,14 +220,7 @@ fn an_unregistered_device_is_asked_when_it_is_back() {
 fn a_caller_who_hangs_up_while_it_rings_frees_the_agent_for_the_next() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at 1001
         > call 2 support
         2: queued, place 2
         > leave 1
@@ -297,14 +267,7 @@ fn a_hang_up_that_crosses_the_connect_frees_the_agent_without_wrap_up() {
 fn messages_that_fit_nothing_change_nothing() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at 1001
         > call 1 support
         > finish 1
         > finish 7

@@ -6,14 +6,7 @@ use crate::floor::tests::script::check;
 fn callers_are_served_in_the_order_they_came() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at 1001
         > call 2 support
         2: queued, place 2
         > call 3 support
@@ -291,14 +284,7 @@ fn the_last_agent_who_signs_out_takes_the_waiting_along_unless_they_may_wait() {
 fn an_estimate_is_told_once_enough_calls_were_handled() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at 1001
         > accept 1
         offer 1 accepted
         1001 engaged with 1

@@ -196,16 +196,7 @@ fn agents_are_as_they_were_as_far_as_it_still_means_something() {
 fn the_order_of_the_idle_survives() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > agent 1002 support always-on
-        1002 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at the first of two
         > accept 1
         offer 1 accepted
         1001 engaged with 1
@@ -295,16 +286,7 @@ fn a_second_restart_loses_nothing_either() {
 fn an_agent_whom_the_database_lost_meanwhile_is_off_duty() {
     check(
         "
-        > queue support
-        > agent 1001 support always-on
-        1001 ready
-        > agent 1002 support always-on
-        1002 ready
-        > call 1 support
-        1: queued, place 1
-        offer 1: 1001 chosen: idle 0 s
-        1001 reserved
-        1: ring 1001 for 10 s (offer 1)
+        given 1 rings at the first of two
         > accept 1
         offer 1 accepted
         1001 engaged with 1
