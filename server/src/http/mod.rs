@@ -8,6 +8,7 @@ pub mod bans;
 pub mod calls;
 pub mod conferences;
 pub mod control;
+pub mod customers;
 mod events;
 mod floor;
 pub mod follow;
@@ -91,6 +92,7 @@ impl Api {
     tags(
         (name = "floor", description = "Queues, agents and items."),
         (name = "calls", description = "Calls, their records and recordings."),
+        (name = "customers", description = "Who is outside: customers, cases, consent."),
         (name = "plan", description = "The dialplan in service."),
         (name = "live", description = "What happens, as it happens, by WebSocket."),
         (name = "admin", description = "People and tokens."),
@@ -130,6 +132,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
         .routes(routes!(generations::history))
+        .merge(customers::routes_to_read())
         .routes(routes!(events::events))
         .routes(routes!(follow::follow))
         .routes(routes!(tokens::whoami));
@@ -146,6 +149,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(conferences::announce_to_room))
         .routes(routes!(messages::change_message, messages::delete_message))
         .routes(routes!(schedules::turn, schedules::follow))
+        .merge(customers::routes_to_change())
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()
@@ -155,6 +159,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(generations::generation))
         .routes(routes!(generations::diff))
         .merge(plan_files::routes())
+        .merge(customers::routes_of_files())
         .routes(routes!(recordings::sweep_now))
         .routes(routes!(people::people))
         .routes(routes!(people::person, people::put_person, people::delete_person))

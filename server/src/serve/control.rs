@@ -76,6 +76,8 @@ pub struct Director {
     pub orders: Orders,
     /// To whoever works on recordings.
     pub archive: watch::Sender<Arc<Archive>>,
+    /// To whoever reads numbers: the country of the plan.
+    pub country: watch::Sender<Option<String>>,
 }
 
 impl Director {

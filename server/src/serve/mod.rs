@@ -43,6 +43,7 @@ use tokio::{
 
 use crate::{
     clock,
+    customers::{self, Customers},
     decisions::Decider,
     http::{
         control::{CONTROL_CAPACITY, Control, Readiness},
@@ -314,7 +315,11 @@ impl Start {
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
         let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
+        let (country_tx, country) = watch::channel(service.plan.country.clone());
+        let customers = Customers::new(store.clone(), country);
+        customers::follow::start(customers.clone());
         let control = Control {
+            customers,
             requests_tx,
             store: store.clone(),
             writer: writer.clone(),
@@ -349,6 +354,7 @@ impl Start {
             ready: Arc::clone(&ready),
             orders: Orders::default(),
             archive: archive_tx,
+            country: country_tx,
         };
         let running = Running {
             line: line_tx,

@@ -8,6 +8,10 @@ mod bans;
 mod bindings;
 mod calls;
 mod conferences;
+mod customers;
+mod customers_put;
+mod customers_read;
+mod customers_sql;
 mod db;
 mod events;
 mod floor_entry;
@@ -35,6 +39,7 @@ pub use bans::Ban;
 pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
+pub use customers::{CaseRow, CustomerChange, CustomerNews, CustomerRow, IdentityRow, InteractionRow, LinkRow, NoteRow};
 pub use events::JournalRow;
 pub use generations::{
     Generation, GenerationRow, How, KEPT_ROWS, KEPT_TEXTS, PlanFile, PlanNews, PlanState, PlanTexts, Share, Terms, WatchRules,

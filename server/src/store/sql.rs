@@ -11,6 +11,8 @@ macro_rules! statements {
     };
 }
 
+pub(super) use statements;
+
 macro_rules! inserts {
     ($($(#[$doc:meta])* $name:ident = $width:literal, $into:literal, $tail:literal;)*) => {
         $($(#[$doc])* pub(super) static $name: Insert = Insert::new($into, $width, $tail);)*

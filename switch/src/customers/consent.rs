@@ -155,14 +155,14 @@ mod tests {
     #[test]
     fn a_no_beats_every_yes_whichever_came_last() {
         let yes = Rule { valid_from: Timestamp(15), ..rule(1, true, Some("marketing"), Some(Channel::Voice)) };
-        assert!(asked(&[yes.clone()], "marketing", Channel::Voice, 20).may);
-        assert!(!asked(&[yes.clone()], "marketing", Channel::Email, 20).may, "another channel");
-        assert!(!asked(&[yes.clone()], "marketing", Channel::Voice, 14).may, "before it");
+        assert!(asked(std::slice::from_ref(&yes), "marketing", Channel::Voice, 20).may);
+        assert!(!asked(std::slice::from_ref(&yes), "marketing", Channel::Email, 20).may, "another channel");
+        assert!(!asked(std::slice::from_ref(&yes), "marketing", Channel::Voice, 14).may, "before it");
         let no = rule(2, false, None, None);
         let answer = asked(&[yes.clone(), no.clone()], "marketing", Channel::Voice, 20);
         assert_eq!((answer.may, answer.rule), (false, Some(ConsentId(2))));
         assert_eq!(answer.reason, "is suppressed for all purposes on all channels, by web form");
-        assert!(!asked(&[no.clone()], SERVICE, Channel::Voice, 20).may);
+        assert!(!asked(std::slice::from_ref(&no), SERVICE, Channel::Voice, 20).may);
         let over = Rule { valid_to: Some(Timestamp(20)), ..no };
         assert!(asked(&[yes, over], "marketing", Channel::Voice, 20).may, "the no is over");
     }

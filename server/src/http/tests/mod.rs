@@ -1,6 +1,7 @@
 //! The API with a real store and loops that give fixed answers.
 
 mod access;
+mod customers;
 mod generations;
 mod live;
 mod plan_files;
@@ -70,7 +71,10 @@ impl Fixture {
         ready.plan_loaded.store(true, Relaxed);
         let traces = TraceBus::default();
         let (_, archive) = tokio::sync::watch::channel(Arc::default());
+        let (_, country) = tokio::sync::watch::channel(Some("IT".to_owned()));
+        let customers = crate::customers::Customers::new(store.clone(), country);
         let control = Control {
+            customers,
             requests_tx,
             store,
             writer,
