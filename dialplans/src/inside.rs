@@ -48,7 +48,7 @@ pub struct QueueCallback {
     /// What says so.
     pub prompt: PromptName,
     /// Said when it is taken.
-    pub confirm: Option<PromptName>,
+    pub confirm: PromptName,
     /// How customers are called.
     pub tries: Tries,
 }

@@ -11,6 +11,7 @@
 
 mod audio_streams;
 mod build;
+mod callbacks;
 mod changes;
 mod checker;
 mod decisions;
@@ -58,6 +59,7 @@ mod ways;
 mod world;
 
 pub use audio_streams::{AudioStream, StreamUrl};
+pub use callbacks::{BadWish, CallbackWhom, CallbackWish};
 pub use changes::{Change, ChangeKind, changes};
 pub use checker::{Checker, Needs, check, needs};
 pub use decisions::{DecisionService, ServiceUrl};
@@ -71,7 +73,7 @@ pub use imports::with_imports;
 pub use inside::{ExtensionRange, Queue, QueueCallback, StarterAgents};
 pub use keep::KeptRun;
 pub use listen::{Ice, TlsFiles, Turn};
-pub use load::{LoadError, Loaded, load, read_sources, read_sources_with};
+pub use load::{LoadError, Loaded, load, read_source_below, read_sources, read_sources_with};
 pub use number_regex::NumberRegex;
 pub use pattern::{NumberMatch, Pattern};
 pub use plan::{OriginGuard, Plan, Route, parse_number};

@@ -84,7 +84,8 @@ pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
     Ok(Loaded { plan, report, prompts })
 }
 
-/// The `*.kdl` and `*.ics` files of a folder in the order of their names, each behind what it imports.
+/// The `*.kdl` and `*.ics` files of a folder in the order of their names, each behind what it imports. Hidden ones, which
+/// editors leave there for themselves, are not of the plan.
 ///
 /// # Errors
 /// As [`load`].
@@ -99,7 +100,8 @@ pub fn read_sources(folder: &Path) -> Result<Vec<Source>, LoadError> {
 pub fn read_sources_with(folder: &Path, other: impl Fn(&Path) -> Option<String>) -> Result<Vec<Source>, LoadError> {
     let home = folder.canonicalize().map_err(|source| LoadError::Read { path: folder.into(), source })?;
     let mut paths: Vec<PathBuf> = entries(folder)?;
-    paths.retain(|path| path.extension().is_some_and(|e| e == "kdl" || e == "ics"));
+    let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| path.extension().is_some_and(|e| e == "kdl" || e == "ics") && !is_hidden(path));
     paths.sort();
     if paths.len() > MAX_FILES {
         return Err(LoadError::TooMuch { path: folder.into(), what: "too many files" });
@@ -121,6 +123,15 @@ pub fn read_sources_with(folder: &Path, other: impl Fn(&Path) -> Option<String>)
             outcome => outcome.map(Some),
         }
     })
+}
+
+/// One file in a folder, or below it.
+///
+/// # Errors
+/// As [`load`].
+pub fn read_source_below(folder: &Path, path: &str) -> Result<Source, LoadError> {
+    let home = folder.canonicalize().map_err(|source| LoadError::Read { path: folder.into(), source })?;
+    read_source(&home, folder.join(path))
 }
 
 fn read_source(home: &Path, path: PathBuf) -> Result<Source, LoadError> {

@@ -9,6 +9,7 @@ pub mod log;
 pub mod metrics;
 pub mod plan_diff;
 pub mod plan_files;
+pub mod plan_folder;
 pub mod programs;
 pub mod prompts;
 pub mod recordings;

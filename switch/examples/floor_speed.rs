@@ -146,6 +146,7 @@ fn queue(n: u64) -> QueueProfile {
         max_waiting: 1_000_000,
         rejoin_grace_ms: 60_000,
         max_missed: 3,
+        callbacks_per_day: 3,
     }
 }
 

@@ -9,6 +9,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// What an agent hears before a customer is called back: a call that they did not expect begins with ring-back.
+pub const AGENT_PROMPT: &str = "callback-agent";
+
 /// What a waiting caller is offered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallbackOffer {
@@ -35,6 +38,15 @@ pub struct Tries {
     pub apart_ms: u64,
     /// The customer's phone rings so long, in ms.
     pub ring_ms: u64,
+}
+
+/// A callback that is asked for by somebody who is not on the line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallbackAsked {
+    /// The customer's number.
+    pub caller: PartyNumber,
+    /// What is promised: where they wait, too.
+    pub callback: Box<Callback>,
 }
 
 /// A promise to call somebody: all that is needed to keep it.

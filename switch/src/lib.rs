@@ -9,6 +9,7 @@
 //! - [`customers`]: who calls: identities, matching, merges, cases, consent.
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
 //! - [`ask`]: what a service outside is asked, and what counts as its answer.
+//! - [`kpi`]: what a floor achieves, one formula each.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
 //! - [`identity`]: how far a caller's number can be believed.
 //! - [`toll`]: how much may be called outside.
@@ -24,6 +25,7 @@ pub mod customers;
 pub mod floor;
 pub mod id;
 pub mod identity;
+pub mod kpi;
 pub mod ladder;
 pub mod link;
 pub mod name;

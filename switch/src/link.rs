@@ -35,8 +35,8 @@ pub enum ToFloor {
         /// Whether the caller may wait there when nobody is signed in any more.
         wait_without_agents: bool,
     },
-    /// A waiting caller wants to be called back: the item stays, without a call. The floor replies `CallbackKept`, unless a
-    /// device rings for it at that moment.
+    /// A waiting caller wants to be called back: the item stays, without a call. The floor replies `CallbackKept` or
+    /// `CallbackRefused`, unless a device rings for it at that moment.
     CallBack {
         /// Which item.
         item: ItemId,
@@ -206,6 +206,11 @@ pub enum FloorSays {
     },
     /// The caller need not wait on the line: the item is kept without the call, to which nothing more is said.
     CallbackKept {
+        /// Which item.
+        item: ItemId,
+    },
+    /// The caller's number was promised as many callbacks as it may be today: they wait on as before.
+    CallbackRefused {
         /// Which item.
         item: ItemId,
     },

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use tandem_switch::name::Language;
+use tandem_switch::{callback::AGENT_PROMPT, name::Language};
 
 use super::tops;
 use crate::{
+    callbacks::{KEPT_PROMPT, OFFER_PROMPT},
     diagnostic::{Findings, did_you_mean},
     grammar::{Kind, Noun},
     read::{Item, Value},
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Recordings that the switch plays by itself.
-const BY_ITSELF: &[&str] = &["voicemail-greeting", "music/beep", "music/hold"];
+const BY_ITSELF: &[&str] = &["voicemail-greeting", "music/beep", "music/hold", OFFER_PROMPT, KEPT_PROMPT, AGENT_PROMPT];
 /// Names that one finding lists.
 const MAX_LISTED: usize = 5;
 
@@ -62,6 +63,21 @@ pub(super) fn spoken(items: &[Item], languages: &BTreeSet<Language>, world: &Wor
                 missing.len()
             );
             findings.error("unknown-prompt", at, message);
+        }
+    }
+}
+
+/// What is said of callbacks without being named must be there in each language that has any recordings.
+pub(super) fn of_callbacks(items: &[Item], languages: &BTreeSet<Language>, world: &World, findings: &mut Findings) {
+    for offer in tops(items, "queue").filter_map(|queue| queue.child("callback")) {
+        let defaults = [("prompt", OFFER_PROMPT), ("confirm", KEPT_PROMPT)];
+        let unnamed = defaults.iter().filter(|(property, _)| offer.prop(property).is_none()).map(|(_, prompt)| *prompt);
+        for prompt in unnamed.chain([AGENT_PROMPT]) {
+            let spoken = languages.iter().filter(|language| world.prompts.contains_key(*language));
+            if let Some(language) = spoken.into_iter().find(|language| !world.has(language, prompt)) {
+                let message = format!("`callback` plays the recording `{prompt}`, which is not there in `{language}`");
+                findings.error("unknown-prompt", offer.at, message);
+            }
         }
     }
 }

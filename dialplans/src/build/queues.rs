@@ -10,6 +10,7 @@ use tandem_switch::{
 
 use super::{Builder, tops};
 use crate::{
+    callbacks::{KEPT_PROMPT, OFFER_PROMPT, TRIES},
     diagnostic::Findings,
     inside::{Queue, QueueCallback},
     plan::{BlockId, Ending, Handlers},
@@ -58,6 +59,20 @@ impl Builder<'_> {
         queues
     }
 
+    /// Those that are built, for the building of some routes again.
+    pub(super) fn built_answers(&self) -> Vec<(String, Ending, BlockId)> {
+        self.answers.built.iter().map(|((queue, ending), block)| ((*queue).to_owned(), *ending, *block)).collect()
+    }
+
+    /// Takes these as built.
+    pub(super) fn know_answers(&mut self, built: &[(String, Ending, BlockId)]) {
+        for (queue, ending, block) in built {
+            if let Some((queue, _)) = self.answers.written.get_key_value(queue.as_str()) {
+                self.answers.built.insert((queue, *ending), *block);
+            }
+        }
+    }
+
     /// Where a step says nothing of an ending, its queue does, if it has an answer.
     pub(super) fn queue_answers(&mut self, queue: &str, handlers: &mut Handlers, at: Location) {
         for ending in [Ending::NoAgents, Ending::TimedOut, Ending::Full, Ending::Error] {
@@ -87,7 +102,10 @@ impl Builder<'_> {
             return None;
         }
         self.answers.open.push(key);
+        // Whichever route wants it first: it is everybody's.
+        let part = std::mem::take(&mut self.part);
         let block = self.block(&item.children);
+        self.part = part;
         self.answers.open.pop();
         self.answers.built.insert(key, block);
         Some(block)
@@ -124,6 +142,7 @@ fn queue(name: &str, item: &Item) -> Queue {
             max_waiting: count("max-waiting").unwrap_or(1_000),
             rejoin_grace_ms: ms("rejoin-grace").unwrap_or(300_000),
             max_missed: count("max-missed").unwrap_or(2),
+            callbacks_per_day: item.child("callback").and_then(|offer| offer.prop_count("per-day")).unwrap_or(3),
         },
         music: prompt("music"),
         announce_every_ms: item.child("announce").and_then(|a| a.prop_ms("every")),
@@ -142,12 +161,12 @@ fn callback(item: &Item) -> Option<QueueCallback> {
         after_ms: item.prop_ms("offer-after").unwrap_or(60_000),
         key: item.prop_text("key").unwrap_or("1").chars().next()?,
         via: item.prop_text("via").map(TrunkName::from),
-        prompt: item.prop_text("prompt")?.into(),
-        confirm: item.prop_text("confirm").map(PromptName::from),
+        prompt: item.prop_text("prompt").unwrap_or(OFFER_PROMPT).into(),
+        confirm: item.prop_text("confirm").unwrap_or(KEPT_PROMPT).into(),
         tries: Tries {
-            left: item.prop_count("tries").unwrap_or(3),
-            apart_ms: item.prop_ms("retry-after").unwrap_or(300_000),
-            ring_ms: item.prop_ms("ring").unwrap_or(30_000),
+            left: item.prop_count("tries").unwrap_or(TRIES.left),
+            apart_ms: item.prop_ms("retry-after").unwrap_or(TRIES.apart_ms),
+            ring_ms: item.prop_ms("ring").unwrap_or(TRIES.ring_ms),
         },
     })
 }

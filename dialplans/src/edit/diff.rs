@@ -1,16 +1,16 @@
 //! What differs between two texts of a file: by nodes, for people who ask what happened, and by lines.
 
-use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use similar::TextDiff;
 
 use super::{address::part_of, line, tree::Tree};
 
 /// Lines that are shown around a change.
 const AROUND: usize = 3;
-/// Products of line counts up to which the shortest difference is looked for; beyond, all between the first and the last
-/// different line is one change.
-const MAX_CELLS: usize = 4_000_000;
+/// How long the shortest difference of a file is looked for; then a longer one is as good.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A node at the top of a file that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,94 +71,11 @@ fn nodes(text: &str) -> Vec<Top> {
     tree.nodes.iter().enumerate().map(top).collect()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Both,
-    Old,
-    New,
-}
-
 /// The difference in the unified format, without its head; empty when there is none.
 #[must_use]
 pub fn unified(before: &str, after: &str) -> String {
-    let (old, new): (Vec<_>, Vec<_>) = (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());
-    let script = script(&old, &new);
-    let changed: Vec<_> = (0..script.len()).filter(|at| script[*at].0 != Side::Both).collect();
-    let mut out = String::new();
-    let mut next = 0;
-    while let Some(first) = changed.get(next) {
-        let mut last = *first;
-        while let Some(at) = changed.get(next)
-            && *at <= last + 2 * AROUND
-        {
-            (last, next) = (*at, next + 1);
-        }
-        let (from, to) = (first.saturating_sub(AROUND), (last + AROUND + 1).min(script.len()));
-        let count = |range: &[(Side, usize)], not: Side| range.iter().filter(|(side, _)| *side != not).count();
-        let (before, hunk) = (&script[..from], &script[from..to]);
-        let place = |side: Side| (count(before, side) + usize::from(count(hunk, side) > 0), count(hunk, side));
-        let ((old_at, old_lines), (new_at, new_lines)) = (place(Side::New), place(Side::Old));
-        let _never_fails = writeln!(out, "@@ -{old_at},{old_lines} +{new_at},{new_lines} @@");
-        for (side, at) in hunk {
-            let (mark, line) = match side {
-                Side::Both => (' ', old[*at]),
-                Side::Old => ('-', old[*at]),
-                Side::New => ('+', new[*at]),
-            };
-            out.push(mark);
-            out.push_str(line);
-            if !line.ends_with('\n') {
-                out.push_str("\n\\ No newline at end of file\n");
-            }
-        }
-    }
-    out
-}
-
-/// Each line of both texts once: in both (by its number in the old), only in the old, only in the new.
-fn script(old: &[&str], new: &[&str]) -> Vec<(Side, usize)> {
-    let head = old.iter().zip(new).take_while(|(old, new)| old == new).count();
-    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(old, new)| old == new).count();
-    let (old_end, new_end) = (old.len() - tail, new.len() - tail);
-    let mut out: Vec<_> = (0..head).map(|at| (Side::Both, at)).collect();
-    let (a, b) = (&old[head..old_end], &new[head..new_end]);
-    let (mut i, mut j) = (0, 0);
-    if a.len().saturating_mul(b.len()) <= MAX_CELLS {
-        let common = longest_common(a, b);
-        let width = b.len() + 1;
-        while i < a.len() && j < b.len() {
-            if a[i] == b[j] {
-                out.push((Side::Both, head + i));
-                (i, j) = (i + 1, j + 1);
-            } else if common[(i + 1) * width + j] >= common[i * width + j + 1] {
-                out.push((Side::Old, head + i));
-                i += 1;
-            } else {
-                out.push((Side::New, head + j));
-                j += 1;
-            }
-        }
-    }
-    out.extend((head + i..old_end).map(|at| (Side::Old, at)));
-    out.extend((head + j..new_end).map(|at| (Side::New, at)));
-    out.extend((old_end..old.len()).map(|at| (Side::Both, at)));
-    out
-}
-
-/// How many lines the rest of one and the rest of the other have in common, for every pair of rests.
-fn longest_common(a: &[&str], b: &[&str]) -> Vec<u32> {
-    let width = b.len() + 1;
-    let mut common = vec![0_u32; (a.len() + 1) * width];
-    for i in (0..a.len()).rev() {
-        for j in (0..b.len()).rev() {
-            common[i * width + j] = if a[i] == b[j] {
-                common[(i + 1) * width + j + 1] + 1
-            } else {
-                common[(i + 1) * width + j].max(common[i * width + j + 1])
-            };
-        }
-    }
-    common
+    let lines = TextDiff::configure().timeout(PATIENCE).diff_lines(before, after);
+    lines.unified_diff().context_radius(AROUND).to_string()
 }
 
 #[cfg(test)]

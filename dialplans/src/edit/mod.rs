@@ -199,7 +199,7 @@ impl Desk {
     fn leaves(&mut self, only: Option<&str>) -> Result<Vec<Leaf<'_>>, NotEdited> {
         let wanted: Vec<usize> = (0..self.sources.len())
             .filter(|file| self.sources[*file].path.ends_with(".kdl"))
-            .filter(|file| only.is_none_or(|only| self.sources[*file].file_name() == only))
+            .filter(|file| only.is_none_or(|only| self.sources[*file].path == only))
             .collect();
         for file in &wanted {
             if self.trees[*file].is_none() {
@@ -208,7 +208,7 @@ impl Desk {
         }
         let leaf = |file: usize| {
             let (source, tree) = (&self.sources[file], self.trees[file].clone()?);
-            Some(Leaf { file, name: source.file_name(), text: &source.text, tree })
+            Some(Leaf { file, name: &source.path, text: &source.text, tree })
         };
         Ok(wanted.into_iter().filter_map(leaf).collect())
     }
@@ -270,7 +270,7 @@ impl Spot {
 
 fn read(source: &Source) -> Result<Tree, NotEdited> {
     Tree::read(&source.text).map_err(|unread| NotEdited::Unread {
-        file: source.file_name().to_owned(),
+        file: source.path.clone(),
         line: line(&source.text, unread.offset),
         why: unread.message,
     })

@@ -78,8 +78,8 @@ pub(super) const QUEUE: &[NodeSpec] = &[
         &[
             prop("offer-after", Kind::Duration, "60s", "said after so long, and then with each announcement"),
             prop("key", Kind::Key, "1", "what takes the offer"),
-            must("prompt", Kind::Refers(Noun::Prompt), "what says so"),
-            prop("confirm", Kind::Refers(Noun::Prompt), "", "said when it is taken; then the call ends"),
+            prop("prompt", Kind::Refers(Noun::Prompt), "callback-offer", "what says so; the one that ships says to press 1"),
+            prop("confirm", Kind::Refers(Noun::Prompt), "callback-kept", "said when it is taken; then the call ends"),
             prop(
                 "via",
                 Kind::Refers(Noun::Trunk),
@@ -89,6 +89,12 @@ pub(super) const QUEUE: &[NodeSpec] = &[
             prop("tries", Kind::Count(1, 10), "3", "how often a customer is called who does not answer"),
             prop("retry-after", Kind::Duration, "5m", "from one try to the next"),
             prop("ring", Kind::Duration, "30s", "how long the customer's phone rings"),
+            prop(
+                "per-day",
+                Kind::Count(1, 100),
+                "3",
+                "so many callbacks are promised to one number in a day (UTC), by all queues together",
+            ),
         ],
         Body::None,
     ),

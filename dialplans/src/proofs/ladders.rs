@@ -82,6 +82,10 @@ fn callback(name: &str, item: &Item, plan: &Plan, findings: &mut Findings) {
         let message = format!("nobody waits so long in `{name}`: its `max-wait` is over by then");
         findings.warning("never-reached", offer.at, message);
     }
+    if offer.prop_text("prompt").is_none() && offer.prop_text("key").is_some_and(|key| key != "1") {
+        let message = "`callback` with another key than 1 needs `prompt=…` (prompt): the one that ships says to press 1";
+        findings.error("missing-property", offer.at, message);
+    }
     if let Some(trunk) = offer.prop_text("via")
         && plan.trunks.get(trunk).is_some_and(|trunk| trunk.peer.is_none())
     {

@@ -4,13 +4,7 @@
 use tandem_switch::{callback::CallbackOffer, cdr::Origin, step::Target};
 
 use super::Run;
-use crate::{
-    inside::QueueCallback,
-    plan::{Plan, parse_number},
-};
-
-/// Shorter numbers are services and internal numbers of others, not customers.
-const MIN_DIGITS: usize = 6;
+use crate::{inside::QueueCallback, plan::Plan};
 
 impl Run {
     /// What this caller is offered; nothing when they could not be called.
@@ -18,13 +12,12 @@ impl Run {
         let target = match &self.facts.origin {
             Origin::Extension(extension) => Target::Extension(plan.extension(extension.as_str())?),
             Origin::Trunk(_) => {
-                let number = parse_number(self.facts.from.as_str())?;
-                let digits = number.as_str().trim_start_matches('+');
-                let is_reachable = digits.len() >= MIN_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
-                Target::Trunk { trunk: offer.via.clone().filter(|_| is_reachable)?, number }
+                let trunk = offer.via.clone()?;
+                let number = plan.customer_number(&trunk, self.facts.from.as_str(), &self.facts.to).ok()?;
+                Target::Trunk { trunk, number }
             }
         };
         let QueueCallback { after_ms, key, prompt, confirm, tries, .. } = offer.clone();
-        Some(CallbackOffer { after_ms, key, prompt, confirm, target, tries })
+        Some(CallbackOffer { after_ms, key, prompt, confirm: Some(confirm), target, tries })
     }
 }

@@ -331,8 +331,8 @@ fn there_and_back(desk: &mut Desk, address: &str, before: &str) {
     let place = |at: &str| Edit::Move { at: at.into(), to: Spot::Before(at.into()) };
     let node = desk.edit(&place(address)).unwrap().remove(0);
     let begin = before.match_indices(&node.text).map(|(at, _)| at);
-    let begin = begin.filter(|at| before[..*at].matches('\n').count() + 1 == node.line as usize).min().unwrap();
-    let (head, tail) = (&before[..begin], &before[begin + node.text.len()..]);
+    // Several of one text may stand on one line.
+    let begins: Vec<_> = begin.filter(|at| before[..*at].matches('\n').count() + 1 == node.line as usize).collect();
 
     // A neighbour comes and goes.
     for spot in [Spot::Before(address.into()), Spot::After(address.into())] {
@@ -349,7 +349,8 @@ fn there_and_back(desk: &mut Desk, address: &str, before: &str) {
     // Another takes its place, and it comes back; what stands around it stays.
     desk.edit(&Edit::Replace { at: address.into(), text: "probe \"x\"".into() }).unwrap();
     let with = text_of(desk);
-    same(&with, &format!("{head}probe \"x\"{tail}"), address);
+    let replaced = |begin: &usize| format!("{}probe \"x\"{}", &before[..*begin], &before[begin + node.text.len()..]);
+    assert!(begins.iter().any(|begin| with == replaced(begin)), "{address}\n{with}");
     let there = address.rsplit_once(" > ").map_or_else(|| "probe".into(), |(parent, _)| format!("{parent} > probe"));
     desk.edit(&Edit::Replace { at: there, text: node.text.clone() }).unwrap_or_else(|refused| panic!("{address}: {refused}"));
     same(&text_of(desk), before, address);

@@ -318,11 +318,17 @@ proptest! {
         let mut now = start();
         let mut buffer = JitterBuffer::new(48_000, now, true);
         let mut last: Option<u16> = None;
+        let mut newest: Option<u16> = None;
         for (ms, sequence, timestamp, kind, near) in steps {
             now += Duration::from_millis(ms);
             let (sequence, timestamp) = if near { (sequence % 64, timestamp % 96_000) } else { (sequence, timestamp) };
             let header = header(sequence, timestamp);
+            // Whoever tells how a packet arrived takes a leap of half the numbers as a new beginning: of more than two
+            // such, nobody could say which came first.
+            let leaps = newest.is_some_and(|newest| sequence.wrapping_sub(newest).cast_signed().unsigned_abs() > 10_000);
+            newest = Some(sequence);
             let arrival = match kind {
+                _ if leaps => Arrival::First,
                 0 => Arrival::First,
                 1 => Arrival::Late,
                 2 => Arrival::Duplicate,

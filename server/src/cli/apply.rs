@@ -19,7 +19,8 @@ use crate::{
         view::{GenerationDetail, GenerationPage, GenerationView, PlanApplied, PlanDiff, PlanProblem, PlanText, PlanView},
     },
     plan_diff::differ,
-    serve::{control::chain, plans::read_below},
+    plan_folder,
+    serve::control::chain,
 };
 
 #[derive(Debug, Args)]
@@ -308,7 +309,7 @@ async fn generation(client: &Client, number: u64) -> Result<Vec<Source>, CliErro
 }
 
 fn read(folder: &str) -> Result<Vec<Source>, CliError> {
-    let sources = read_below(Path::new(folder)).map_err(|error| CliError::failed(chain(&error)))?;
+    let sources = plan_folder::read(Path::new(folder)).map_err(|error| CliError::failed(chain(&error)))?;
     if sources.is_empty() {
         let sentence = format!("there is no .kdl file in {folder}");
         return Err(CliError::failed(sentence).todo("give the folder that holds the plan's .kdl files"));

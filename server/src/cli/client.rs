@@ -138,6 +138,25 @@ impl Client {
         Ok(response.bytes_stream().map_err(broken_off))
     }
 
+    /// Writes a resource to somewhere as it comes; a reader who has enough is no error.
+    pub(super) async fn copy(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        to: &mut impl std::io::Write,
+    ) -> Result<(), CliError> {
+        // An hour of rows is enough.
+        let asked = self.http.get(self.url(path, query)).timeout(Duration::from_secs(3_600));
+        let mut response = self.send(asked).await?;
+        while let Some(piece) = response.chunk().await.map_err(CliError::unreachable)? {
+            match to.write_all(&piece) {
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+                outcome => outcome.map_err(CliError::failed)?,
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn order<T: DeserializeOwned>(
         &self,
         method: Method,

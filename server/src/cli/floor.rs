@@ -87,13 +87,14 @@ fn shown_queue(detail: &QueueDetail) -> String {
             maybe(item.position),
             item.item.clone(),
             item.caller.clone(),
+            item.kind.clone(),
             item.stage.clone(),
             duration(item.waited_ms),
             maybe(item.agent.as_ref()),
             skills(&item.skills),
         ]
     });
-    let items = draw(&["PLACE", "ITEM", "CALLER", "STAGE", "WAITED", "AGENT", "SKILLS"], &items.collect::<Vec<_>>());
+    let items = draw(&["PLACE", "ITEM", "CALLER", "KIND", "STAGE", "WAITED", "AGENT", "SKILLS"], &items.collect::<Vec<_>>());
     format!("{}\n{items}", draw(&QUEUE_HEADS, &[queue_row(&detail.queue)]))
 }
 
@@ -145,6 +146,7 @@ fn told(story: &ItemStoryView) -> String {
         ("call", story.call.clone()),
         ("queue", story.queue.clone()),
         ("caller", story.caller.clone()),
+        ("kind", story.kind.clone()),
         ("state", story.state.clone()),
         ("agent", maybe(story.agent.as_ref())),
         ("queued", instant(story.queued_at)),

@@ -6,6 +6,7 @@
 
 mod apply;
 mod bans;
+mod callbacks;
 mod calls;
 mod client;
 mod conferences;
@@ -13,6 +14,8 @@ mod customers;
 mod floor;
 mod follow;
 mod import;
+mod journal;
+mod kpi;
 mod ladder;
 mod lsp;
 mod messages;
@@ -113,6 +116,8 @@ enum Command {
     /// Queues and who waits in them.
     #[command(subcommand)]
     Queue(floor::QueueCommand),
+    /// Who is called when it is their turn, and no longer.
+    Callbacks(callbacks::CallbacksArgs),
     /// All agents and what they are doing.
     Agents,
     /// Change an agent's state.
@@ -142,6 +147,11 @@ enum Command {
     Follow(follow::FollowArgs),
     /// Why an item was given to whom, or why it still waits.
     Why(floor::WhyArgs),
+    /// Service level, waits, handling times, occupancy: by queue, agent and interval.
+    Kpi(kpi::KpiArgs),
+    /// The journal that all tables are made of.
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
 }
 
 #[derive(Debug, Args)]
@@ -188,7 +198,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
         Command::Plans(args) => return shipped::run(&args, common).map(|()| ExitCode::SUCCESS),
         Command::Import(command) => return import::run(&command, common).map(|()| ExitCode::SUCCESS),
         Command::Lsp(args) => return lsp::run(&args),
-        Command::Schema => return schema(common).map(|()| ExitCode::SUCCESS),
+        Command::Schema => return plans::schema(common).map(|()| ExitCode::SUCCESS),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
@@ -213,6 +223,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,
+            Command::Callbacks(args) => callbacks::run(args, common).await?,
             Command::Agents => floor::agents(common).await?,
             Command::Agent(args) => floor::agent(args, common).await?,
             Command::Calls(command) => calls::run(command, common).await?,
@@ -225,13 +236,11 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Bans(args) => bans::run(args, common).await?,
             Command::Follow(args) => follow::run(args, common).await?,
             Command::Why(args) => floor::why(args, common).await?,
+            Command::Kpi(args) => kpi::run(args, common).await?,
+            Command::Journal(command) => return journal::run(&command, common).await,
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn schema(common: &Common) -> Result<(), CliError> {
-    print(common, &tandem_dialplan::language_table(), |_| tandem_dialplan::kdl_schema())
 }
 
 fn serve(args: ServeArgs, common: &Common) -> Result<ExitCode, CliError> {
@@ -366,7 +375,12 @@ mod tests {
             "tandem token revoke 0123456789ab",
             "tandem queue list --server http://127.0.0.1:8080",
             "tandem queue show support",
+            "tandem callbacks",
+            "tandem callbacks list --format json",
+            "tandem callbacks cancel 01k3p9x7c0z4m mistake",
             "tandem agents",
+            "tandem kpi --by queue --interval 1800 --kpi service-level --variant of-offered --target 30",
+            "tandem journal verify --data var",
             "tandem agent 1002 not-ready lunch",
             "tandem agent 1002 ready",
             "tandem calls list",

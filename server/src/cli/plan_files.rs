@@ -37,6 +37,9 @@ pub(super) struct PlanArgs {
     /// Take the plan into service afterwards; if it cannot be, the files stay as they were.
     #[arg(long, global = true, conflicts_with = "config")]
     apply: bool,
+    /// Why, for the history of the plan.
+    #[arg(long, short, global = true, value_name = "TEXT", requires = "apply")]
+    message: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -142,14 +145,14 @@ impl std::str::FromStr for ValueArg {
 }
 
 pub(super) async fn run(args: PlanArgs, common: &Common) -> Result<(), CliError> {
-    let PlanArgs { command, config, dry_run, apply } = args;
+    let PlanArgs { command, config, dry_run, apply, message } = args;
     let files = config.map(PlanFiles::new);
     let edits = match command {
         PlanCommand::Files => return list(files.as_ref(), common).await,
         PlanCommand::Show { file } => return show(files.as_ref(), &file, common).await,
         command => command.edits()?,
     };
-    let wish = PlanEdits { edits, dry_run, apply, ..PlanEdits::default() };
+    let wish = PlanEdits { edits, dry_run, apply, message, ..PlanEdits::default() };
     let written = match files {
         Some(files) => in_folder(&files, wish)?,
         None => {
@@ -276,8 +279,7 @@ async fn show(files: Option<&PlanFiles>, name: &str, common: &Common) -> Result<
     let text = match files {
         None => Client::find(common)?.text(&["plan", "files", name]).await?,
         Some(files) => {
-            let texts = files.read().map_err(|error| refused(&error.into()))?;
-            let found = texts.into_iter().find(|file| file.name == name);
+            let found = files.read_one(name).map_err(|error| refused(&error.into()))?;
             found.ok_or_else(|| CliError::not_found("file", name))?.text
         }
     };

@@ -108,3 +108,7 @@ fn told(explained: &RouteExplanation) -> String {
     let because: String = explained.because.iter().map(|sentence| format!("  {}\n", super::table::clean(sentence))).collect();
     format!("{}\n{because}\n{}", super::table::clean(&route), draw(&["", "ROUTE", "WHY"], &rows))
 }
+
+pub(super) fn schema(common: &Common) -> Result<(), CliError> {
+    print(common, &tandem_dialplan::language_table(), |_| tandem_dialplan::kdl_schema())
+}

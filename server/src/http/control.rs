@@ -23,6 +23,7 @@ use tandem_switch::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
+    callbacks::CallbackRequest,
     plan_order::PlanOrder,
     schedules::ScheduleView,
     view::{CallView, ConferenceView, ParkedView, PlanView, RouteExplanation},
@@ -63,6 +64,8 @@ pub enum ControlRequest {
         /// What the agent does afterwards.
         reply: oneshot::Sender<Option<AgentView>>,
     },
+    /// Ask for a callback, or cancel one.
+    Callback(CallbackRequest),
     /// All calls that are up.
     Calls(oneshot::Sender<Vec<CallView>>),
     /// Who is parked in which slot.

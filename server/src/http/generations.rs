@@ -265,7 +265,7 @@ async fn texts_of(api: &Api, generation: u64) -> Result<Vec<Source>, Problem> {
     Ok(texts.into_iter().map(|(file, text)| Source::new(file, text)).collect())
 }
 
-fn reason(message: Option<String>) -> Result<Option<String>, Problem> {
+pub(super) fn reason(message: Option<String>) -> Result<Option<String>, Problem> {
     match message {
         Some(message) if message.chars().count() > MAX_MESSAGE => {
             Err(Problem::bad(format!("the message is longer than {MAX_MESSAGE} letters")).at("body.message"))

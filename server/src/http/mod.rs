@@ -5,6 +5,7 @@
 
 mod auth;
 pub mod bans;
+pub mod callbacks;
 pub mod calls;
 pub mod conferences;
 pub mod control;
@@ -14,6 +15,7 @@ mod floor;
 pub mod follow;
 pub mod generations;
 mod health;
+pub mod kpis;
 mod listen;
 pub mod messages;
 pub mod payments;
@@ -45,7 +47,7 @@ use axum::{
 };
 pub use listen::{Peer, serve_until};
 pub use problem::Problem;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use utoipa::{
     OpenApi,
@@ -69,14 +71,11 @@ pub(crate) struct Api {
     pub(crate) control: Control,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) tickets: Arc<Tickets>,
-    /// Who writes the plan's files.
-    pub(crate) plan_turn: Arc<Mutex<()>>,
 }
 
 impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
-        let (tickets, plan_turn) = (Arc::new(Tickets::new()), Arc::default());
-        Self { control, subscribers: Arc::new(Semaphore::new(subscribers)), tickets, plan_turn }
+        Self { control, subscribers: Arc::new(Semaphore::new(subscribers)), tickets: Arc::new(Tickets::new()) }
     }
 }
 
@@ -117,6 +116,9 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(floor::agents))
         .routes(routes!(floor::agent))
         .routes(routes!(floor::why))
+        .routes(routes!(kpis::kpis))
+        .routes(routes!(kpis::definitions))
+        .routes(routes!(kpis::waits))
         .routes(routes!(calls::calls))
         .routes(routes!(calls::call))
         .routes(routes!(calls::parked))
@@ -127,6 +129,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(messages::messages))
         .routes(routes!(messages::message))
         .routes(routes!(bans::bans))
+        .routes(routes!(callbacks::callbacks))
         .routes(routes!(schedules::schedules))
         .routes(routes!(schedules::schedule))
         .routes(routes!(plan::plan))
@@ -150,6 +153,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(messages::change_message, messages::delete_message))
         .routes(routes!(schedules::turn, schedules::follow))
         .merge(customers::routes_to_change())
+        .routes(routes!(callbacks::ask_callback))
+        .routes(routes!(callbacks::cancel_callback))
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()

@@ -15,22 +15,20 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tandem_dialplan::MAX_FILE_BYTES;
-use tokio::task::spawn_blocking;
+use tokio::{sync::oneshot, task::spawn_blocking};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
     auth::Caller,
-    control::ControlRequest,
-    plan_order::{PlanNotTaken, PlanOrder, PlanTask},
+    control::{ControlRequest, NoAnswer},
+    generations::reason,
+    plan_order::{EditTask, Edited, PlanAnswer, PlanNotTaken, PlanOrder, PlanTask},
     problem::{JsonBody, Params, Path, Problem},
-    view::{At, PlanProblem, PlanView},
+    view::{PlanProblem, PlanView},
 };
-use crate::{
-    clock,
-    plan_files::{EditRefused, FileChange, PlanEdits, PlanFiles, Precondition, Proposal, Refused, etag, of_etag},
-};
+use crate::plan_files::{EditRefused, FileChange, PlanEdits, Precondition, Proposal, Refused, Wish, etag, of_etag};
 
 /// A file of the plan, as it lies on the disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -71,16 +69,18 @@ pub struct PlanWritten {
 }
 
 /// How a file is written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WriteQuery {
     /// Only tell what would become of it.
     #[serde(default)]
     dry_run: bool,
-    /// Take the plan into service too; when that fails, the file is put back.
+    /// Take the plan into service too; when that fails, the file stays as it was.
     #[serde(default)]
     apply: bool,
+    /// Why, for the history of the plan.
+    message: Option<String>,
 }
 
 /// A problem, with what belongs to it.
@@ -190,12 +190,12 @@ pub(super) async fn files(State(api): State<Api>) -> Taken<Json<PlanFileList>> {
 ///
 /// Its text, with its ETag.
 #[utoipa::path(get, path = "/api/v1/plan/files/{file}", tag = "plan", security(("token" = ["admin"])),
-    params(("file" = String, Path, description = "Its name")),
+    params(("file" = String, Path, description = "Its path below the folder, with `%2F` for `/`")),
     responses((status = 200, body = String, content_type = "text/plain"), (status = 304), (status = 404, body = Problem)))]
 pub(super) async fn file(State(api): State<Api>, Path(name): Path<String>, headers: HeaderMap) -> Taken<Response> {
     let texts = Arc::clone(&api.control.plan_files);
     let found = beside(move || {
-        let found = texts.read()?.into_iter().find(|text| text.name == name);
+        let found = texts.read_one(&name)?;
         found.ok_or_else(|| Refused::NoFile(name.chars().take(80).collect()))
     })
     .await?;
@@ -225,7 +225,7 @@ fn precondition(headers: &HeaderMap) -> Taken<Precondition> {
 ///
 /// `If-Match` with the ETag that was read, or `If-None-Match: *` for a new file. The plan is checked first: with errors nothing is written.
 #[utoipa::path(put, path = "/api/v1/plan/files/{file}", tag = "plan", security(("token" = ["admin"])),
-    params(("file" = String, Path, description = "Its name, ending in `.kdl` or `.ics`"), WriteQuery,
+    params(("file" = String, Path, description = "Its path below the folder, with `%2F` for `/`, ending in `.kdl` or `.ics`"), WriteQuery,
         ("if-match" = Option<String>, Header, description = "The ETag that came with the text"),
         ("if-none-match" = Option<String>, Header, description = "`*` for a new file")),
     request_body(content = String, content_type = "text/plain"),
@@ -244,14 +244,14 @@ pub(super) async fn put_file(
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a file of the plan is not larger than 1 MiB").at("body").into());
     }
     let precondition = precondition(&headers)?;
-    change(api, caller, query, move |files| files.put(&name, Some(&text), &precondition)).await
+    change(api, caller, query, Wish::Whole { name, text: Some(text), precondition }).await
 }
 
 /// Remove a file of the plan
 ///
 /// `If-Match` with the ETag that was read. A file that the plan cannot be without stays.
 #[utoipa::path(delete, path = "/api/v1/plan/files/{file}", tag = "plan", security(("token" = ["admin"])),
-    params(("file" = String, Path, description = "Its name"), WriteQuery, ("if-match" = String, Header, description = "The ETag that came with the text")),
+    params(("file" = String, Path, description = "Its path below the folder, with `%2F` for `/`"), WriteQuery, ("if-match" = String, Header, description = "The ETag that came with the text")),
     responses((status = 200, body = PlanWritten), (status = 404, body = Problem), (status = 412, body = EditRefused), (status = 422, body = EditRefused)))]
 pub(super) async fn delete_file(
     State(api): State<Api>,
@@ -261,7 +261,7 @@ pub(super) async fn delete_file(
     headers: HeaderMap,
 ) -> Taken<Json<PlanWritten>> {
     let precondition = precondition(&headers)?;
-    change(api, caller, query, move |files| files.put(&name, None, &precondition)).await
+    change(api, caller, query, Wish::Whole { name, text: None, precondition }).await
 }
 
 /// Edit nodes of the plan
@@ -275,88 +275,81 @@ pub(super) async fn edit(
     Extension(caller): Extension<Caller>,
     JsonBody(wish): JsonBody<PlanEdits>,
 ) -> Taken<Json<PlanWritten>> {
-    let query = WriteQuery { dry_run: wish.dry_run, apply: wish.apply };
-    change(api, caller, query, move |files| files.edits(&wish)).await
+    let query = WriteQuery { dry_run: wish.dry_run, apply: wish.apply, message: wish.message.clone() };
+    change(api, caller, query, Wish::Nodes(wish)).await
 }
 
-/// Proposes, and writes and applies if that is wanted. Whoever asked may go: what was begun is ended, and audited.
-async fn change(
-    api: Api,
-    caller: Caller,
-    query: WriteQuery,
-    propose: impl FnOnce(&PlanFiles) -> Result<Proposal, Refused> + Send + 'static,
-) -> Taken<Json<PlanWritten>> {
+/// An order among the others to change the plan: nothing is written between what is read and what is checked. Whoever
+/// asked may go: what was begun is ended, and audited.
+async fn change(api: Api, caller: Caller, query: WriteQuery, wish: Wish) -> Taken<Json<PlanWritten>> {
+    let WriteQuery { dry_run, apply, message } = query;
+    let message = reason(message)?;
     let work = tokio::spawn(async move {
-        // One at a time: a plan that is applied is the one that was written.
-        let _turn = Arc::clone(&api.plan_turn).lock_owned().await;
-        let files = Arc::clone(&api.control.plan_files);
-        let proposal = beside(move || propose(&files)).await?;
-        if query.dry_run {
-            return Ok(Json(written(&proposal, false, None)));
+        let (done, outcome) = oneshot::channel();
+        let task = EditTask { files: Arc::clone(&api.control.plan_files), wish, apply, done };
+        let order = |reply| {
+            let order = PlanOrder::new(caller.name(), PlanTask::Edit(Box::new(task)), reply);
+            ControlRequest::ChangePlan(PlanOrder { message, dry_run, ..order })
+        };
+        let (answer, outcome) = tokio::join!(api.control.ask_slow::<PlanAnswer>(order), outcome);
+        let Ok(outcome) = outcome else {
+            // It did not come so far: there were too many orders, or a fault.
+            return Err(not_begun(answer));
+        };
+        let Edited { proposal, is_written } = outcome.map_err(NotTaken::of)?;
+        if is_written && !dry_run {
+            audit(&api, &caller, &proposal);
         }
-        let proposal = Arc::new(proposal);
-        move_files(&api, &caller, &proposal, PlanFiles::take).await?;
-        audit(&api, &caller, &proposal, false);
-        let applied = if query.apply { Some(apply(&api, &caller, &proposal).await?) } else { None };
-        Ok(Json(written(&proposal, true, applied)))
+        if dry_run || !apply {
+            return Ok(Json(written(&proposal, is_written, None)));
+        }
+        match answer {
+            Ok(Ok(applied)) => {
+                api.audit(&caller, "plan-applied", applied.plan.generation.to_string());
+                Ok(Json(written(&proposal, true, Some(applied.plan))))
+            }
+            Ok(Err(why)) => Err(not_in_service(why)),
+            Err(no_answer) => {
+                let detail = format!("whether the files are in service is not known: {no_answer}");
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).todo("see `GET /api/v1/plan`").into())
+            }
+        }
     });
     let fault = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault of the switch ended this request");
     work.await.map_err(fault)?
+}
+
+fn not_begun(answer: Result<PlanAnswer, NoAnswer>) -> NotTaken {
+    match answer {
+        Ok(Err(PlanNotTaken::Conflict(why, todo))) => Problem::new(StatusCode::CONFLICT, why).todo(todo).into(),
+        Ok(Err(why)) => not_in_service(why),
+        Ok(Ok(_)) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault of the switch ended this request").into(),
+        Err(no_answer) => Problem::from(no_answer).into(),
+    }
+}
+
+/// The plan in service stays, and so do the files.
+fn not_in_service(why: PlanNotTaken) -> NotTaken {
+    let problems = match why {
+        PlanNotTaken::Problems(problems) => problems,
+        PlanNotTaken::NotThere(why) => vec![PlanProblem::of_no_file(&why, None)],
+        PlanNotTaken::Conflict(why, todo) | PlanNotTaken::Failed(why, todo) => vec![PlanProblem::of_no_file(&why, Some(todo))],
+    };
+    let problem =
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the plan was not taken into service; the files are as they were")
+            .todo("correct them and apply again");
+    NotTaken(Box::new(EditRefused { problem, problems, conflicts: Vec::new() }))
 }
 
 fn written(proposal: &Proposal, written: bool, applied: Option<PlanView>) -> PlanWritten {
     PlanWritten { written, files: proposal.files.clone(), problems: proposal.problems.clone(), applied }
 }
 
-/// Writes, or puts back.
-async fn move_files(
-    api: &Api,
-    caller: &Caller,
-    proposal: &Arc<Proposal>,
-    how: fn(&PlanFiles, &Proposal, &str, At) -> Result<(), Refused>,
-) -> Taken<()> {
-    let (files, moved, by) = (Arc::clone(&api.control.plan_files), Arc::clone(proposal), caller.name());
-    let at = At(clock::now().at);
-    beside(move || how(&files, &moved, &by, at)).await
-}
-
-/// Takes what was written into service, or puts the files back.
-async fn apply(api: &Api, caller: &Caller, proposal: &Arc<Proposal>) -> Taken<PlanView> {
-    let order = |reply| ControlRequest::ChangePlan(PlanOrder::new(caller.name(), PlanTask::Reload, reply));
-    let problems = match api.control.ask_slow(order).await {
-        Ok(Ok(applied)) => {
-            api.audit(caller, "plan-reloaded", applied.plan.generation.to_string());
-            return Ok(applied.plan);
-        }
-        Ok(Err(PlanNotTaken::Problems(problems))) => problems,
-        Ok(Err(PlanNotTaken::NotThere(why))) => vec![PlanProblem::of_no_file(&why, None)],
-        Ok(Err(PlanNotTaken::Conflict(why, todo) | PlanNotTaken::Failed(why, todo))) => {
-            vec![PlanProblem::of_no_file(&why, Some(todo))]
-        }
-        Err(no_answer) => {
-            let detail = format!("the files are written, but whether they are in service is not known: {no_answer}");
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).todo("see `GET /api/v1/plan`").into());
-        }
-    };
-    let (detail, todo) = match move_files(api, caller, proposal, PlanFiles::take_back).await {
-        Ok(()) => {
-            audit(api, caller, proposal, true);
-            ("the plan was not taken into service; the files are as they were", "correct them and apply again")
-        }
-        Err(_) => {
-            ("the plan was not taken into service; the files stay written, as they could not be put back", "read them again")
-        }
-    };
-    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).todo(todo);
-    Err(NotTaken(Box::new(EditRefused { problem, problems, conflicts: Vec::new() })))
-}
-
 /// Which file went from which text to which.
-fn audit(api: &Api, caller: &Caller, proposal: &Proposal, back: bool) {
+fn audit(api: &Api, caller: &Caller, proposal: &Proposal) {
     for change in &proposal.files {
         let hash = |etag: &Option<String>| etag.as_deref().and_then(of_etag).unwrap_or_else(|| "nothing".to_owned());
         let (before, after) = (hash(&change.before), hash(&change.etag));
-        let (from, to) = if back { (after, before) } else { (before, after) };
-        api.audit(caller, "plan-file-changed", format!("{}: {from} to {to}", change.file));
+        api.audit(caller, "plan-file-changed", format!("{}: {before} to {after}", change.file));
     }
 }

@@ -1,10 +1,15 @@
 //! An order to change the plan, and what came of it.
 
+use std::sync::Arc;
+
 use tandem_dialplan::Source;
 use tokio::sync::oneshot;
 
 use super::view::{PlanApplied, PlanProblem};
-use crate::store::{Share, WatchRules};
+use crate::{
+    plan_files::{PlanFiles, Proposal, Refused, Wish},
+    store::{Share, WatchRules},
+};
 
 /// An order to change the plan.
 #[derive(Debug)]
@@ -43,6 +48,33 @@ pub enum PlanTask {
     Rollback(Option<u64>),
     /// This generation goes, if it is still there.
     TakeBack(u64),
+    /// Files of the folder are edited.
+    Edit(Box<EditTask>),
+}
+
+/// A wish of the files in the folder.
+#[derive(Debug)]
+pub struct EditTask {
+    /// The files, with what is remembered of them.
+    pub files: Arc<PlanFiles>,
+    /// What is wanted.
+    pub wish: Wish,
+    /// The plan is to be in service then; what came of that is the answer of the order.
+    pub apply: bool,
+    /// What came of it on the disk.
+    pub done: oneshot::Sender<EditAnswer>,
+}
+
+/// What became of a wish.
+pub type EditAnswer = Result<Edited, Refused>;
+
+/// A wish that was granted.
+#[derive(Debug)]
+pub struct Edited {
+    /// What it does to the files.
+    pub proposal: Proposal,
+    /// Whether that was done.
+    pub is_written: bool,
 }
 
 /// Why the plan in service stays.

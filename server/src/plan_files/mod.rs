@@ -1,39 +1,38 @@
 //! The files of the plan as somebody edits them: read with their hashes, changed only from the text that was seen.
 //!
-//! A change is made in two steps. [`PlanFiles::put`] and [`PlanFiles::edits`] propose: they hold the wish against the
-//! files as they are, check the plan as it would be, and write nothing. [`PlanFiles::take`] writes a proposal, if the
-//! files are still those it was made from. Nothing here takes a plan into service.
+//! A change is made in two steps. [`PlanFiles::propose`] holds a wish against the files as they are, checks the plan as it
+//! would be, and writes nothing. [`PlanFiles::take`] writes a proposal, if the files are still those it was made from.
+//! Nothing here takes a plan into service: on a running switch wishes are orders to change the plan, which go one by one.
 
-mod disk;
 mod memory;
 mod propose;
 mod refused;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use tandem_dialplan::{LoadError, Source, read_sources};
+use tandem_dialplan::{LoadError, Source};
 use utoipa::ToSchema;
 
-use self::{disk::Write, memory::Memory};
+use self::memory::Memory;
 pub use self::{
     memory::FileChanged,
-    propose::{PlanEdits, Precondition, Proposal},
+    propose::{PlanEdits, Precondition, Proposal, Wish},
     refused::{Conflict, EditRefused, Refused},
 };
 use crate::{
     http::view::{At, PlanProblem},
+    plan_folder::{self, DiskError, Write, hash},
     serve::{control::problems, plans::surroundings},
 };
 
 /// A file of the plan as it lies on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanText {
-    /// Its name in the folder.
+    /// Its path below the folder.
     pub name: String,
     /// Its text.
     pub text: String,
@@ -43,7 +42,7 @@ pub struct PlanText {
 
 impl PlanText {
     fn of(source: &Source) -> Self {
-        Self { name: source.file_name().to_owned(), text: source.text.to_string(), sha256: hash(source.text.as_bytes()) }
+        Self { name: source.path.clone(), text: source.text.to_string(), sha256: hash(source.text.as_bytes()) }
     }
 }
 
@@ -91,7 +90,7 @@ impl PlanFiles {
 
     /// The same, as the language takes it and as others see it. It is remembered for those who come back with it.
     fn look(&self) -> Result<(Vec<Source>, Vec<PlanText>), LoadError> {
-        let sources = read_sources(&self.folder)?;
+        let sources = plan_folder::read(&self.folder)?;
         let texts: Vec<_> = sources.iter().map(PlanText::of).collect();
         let mut memory = self.memory();
         for file in &texts {
@@ -101,17 +100,35 @@ impl PlanFiles {
         Ok((sources, texts))
     }
 
-    /// What `tandem check` says of these texts in this folder, with the names of the files only.
+    /// One file, also one that nothing imports yet. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read_one(&self, name: &str) -> Result<Option<PlanText>, LoadError> {
+        let found = plan_folder::read_one(&self.folder, name)?.as_ref().map(PlanText::of);
+        if let Some(file) = &found {
+            self.remember(&file.sha256, &file.text);
+        }
+        Ok(found)
+    }
+
+    /// Keeps a text that somebody may come back with.
+    pub fn remember(&self, sha256: &str, text: &str) {
+        self.memory().keep(sha256, text);
+    }
+
+    /// The hashes of a wish whose texts are not known here.
+    #[must_use]
+    pub fn unknown(&self, wish: &Wish) -> Vec<String> {
+        let memory = self.memory();
+        wish.hashes().into_iter().filter(|sha256| memory.text(sha256).is_none()).collect()
+    }
+
+    /// What `tandem check` says of these texts in this folder.
     fn problems(&self, sources: &[Source]) -> Vec<PlanProblem> {
         let (world, _) = surroundings(&self.folder, sources);
         let (_, report) = tandem_dialplan::check(sources, &world);
-        let mut found = problems(&report);
-        for problem in &mut found {
-            if let Some(name) = Path::new(&problem.file).file_name() {
-                problem.file = name.to_string_lossy().into_owned();
-            }
-        }
-        found
+        problems(&report)
     }
 
     /// Writes a proposal: all of it, or nothing. Blocks until the disk has it.
@@ -119,47 +136,36 @@ impl PlanFiles {
     /// # Errors
     /// Why nothing was written; above all, that a file is not what the proposal was made from.
     pub fn take(&self, proposal: &Proposal, by: &str, at: At) -> Result<(), Refused> {
-        self.write(&proposal.writes, by, at)
-    }
-
-    /// Takes back what [`Self::take`] wrote, if nobody wrote anything since. Blocks.
-    ///
-    /// # Errors
-    /// As [`Self::take`].
-    pub fn take_back(&self, proposal: &Proposal, by: &str, at: At) -> Result<(), Refused> {
-        let memory = self.memory();
-        let text = |sha256: &Option<String>| sha256.as_deref().and_then(|sha256| memory.text(sha256));
-        let back = |write: &Write| Write {
-            name: write.name.clone(),
-            before: write.after.as_ref().map(|text| hash(text.as_bytes())),
-            after: text(&write.before),
-        };
-        let writes: Vec<_> = proposal.writes.iter().map(back).collect();
-        drop(memory);
-        self.write(&writes, by, at)
-    }
-
-    fn write(&self, writes: &[Write], by: &str, at: At) -> Result<(), Refused> {
-        disk::write(&self.folder, writes).map_err(|error| match error {
-            disk::DiskError::Changed(name) => self.moved_on(writes, &name),
+        plan_folder::write(&self.folder, &proposal.writes).map_err(|error| match error {
+            DiskError::Changed(name) => self.moved_on(&proposal.writes, &name),
             error => Refused::Disk(error),
         })?;
+        self.note(proposal, by, at);
+        Ok(())
+    }
+
+    /// Remembers a proposal that was written.
+    pub fn note(&self, proposal: &Proposal, by: &str, at: At) {
         let mut memory = self.memory();
-        for Write { name, before, after } in writes {
-            let sha256 = after.as_ref().map(|text| hash(text.as_bytes()));
+        for Write { name, before, after } in &proposal.writes {
+            let of = |text: &Option<std::sync::Arc<str>>| text.as_ref().map(|text| hash(text.as_bytes()));
+            let (before, sha256) = (of(before), of(after));
             if let (Some(sha256), Some(text)) = (&sha256, after) {
                 memory.keep(sha256, text);
             }
-            memory.note(name, FileChanged { by: by.to_owned(), at, before: before.clone(), after: sha256 });
+            memory.note(name, FileChanged { by: by.to_owned(), at, before, after: sha256 });
         }
-        Ok(())
     }
 
     /// The refusal of a write that found another text than it was made from.
     fn moved_on(&self, writes: &[Write], name: &str) -> Refused {
-        let base = writes.iter().find(|write| write.name == name).and_then(|write| write.before.clone());
-        match self.read() {
-            Ok(now) => Refused::Conflict(vec![self.conflict(name, base.as_deref(), now.iter().find(|file| file.name == name))]),
+        let base = writes
+            .iter()
+            .find(|write| write.name == name)
+            .and_then(|write| write.before.as_ref())
+            .map(|text| hash(text.as_bytes()));
+        match self.read_one(name) {
+            Ok(now) => Refused::Conflict(vec![self.conflict(name, base.as_deref(), now.as_ref())]),
             Err(error) => Refused::Folder(error),
         }
     }
@@ -206,20 +212,12 @@ pub fn of_etag(etag: &str) -> Option<String> {
     (bare.len() == 64 && bare.bytes().all(|b| b.is_ascii_hexdigit())).then(|| bare.to_ascii_lowercase())
 }
 
-/// Whether a plan may have a file of that name. Folders and hidden files are not of it.
+/// Whether somebody may make a file of that name: plain names, in the folder of the plan or below it.
 #[must_use]
 pub fn is_file_name(name: &str) -> bool {
-    let stem = name.strip_suffix(".kdl").or_else(|| name.strip_suffix(".ics"));
-    let plain = |stem: &str| stem.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    stem.is_some_and(|stem| (1..=60).contains(&stem.len()) && !stem.starts_with('.') && plain(stem))
-}
-
-fn hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let plain =
+        |part: &str| part.len() <= 64 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    plan_folder::is_path(name) && name.split('/').all(plain)
 }
 
 #[cfg(test)]

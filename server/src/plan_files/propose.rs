@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tandem_dialplan::{Desk, Edit, Source, Touched};
+use tandem_dialplan::{Desk, Edit, LoadError, MAX_FILES, Source, Touched};
 use utoipa::ToSchema;
 
-use super::{Conflict, FileChange, PlanFiles, PlanText, Refused, disk::Write, etag, hash, is_file_name, nodes, of_etag};
-use crate::http::view::PlanProblem;
+use super::{Conflict, FileChange, PlanFiles, PlanText, Refused, etag, hash, is_file_name, nodes, of_etag};
+use crate::{
+    http::view::PlanProblem,
+    plan_folder::{Write, arranged, read_one},
+};
 
 /// Edits in one request. Each reads its file once more.
 const MAX_EDITS: usize = 100;
@@ -28,9 +31,12 @@ pub struct PlanEdits {
     /// Only tell what would become of it.
     #[serde(default)]
     pub dry_run: bool,
-    /// Take the plan into service too; when that fails, the files are put back.
+    /// Take the plan into service too; when that fails, the files stay as they were.
     #[serde(default)]
     pub apply: bool,
+    /// Why, for the history of the plan.
+    #[serde(default)]
+    pub message: Option<String>,
 }
 
 /// What must be there for a whole file to be written.
@@ -42,10 +48,40 @@ pub enum Precondition {
     Is(String),
 }
 
+/// What somebody wants of the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A whole file.
+    Whole {
+        /// Its path below the folder.
+        name: String,
+        /// Its text; `None`: it is to go.
+        text: Option<String>,
+        /// What must be there.
+        precondition: Precondition,
+    },
+    /// Edits of nodes.
+    Nodes(PlanEdits),
+}
+
+impl Wish {
+    /// The texts that it was made from, by their hashes.
+    pub(super) fn hashes(&self) -> BTreeSet<String> {
+        match self {
+            Self::Whole { precondition: Precondition::Is(sha256), .. } => BTreeSet::from([sha256.clone()]),
+            Self::Whole { precondition: Precondition::Absent, .. } => BTreeSet::new(),
+            Self::Nodes(wish) => wish.base.values().take(MAX_FILES).filter_map(|base| of_etag(base)).collect(),
+        }
+    }
+}
+
 /// A change of files that may be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
-    pub(super) writes: Vec<Write>,
+    /// What is to be written.
+    pub writes: Vec<Write>,
+    /// The plan as it is then.
+    pub sources: Vec<Source>,
     /// What it does to each file.
     pub files: Vec<FileChange>,
     /// What the check says of the plan as it would be.
@@ -53,6 +89,17 @@ pub struct Proposal {
 }
 
 impl PlanFiles {
+    /// What would come of a wish. Blocks.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn propose(&self, wish: &Wish) -> Result<Proposal, Refused> {
+        match wish {
+            Wish::Whole { name, text, precondition } => self.put(name, text.as_deref(), precondition),
+            Wish::Nodes(wish) => self.edits(wish),
+        }
+    }
+
     /// A whole file, or its end (`None`). Blocks.
     ///
     /// # Errors
@@ -62,7 +109,9 @@ impl PlanFiles {
             return Err(Refused::Name(name.chars().take(80).collect()));
         }
         let (before, now) = self.look()?;
-        let there = now.iter().find(|file| file.name == name);
+        // What nothing imports yet can be written too: it must be there before an import of it can be.
+        let unread = if now.iter().any(|file| file.name == name) { None } else { self.read_one(name)? };
+        let there = now.iter().find(|file| file.name == name).or(unread.as_ref());
         let base = match precondition {
             Precondition::Absent => None,
             Precondition::Is(sha256) => Some(sha256.as_str()),
@@ -74,18 +123,17 @@ impl PlanFiles {
             }
             _ => {}
         }
+        let then = text.map(|text| Source::new(name, text));
+        let write = Write {
+            name: name.to_owned(),
+            before: there.map(|file| file.text.as_str().into()),
+            after: then.as_ref().map(|then| then.text.clone()),
+        };
         let mut sources = before.clone();
-        let at = sources.iter().position(|source| source.file_name() == name);
-        match (at, text) {
-            (Some(at), Some(text)) => sources[at].text = text.into(),
-            (Some(at), None) => drop(sources.remove(at)),
-            (None, Some(text)) => {
-                sources.push(Source::new(self.folder.join(name).to_string_lossy().into_owned(), text));
-                sources.sort_by(|one, other| one.path.cmp(&other.path));
-            }
-            (None, None) => {}
-        }
-        self.propose((&before, &now), &sources)
+        sources.retain(|source| source.path != name);
+        sources.extend(then);
+        let writes = Vec::from_iter((write.before != write.after).then_some(write));
+        self.proposal(&before, writes, sources)
     }
 
     /// Edits of nodes. Blocks.
@@ -119,7 +167,8 @@ impl PlanFiles {
                 }
             }
         }
-        let proposal = self.propose((&sources, &now), desk.sources())?;
+        let writes = crate::plan_folder::writes(&sources, desk.sources());
+        let proposal = self.proposal(&sources, writes, desk.sources().to_vec())?;
         let unbased = proposal.files.iter().filter(|change| !wish.base.contains_key(&change.file));
         let unbased: Vec<_> = unbased.filter_map(|change| Some((change.file.clone(), change.before.clone()?))).collect();
         if unbased.is_empty() { Ok(proposal) } else { Err(Refused::NoBase(unbased)) }
@@ -144,7 +193,7 @@ impl PlanFiles {
         let memory = self.memory();
         let mut seen = sources.to_vec();
         for source in &mut seen {
-            let base = wish.base.get(source.file_name()).and_then(|base| of_etag(base));
+            let base = wish.base.get(&source.path).and_then(|base| of_etag(base));
             if let Some(text) = base.and_then(|base| memory.text(&base)) {
                 source.text = text.into();
             }
@@ -154,19 +203,9 @@ impl PlanFiles {
 
     /// What the way from the files as they are to others does. The plan may hold errors afterwards only if it held
     /// them before: so a plan that is wrong can be mended step by step.
-    fn propose(&self, (before, now): (&[Source], &[PlanText]), then: &[Source]) -> Result<Proposal, Refused> {
-        let mut writes = Vec::new();
-        for source in then {
-            let there = now.iter().find(|file| file.name == source.file_name());
-            if there.is_none_or(|there| there.text != *source.text) {
-                let name = source.file_name().to_owned();
-                writes.push(Write { name, before: there.map(|file| file.sha256.clone()), after: Some(source.text.to_string()) });
-            }
-        }
-        let gone = now.iter().filter(|file| then.iter().all(|source| source.file_name() != file.name));
-        writes.extend(gone.map(|file| Write { name: file.name.clone(), before: Some(file.sha256.clone()), after: None }));
-
-        let problems = self.problems(then);
+    fn proposal(&self, before: &[Source], writes: Vec<Write>, then: Vec<Source>) -> Result<Proposal, Refused> {
+        let sources = self.as_read(&writes, then)?;
+        let problems = self.problems(&sources);
         if problems.iter().any(is_error) {
             let before: BTreeSet<_> = self.problems(before).into_iter().filter(is_error).map(|p| (p.file, p.message)).collect();
             let new =
@@ -176,17 +215,24 @@ impl PlanFiles {
             }
         }
         let files = writes.iter().map(|write| {
-            let before = now.iter().find(|file| file.name == write.name).map_or("", |file| &file.text);
-            let after = write.after.as_deref().unwrap_or_default();
+            let (before, after) = (write.before.as_deref(), write.after.as_deref());
+            let tag = |text: &str| etag(&hash(text.as_bytes()));
             FileChange {
                 file: write.name.clone(),
-                before: write.before.as_deref().map(etag),
-                etag: write.after.as_ref().map(|text| etag(&hash(text.as_bytes()))),
-                nodes: nodes(before, after),
-                diff: tandem_dialplan::unified(before, after),
+                before: before.map(tag),
+                etag: after.map(tag),
+                nodes: nodes(before.unwrap_or_default(), after.unwrap_or_default()),
+                diff: tandem_dialplan::unified(before.unwrap_or_default(), after.unwrap_or_default()),
             }
         });
-        Ok(Proposal { files: files.collect(), writes, problems })
+        Ok(Proposal { files: files.collect(), writes, sources, problems })
+    }
+
+    /// Files in the order in which they would be read, with those that are imported only now. What goes is not imported.
+    fn as_read(&self, writes: &[Write], then: Vec<Source>) -> Result<Vec<Source>, LoadError> {
+        let gone = |path: &str| writes.iter().any(|write| write.after.is_none() && write.name == path);
+        let fetch = |path: &str| if gone(path) { Ok(None) } else { read_one(&self.folder, path) };
+        arranged(then, fetch).map(|(sources, _unread)| sources)
     }
 }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use tandem_dialplan::{LoadError, NotEdited};
 use utoipa::ToSchema;
 
-use super::{FileChanged, disk::DiskError};
-use crate::http::view::PlanProblem;
+use super::FileChanged;
+use crate::{http::view::PlanProblem, plan_folder::DiskError};
 
 /// A file that somebody else changed since it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -35,7 +35,10 @@ pub enum Refused {
     #[error("the files of the plan cannot be read: {0}")]
     Folder(#[from] LoadError),
     /// A plan has no file of such a name.
-    #[error("`{0}` is no name of a plan's file: 1 to 60 letters, digits, `-`, `_` or `.`, and `.kdl` or `.ics` at the end")]
+    #[error(
+        "`{0}` is no name of a plan's file: at most 64 letters, digits, `-`, `_` or `.`, and `.kdl` or `.ics` at the end; \
+         `/` leads to a folder below"
+    )]
     Name(String),
     /// There is no such file.
     #[error("the plan has no file `{0}`")]

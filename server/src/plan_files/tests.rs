@@ -147,8 +147,6 @@ fn files_change_together_or_not_at_all() {
     fs::write(folder.path.join("20.kdl"), ROUTES).unwrap();
     folder.take(&proposal, "ada").unwrap();
     assert_eq!(folder.text("10.kdl") + &folder.text("20.kdl"), (QUEUES.to_owned() + ROUTES).replace("\"sales\"", "\"shop\""));
-    folder.files.take_back(&proposal, "ada", At(Timestamp::from_ms(0))).unwrap();
-    assert_eq!(folder.text("10.kdl") + &folder.text("20.kdl"), QUEUES.to_owned() + ROUTES);
 }
 
 #[test]
@@ -188,7 +186,7 @@ fn whole_files_come_change_and_go() {
     assert_eq!(conflicts(put("30.kdl", Some(""), Precondition::Absent).map(drop))[0].base, None);
     assert_eq!(conflicts(put("30.kdl", Some(""), is("skill \"y\"\n")).map(drop))[0].file, "30.kdl");
     let changed = put("30.kdl", Some("skill \"y\"\n"), is("skill \"x\"\n")).unwrap();
-    assert_eq!(changed.files[0].diff, "@@ -1,1 +1,1 @@\n-skill \"x\"\n+skill \"y\"\n");
+    assert_eq!(changed.files[0].diff, "@@ -1 +1 @@\n-skill \"x\"\n+skill \"y\"\n");
     assert_eq!(changed.files[0].nodes, ["added skill \"y\"", "removed skill \"x\""]);
     put("30.kdl", None, is("skill \"y\"\n")).unwrap();
     assert!(!folder.path.join("30.kdl").exists());
@@ -196,7 +194,8 @@ fn whole_files_come_change_and_go() {
     assert!(matches!(put("10.kdl", None, is(QUEUES)), Err(Refused::Errors(_))), "routes need its queues");
     for bad in [
         "../a.kdl",
-        "a/b.kdl",
+        "a/../b.kdl",
+        "/a.kdl",
         ".a.kdl",
         "a",
         "a.txt",
@@ -204,8 +203,54 @@ fn whole_files_come_change_and_go() {
         "a\\b.kdl",
         "a b.kdl",
         "à.kdl",
-        &format!("{}.kdl", "a".repeat(61)),
+        &format!("{}.kdl", "a".repeat(65)),
     ] {
         assert!(matches!(put(bad, Some(""), Precondition::Absent), Err(Refused::Name(_))), "{bad}");
     }
+}
+
+#[test]
+fn imported_files_are_read_and_edited_where_they_lie() {
+    let folder = Folder::new("imported");
+    let put = |name: &str, text: Option<&str>, condition| {
+        let proposal = folder.files.put(name, text, &condition)?;
+        folder.take(&proposal, "ada").map(|()| proposal)
+    };
+    let is = |text: &str| Precondition::Is(hash(text.as_bytes()));
+    // First the file, which nothing imports yet, then the import.
+    let importing = format!("import \"shared/hours.kdl\"\n{QUEUES}");
+    assert!(matches!(put("10.kdl", Some(&importing), is(QUEUES)), Err(Refused::Errors(_))), "there is no such file");
+    put("shared/hours.kdl", Some("skill \"x\"\n"), Precondition::Absent).unwrap();
+    assert!(!folder.seen().contains_key("shared/hours.kdl"), "it is not of the plan yet");
+    assert_eq!(conflicts(put("shared/hours.kdl", Some(""), Precondition::Absent).map(drop))[0].file, "shared/hours.kdl");
+    put("10.kdl", Some(&importing), is(QUEUES)).unwrap();
+    let seen = folder.seen();
+    assert_eq!(seen.keys().collect::<Vec<_>>(), ["10.kdl", "20.kdl", "shared/hours.kdl"]);
+    let insert = Edit::Insert { to: Spot::LastIn("shared/hours.kdl:".into()), text: "skill \"y\"".into() };
+    folder.make("ada", &seen, std::slice::from_ref(&insert), false).unwrap();
+    assert_eq!(folder.text("shared/hours.kdl"), "skill \"x\"\nskill \"y\"\n");
+    let told = conflicts(folder.make("bob", &seen, &[insert], false));
+    assert_eq!((told[0].file.as_str(), told[0].nodes.as_slice()), ("shared/hours.kdl", &["added skill \"y\"".to_owned()][..]));
+    // What is imported stays as long as it is, and its import can go without it.
+    let text = folder.text("shared/hours.kdl");
+    assert!(matches!(put("shared/hours.kdl", None, is(&text)), Err(Refused::Errors(_))));
+    folder.make("ada", &folder.seen(), &[Edit::Remove { at: "10.kdl: import".into() }], false).unwrap();
+    assert_eq!(folder.text("10.kdl"), QUEUES);
+    put("shared/hours.kdl", None, is(&text)).unwrap();
+    assert!(!folder.path.join("shared").exists());
+}
+
+#[test]
+fn a_text_that_only_the_history_knows_can_be_told_to_it() {
+    let folder = Folder::new("history");
+    let old = QUEUES.replace("10s", "9s");
+    let base = BTreeMap::from([("10.kdl".to_owned(), etag(&hash(old.as_bytes())))]);
+    let edits = vec![set("queue support", "ring", "20s")];
+    let wish = Wish::Nodes(PlanEdits { base, edits, rebase: true, ..PlanEdits::default() });
+    assert!(matches!(folder.files.propose(&wish), Err(Refused::Conflict(told)) if !told[0].known));
+    assert_eq!(folder.files.unknown(&wish), [hash(old.as_bytes())]);
+    folder.files.remember(&hash(old.as_bytes()), &old);
+    assert!(folder.files.unknown(&wish).is_empty());
+    folder.take(&folder.files.propose(&wish).unwrap(), "ada").unwrap();
+    assert_eq!(folder.text("10.kdl"), QUEUES.replace("15s", "20s"));
 }

@@ -40,6 +40,7 @@ impl Director {
             Ok(Done::Previewed { changes, diff, warnings }) => {
                 Ok(PlanApplied { diff: Some(diff), ..self.applied(None, changes, Vec::new(), warnings) })
             }
+            Ok(Done::Edited) => Ok(self.applied(None, Vec::new(), Vec::new(), Vec::new())),
             Ok(Done::CanaryEnds(why)) => Ok(self.canary_ends(&asked.by, &why).await),
             Ok(Done::Taken(taken)) if taken.standing.taken.state == PlanState::Canary => Ok(self.canary_begins(*taken).await),
             Ok(Done::Taken(taken)) => Ok(self.take(&asked.by, *taken).await),

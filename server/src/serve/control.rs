@@ -2,6 +2,7 @@
 //! service.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    data::DataFolder,
     orders::{Orders, Standing},
     plans::{LastReading, PlanFolder},
     preparing::Base,
@@ -22,8 +24,10 @@ use super::{
 };
 use crate::{
     clock,
+    customers::{self, Customers},
     http::{
-        control::{ControlRequest, FloorView, Readiness},
+        callbacks::{CallbackRequest, NotAsked},
+        control::{Control, ControlRequest, FloorView, Readiness},
         view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
     recordings::Archive,
@@ -32,6 +36,7 @@ use crate::{
         floor::FloorAsk,
         line::{LineAsk, Service},
         sip::finder::Wanted,
+        trace::TraceBus,
     },
 };
 
@@ -80,6 +85,31 @@ pub struct Director {
     pub country: watch::Sender<Option<String>>,
 }
 
+/// What the HTTP API works with.
+pub(super) fn api_control(
+    requests_tx: mpsc::Sender<ControlRequest>,
+    (store, writer, traces): (&Store, &Writer, TraceBus),
+    ready: &Arc<Readiness>,
+    (data, plan): (&DataFolder, &Path),
+    (archive, country, service): (watch::Receiver<Arc<Archive>>, watch::Receiver<Option<String>>, &Service),
+) -> Control {
+    let customers = Customers::new(store.clone(), country);
+    customers::follow::start(customers.clone());
+    Control {
+        customers,
+        requests_tx,
+        store: store.clone(),
+        writer: writer.clone(),
+        traces,
+        ready: Arc::clone(ready),
+        recordings: data.join("recordings"),
+        archive,
+        messages: data.join("messages"),
+        realm: service.plan.realm.clone(),
+        plan_files: Arc::new(crate::plan_files::PlanFiles::new(plan)),
+    }
+}
+
 impl Director {
     /// Answers requests until nobody can ask any more. A plan is read and checked beside that.
     pub async fn run(mut self, mut requests: mpsc::Receiver<ControlRequest>) {
@@ -117,6 +147,7 @@ impl Director {
             ControlRequest::Agent { agent, request, reply } => {
                 self.ask_floor(FloorAsk::Agent { agent, request, done: reply }).await
             }
+            ControlRequest::Callback(request) => self.call_back(request).await,
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
             ControlRequest::Parked(reply) => self.ask_line(LineAsk::Parked(reply)).await,
             ControlRequest::Message { message, heard } => self.ask_line(LineAsk::Message { message, heard }).await,
@@ -154,6 +185,16 @@ impl Director {
 
     pub(super) async fn ask_line(&self, ask: LineAsk) {
         let _gone = self.line.send(ask).await;
+    }
+
+    async fn call_back(&self, request: CallbackRequest) {
+        match request {
+            CallbackRequest::Ask { wish, reply } => match self.service.plan.callback_for(&wish, clock::now().at) {
+                Ok(asked) => self.ask_floor(FloorAsk::AskCallback { asked, done: reply }).await,
+                Err(bad) => drop(reply.send(Err(NotAsked::Bad(bad)))),
+            },
+            CallbackRequest::Drop { item, reply } => self.ask_floor(FloorAsk::DropCallback { item, done: reply }).await,
+        }
     }
 
     async fn look_at_floor(&self, reply: oneshot::Sender<FloorView>) {

@@ -4,8 +4,8 @@ pub mod applying;
 pub mod banner;
 pub mod control;
 pub mod data;
-pub mod folder;
-mod messages;
+mod editing;
+pub mod messages;
 pub mod orders;
 pub mod people;
 pub mod plans;
@@ -43,10 +43,9 @@ use tokio::{
 
 use crate::{
     clock,
-    customers::{self, Customers},
     decisions::Decider,
     http::{
-        control::{CONTROL_CAPACITY, Control, Readiness},
+        control::{CONTROL_CAPACITY, Readiness},
         view::PlanProblem,
     },
     metrics::METRICS,
@@ -63,7 +62,7 @@ use crate::{
         trace::TraceBus,
     },
 };
-use control::{Director, chain};
+use control::{Director, api_control, chain};
 use data::DataFolder;
 use orders::{Orders, Standing};
 use plans::PlanFolder;
@@ -316,21 +315,8 @@ impl Start {
         let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
         let (country_tx, country) = watch::channel(service.plan.country.clone());
-        let customers = Customers::new(store.clone(), country);
-        customers::follow::start(customers.clone());
-        let control = Control {
-            customers,
-            requests_tx,
-            store: store.clone(),
-            writer: writer.clone(),
-            traces,
-            ready: Arc::clone(&ready),
-            recordings: data.join("recordings"),
-            archive,
-            messages: data.join("messages"),
-            realm: service.plan.realm.clone(),
-            plan_files: Arc::new(crate::plan_files::PlanFiles::new(&folder.path)),
-        };
+        let folders = (&data, folder.path.as_path());
+        let control = api_control(requests_tx, (&store, &writer, traces), &ready, folders, (archive, country, &service));
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
@@ -430,6 +416,7 @@ async fn inherit(
     let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
     let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
     restored.going_on = going_on;
+    restored.going_on.promised = store.promised_today(now.at).await?;
     METRICS.items_waiting.set(restored.waiting.len() as u64);
     Ok(Inherited { people, restored, sip, verdicts, audio, ids, survivors })
 }

@@ -44,6 +44,8 @@ pub enum Done {
     Taken(Box<Taken>),
     /// The canary is to end.
     CanaryEnds(String),
+    /// Files were edited, or not: whoever wished it was told. The plan in service stays.
+    Edited,
 }
 
 /// A plan that is ready for service.

@@ -7,7 +7,6 @@ use std::{
     sync::Arc,
 };
 
-use sha2::{Digest, Sha256};
 use tandem_dialplan::{Checker, Host, LoadError, Peer, Plan, Report, Secret, Source, Transport, World};
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::{
     clock,
+    plan_folder::{below, hash},
     prompts::Prompts,
     recordings::{Archive, ArchiveError},
     store::PlanFile,
@@ -79,7 +79,7 @@ impl LastReading {
         let mut before = std::mem::take(&mut self.hashes);
         let hash_of = |source: &Source| {
             let known = before.remove(&source.path).filter(|(text, _)| *text == source.text);
-            let hash = known.map_or_else(|| hash(&source.text), |(_, hash)| hash);
+            let hash = known.map_or_else(|| hash(source.text.as_bytes()), |(_, hash)| hash);
             self.hashes.insert(source.path.clone(), (Arc::clone(&source.text), hash.clone()));
             hash
         };
@@ -102,22 +102,6 @@ pub fn check(folder: &Path) -> Result<Checked, LoadError> {
 pub fn check_again(folder: &Path, last: &mut LastReading) -> Result<Checked, LoadError> {
     let sources = tandem_dialplan::read_sources(folder)?;
     Ok(last.check(folder, sources))
-}
-
-/// The texts in a folder, with paths below it.
-///
-/// # Errors
-/// The folder or a file of it cannot be read.
-pub fn read_below(folder: &Path) -> Result<Vec<Source>, LoadError> {
-    tandem_dialplan::read_sources(folder).map(|sources| below(folder, sources))
-}
-
-fn below(folder: &Path, sources: Vec<Source>) -> Vec<Source> {
-    let below = |source: Source| match Path::new(&source.path).strip_prefix(folder) {
-        Ok(path) => Source { path: path.display().to_string(), ..source },
-        Err(_) => source,
-    };
-    sources.into_iter().map(below).collect()
 }
 
 /// Each text with its hash.
@@ -144,10 +128,6 @@ fn world(folder: &Path, named: BTreeSet<String>, prompts: &Prompts) -> World {
     };
     prompts.tell(&mut world);
     world
-}
-
-fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a checked plan cannot be taken into service.

@@ -5,12 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tandem_dialplan::{Plan, Source, changes};
+use tandem_dialplan::{LoadError, Plan, Source, changes};
 use tandem_switch::time::Timestamp;
 
 use super::{
     control::{chain, problems},
-    folder,
     orders::{Asked, Done, Outcome, Standing, Taken, WATCH},
     plans::{self, Checked, LastReading, PlanFolder, files_of},
 };
@@ -21,11 +20,22 @@ use crate::{
         view::PlanProblem,
     },
     plan_diff,
+    plan_folder::{self, DiskError, Write},
     store::{Generation, How, PlanNews, PlanState, PlanTexts, Record, Share, Store, StoreError, Terms, WatchTerms},
 };
 
 /// Generations that are looked through for one to go back to.
 const LOOKED_BACK: u32 = 50;
+
+/// What the folder is to hold before the loops hear of a plan.
+pub(super) enum Writes {
+    /// What it holds.
+    Nothing,
+    /// The plan, and no other files of one.
+    All,
+    /// The plan, by changing these files.
+    These(Vec<Write>),
+}
 
 /// What an order is carried out upon.
 #[derive(Clone)]
@@ -45,7 +55,7 @@ pub struct Base {
 }
 
 /// A plan that was read and checked, on its way into service.
-struct New {
+pub(super) struct New {
     how: How,
     checked: Checked,
     plan: Plan,
@@ -69,19 +79,19 @@ impl Base {
             PlanTask::Reload => {
                 let sources = self.read().await?;
                 let new = self.check(How::Reload, sources, replaced(self.last + 1)).await?;
-                self.take(asked, new, None, false).await
+                self.take(asked, new, None, Writes::Nothing).await
             }
             PlanTask::Apply(sources) => {
                 let sources = fitting(sources)?;
                 let new = self.check(How::Apply, sources, replaced(self.last + 1)).await?;
-                self.take(asked, new, None, true).await
+                self.take(asked, new, None, Writes::All).await
             }
             PlanTask::Canary(sources, share) => self.begin_canary(asked, sources, share).await,
             PlanTask::Promote => {
                 let Some(canary) = self.canary.clone() else { return Err(no_canary()) };
                 let number = canary.taken.generation;
                 let new = self.check(How::Canary, canary.sources.clone(), replaced(number)).await?;
-                self.take(asked, new, Some(number), true).await
+                self.take(asked, new, Some(number), Writes::All).await
             }
             PlanTask::Rollback(None) if self.canary.is_some() => Ok(Done::CanaryEnds(self.why(asked))),
             PlanTask::Rollback(Some(wanted)) if self.canary_is(wanted) => {
@@ -100,6 +110,7 @@ impl Base {
                 Some(watch) if running == bad => self.go_back(asked, watch.back_to).await,
                 _ => Err(PlanNotTaken::NotThere(format!("generation {bad} is not in service any more"))),
             },
+            PlanTask::Edit(task) => self.edit(asked, *task, replaced(self.last + 1)).await,
         }
     }
 
@@ -128,7 +139,7 @@ impl Base {
             return Err(PlanNotTaken::Conflict(sentence, "apply that part for all calls first, or leave it out"));
         }
         let new = self.check(How::Canary, sources, (PlanState::InService, String::new())).await?;
-        let done = self.take_with(asked, new, None, (false, Some(share))).await?;
+        let done = self.take_with(asked, new, None, (Writes::Nothing, Some(share))).await?;
         Ok(done)
     }
 
@@ -155,16 +166,16 @@ impl Base {
         let before = (PlanState::RolledBack, format!("back to generation {to}{why}"));
         let new = self.check(How::Rollback(to), fitting(sources)?, before).await?;
         let asked = Asked { by: asked.by.clone(), message: asked.message.clone(), watch: None, onto: None, dry_run: false };
-        self.take(&asked, new, None, true).await
+        self.take(&asked, new, None, Writes::All).await
     }
 
     async fn read(&self) -> Result<Vec<Source>, PlanNotTaken> {
         let folder = self.folder.path.clone();
-        let read = tokio::task::spawn_blocking(move || plans::read_below(&folder)).await.map_err(|error| failed(&error))?;
-        read.map_err(|error| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&chain(&error), None)]))
+        let read = tokio::task::spawn_blocking(move || plan_folder::read(&folder)).await.map_err(|error| failed(&error))?;
+        read.map_err(|error| unreadable(&error))
     }
 
-    async fn check(&self, how: How, sources: Vec<Source>, before: (PlanState, String)) -> Result<New, PlanNotTaken> {
+    pub(super) async fn check(&self, how: How, sources: Vec<Source>, before: (PlanState, String)) -> Result<New, PlanNotTaken> {
         let (folder, reading) = (self.folder.clone(), Arc::clone(&self.reading));
         let work = move || {
             let checked = folder.check_texts(sources, &mut reading.lock().unwrap_or_else(PoisonError::into_inner));
@@ -177,12 +188,12 @@ impl Base {
         Ok(New { how, checked, plan, warnings, before })
     }
 
-    async fn take(&self, asked: &Asked, new: New, number: Option<u64>, writes: bool) -> Outcome {
+    pub(super) async fn take(&self, asked: &Asked, new: New, number: Option<u64>, writes: Writes) -> Outcome {
         self.take_with(asked, new, number, (writes, None)).await
     }
 
     /// `writes`: the folder is to hold the plan before the loops hear of it, and the database to know of both.
-    async fn take_with(&self, asked: &Asked, new: New, number: Option<u64>, (writes, share): (bool, Option<Share>)) -> Outcome {
+    async fn take_with(&self, asked: &Asked, new: New, number: Option<u64>, (writes, share): (Writes, Option<Share>)) -> Outcome {
         let New { how, checked, plan, warnings, before } = new;
         let Checked { prompts, files, sources, .. } = checked;
         let running = Arc::clone(&self.running);
@@ -194,8 +205,11 @@ impl Base {
         let now = clock::now().at;
         let mut notes = Vec::new();
         let (mut records, mut last) = (Vec::new(), self.last);
-        let present =
-            if writes { self.make_room(&sources, now, (&mut records, &mut last, &mut notes)).await? } else { Vec::new() };
+        let writes = match writes {
+            Writes::Nothing => None,
+            Writes::All => Some(self.make_room(&sources, now, (&mut records, &mut last, &mut notes)).await?),
+            Writes::These(writes) => Some(writes),
+        };
         let generation = number.unwrap_or(last + 1);
         let service = plans::service(plan, &self.folder.path, prompts, generation).await;
         let service = service.map_err(|error| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&chain(&error), None)]))?;
@@ -204,10 +218,10 @@ impl Base {
             tokio::task::spawn_blocking(move || plan_diff::summary(&old, &new)).await.map_err(|error| failed(&error))?;
         let back_to = running.taken.generation;
         let watch = asked.watch.map(|rules| WatchTerms { rules, back_to, until: now.plus_ms(rules.for_ms) });
-        let state = match (&share, writes) {
+        let state = match (&share, &writes) {
             (Some(_), _) => PlanState::Canary,
-            (None, true) => PlanState::Applying,
-            (None, false) => PlanState::InService,
+            (None, Some(_)) => PlanState::Applying,
+            (None, None) => PlanState::InService,
         };
         // What is promoted was somebody's canary before.
         let canary = self.canary.as_ref().filter(|_| number.is_some()).map(|canary| &canary.taken);
@@ -216,8 +230,8 @@ impl Base {
         let (by, terms) = (asked.by.clone(), Terms { share, watch });
         let mut taken = Generation { generation, by, how, state, message, changes, terms, files, at: now };
         records.extend(written(&taken, &sources, &running.taken));
-        if writes {
-            match self.write(records, generation, &present, &sources).await {
+        if let Some(writes) = writes {
+            match self.write(records, generation, (writes, &sources)).await {
                 // Calls come before the folder: a plan that is too bad to stay goes, and the next start is warned of.
                 Err(PlanNotTaken::Failed(sentence, _)) if asked.by == WATCH => {
                     tracing::error!("{sentence}; the plan that went lies there still, and the next start would find it");
@@ -231,15 +245,15 @@ impl Base {
         Ok(Done::Taken(Box::new(Taken { service, standing, warnings, notes, records, last: last.max(generation), before })))
     }
 
-    /// What lies in the folder. When that is neither in service nor what is to come, it is kept as a generation of its own.
+    /// What turns the folder into a plan. What lies there and is neither in service nor to come is kept as a generation of its own.
     async fn make_room(
         &self,
         new: &[Source],
         now: Timestamp,
         (records, last, notes): (&mut Vec<Record>, &mut u64, &mut Vec<String>),
-    ) -> Result<Vec<Source>, PlanNotTaken> {
-        let present = self.read().await?;
-        if present != self.running.sources && present != *new {
+    ) -> Result<Vec<Write>, PlanNotTaken> {
+        let (present, is_news) = self.present(new).await?;
+        if is_news {
             *last += 1;
             let changes = plan_diff::summary(&self.running.sources, &present);
             let (by, how, state) = ("folder".to_owned(), How::Folder, PlanState::SetAside);
@@ -249,20 +263,43 @@ impl Base {
             notes.push(format!("the folder held changes that were not in service: they are kept as generation {last}"));
             records.extend(written(&aside, &present, &self.running.taken));
         }
-        Ok(present)
+        Ok(plan_folder::writes(&present, new))
+    }
+
+    /// What lies in the folder, with what lies where files of a plan will and nothing imports now; and whether any of it
+    /// is neither in service nor in that plan.
+    async fn present(&self, new: &[Source]) -> Result<(Vec<Source>, bool), PlanNotTaken> {
+        let mut present = self.read().await?;
+        let mut is_news = present != self.running.sources && present != *new;
+        for source in new.iter().filter(|source| source.path.contains('/')) {
+            if present.iter().all(|it| it.path != source.path) {
+                let unread = plan_folder::read_one(&self.folder.path, &source.path).map_err(|error| unreadable(&error))?;
+                is_news |= unread.as_ref().is_some_and(|unread| unread.text != source.text);
+                present.extend(unread);
+            }
+        }
+        Ok((present, is_news))
     }
 
     /// The database first: whoever starts after a kill finds there what the folder was to hold.
-    async fn write(&self, records: Vec<Record>, generation: u64, present: &[Source], new: &[Source]) -> Result<(), PlanNotTaken> {
+    async fn write(
+        &self,
+        records: Vec<Record>,
+        generation: u64,
+        (writes, new): (Vec<Write>, &[Source]),
+    ) -> Result<(), PlanNotTaken> {
         self.store.commit(&records).await.map_err(away)?;
-        let (folder, old, new) = (self.folder.path.clone(), present.to_vec(), new.to_vec());
-        let work = move || put(&folder, &old, &new);
+        let (folder, new) = (self.folder.path.clone(), new.to_vec());
+        let work = move || put(&folder, &writes, &new);
         let Err(error) = tokio::task::spawn_blocking(work).await.map_err(|error| failed(&error))? else { return Ok(()) };
-        let sentence = format!("the folder {} cannot be written: {error}", self.folder.path.display());
+        let sentence = format!("the folder {} cannot be written: {}", self.folder.path.display(), chain(&error));
         let (why, by, at) = (sentence.clone(), "folder".to_owned(), clock::now().at);
         let state = if self.canary_is(generation) { PlanState::Canary } else { PlanState::Failed };
         let news = PlanNews { generation, state, why, by, at };
         self.store.commit(&[Record::PlanNews(news)]).await.map_err(away)?;
+        if let DiskError::Changed(_) | DiskError::Busy = error {
+            return Err(PlanNotTaken::Conflict(sentence, "the plan in service stays; look at the folder, and try again"));
+        }
         Err(PlanNotTaken::Failed(
             sentence,
             "the plan in service stays; make the folder writable, or change the files there and reload",
@@ -271,20 +308,18 @@ impl Base {
 }
 
 /// Writes the folder and looks whether it reads as was meant; puts things back when it does not.
-fn put(folder: &Path, old: &[Source], new: &[Source]) -> std::io::Result<()> {
-    let written = folder::write(folder, old, new).and_then(|()| match plans::read_below(folder) {
-        Ok(present) if present == new => Ok(()),
-        Ok(_) => Err(std::io::Error::other("it reads otherwise than it was written")),
-        Err(error) => Err(std::io::Error::other(chain(&error))),
-    });
-    if written.is_err() {
-        // What is half there is both: all that lies there goes but what was there before.
-        let half = plans::read_below(folder).unwrap_or_else(|_| new.to_vec());
-        if let Err(error) = folder::write(folder, &half, old) {
-            tracing::error!(%error, "the folder of the plan could not be put back as it was; it is repaired at the next start");
-        }
+fn put(folder: &Path, writes: &[Write], new: &[Source]) -> Result<(), DiskError> {
+    plan_folder::write(folder, writes)?;
+    let why = match plan_folder::read(folder) {
+        Ok(present) if present == new => return Ok(()),
+        Ok(_) => "it reads otherwise than it was written: somebody changed it too".to_owned(),
+        Err(error) => chain(&error),
+    };
+    let back: Vec<_> = writes.iter().rev().map(Write::back).collect();
+    if let Err(error) = plan_folder::write(folder, &back) {
+        tracing::error!("the folder of the plan could not be put back as it was: {}", chain(&error));
     }
-    written
+    Err(DiskError::System { path: folder.to_owned(), source: std::io::Error::other(why) })
 }
 
 /// A generation with its texts; those that the one in service has too are kept already.
@@ -297,21 +332,23 @@ pub fn written(taken: &Generation, sources: &[Source], running: &Generation) -> 
 }
 
 /// Texts from outside, in the order in which a folder is read.
-fn fitting(mut sources: Vec<Source>) -> Result<Vec<Source>, PlanNotTaken> {
-    folder::fit(&sources).map_err(|sentence| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&sentence, None)]))?;
-    sources.sort_by(|a, b| Path::new(&a.path).cmp(Path::new(&b.path)));
-    Ok(sources)
+fn fitting(sources: Vec<Source>) -> Result<Vec<Source>, PlanNotTaken> {
+    plan_folder::fitting(sources).map_err(|sentence| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&sentence, None)]))
+}
+
+fn unreadable(error: &LoadError) -> PlanNotTaken {
+    PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&chain(error), None)])
 }
 
 fn no_canary() -> PlanNotTaken {
     PlanNotTaken::Conflict("there is no canary".to_owned(), "begin one: `tandem apply DIR --canary 10%`")
 }
 
-fn away(error: StoreError) -> PlanNotTaken {
+pub(super) fn away(error: StoreError) -> PlanNotTaken {
     let todo = "the plan in service stays; try again when the database is there";
     PlanNotTaken::Failed(format!("the database: {}", chain(&error)), todo)
 }
 
-fn failed(error: &dyn std::error::Error) -> PlanNotTaken {
+pub(super) fn failed(error: &dyn std::error::Error) -> PlanNotTaken {
     PlanNotTaken::Failed(format!("a fault of the switch: {}", chain(error)), "see the log; the plan in service stays")
 }

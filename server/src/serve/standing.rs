@@ -1,20 +1,19 @@
 //! Which plan a start finds: that of the folder. It agrees with what the last process had in service, or is news.
 
-use std::{path::Path, sync::Arc};
+use std::{convert::Infallible, path::Path, sync::Arc};
 
 use tandem_dialplan::{Plan, Source};
 use tandem_switch::time::Timestamp;
 
 use super::{
     applying::beside,
-    folder,
     orders::Standing,
     plans::{self, Checked, LastReading, PlanFolder},
     preparing::written,
     trials::Watch,
 };
 use crate::{
-    plan_diff,
+    plan_diff, plan_folder,
     store::{Generation, GenerationRow, How, PlanNews, PlanState, Record, Store, StoreError, Terms},
     wire::{line::Service, trial::Trial},
 };
@@ -36,11 +35,15 @@ pub struct Found {
     pub records: Vec<Record>,
 }
 
-/// Completes a folder that the last process was killed in the middle of writing.
+/// Completes a folder that the last process was killed in the middle of writing, and writes a plan into it that it had
+/// no time to begin with.
 ///
 /// # Errors
 /// The database.
 pub async fn complete(store: &Store, path: &Path, now: Timestamp) -> Result<(), StoreError> {
+    if let Err(error) = plan_folder::complete(path) {
+        tracing::error!("the folder of the plan may be half written: {}", super::control::chain(&error));
+    }
     let rows = store.generations(None, LOOKED_BACK).await?;
     let Some(half) = in_state(&rows, PlanState::Applying) else { return Ok(()) };
     let generation = half.taken.generation;
@@ -50,12 +53,12 @@ pub async fn complete(store: &Store, path: &Path, now: Timestamp) -> Result<(), 
     };
     let new = texts(store, generation).await?;
     // What cannot be read is told by the check.
-    let Ok(present) = plans::read_below(path) else { return Ok(()) };
+    let Ok(present) = plan_folder::read(path) else { return Ok(()) };
     if present == new {
         return Ok(());
     }
-    let why = if !new.is_empty() && folder::is_between(&present, &old, &new) {
-        match folder::write(path, &present, &new) {
+    let why = if !new.is_empty() && plan_folder::is_between(&present, &old, &new) {
+        match plan_folder::write(path, &plan_folder::writes(&present, &new)) {
             Ok(()) => {
                 tracing::warn!(
                     generation,
@@ -178,8 +181,8 @@ async fn checked(folder: &PlanFolder, sources: Vec<Source>) -> Option<Arc<Plan>>
 
 async fn texts(store: &Store, generation: u64) -> Result<Vec<Source>, StoreError> {
     let texts = store.plan_texts(generation).await?;
-    let mut sources: Vec<Source> = texts.into_iter().map(|(path, text)| Source::new(path, text)).collect();
-    sources.sort_by(|a, b| Path::new(&a.path).cmp(Path::new(&b.path)));
+    let sources = texts.into_iter().map(|(path, text)| Source::new(path, text)).collect();
+    let Ok((sources, _unread)) = plan_folder::arranged(sources, |_| Ok::<_, Infallible>(None));
     Ok(sources)
 }
 

@@ -66,6 +66,8 @@ pub enum How {
     Reload,
     /// Somebody sent it.
     Apply,
+    /// Somebody edited the files and wanted that in service.
+    Edit,
     /// Somebody sent it for some calls only.
     Canary,
     /// An older generation came back.
@@ -80,6 +82,7 @@ impl fmt::Display for How {
             Self::Start => f.write_str("start"),
             Self::Reload => f.write_str("reload"),
             Self::Apply => f.write_str("apply"),
+            Self::Edit => f.write_str("edit"),
             Self::Canary => f.write_str("canary"),
             Self::Rollback(to) => write!(f, "rollback to {to}"),
             Self::Folder => f.write_str("folder"),
@@ -272,6 +275,11 @@ impl Store {
     pub async fn plan_texts(&self, generation: u64) -> Result<Vec<(String, String)>, StoreError> {
         let rows = self.db.fetch(sql::PLAN_TEXTS, &args![generation]).await?;
         rows.iter().map(|row| Ok((row.get("file")?, row.get("body")?))).collect()
+    }
+
+    /// The text of a hash, if a generation that is kept has it.
+    pub async fn plan_text(&self, sha256: &str) -> Result<Option<String>, StoreError> {
+        self.db.fetch_one(sql::PLAN_TEXT, &args![sha256]).await?.map(|row| row.get("body")).transpose()
     }
 }
 

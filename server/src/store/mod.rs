@@ -14,6 +14,7 @@ mod customers_read;
 mod customers_sql;
 mod db;
 mod events;
+mod figures;
 mod floor_entry;
 mod generations;
 mod items;
@@ -31,6 +32,7 @@ pub(crate) mod testing;
 mod tests;
 mod tokens;
 mod tolls;
+mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +43,7 @@ pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
 pub use customers::{CaseRow, CustomerChange, CustomerNews, CustomerRow, IdentityRow, InteractionRow, LinkRow, NoteRow};
 pub use events::JournalRow;
+pub use figures::{By, FigureQuery, FigureRow, TooMany, WaitRow};
 pub use generations::{
     Generation, GenerationRow, How, KEPT_ROWS, KEPT_TEXTS, PlanFile, PlanNews, PlanState, PlanTexts, Share, Terms, WatchRules,
     WatchTerms,
@@ -53,6 +56,7 @@ pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingSta
 pub use restore::{KeptRow, Restart};
 pub use schedules::ScheduleTurned;
 pub use tokens::{Scope, Token, TokenCheck};
+pub use verify::{Difference, Verified};
 pub use writer::{Refused, Writer};
 
 use db::Db;
@@ -130,7 +134,8 @@ impl Store {
 
     /// Makes the tables, or brings those of an older version up to date.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.db.migrate().await
+        self.db.migrate().await?;
+        self.fill_figures().await
     }
 
     /// Appends records and changes the tables at once, past the [`Writer`]'s queue: for admin's changes and start-up.

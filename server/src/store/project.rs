@@ -16,7 +16,7 @@ use super::{
     Binding, Record, StoreError,
     db::{Arg, Rows, Tx, args, json},
     events::JournalRow,
-    generations, messages,
+    figures, generations, messages,
     record::{CallStarted, Entry},
     recordings, sql, tolls,
 };
@@ -168,6 +168,7 @@ impl Batch {
     }
 
     fn floor(&mut self, event: &FloorEvent) {
+        self.others.extend(figures::changes(event));
         match event {
             FloorEvent::AgentChanged { agent, state, at } => {
                 self.agent_changed(agent, state, *at);

@@ -19,6 +19,7 @@ use super::{
 
 /// Orphans closed in one transaction.
 const ORPHANS: u32 = 500;
+const DAY_US: i64 = 86_400_000_000;
 
 impl Store {
     /// The floor as it was at the last stop.
@@ -32,6 +33,17 @@ impl Store {
             offers: offers.iter().map(offer).collect::<Result<_, _>>()?,
             ..Restored::default()
         })
+    }
+
+    /// How many callbacks numbers were promised in the day of `now` (UTC), as far as their items were queued in it.
+    pub async fn promised_today(&self, now: Timestamp) -> Result<Vec<(PartyNumber, u32)>, StoreError> {
+        let midnight = Timestamp(now.0 - now.0.rem_euclid(DAY_US));
+        let rows = self.db.fetch(sql::PROMISED_SINCE, &args![midnight]).await?;
+        let promised = |row: &Row| {
+            let promises = u32::try_from(row.count("promised")?).unwrap_or(u32::MAX);
+            Ok((PartyNumber::from(row.get::<&str>("caller")?), promises))
+        };
+        rows.iter().map(promised).collect()
     }
 
     /// Calls that were up and kept, in the order of their arrival.

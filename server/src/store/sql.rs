@@ -10,6 +10,7 @@ macro_rules! statements {
         pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql)),*];
     };
 }
+pub(super) use statements;
 
 pub(super) use statements;
 
@@ -69,6 +70,7 @@ statements! {
     ITEM_SERVED = "UPDATE items SET state = 'served', agent = $2, served_us = $3 WHERE item_id = $1";
     ITEM_LEFT = "UPDATE items SET state = 'left', reason = $2, ended_us = $3 WHERE item_id = $1";
     ITEM_FINISHED = "UPDATE items SET state = 'served', reason = $2, ended_us = $3 WHERE item_id = $1";
+    PROMISED_SINCE = "SELECT caller, COUNT(*) AS promised FROM items WHERE callback IS NOT NULL AND queued_us >= $1 GROUP BY caller";
     ITEMS_WAITING = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback FROM items \
         WHERE state = 'waiting' ORDER BY virtual_arrival_us, item_id";
     ITEM = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, state, agent, queued_us, \
@@ -226,6 +228,7 @@ statements! {
     PLAN_TEXTS = "SELECT generation_files.file, plan_texts.body FROM generation_files \
         JOIN plan_texts ON plan_texts.sha256 = generation_files.sha256 \
         WHERE generation_files.generation = $1 ORDER BY generation_files.file";
+    PLAN_TEXT = "SELECT body FROM plan_texts WHERE sha256 = $1";
     DROP_OLD_GENERATION_FILES = "DELETE FROM generation_files WHERE generation <= $1 AND generation NOT IN \
         (SELECT generation FROM generations WHERE state IN ('in-service', 'canary', 'applying'))";
     DROP_OLD_PLAN_TEXTS = "DELETE FROM plan_texts WHERE sha256 NOT IN (SELECT sha256 FROM generation_files)";

@@ -4,6 +4,7 @@ mod call_back;
 mod conference;
 mod consult;
 mod keep;
+mod known;
 mod message;
 mod payment;
 mod programs;
@@ -208,38 +209,6 @@ impl LiveCall {
             Some(over) => Some(over.until),
             None => self.call.deadline(),
         }
-    }
-
-    /// The verdict on its signed caller id has come.
-    pub fn identified(&mut self, edges: &Edges, identity: CallerIdentity) {
-        self.facts.identity = Some(identity);
-        self.trace_identity(edges);
-    }
-
-    /// Its trunk told something more.
-    pub fn told(&mut self, edges: &Edges, told: BTreeMap<String, String>) {
-        for (name, value) in told {
-            self.facts.told.entry(name).or_insert(value);
-        }
-        self.trace_told(edges);
-    }
-
-    fn trace_told(&self, edges: &Edges) {
-        if !self.facts.told.is_empty() {
-            self.trace(edges, "sip", || format!("told: {:?}", self.facts.told));
-        }
-    }
-
-    fn trace_identity(&self, edges: &Edges) {
-        if let Some(identity) = self.facts.identity {
-            self.trace(edges, "sip", || format!("caller id: {}", identity.as_str()));
-        }
-    }
-
-    /// What is known of its signed caller id; `None` where none is checked.
-    #[must_use]
-    pub const fn identity(&self) -> Option<CallerIdentity> {
-        self.facts.identity
     }
 
     /// What can be seen of it.

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use tandem_switch::{
+    callback::CallbackAsked,
     floor::{
-        AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemView, OfferOutcome, Output, QueueProfile,
-        QueueView, Restored,
+        AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemStage, ItemView, NotPromised,
+        OfferOutcome, Output, QueueProfile, QueueView, Restored,
     },
     id::{IdSource, ItemId},
     link::{LeaveReason, ToFloor, ToLine},
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::beat::Heartbeat;
 use crate::{
     clock,
+    http::callbacks::NotAsked,
     metrics::METRICS,
     store::{Record, Writer},
 };
@@ -44,6 +46,20 @@ pub enum FloorAsk {
         request: AgentRequest,
         /// What they look like afterwards; `None` for nobody of that name.
         done: oneshot::Sender<Option<AgentView>>,
+    },
+    /// Somebody is to be called back.
+    AskCallback {
+        /// Whom, and where they wait.
+        asked: CallbackAsked,
+        /// The item that waits for them, and when it was looked at.
+        done: oneshot::Sender<Result<(ItemView, Timestamp), NotAsked>>,
+    },
+    /// A callback is cancelled.
+    DropCallback {
+        /// Which.
+        item: ItemId,
+        /// Whether there was such a one.
+        done: oneshot::Sender<bool>,
     },
     /// End the loop.
     Stop,
@@ -225,6 +241,19 @@ impl FloorLoop {
         }
     }
 
+    fn ask_callback(
+        &mut self,
+        asked: CallbackAsked,
+        to_line: &mpsc::Sender<FloorNews>,
+    ) -> Result<(ItemView, Timestamp), NotAsked> {
+        let (now, caller) = (clock::now().at, asked.caller.clone());
+        self.floor.may_ask(now, &asked).map_err(NotAsked::Refused)?;
+        self.tell(Input::AskCallback(asked), to_line);
+        // The item is there, unless midnight came in between.
+        let item = self.floor.promised_to(&caller).and_then(|item| self.floor.item(item, now));
+        item.map(|item| (item, now)).ok_or(NotAsked::Refused(NotPromised::TooOften))
+    }
+
     fn answer(&mut self, ask: FloorAsk, to_line: &mpsc::Sender<FloorNews>) {
         match ask {
             FloorAsk::Stop => {}
@@ -233,6 +262,15 @@ impl FloorLoop {
             FloorAsk::Agent { agent, request, done } => {
                 self.tell(Input::Agent { agent: agent.clone(), request }, to_line);
                 let _asker_is_gone = done.send(self.floor.agent(&agent));
+            }
+            FloorAsk::AskCallback { asked, done } => {
+                let _asker_is_gone = done.send(self.ask_callback(asked, to_line));
+            }
+            FloorAsk::DropCallback { item, done } => {
+                let is_promised = |view: &ItemView| view.callback.is_some() && view.stage != ItemStage::Engaged;
+                let was_there = self.floor.item(item, clock::now().at).as_ref().is_some_and(is_promised);
+                self.tell(Input::DropCallback(item), to_line);
+                let _asker_is_gone = done.send(was_there);
             }
             FloorAsk::View(answer) => {
                 let at = clock::now().at;

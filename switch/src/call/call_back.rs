@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Call, Doing, Input, Moment, talk::With, waiting::Queueing};
 use crate::{
-    callback::Callback,
+    callback::{AGENT_PROMPT, Callback},
     cause::{Blame, Cause},
     cdr::SegmentState,
     id::{ItemId, LegId, OfferId},
     link::{FloorSays, LeaveReason, ToFloor},
     name::{AgentName, QueueName},
-    step::{StepOutcome, Target},
+    step::{Audio, Phrase, StepOutcome, Target},
     time::Timestamp,
 };
 
@@ -126,6 +126,7 @@ impl Call {
                     self.legs.join(agent_leg, leg);
                 }
             }
+            (Stage::Customer { .. }, Input::Played { leg, .. }) if leg == agent_leg => self.legs.ring_back(agent_leg),
             (Stage::Customer { leg, .. }, Input::LegAnswered { leg: up }) if *leg == up => {
                 self.customer_answered(at.now, &mut back, up);
             }
@@ -161,7 +162,9 @@ impl Call {
         let Some(leg) = self.legs.invite(target.clone(), dialled.clone(), Vec::new()) else {
             return self.unreached(now, back.offer, Cause::Congestion);
         };
-        self.legs.ring_back(back.agent_leg);
+        // The agent hears what call this is while the customer's phone begins to ring.
+        let audio = Audio { language: back.callback.step.language.clone(), phrases: vec![Phrase::Prompt(AGENT_PROMPT.into())] };
+        self.legs.play(back.agent_leg, audio, false);
         back.stage = Stage::Customer { leg, until: now.plus_ms(tries.ring_ms) };
         Doing::CallBack(back)
     }

@@ -25,6 +25,8 @@ pub(super) enum Chance {
     Wanted,
     /// The floor is asked; its silence is a fault from then on.
     Asked { reply_by: Timestamp },
+    /// The floor does not promise it: nothing more is said of it.
+    Refused,
     /// The floor has it: the caller hears so, and the call ends.
     Kept,
 }
@@ -38,7 +40,7 @@ impl Chance {
     pub(super) const fn reply_by(self) -> Option<Timestamp> {
         match self {
             Self::Asked { reply_by } => Some(reply_by),
-            Self::Unsaid | Self::Open | Self::Wanted | Self::Kept => None,
+            Self::Unsaid | Self::Open | Self::Wanted | Self::Refused | Self::Kept => None,
         }
     }
 
@@ -81,6 +83,14 @@ impl Call {
             step,
         };
         self.floor(ToFloor::CallBack { item, callback: Box::new(callback) });
+    }
+
+    /// The caller waits on; where they stand is said at once, so that their key was not pressed into silence.
+    pub(super) fn callback_refused(&mut self, now: Timestamp, queueing: &mut Queueing) {
+        let (_, chance) = queueing.chance();
+        *chance = Chance::Refused;
+        self.trace("callback", "refused");
+        queueing.announce_at = Some(now);
     }
 
     /// The floor keeps the item: the call is of no more use when the caller has heard so.

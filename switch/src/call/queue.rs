@@ -207,6 +207,9 @@ impl Call {
             }
             FloorSays::Stays { item, to, .. } if self.owed.waiting() == Some(item) => self.stays(&mut queueing, &to),
             FloorSays::CallbackKept { item } if self.owed.waiting() == Some(item) => return self.callback_kept(at.now, queueing),
+            FloorSays::CallbackRefused { item } if self.owed.waiting() == Some(item) => {
+                self.callback_refused(at.now, &mut queueing)
+            }
             FloorSays::Offer { offer, agent, device, .. } => self.offered(&mut queueing, offer, agent, device),
             FloorSays::Withdraw { offer } if queueing.asked.offer() == Some(offer) => {
                 self.trace("offer", "withdrawn");

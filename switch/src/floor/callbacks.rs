@@ -35,6 +35,11 @@ impl Floor {
             (Behind::Callback(_), _) => return self.say(call, FloorSays::CallbackKept { item: id }),
             (Behind::Caller, _) => return,
         }
+        let (queue, caller) = (item.queue.clone(), item.caller.clone());
+        if !self.may_promise(now, &queue, &caller) {
+            return self.say(call, FloorSays::CallbackRefused { item: id });
+        }
+        self.promises.count(now, &caller, 1);
         self.drop_older(now, id);
         let Some(item) = self.items.get_mut(&id) else { return };
         item.behind = Behind::Callback(Box::new(callback));
@@ -58,7 +63,7 @@ impl Floor {
     }
 
     /// Notes where the customer is waited for, by their number.
-    fn promise(&mut self, id: ItemId) {
+    pub(super) fn promise(&mut self, id: ItemId) {
         let Some(item) = self.items.get(&id) else { return };
         let (caller, name) = (item.caller.as_str().to_owned(), item.queue.clone());
         self.queue_entry(&name).promised.insert(caller, id);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    callback::Callback,
+    callback::{Callback, CallbackAsked},
     cause::Cause,
     id::{CallId, ItemId, OfferId},
     link::{LeaveReason, RefuseReason, ToFloor, ToLine},
@@ -38,6 +38,8 @@ pub enum Input {
     },
     /// A callback is withdrawn by the HTTP API or the command line.
     DropCallback(ItemId),
+    /// A callback is asked for by the HTTP API. What `Floor::may_ask` refuses changes nothing.
+    AskCallback(CallbackAsked),
     /// A deadline may have passed.
     Tick,
 }
@@ -70,6 +72,9 @@ pub struct QueueProfile {
     pub rejoin_grace_ms: u64,
     /// An agent who lets so many offers in a row expire becomes NotReady("missed").
     pub max_missed: u32,
+    /// So many callbacks are promised to one number in a day, by all queues together: whoever shows the number of somebody
+    /// else must not have them called for ever.
+    pub callbacks_per_day: u32,
 }
 
 /// After some wait, a skill is asked for at a lower level.
@@ -317,6 +322,9 @@ pub struct GoingOn {
     pub talking: Vec<Conversation>,
     /// Live legs of agents' devices outside of offers, if there are any.
     pub legs: BTreeMap<AgentName, u32>,
+    /// Callbacks that numbers were promised today.
+    #[serde(default)]
+    pub promised: Vec<(PartyNumber, u32)>,
 }
 
 /// A conversation that outlived a restart.

@@ -9,7 +9,7 @@
 //! - `queues`, `items`, `order`, `skills`: who waits where, in which order, for whom.
 //! - `matching`, `offers`: who is asked next, and how an offer ends.
 //! - `overflow`: an item goes on to another queue.
-//! - `callbacks`: items without a caller on the line.
+//! - `callbacks`: items without a caller on the line. `promises`: how many of them a number may have.
 //! - `places`: position and estimated wait. `restore`: what a restart finds again.
 //! - `reasons`, `view`: decisions and the present state, for people.
 //! - `invariants`: what must hold after every input.
@@ -25,6 +25,7 @@ mod order;
 mod overflow;
 mod places;
 mod profiles;
+mod promises;
 mod queues;
 mod reasons;
 mod restore;
@@ -43,6 +44,8 @@ pub use contract::{
 };
 use items::Item;
 use offers::{EndedOffers, Offer};
+pub use promises::NotPromised;
+use promises::Promises;
 use queues::Queue;
 pub use reasons::Explanation;
 use timers::{Timer, Timers};
@@ -78,6 +81,7 @@ pub struct Floor {
     remembered: BTreeMap<AgentName, RestoredAgent>,
     /// Live legs outside of offers of such agents.
     remembered_legs: BTreeMap<AgentName, u32>,
+    promises: Promises,
 }
 
 impl Floor {
@@ -99,6 +103,7 @@ impl Floor {
             restored_at: None,
             remembered: BTreeMap::new(),
             remembered_legs: BTreeMap::new(),
+            promises: Promises::default(),
         }
     }
 
@@ -116,6 +121,7 @@ impl Floor {
             Input::DropCallback(item) => {
                 self.drop_callback(now, item, LeaveReason::Withdrawn);
             }
+            Input::AskCallback(asked) => self.ask_callback(now, asked),
             Input::Tick => {}
         }
         // What came in goes first: an accept at the very last instant still counts.

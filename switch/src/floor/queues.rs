@@ -115,6 +115,7 @@ impl Queue {
             max_waiting: 0,
             rejoin_grace_ms: UNKNOWN_GRACE_MS,
             max_missed: 0,
+            callbacks_per_day: 3,
         };
         Self::new(profile, false)
     }

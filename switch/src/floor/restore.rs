@@ -91,8 +91,11 @@ impl Floor {
             return;
         }
         self.restored_at = Some(now);
-        let GoingOn { waiting: live, talking, legs } = restored.going_on;
+        let GoingOn { waiting: live, talking, legs, promised } = restored.going_on;
         self.remembered_legs = legs;
+        for (number, promises) in promised {
+            self.promises.count(now, &number, promises);
+        }
         for conversation in talking {
             self.talk_on(conversation, &restored.agents);
         }

@@ -233,6 +233,7 @@ impl Ladder {
             ["in", queue, n] => FloorSays::Overflowed { item, queue: queue.into(), place: place(n) },
             ["not-in", queue] => FloorSays::Stays { item, to: queue.into(), reason: RefuseReason::Full },
             ["keeps"] => FloorSays::CallbackKept { item },
+            ["does-not-keep"] => FloorSays::CallbackRefused { item },
             ["calls-back", n, agent] => self.read_call_back(offer(n), agent),
             ["offers", n, agent] => FloorSays::Offer {
                 offer: offer(n),

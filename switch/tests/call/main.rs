@@ -108,6 +108,7 @@ ladders! {
     queue_offer_expires,
     queue_callback_agent_is_lost,
     queue_callback_is_made,
+    queue_callback_is_refused,
     queue_callback_is_taken,
     queue_callback_meets_an_offer_and_a_restart,
     queue_callback_reaches_nobody,

@@ -1,5 +1,7 @@
 //! Plans on a running switch: applied, for all calls or some; taken back by hand or by themselves; killed half-way.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::{collections::BTreeMap, fs, path::PathBuf, thread};
 
 use serde_json::{Value, json};

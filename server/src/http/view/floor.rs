@@ -87,6 +87,8 @@ pub struct ItemView {
     pub skills: Vec<SkillView>,
     /// Minutes of virtual waiting ahead.
     pub priority_minutes: u32,
+    /// `call` (somebody waits on the line) or `callback` (they are called when it is their turn).
+    pub kind: String,
     /// The customer is called back: how many tries are left. Absent for who waits on the line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_tries: Option<u32>,
@@ -181,6 +183,8 @@ pub struct ItemStoryView {
     pub queue: String,
     /// Who waited.
     pub caller: String,
+    /// `call` (somebody waited on the line) or `callback`.
+    pub kind: String,
     /// `waiting`, `served`, `left` or `rejoined`.
     pub state: String,
     /// Who has or had it.
@@ -253,6 +257,7 @@ impl ItemView {
             waited_ms: now.ms_since(item.virtual_arrival_at),
             skills: skills(&item.skills),
             priority_minutes: item.priority_minutes,
+            kind: if item.callback.is_some() { "callback" } else { "call" }.into(),
             callback_tries: item.callback.map(|(tries, _)| tries),
         }
     }
@@ -327,6 +332,7 @@ impl ItemStoryView {
             call: text(&story.item.call),
             queue: text(&story.item.queue),
             caller: story.item.caller.as_str().into(),
+            kind: if story.item.callback.is_some() { "callback" } else { "call" }.into(),
             state: story.state,
             agent: story.agent.as_ref().map(text),
             queued_at: At(story.queued_at),

@@ -30,11 +30,11 @@ impl Folder {
     }
 
     fn names(&self) -> Vec<String> {
-        plans::read_below(&self.0).unwrap().into_iter().map(|source| source.path).collect()
+        plan_folder::read(&self.0).unwrap().into_iter().map(|source| source.path).collect()
     }
 
     fn sources(&self) -> Vec<Source> {
-        plans::read_below(&self.0).unwrap()
+        plan_folder::read(&self.0).unwrap()
     }
 }
 

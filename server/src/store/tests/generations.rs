@@ -68,6 +68,8 @@ async fn texts_are_kept_of_the_last_generations_and_of_what_is_in_service() {
         assert_eq!(texts(&store, 1).await.len(), 2, "in service");
         assert!(texts(&store, 2).await.is_empty() && texts(&store, 10).await.is_empty());
         assert_eq!(texts(&store, 11).await.len(), 2);
+        assert_eq!(store.plan_text("sha of own 11").await.unwrap().as_deref(), Some("own 11"));
+        assert_eq!(store.plan_text("sha of own 10").await.unwrap(), None);
         assert_eq!(store.generations(Some(5), 2).await.unwrap().len(), 2, "rows stay longer");
         let bodies = store.db.fetch("SELECT COUNT(*) AS n FROM plan_texts", &[]).await.unwrap();
         assert_eq!(bodies[0].count("n").unwrap(), 2 + KEPT_TEXTS, "a text is there once, and goes with the last that has it");

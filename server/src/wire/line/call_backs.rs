@@ -19,7 +19,7 @@ use crate::{
 impl Line {
     /// Makes a call. One that cannot be made now is declined, as by an agent's device: the floor asks again.
     pub(super) fn make_call(&mut self, call: CallId, says: FloorSays) {
-        let FloorSays::CallBack { offer, caller, callback, .. } = &says else { return };
+        let FloorSays::CallBack { offer, item, caller, callback, .. } = &says else { return };
         let now = self.edges.now.at;
         let (origin, from, to) = (callback.origin.clone(), caller.clone(), callback.dialled.clone());
         let generation = self.service.generation;
@@ -33,7 +33,8 @@ impl Line {
             arrival: Arrival { call, origin, from, to, generation },
             display: String::new(),
             identity: None,
-            told: std::collections::BTreeMap::new(),
+            // So the record says that nobody called, and whose turn it was.
+            told: [("callback".to_owned(), item.to_string())].into(),
             plan: Arc::clone(&self.service.plan),
             settings: Arc::clone(&self.service.settings),
         };

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     endpoint::{
         Endpoint,
-        contract::{Destination, EndedHow, InviteId},
+        contract::{Destination, InviteId},
         dialog::{Dialog, MOST_ROUTES, Trust},
         invitation::{Exchange, Invitation, Phase, Unacked},
         negotiation::{Carrier, Negotiation},
@@ -117,7 +117,7 @@ impl Endpoint {
             trunk,
             account: account.clone(),
             was_referred: kept.was_referred,
-            session: session.map(|(session, _)| session),
+            session,
             unacked: unacked.map(Box::new),
             revived: Some(Box::new(revived)),
             ..Invitation::new(invite, Phase::Up, negotiation)
@@ -127,16 +127,14 @@ impl Endpoint {
         if is_away {
             self.note_away(invite, account);
         }
-        self.go_on(invite, kept, session.is_some_and(|(_, is_over)| is_over));
+        self.go_on(invite, kept);
         Ok(Restored::Up { invite, needs_offer: kept.is_open })
     }
 
     /// What a restored leg has to do first.
-    fn go_on(&mut self, invite: InviteId, kept: &KeptDialog, is_over: bool) {
+    fn go_on(&mut self, invite: InviteId, kept: &KeptDialog) {
         self.arm_invite(invite);
-        if is_over {
-            self.lost(invite, EndedHow::Timeout);
-        } else if let Some(id) = kept.referral {
+        if let Some(id) = kept.referral {
             self.referral_forgotten(invite, Some(id).filter(|id| *id > 0));
         }
     }
@@ -183,7 +181,7 @@ impl Endpoint {
     }
 
     /// The session timer, and whether the session is over. What fell due meanwhile is due now.
-    fn session_again(&self, now: Moment, kept: &KeptSession) -> Result<(Session, bool), NotRestored> {
+    fn session_again(&self, now: Moment, kept: &KeptSession) -> Result<Session, NotRestored> {
         let KeptSession { interval_s, min_s, is_ours, due_unix_ms } = *kept;
         if interval_s == 0 || interval_s > LONGEST_S || min_s > LONGEST_S {
             return Err(NotRestored::Nonsense("session timer"));
@@ -192,7 +190,10 @@ impl Endpoint {
         let ahead_ms = due_unix_ms.saturating_sub(now.unix_ms).min(Ms::from(interval_s) * 1_000);
         let late_ms = now.unix_ms.saturating_sub(due_unix_ms);
         let session = Session { interval_s, min_s, is_ours, at: self.now + ahead_ms };
-        Ok((session, is_ours && late_ms >= session.half()))
+        let is_over = if is_ours { late_ms >= session.half() } else { ahead_ms == 0 };
+        // A session that is over ends at the next turn: whoever takes the leg up ends it before that or hears of its end,
+        // and never both.
+        Ok(if is_over { Session { is_ours: false, at: self.now + 1, ..session } } else { session })
     }
 
     fn answer_again(&self, kept: &KeptAnswer) -> Result<Unacked, NotRestored> {

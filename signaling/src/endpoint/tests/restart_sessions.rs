@@ -1,6 +1,7 @@
 //! Session timers (RFC 4028) of calls that outlive the process.
 
 use super::{
+    calls::end,
     far::{ALLOW, Far, desk},
     restart::{WE_REFRESH, cseq},
 };
@@ -46,11 +47,24 @@ fn an_overdue_session_is_refreshed_at_once_and_an_expired_one_hung_up() {
         let mut desk = desk(|_| {});
         let (_, invite) = Far::answered(&mut desk, &[ALLOW, (Name::SessionExpires, expires)]);
         let (mut desk, _) = desk.survived_after(down_ms, invite);
+        desk.pass(u64::from(sent == ["BYE"]));
         assert_eq!(
             (desk.lines(), desk.words()),
             (sent.iter().map(|line| (*line).to_owned()).collect(), told.iter().map(|word| (*word).to_owned()).collect()),
             "{down_ms} {expires}"
         );
+    }
+}
+
+#[test]
+fn an_expired_session_that_is_ended_at_once_is_not_told_of_again() {
+    for expires in ["600;refresher=uac", "600;refresher=uas"] {
+        let mut desk = desk(|_| {});
+        let (_, invite) = Far::answered(&mut desk, &[ALLOW, (Name::SessionExpires, expires)]);
+        let (mut desk, invite) = desk.survived_after(700_000, invite);
+        desk.command(end(invite));
+        desk.pass(10);
+        assert_eq!((desk.lines(), desk.words()), (vec!["BYE".to_owned()], vec![]), "{expires}");
     }
 }
 

@@ -146,6 +146,7 @@ fn what_a_restart_is_given_reads_back() {
             waiting: [ITEM].into(),
             talking: vec![Conversation { item: waiting(), agent: "1001".into(), since_at: AT }],
             legs: [("1002".into(), 1)].into(),
+            promised: vec![("+411".into(), 2)],
         },
     }]);
 }

@@ -4,4 +4,5 @@ mod ladders;
 mod messages;
 mod script;
 mod simulation;
+mod words;
 mod world;

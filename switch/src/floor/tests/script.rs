@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::words::{cause, place_words, request, skill_level, state_word};
 use crate::{
-    callback::{Callback, Tries},
+    callback::{Callback, CallbackAsked, Tries},
     cause::Cause,
     cdr::Origin,
     floor::{
-        AgentProfile, AgentState, Conversation, Decision, Floor, FloorEvent, GoingOn, Input, OfferOutcome, Output, QueueProfile,
-        Relaxation, Restored, WaitingItem,
+        AgentProfile, AgentState, Conversation, Decision, Floor, FloorEvent, GoingOn, Input, NotPromised, OfferOutcome, Output,
+        QueueProfile, Relaxation, Restored, WaitingItem,
     },
     id::{CallId, IdSource, ItemId, OfferId},
-    link::{Enqueue, FloorSays, LeaveReason, Place, ToFloor, ToLine},
+    link::{Enqueue, FloorSays, LeaveReason, ToFloor, ToLine},
     name::{AgentName, PartyNumber, SkillLevel},
-    step::{AgentRequest, Target},
+    step::Target,
     time::Timestamp,
 };
 
@@ -32,6 +33,7 @@ pub(super) struct Script {
     offers: BTreeMap<OfferId, usize>,
     lines: Vec<String>,
     decision: Option<Decision>,
+    made: Vec<ItemId>,
     /// Times that the floor died; each life has identifiers of its own.
     lives: u8,
 }
@@ -60,6 +62,7 @@ impl Script {
             offers: BTreeMap::new(),
             lines: Vec::new(),
             decision: None,
+            made: Vec::new(),
             lives: 0,
         }
     }
@@ -80,6 +83,7 @@ impl Script {
         let input = match words[0] {
             "queue" | "drop-queue" => Input::Queues(self.queues.clone()),
             "agent" | "drop-agent" => Input::Agents(self.agents.clone()),
+            "ask" => return self.ask(&words),
             "drop-callback" => Input::DropCallback(ItemId(words[1].parse().unwrap())),
             "sign-in" | "sign-out" | "ready" | "not-ready" => Input::Agent { agent: words[1].into(), request: request(&words) },
             _ => Input::Line(self.message(&words)),
@@ -102,6 +106,7 @@ impl Script {
             max_waiting: 100,
             rejoin_grace_ms: 60_000,
             max_missed: 3,
+            callbacks_per_day: 3,
         };
         for word in &words[1..] {
             let (key, value) = word.split_once('=').unwrap();
@@ -112,6 +117,7 @@ impl Script {
                 "wrap" => profile.wrap_up_ms = seconds(),
                 "grace" => profile.rejoin_grace_ms = seconds(),
                 "max" => profile.max_waiting = value.parse().unwrap(),
+                "day" => profile.callbacks_per_day = value.parse().unwrap(),
                 "missed" => profile.max_missed = value.parse().unwrap(),
                 "relax" => {
                     let (skill, after) = value.split_once('@').unwrap();
@@ -181,6 +187,19 @@ impl Script {
         }
     }
 
+    /// Somebody asks for a callback: `ask QUEUE NUMBER`.
+    fn ask(&mut self, words: &[&str]) {
+        let mut callback = self.callback(words);
+        callback.step.queue = words[1].into();
+        let asked = CallbackAsked { caller: words[2].into(), callback: Box::new(callback) };
+        match self.floor.may_ask(self.now, &asked) {
+            Ok(()) => {}
+            Err(NotPromised::Promised(_)) => self.lines.push("not promised: Promised".to_owned()),
+            Err(why) => self.lines.push(format!("not promised: {why:?}")),
+        }
+        self.give(Input::AskCallback(asked));
+    }
+
     fn enqueue(&self, words: &[&str]) -> Enqueue {
         let item: u64 = words[0].parse().unwrap();
         let option = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
@@ -225,6 +244,7 @@ impl Script {
         let going_on = GoingOn {
             waiting: items("waits=").collect(),
             talking: items("talks=").map(conversation).collect(),
+            promised: listed("promised=").map(|number| (number.into(), 1)).collect(),
             legs: listed("busy=").map(|agent| (agent.into(), 1)).collect(),
         };
         self.give(Input::Restore(Restored { going_on, ..self.journal.clone() }));
@@ -271,6 +291,18 @@ impl Script {
         }
     }
 
+    /// Items that the floor made have no name before.
+    fn item(&mut self, item: ItemId) -> String {
+        if item.0 < 1_000 {
+            return item.0.to_string();
+        }
+        let place = self.made.iter().position(|made| *made == item).unwrap_or_else(|| {
+            self.made.push(item);
+            self.made.len() - 1
+        });
+        format!("made {}", place + 1)
+    }
+
     fn number_of(&mut self, offer: OfferId) -> usize {
         let next = self.offers.len() + 1;
         *self.offers.entry(offer).or_insert(next)
@@ -279,6 +311,9 @@ impl Script {
     /// What the line is not told anyway.
     fn event(&mut self, event: &FloorEvent) -> Option<String> {
         Some(match event {
+            FloorEvent::AgentChanged { agent, state: AgentState::Engaged { item: Some(item) }, .. } => {
+                format!("{agent} engaged with {}", self.item(*item))
+            }
             FloorEvent::AgentChanged { agent, state, at } => format!("{agent} {}", state_word(state, *at)),
             FloorEvent::AgentAsked { agent, request, .. } => format!("{agent} asked for {request:?}"),
             FloorEvent::Queued { item, rejoined: Some(old), .. } => format!("{} takes the place of {}", item.item.0, old.0),
@@ -296,7 +331,7 @@ impl Script {
             }
             FloorEvent::CallbackKept { item, .. } => {
                 let callback = item.callback.as_ref().unwrap();
-                format!("{} is called back, tries {}", item.item.0, callback.tries.left)
+                format!("{} is called back, tries {}", self.item(item.item), callback.tries.left)
             }
             FloorEvent::Overflowed { item, from, .. } => format!("{} went from {from} to {}", item.item.0, item.queue),
             FloorEvent::Left { item, reason, .. } => format!("{} left, {reason:?}", item.0),
@@ -310,6 +345,7 @@ impl Script {
             FloorSays::Place { place, .. } => place_words(place),
             FloorSays::Refused { reason, .. } => format!("refused, {reason:?}"),
             FloorSays::CallbackKept { .. } => "will be called back".to_owned(),
+            FloorSays::CallbackRefused { .. } => "will not be called back".to_owned(),
             FloorSays::CallBack { offer, agent, caller, .. } => {
                 format!("ring {agent}, then {} (offer {})", caller.as_str(), self.number_of(offer))
             }
@@ -344,42 +380,4 @@ pub(super) fn assert_same(folded: &Restored, live: &Restored, came_again: &BTree
     let mut offers = folded.offers.clone();
     offers.sort_by_key(|offer| offer.offer);
     assert_eq!(offers, live.offers);
-}
-
-fn request(words: &[&str]) -> AgentRequest {
-    match words[0] {
-        "sign-in" => AgentRequest::SignIn,
-        "sign-out" => AgentRequest::SignOut,
-        "ready" => AgentRequest::Ready,
-        "not-ready" => AgentRequest::NotReady { reason: words.get(2).copied().unwrap_or("break").to_owned() },
-        _ => panic!("{words:?}"),
-    }
-}
-
-fn skill_level(word: &str) -> SkillLevel {
-    let (skill, level) = word.split_once(':').unwrap();
-    SkillLevel { skill: skill.into(), level: level.parse().unwrap() }
-}
-
-fn cause(word: &str) -> Cause {
-    serde_json::from_value(serde_json::Value::String(word.to_owned())).unwrap()
-}
-
-fn state_word(state: &AgentState, at: Timestamp) -> String {
-    match state {
-        AgentState::Engaged { item: None } => "on a direct call".to_owned(),
-        AgentState::Engaged { item: Some(item) } => format!("engaged with {}", item.0),
-        AgentState::WrapUp { until_at } => format!("wrap-up for {} s", until_at.ms_since(at) / 1000),
-        AgentState::NotReady { reason } => format!("not ready: {reason}"),
-        AgentState::Reserved { .. } => "reserved".to_owned(),
-        AgentState::Ready => "ready".to_owned(),
-        AgentState::Offline => "offline".to_owned(),
-    }
-}
-
-fn place_words(place: Place) -> String {
-    match place.estimated_wait_ms {
-        Some(ms) => format!("place {}, about {} s", place.position, ms / 1000),
-        None => format!("place {}", place.position),
-    }
 }

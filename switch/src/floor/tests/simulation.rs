@@ -313,6 +313,7 @@ fn queue(dice: &mut Dice, name: &str) -> QueueProfile {
         max_waiting: u32::try_from(5 + dice.below(30)).unwrap(),
         rejoin_grace_ms: dice.below(90_000),
         max_missed: u32::try_from(dice.below(4)).unwrap(),
+        callbacks_per_day: 3,
     }
 }
 

@@ -9,8 +9,9 @@ use super::script::assert_same;
 use crate::{
     callback::Callback,
     cause::Cause,
-    floor::{AgentProfile, AgentState, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Restored},
+    floor::{AgentProfile, AgentState, Floor, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Restored, WaitingItem},
     id::{CallId, IdSource, ItemId, OfferId},
+    kpi::{Books, Tally},
     link::{FloorSays, Place, ToFloor, ToLine},
     name::{AgentName, PartyNumber},
     time::Timestamp,
@@ -66,6 +67,7 @@ pub(super) struct World {
     /// Callers on the line, those who hung up not among them.
     pub(super) callers: BTreeMap<ItemId, Caller>,
     pub(super) journal: Restored,
+    books: Books,
     /// Whether everybody answers at once.
     pub(super) eager: bool,
     /// Items with a live offer, and agents with one, as the line sees it.
@@ -84,6 +86,7 @@ pub(super) struct World {
     pub(super) rejoined: usize,
     pub(super) overflowed: usize,
     pub(super) callbacks: usize,
+    pub(super) not_promised: usize,
     /// Customers who were called back, and answered.
     pub(super) reached: usize,
 }
@@ -100,6 +103,7 @@ impl World {
             sent: 0,
             callers: BTreeMap::new(),
             journal: Restored::default(),
+            books: Books::default(),
             eager: false,
             ringing: BTreeMap::new(),
             customers: BTreeMap::new(),
@@ -113,6 +117,7 @@ impl World {
             rejoined: 0,
             overflowed: 0,
             callbacks: 0,
+            not_promised: 0,
             reached: 0,
         }
     }
@@ -163,6 +168,19 @@ impl World {
         }
         assert_same(&self.journal, &self.floor.snapshot(), &self.came_again);
         self.places_only_improve();
+        self.books_balance();
+    }
+
+    /// Whoever was offered to a queue is accounted for, and those who wait are those of the floor.
+    fn books_balance(&self) {
+        for profile in &self.queues {
+            let mut tally = Tally::default();
+            self.books.waits().iter().filter(|wait| wait.queue == profile.queue).for_each(|wait| tally.wait(wait));
+            assert!(tally.balances(), "{tally:?}");
+            let waits = |item: &&WaitingItem| item.queue == profile.queue && item.callback.is_none();
+            let waiting = self.journal.waiting.iter().filter(waits).count();
+            assert_eq!(usize::try_from(tally.waiting).unwrap(), waiting, "who waits for {}", profile.queue);
+        }
     }
 
     /// The floor dies; a new one is given what the journal knows. Calls and messages are gone.
@@ -238,6 +256,7 @@ impl World {
             _ => {}
         }
         self.journal.apply(event);
+        self.books.apply(event);
     }
 
     /// The line's side of the conversation.
@@ -263,6 +282,7 @@ impl World {
             }
             FloorSays::Stays { .. } => {}
             // The call is over.
+            FloorSays::CallbackRefused { .. } => self.not_promised += 1,
             FloorSays::CallbackKept { item } => drop(self.callers.remove(&item)),
             FloorSays::CallBack { offer, item, agent, caller, callback, .. } => {
                 self.call_back(offer, item, agent, caller, &callback, call);

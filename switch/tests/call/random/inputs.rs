@@ -182,6 +182,7 @@ impl Dice {
             19..=21 => FloorSays::Withdraw { offer: if self.one_in(3) { known } else { last } },
             // The floor connects what it was told is accepted; now and then it is beside itself.
             22..=35 => FloorSays::Connect { offer: world.accepted.filter(|_| !self.one_in(8)).unwrap_or(known) },
+            36 if world.asked_for_callback == Some(item) && self.one_in(4) => FloorSays::CallbackRefused { item },
             36 if world.asked_for_callback == Some(item) => FloorSays::CallbackKept { item },
             37 => FloorSays::Overflowed { item, queue: self.pick(&["sales", "night"]).into(), place },
             38 => FloorSays::Stays { item, to: self.pick(&["sales", "night"]).into(), reason: RefuseReason::Full },

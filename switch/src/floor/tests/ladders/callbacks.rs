@@ -187,3 +187,88 @@ fn a_promise_outlives_the_process_and_can_be_withdrawn() {
         ",
     );
 }
+
+#[test]
+fn a_number_is_promised_so_many_callbacks_a_day_and_no_more() {
+    check(
+        "
+        > queue support day=2
+        > call 1 support from=+411
+        1: queued, place 1
+        > call-back 1
+        1 is called back, tries 2
+        1: will be called back
+        > drop-callback 1
+        1 left, Withdrawn
+        > call 2 support from=+411
+        2: queued, place 1
+        > call-back 2
+        2 is called back, tries 2
+        2: will be called back
+        > call 3 support from=+411
+        3 takes the place of 2
+        3: queued, place 1
+        > call-back 3
+        3: will not be called back
+        > call 4 support from=+412
+        4: queued, place 2
+        > call-back 4
+        4 is called back, tries 2
+        4: will be called back
+        > restart promised=+411,+411
+        > call 5 support from=+411
+        5 takes the place of 3
+        5: queued, place 1
+        > call-back 5
+        5: will not be called back
+        > ask support +411
+        not promised: TooOften
+        > leave 5
+        5 left, Abandoned
+        > wait 86400
+        > ask support +411
+        made 1 is called back, tries 2
+        ",
+    );
+}
+
+#[test]
+fn a_callback_that_was_asked_for_waits_like_one_of_a_caller() {
+    check(
+        "
+        > queue support max=2
+        > agent 1001 support
+        > reachable 1001
+        > call 1 support from=+411
+        1: queued, place 1
+        > wait 5
+        > ask support +412
+        made 1 is called back, tries 2
+        > ask support +412
+        not promised: Promised
+        > ask support +413
+        not promised: Full
+        > ask sales +413
+        not promised: NoSuchQueue
+        > leave 1
+        1 left, Abandoned
+        > sign-in 1001
+        1001 ready
+        offer 1: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +412 (offer 1)
+        > restart
+        offer 1 withdrawn
+        1001 ready
+        > reachable 1001
+        offer 2: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +412 (offer 2)
+        > calls-customer 2
+        > accept 2
+        offer 2 accepted
+        1001 engaged with made 1
+        made: connect offer 2
+        ",
+    );
+}
