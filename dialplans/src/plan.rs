@@ -5,7 +5,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::Arc,
 };
 
 use jiff::tz::TimeZone;
@@ -43,8 +42,8 @@ use crate::{
 /// Music for a party that the other one put on hold: the plan has no word of its own for it.
 const HOLD_MUSIC: &str = "music/hold";
 
-/// Everything an admin wrote, resolved. A copy shares the routes.
-#[derive(Clone, Debug)]
+/// Everything an admin wrote, resolved.
+#[derive(Debug)]
 pub struct Plan {
     /// Counts the plans that were taken; set by the server, 0 before.
     pub generation: u64,
@@ -101,19 +100,19 @@ pub struct Plan {
     /// Agents of the first start.
     pub starter_agents: Vec<StarterAgents>,
     /// Routes in the order in which they are tried.
-    pub routes: Vec<Arc<Route>>,
+    pub routes: Vec<Route>,
     /// What `tandem test` runs.
     pub tests: Vec<Test>,
     /// Names of what callers type in secret.
     pub(crate) secrets: BTreeSet<String>,
     /// Finds among the routes; made of them once they are all there.
-    pub(crate) index: Arc<RouteIndex>,
-    /// All blocks of steps; [`BlockId`] counts into it. First those that routes share, then those of each route.
-    pub(crate) parts: Vec<Arc<Vec<Block>>>,
+    pub(crate) index: RouteIndex,
+    /// All blocks of steps; [`BlockId`] counts into it.
+    pub(crate) blocks: Vec<Block>,
     /// Paths of the files, in the order in which [`Location::file`] counts them.
     pub(crate) files: Vec<String>,
     /// Where the lines of each of them begin.
-    pub(crate) lines: Vec<Arc<[usize]>>,
+    pub(crate) lines: Vec<Vec<usize>>,
 }
 
 impl Plan {
@@ -191,7 +190,7 @@ impl Plan {
     /// The route of that name.
     #[must_use]
     pub fn route(&self, name: &RouteName) -> Option<&Route> {
-        self.index.named(name.as_str()).and_then(|at| self.routes.get(at)).map(|route| &**route)
+        self.index.named(name.as_str()).and_then(|at| self.routes.get(at))
     }
 
     /// The route that takes a call: the first in file order that fits.
@@ -204,7 +203,7 @@ impl Plan {
     pub(crate) fn found(&self, facts: &CallFacts) -> Option<(&Route, Captures)> {
         let candidates = self.index.candidates(facts.to.as_str(), facts.from.as_str());
         let mut routes = candidates.into_iter().filter_map(|at| self.routes.get(at as usize));
-        routes.find_map(|route| Some((&**route, captures(self, route, facts)?)))
+        routes.find_map(|route| Some((route, captures(self, route, facts)?)))
     }
 
     /// `file:line` of a place in the plan, when the place has a text.
@@ -235,11 +234,7 @@ impl Plan {
     }
 
     pub(crate) fn block(&self, id: BlockId) -> &Block {
-        &self.parts[id.part as usize][id.at as usize]
-    }
-
-    pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.parts.iter().flat_map(|part| &**part)
+        &self.blocks[id.0]
     }
 }
 
@@ -284,12 +279,9 @@ impl OriginGuard {
     }
 }
 
-/// Counts into [`Plan::parts`]. That of the nth route is part n + 1, so what one route holds moves no other's blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct BlockId {
-    pub(crate) part: u32,
-    pub(crate) at: u32,
-}
+/// Counts into [`Plan::blocks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BlockId(pub(crate) usize);
 
 /// Steps one after another.
 #[derive(Debug, Default)]

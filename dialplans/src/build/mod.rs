@@ -13,7 +13,6 @@ mod protect;
 mod queues;
 mod recordings;
 mod routes;
-mod routes_again;
 mod schedules;
 mod steps;
 mod test_blocks;
@@ -21,17 +20,12 @@ mod trunk_calls;
 mod trunks;
 mod unused;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    iter,
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use tandem_switch::name::{Extension, Language, LotName, MailboxName, SkillName};
 
-pub(crate) use self::routes_again::Last;
-use self::{names::Names, queues::QueueAnswers, routes_again::Made};
+use self::{names::Names, queues::QueueAnswers};
 use crate::{
     checker::Needs,
     diagnostic::Findings,
@@ -54,20 +48,14 @@ const SILENCE_MS: u64 = 30_000;
 pub(crate) const BUILT_IN: Location = Location { file: u16::MAX, offset: 0, length: 0 };
 
 /// Builds a plan of what was read and proves what can be proved of it. `None` when an error was found, now or before.
-pub(crate) fn build(items: &[Item], sources: &[Source], world: &World, findings: &mut Findings) -> (Option<Plan>, Option<Last>) {
+pub(crate) fn build(items: &[Item], sources: &[Source], world: &World, findings: &mut Findings) -> Option<Plan> {
     imports::check(items, sources, findings);
     let names = Names::collect(items, findings);
     names.resolve(items, world, findings);
-    let mut builder = Builder::new(items, sources, world, names.clone(), findings);
-    let plan = builder.build(items);
-    let (numbers, answers) = (Arc::clone(&builder.routes), builder.built_answers());
-    let flow = proofs::all(&plan, items, findings);
+    let plan = Builder::new(items, sources, world, names, findings).build(items);
+    proofs::all(&plan, items, findings);
     unused::calendars(items, sources, findings);
-    if findings.has_errors() {
-        return (None, None);
-    }
-    let last = Last::new(&plan, (items, sources, world), Made { names, numbers, answers, flow }, findings);
-    (Some(plan), last)
+    (!findings.has_errors()).then_some(plan)
 }
 
 /// Looks only for the names of outside things.
@@ -101,18 +89,13 @@ pub(crate) struct Builder<'a> {
     extensions: Vec<ExtensionRange>,
     lots: BTreeMap<LotName, Lot>,
     mailboxes: BTreeMap<MailboxName, Mailbox>,
-    /// Blocks that several routes lead to.
-    shared: Vec<Block>,
-    /// Those of the route that is built.
-    own: Vec<Block>,
-    /// Which of both grow, as [`BlockId`] counts them.
-    part: u32,
+    blocks: Vec<Block>,
     /// Answers to endings that a step leaves open.
     defaults: [BlockId; Ending::ALL.len()],
     agent_error: BlockId,
     /// What queues say of endings that a step leaves open; goes before the defaults. Empty while these are built.
     answers: QueueAnswers<'a>,
-    routes: Arc<BTreeMap<String, usize>>,
+    routes: BTreeMap<String, usize>,
 }
 
 impl<'a> Builder<'a> {
@@ -136,20 +119,22 @@ impl<'a> Builder<'a> {
             extensions: Vec::new(),
             lots: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
-            shared: Vec::new(),
-            own: Vec::new(),
-            part: 0,
-            defaults: [BlockId::default(); Ending::ALL.len()],
-            agent_error: BlockId::default(),
+            blocks: Vec::new(),
+            defaults: [BlockId(0); Ending::ALL.len()],
+            agent_error: BlockId(0),
             answers: QueueAnswers::default(),
-            routes: Arc::new(index),
+            routes: index,
         }
     }
 
-    fn build(&mut self, items: &'a [Item]) -> Plan {
-        self.inside(items);
+    fn build(mut self, items: &'a [Item]) -> Plan {
+        self.extensions = self.extension_ranges(items);
+        self.lots = self.lots(items);
+        self.mailboxes = self.mailboxes(items);
         let pickup_groups = self.pickup_groups(items);
-        self.answers_of(items);
+        self.built_in_defaults();
+        self.plan_defaults(items);
+        self.answers = QueueAnswers::of(items);
         let listen = self.listen(items);
         let trunks = self.trunks(items);
         let trunk_groups = self.trunk_groups(items, &trunks);
@@ -160,8 +145,7 @@ impl<'a> Builder<'a> {
         let queues = self.queues(items);
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
-        let (routes, own) = self.routes(items);
-        let parts: Vec<_> = iter::once(Arc::new(std::mem::take(&mut self.shared))).chain(own).collect();
+        let routes = self.routes(items);
         let mut plan = Plan {
             generation: 0,
             realm: top_text(items, "realm").unwrap_or("tandem").to_owned(),
@@ -192,30 +176,16 @@ impl<'a> Builder<'a> {
             starter_agents,
             routes,
             tests: Vec::new(),
-            secrets: decisions::secrets(&parts),
-            index: Arc::default(),
-            parts,
+            secrets: decisions::secrets(&self.blocks),
+            index: RouteIndex::default(),
+            blocks: std::mem::take(&mut self.blocks),
             files: self.sources.iter().map(|source| source.path.clone()).collect(),
             lines: self.findings.lines().to_vec(),
         };
-        plan.index = Arc::new(RouteIndex::new(&plan.routes));
+        plan.index = RouteIndex::new(&plan.routes);
         self.readable_keys(items, &plan);
         plan.tests = self.tests(items, &plan);
         plan
-    }
-
-    /// What is reached inside.
-    fn inside(&mut self, items: &'a [Item]) {
-        self.extensions = self.extension_ranges(items);
-        self.lots = self.lots(items);
-        self.mailboxes = self.mailboxes(items);
-    }
-
-    /// The answers that are there for all steps. None of them has one of a queue in it.
-    fn answers_of(&mut self, items: &'a [Item]) {
-        self.built_in_defaults();
-        self.plan_defaults(items);
-        self.answers = QueueAnswers::of(items);
     }
 
     /// Whether every language of the plan has a recording.

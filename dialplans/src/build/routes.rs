@@ -6,22 +6,13 @@ use super::{Builder, tops};
 use crate::{
     grammar::STEPS,
     pattern::{NumberMatch, Piece, Shape},
-    plan::{Block, OriginGuard, Route},
+    plan::{OriginGuard, Route},
     read::{Data, Item},
 };
 
 impl Builder<'_> {
-    /// All routes and the blocks of each.
-    pub(super) fn routes(&mut self, items: &[Item]) -> (Vec<Arc<Route>>, Vec<Arc<Vec<Block>>>) {
-        (0..).zip(tops(items, "route")).map(|(number, item)| self.nth_route(number, item)).unzip()
-    }
-
-    /// One of them, the first being number 0.
-    pub(super) fn nth_route(&mut self, number: u32, item: &Item) -> (Arc<Route>, Arc<Vec<Block>>) {
-        self.part = number + 1;
-        let route = self.route(item);
-        self.part = 0;
-        (Arc::new(route), Arc::new(std::mem::take(&mut self.own)))
+    pub(super) fn routes(&mut self, items: &[Item]) -> Vec<Route> {
+        tops(items, "route").map(|item| self.route(item)).collect()
     }
 
     fn route(&mut self, item: &Item) -> Route {

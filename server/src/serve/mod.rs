@@ -51,7 +51,7 @@ use crate::{
     metrics::METRICS,
     programs::Launcher,
     recordings,
-    store::{Ban, Binding, Person, Record, Restart, Scope, Store, StoreError, TokenCheck, Writer},
+    store::{Ban, Binding, Person, Restart, Scope, Store, StoreError, TokenCheck, Writer},
     wire::{
         calls::LiveCall,
         floor::{self, FloorAsk, FloorLoop, FloorNews, LINK_CAPACITY},
@@ -268,12 +268,10 @@ impl Start {
             inherit(&store, (now, stopped_at), &service, (&listen, &tls.configs()), before).await?;
         let switches = Switches::read(&store, now.at).await?;
         let (writer, writing) = Writer::start(store.clone());
-        let Plans { found: standing::Found { standing, last, records, .. }, canary, watch, warnings } = plans;
-        first_plans(&writer, &service, records);
+        let Plans { found, canary, watch, warnings } = plans.noted(&writer, &service);
 
         let ready = Arc::new(Readiness::default());
-        let (to_floor, from_lines) = mpsc::channel(LINK_CAPACITY);
-        let (to_line, from_floor) = mpsc::channel(LINK_CAPACITY);
+        let ((to_floor, from_lines), (to_line, from_floor)) = (mpsc::channel(LINK_CAPACITY), mpsc::channel(LINK_CAPACITY));
         let (line_tx, line_asks) = mpsc::channel(ASKS);
         audio.launch_with(Launcher::new(tokio::runtime::Handle::current(), line_tx.downgrade()));
         let (floor_tx, floor_asks) = mpsc::channel(ASKS);
@@ -325,10 +323,10 @@ impl Start {
             finder: finder::start(&listen, line_tx.clone(), tls.peers(), wanted(&service.plan)),
             folder,
             service,
-            standing: Arc::new(standing),
+            standing: Arc::new(found.standing),
             canary: canary.map(Arc::new),
             watch,
-            last,
+            last: found.last,
             reading: Arc::default(),
             warnings,
             switches,
@@ -378,13 +376,16 @@ fn floor_parts(
     }
 }
 
-/// Notes the plans of the start.
-fn first_plans(writer: &Writer, service: &Service, records: Vec<Record>) {
-    for record in records {
-        let _full_is_impossible = writer.try_write(record);
+impl Plans {
+    /// Writes down what the start found.
+    fn noted(mut self, writer: &Writer, service: &Service) -> Self {
+        for record in std::mem::take(&mut self.found.records) {
+            let _full_is_impossible = writer.try_write(record);
+        }
+        METRICS.plan_generation.set(service.generation);
+        METRICS.plan_canary.set(service.canary.as_ref().map_or(0, |canary| canary.generation));
+        self
     }
-    METRICS.plan_generation.set(service.generation);
-    METRICS.plan_canary.set(service.canary.as_ref().map_or(0, |canary| canary.generation));
 }
 
 /// What there is of before: people, what the floor knew, and the edges with the calls that go on.

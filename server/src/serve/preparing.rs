@@ -241,6 +241,11 @@ impl Base {
             }
             (records, taken.state) = (Vec::new(), PlanState::InService);
         }
+        if taken.state == PlanState::Canary {
+            // Whoever was told of it finds it again after a kill.
+            self.store.commit(&records).await.map_err(away)?;
+            records.clear();
+        }
         let standing = Standing { taken, sources };
         Ok(Done::Taken(Box::new(Taken { service, standing, warnings, notes, records, last: last.max(generation), before })))
     }

@@ -318,6 +318,8 @@ fn applies_at_the_same_time_go_one_after_the_other() {
     assert_eq!(last["generation"], 4);
     let detail = switch.get("/plan/generations/4");
     assert_eq!(detail["texts"][0]["text"], json!(on_disk(&switch)), "the folder holds the one that came last");
+    until_state(&switch, 4, "in-service");
+    until_state(&switch, 3, "replaced");
     let states: Vec<Value> = history(&switch).iter().map(|row| row["state"].clone()).collect();
     assert_eq!(states.iter().filter(|state| *state == "in-service").count(), 1, "{states:?}");
     assert_eq!(states.iter().filter(|state| *state == "replaced").count(), 3, "{states:?}");

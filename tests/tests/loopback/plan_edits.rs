@@ -51,8 +51,8 @@ fn a_plan_is_edited_by_name_and_taken_into_service() {
         let said = String::from_utf8_lossy(&out.stderr);
         assert!(!out.status.success() && said.contains(reason), "{arguments:?}: {said}");
     }
-    // The people of the first start are in the audit too.
-    let audits = Journal::open(&switch).until("audit", 11, wait::SOON);
+    // The people and the token of the first start are in the audit too.
+    let audits = Journal::open(&switch).until("audit", 12, wait::SOON);
     let changed: Vec<_> = audits.iter().filter(|audit| audit["what"] == "plan-file-changed").collect();
     let subject = changed.first().and_then(|audit| audit["subject"].as_str()).unwrap_or_default();
     assert!(subject.starts_with("20-people.kdl: ") && subject.len() > 2 * 64, "{audits:?}");
@@ -137,6 +137,10 @@ fn with_imported(switch: &Switch) -> PathBuf {
 /// The texts of the generation in service, and what lies in the folder.
 fn both(switch: &Switch) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let number = &switch.get("/plan")["generation"];
+    wait::until_true("the generation in service is kept", || {
+        let kept = switch.get("/plan/generations");
+        kept["generations"].as_array().expect("a list").iter().any(|row| row["generation"] == *number)
+    });
     let detail = switch.get(&format!("/plan/generations/{number}"));
     let word = |value: &Value| value.as_str().expect("a text").to_owned();
     let texts: BTreeMap<_, _> =
@@ -162,7 +166,10 @@ fn imported_files_go_with_every_generation_and_an_edit_is_one() {
     let set = ["plan", "set", "shared/extra.kdl: queue extra", "ring=20s", "--apply"];
     assert!(switch.cli(&[&set[..], &["-m", "longer"]].concat()).ends_with("written and in service\n"));
     assert_eq!(fs::read_to_string(&shared).expect("it stays"), text.replace("15s", "20s"));
-    let row = switch.get("/plan/generations")["generations"][0].clone();
+    let row = wait::until("the edit is in service", wait::SOON, || {
+        let row = switch.get("/plan/generations")["generations"][0].clone();
+        (row["state"] == "in-service").then_some(row)
+    });
     assert_eq!((&row["generation"], &row["how"], &row["message"]), (&json!(3), &json!("edit"), &json!("longer")));
     assert!(row["by"].as_str().is_some_and(|by| by.contains("command line")) && row["state"] == "in-service", "{row}");
     assert!(row["changes"].to_string().contains("queue `extra` changed"), "{row}");
@@ -224,7 +231,10 @@ fn edits_and_applies_at_the_same_moment_do_not_mix() {
         taken += u64::from(out.status.success() && applies);
     }
     // Edits that nobody applied and an apply found are generations of their own.
-    let rows = switch.get("/plan/generations");
+    let rows = wait::until("every apply is written down", wait::SOON, || {
+        let rows = switch.get("/plan/generations");
+        rows["generations"].as_array().expect("a list").iter().all(|row| row["state"] != "applying").then_some(rows)
+    });
     let rows = rows["generations"].as_array().expect("a list");
     let aside = rows.iter().filter(|row| row["state"] == "set-aside").count() as u64;
     assert_eq!(rows.len() as u64, taken + aside, "{rows:?}");
