@@ -41,15 +41,26 @@ CREATE TABLE cases (
     customer_id TEXT NOT NULL,
     subject TEXT NOT NULL,
     topic TEXT,
-    -- open, waiting, resolved or closed
+    -- open, pending, solved or closed
     status TEXT NOT NULL,
     outcome TEXT,
     reopen_window_s BIGINT NOT NULL,
     opened_us BIGINT NOT NULL,
     touched_us BIGINT NOT NULL,
-    resolved_us BIGINT
+    solved_us BIGINT,
+    -- who made the status what it is, and when
+    status_by TEXT NOT NULL,
+    status_us BIGINT NOT NULL
 );
 CREATE INDEX cases_by_customer ON cases (customer_id);
+-- Each status that a case had.
+CREATE TABLE case_states (
+    case_id TEXT NOT NULL,
+    at_us BIGINT NOT NULL,
+    status TEXT NOT NULL,
+    changed_by TEXT NOT NULL,
+    PRIMARY KEY (case_id, at_us)
+);
 CREATE TABLE conversations (
     conversation_id TEXT PRIMARY KEY,
     customer_id TEXT,
@@ -76,7 +87,8 @@ CREATE TABLE interactions (
     started_us BIGINT NOT NULL,
     ended_us BIGINT,
     disposition TEXT,
-    disposed_by TEXT
+    disposed_by TEXT,
+    disposed_us BIGINT
 );
 CREATE INDEX interactions_by_conversation ON interactions (conversation_id);
 CREATE TABLE customer_notes (
@@ -104,6 +116,12 @@ CREATE TABLE consents (
 );
 CREATE INDEX consents_by_value ON consents (kind, value);
 CREATE INDEX consents_by_customer ON consents (customer_id);
+-- What an interaction may be said to be.
+CREATE TABLE dispositions (
+    code TEXT PRIMARY KEY,
+    label TEXT NOT NULL,
+    offered BOOLEAN NOT NULL
+);
 -- How far the journal was read for calls that become interactions.
 CREATE TABLE customer_cursor (
     only_row BIGINT PRIMARY KEY,

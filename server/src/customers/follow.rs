@@ -3,7 +3,7 @@
 //! How far it was read is written down with what came of it, so that a `kill -9` neither loses an interaction nor makes one
 //! twice: the identifiers of a call's conversation and interaction are those of the call.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::Deserialize;
 use tandem_switch::{
@@ -13,19 +13,21 @@ use tandem_switch::{
         cases::{CaseStatus, Joined, joined},
         matching::Matched,
     },
-    id::{ConversationId, CustomerId, InteractionId},
+    id::{CaseId, ConversationId, CustomerId, InteractionId},
     identity::CallerIdentity,
     time::Timestamp,
 };
 use tokio::task::JoinHandle;
 
 use super::Customers;
-use crate::store::{CallStarted, CaseRow, CustomerChange, InteractionRow, JournalRow, StoreError};
+use crate::store::{CallStarted, CaseRow, CustomerChange, CustomerNews, InteractionRow, JournalRow, StoreError};
 
 /// Rows of the journal that are read at once.
 const PAGE: u32 = 200;
 /// A journal that nobody here wrote to is looked at so often.
 const LOOK: Duration = Duration::from_secs(5);
+/// Calls that begin and end within that are written together.
+const GATHER: Duration = Duration::from_millis(200);
 /// A database that does not answer is asked again after that.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Cases that are weighed.
@@ -49,6 +51,8 @@ pub fn start(customers: Customers) -> JoinHandle<()> {
                 Ok(()) => {
                     // A clock that ticks without news costs one small question.
                     let _news_or_time = tokio::time::timeout(LOOK, committed.changed()).await;
+                    // What happens in this while is one commit, not many: calls need the database more than we do.
+                    tokio::time::sleep(GATHER).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "calls do not become interactions for now: the database does not answer");
@@ -75,26 +79,27 @@ pub async fn caught_up(customers: &Customers) -> Result<(), StoreError> {
     loop {
         let rows = customers.store.events_after(seq, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(()) };
-        let (last_seq, last_at) = (last.seq, last.at);
+        let last_seq = last.seq;
         let _turn = customers.turn().await;
-        let mut begun = Vec::new();
-        for row in rows.iter().filter(|row| &*row.kind == "call-started") {
-            if let Some(started) = read::<CallStarted>(row) {
-                begun.extend(call_began(customers, &started).await?);
-            }
-        }
-        customers.commit(BY, last_at, begun).await?;
-        for row in rows.iter().filter(|row| &*row.kind == "call-ended") {
-            if let Some(ended) = read::<Ended>(row) {
-                let changes = call_ended(customers, &ended).await?;
-                customers.commit(BY, ended.cdr.ended_at, changes).await?;
+        let mut batch = Batch { customers, news: Vec::new(), touched: BTreeSet::new() };
+        for row in &rows {
+            match &*row.kind {
+                "call-started" => {
+                    if let Some(started) = read::<CallStarted>(row) {
+                        batch.call_began(&started).await?;
+                    }
+                }
+                "call-ended" => {
+                    if let Some(ended) = read::<Ended>(row) {
+                        batch.call_ended(&ended).await?;
+                    }
+                }
+                _ => {}
             }
         }
         // Most rows of the journal are no calls, and what was written here is read here: only then is nothing left to note.
         let worth_it = rows.iter().any(|row| row.kind.starts_with("call-")) || rows.len() == PAGE as usize;
-        if worth_it {
-            customers.commit(BY, last_at, vec![CustomerChange::ReadUpTo(last_seq)]).await?;
-        }
+        batch.write(worth_it.then_some(last_seq)).await?;
         seq = last_seq;
     }
 }
@@ -108,7 +113,7 @@ fn read<'a, T: Deserialize<'a>>(row: &'a JournalRow) -> Option<T> {
 }
 
 /// The customer's side of a call: `None` for a call within the house.
-fn outside(customers: &Customers, origin: &Origin, from: &str, to: &str) -> Option<(bool, Option<Identity>)> {
+pub(super) fn outside(customers: &Customers, origin: &Origin, from: &str, to: &str) -> Option<(bool, Option<Identity>)> {
     match origin {
         Origin::Trunk(_) => Some((true, Identity::of_caller(from, customers.country()))),
         // Somebody of ours calls out: a number that no subscriber can have is one of ours.
@@ -116,30 +121,61 @@ fn outside(customers: &Customers, origin: &Origin, from: &str, to: &str) -> Opti
     }
 }
 
-async fn call_began(customers: &Customers, started: &CallStarted) -> Result<Vec<CustomerChange>, StoreError> {
-    let (from, to) = (started.from.as_str(), started.to.as_str());
-    let Some((inbound, identity)) = outside(customers, &started.origin, from, to) else { return Ok(Vec::new()) };
-    let interaction = InteractionId(started.call.0);
-    if customers.store.interaction(interaction).await?.is_some() {
-        return Ok(Vec::new());
+/// What becomes of a page of the journal: one commit, unless two calls of the page are about the same people.
+struct Batch<'a> {
+    customers: &'a Customers,
+    news: Vec<CustomerNews>,
+    /// The interactions and customers that the news are about: whoever asks the database about them must find it all there.
+    touched: BTreeSet<u64>,
+}
+
+impl Batch<'_> {
+    fn add(&mut self, at: Timestamp, changes: Vec<CustomerChange>) {
+        self.news.extend(changes.into_iter().map(|what| CustomerNews { by: BY.to_owned(), at, what }));
     }
-    let matched = match &identity {
-        Some(identity) => customers.whose(identity, None, started.at).await?,
-        None => Matched::Nobody,
-    };
-    let (customer, candidates) = match matched {
-        Matched::Certain(customer) => (Some(customer), Vec::new()),
-        Matched::Candidates(candidates) => (None, candidates),
-        Matched::Nobody => (None, Vec::new()),
-    };
-    let mut changes = Vec::new();
-    let case = match customer {
-        Some(customer) => case_for(customers, customer, None, started.at, &mut changes).await?,
-        None => None,
-    };
-    changes.insert(
-        0,
-        CustomerChange::InteractionStarted(InteractionRow {
+
+    /// With the number of the last row that was read, where it is worth to be noted.
+    async fn write(&mut self, read_up_to: Option<i64>) -> Result<(), StoreError> {
+        if let Some(seq) = read_up_to {
+            self.add(Timestamp::default(), vec![CustomerChange::ReadUpTo(seq)]);
+        }
+        self.touched.clear();
+        self.customers.commit_all(std::mem::take(&mut self.news)).await
+    }
+
+    /// From here on the database is asked about somebody.
+    async fn touch(&mut self, id: u64) -> Result<(), StoreError> {
+        if self.touched.contains(&id) {
+            self.write(None).await?;
+        }
+        self.touched.insert(id);
+        Ok(())
+    }
+
+    async fn call_began(&mut self, started: &CallStarted) -> Result<(), StoreError> {
+        let customers = self.customers;
+        let (from, to) = (started.from.as_str(), started.to.as_str());
+        let Some((inbound, identity)) = outside(customers, &started.origin, from, to) else { return Ok(()) };
+        let interaction = InteractionId(started.call.0);
+        self.touch(interaction.0).await?;
+        if customers.store.interaction(interaction).await?.is_some() {
+            return Ok(());
+        }
+        let matched = match &identity {
+            Some(identity) => customers.whose(identity, None, started.at).await?,
+            None => Matched::Nobody,
+        };
+        let (customer, candidates) = match matched {
+            Matched::Certain(customer) => (Some(customer), Vec::new()),
+            Matched::Candidates(candidates) => (None, candidates),
+            Matched::Nobody => (None, Vec::new()),
+        };
+        let mut joined = Vec::new();
+        let case = match customer {
+            Some(customer) => self.case_for(customer, None, started.at, &mut joined).await?,
+            None => None,
+        };
+        let row = InteractionRow {
             interaction,
             conversation: ConversationId(started.call.0),
             customer,
@@ -154,62 +190,70 @@ async fn call_began(customers: &Customers, started: &CallStarted) -> Result<Vec<
             started_at: started.at,
             ended_at: None,
             disposition: None,
-        }),
-    );
-    Ok(changes)
-}
+        };
+        joined.insert(0, CustomerChange::InteractionStarted(row));
+        self.add(started.at, joined);
+        Ok(())
+    }
 
-async fn call_ended(customers: &Customers, ended: &Ended) -> Result<Vec<CustomerChange>, StoreError> {
-    let (cdr, interaction) = (&ended.cdr, InteractionId(ended.cdr.call.0));
-    let Some(row) = customers.store.interaction(interaction).await? else { return Ok(Vec::new()) };
-    if row.ended_at.is_some() {
-        return Ok(Vec::new());
-    }
-    let queue = cdr.queue.as_ref().map(ToString::to_string);
-    let agent = cdr.agent.as_ref().map(ToString::to_string);
-    let mut changes = vec![CustomerChange::InteractionEnded { interaction, queue: queue.clone(), agent }];
-    let Some(customer) = row.customer else { return Ok(changes) };
-    // The signature of the caller's number is checked beside the call: one that does not hold takes the certainty back.
-    let doubted = match &row.identity {
-        Some(identity) if row.inbound && ended.identity.is_some() => {
-            let before = customers.whose(identity, None, cdr.started_at).await?;
-            let now = customers.whose(identity, ended.identity, cdr.started_at).await?;
-            matches!((before, now), (Matched::Certain(_), Matched::Candidates(_)))
+    async fn call_ended(&mut self, ended: &Ended) -> Result<(), StoreError> {
+        let (cdr, interaction, customers) = (&ended.cdr, InteractionId(ended.cdr.call.0), self.customers);
+        self.touch(interaction.0).await?;
+        let Some(row) = customers.store.interaction(interaction).await? else { return Ok(()) };
+        if row.ended_at.is_some() {
+            return Ok(());
         }
-        _ => false,
-    };
-    let conversation = row.conversation;
-    if doubted {
-        changes.push(CustomerChange::ConversationMoved { conversation, customer: None, case: None });
-    } else if row.case.is_none() && queue.is_some() {
-        let root = customers.store.customer(customer).await?.map_or(customer, |row| row.root);
-        let case = case_for(customers, root, queue.as_deref(), cdr.ended_at, &mut changes).await?;
-        if case.is_some() {
-            changes.push(CustomerChange::ConversationMoved { conversation, customer: Some(customer), case });
+        let queue = cdr.queue.as_ref().map(ToString::to_string);
+        let agent = cdr.agent.as_ref().map(ToString::to_string);
+        let mut changes = vec![CustomerChange::InteractionEnded { interaction, queue: queue.clone(), agent }];
+        if let Some(customer) = row.customer {
+            let conversation = row.conversation;
+            if self.doubted(&row, ended).await? {
+                changes.push(CustomerChange::ConversationMoved { conversation, customer: None, case: None });
+            } else if row.case.is_none() && queue.is_some() {
+                let root = customers.store.customer(customer).await?.map_or(customer, |row| row.root);
+                let case = self.case_for(root, queue.as_deref(), cdr.ended_at, &mut changes).await?;
+                if case.is_some() {
+                    changes.push(CustomerChange::ConversationMoved { conversation, customer: Some(customer), case });
+                }
+            }
         }
+        self.add(cdr.ended_at, changes);
+        Ok(())
     }
-    Ok(changes)
-}
 
-/// The case that a contact goes on with. That it did is noted on the case, and one that was resolved is open again.
-async fn case_for(
-    customers: &Customers,
-    root: CustomerId,
-    topic: Option<&str>,
-    at: Timestamp,
-    changes: &mut Vec<CustomerChange>,
-) -> Result<Option<tandem_switch::id::CaseId>, StoreError> {
-    let cases = customers.store.cases_of(root, CASES).await?;
-    let heads: Vec<_> = cases.iter().map(CaseRow::head).collect();
-    let (case, again) = match joined(&heads, topic, at) {
-        Joined::Open(case) => (case, false),
-        Joined::Reopened(case) => (case, true),
-        Joined::None => return Ok(None),
-    };
-    if let Some(row) = cases.into_iter().find(|row| row.case == case) {
-        let status = if again { CaseStatus::Open } else { row.status };
-        let resolved_at = if again { None } else { row.resolved_at };
-        changes.push(CustomerChange::CasePut(CaseRow { status, resolved_at, touched_at: at.max(row.touched_at), ..row }));
+    /// The signature of the caller's number is checked beside the call: one that does not hold takes the certainty back.
+    async fn doubted(&self, row: &InteractionRow, ended: &Ended) -> Result<bool, StoreError> {
+        let Some(identity) = row.identity.as_ref().filter(|_| row.inbound && ended.identity.is_some()) else { return Ok(false) };
+        let at = ended.cdr.started_at;
+        let before = self.customers.whose(identity, None, at).await?;
+        let now = self.customers.whose(identity, ended.identity, at).await?;
+        Ok(matches!((before, now), (Matched::Certain(_), Matched::Candidates(_))))
     }
-    Ok(Some(case))
+
+    /// The case that a contact goes on with. That it did is noted on the case, and one that was solved is open again.
+    async fn case_for(
+        &mut self,
+        root: CustomerId,
+        topic: Option<&str>,
+        at: Timestamp,
+        changes: &mut Vec<CustomerChange>,
+    ) -> Result<Option<CaseId>, StoreError> {
+        self.touch(root.0).await?;
+        let cases = self.customers.store.cases_of(root, CASES).await?;
+        let heads: Vec<_> = cases.iter().map(CaseRow::head).collect();
+        let (case, again) = match joined(&heads, topic, at) {
+            Joined::Open(case) => (case, false),
+            Joined::Reopened(case) => (case, true),
+            Joined::None => return Ok(None),
+        };
+        if let Some(mut row) = cases.into_iter().find(|row| row.case == case) {
+            row.touched_at = at.max(row.touched_at);
+            if again {
+                row.set_status(CaseStatus::Open, BY, at);
+            }
+            changes.push(CustomerChange::CasePut(row));
+        }
+        Ok(Some(case))
+    }
 }

@@ -65,11 +65,18 @@ impl Customers {
     /// # Errors
     /// The database.
     pub async fn commit(&self, by: &str, at: Timestamp, changes: Vec<CustomerChange>) -> Result<(), StoreError> {
-        if changes.is_empty() {
+        self.commit_all(changes.into_iter().map(|what| CustomerNews { by: by.to_owned(), at, what }).collect()).await
+    }
+
+    /// The same, of changes at several moments.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn commit_all(&self, news: Vec<CustomerNews>) -> Result<(), StoreError> {
+        if news.is_empty() {
             return Ok(());
         }
-        let news = |what| Record::Customer(Box::new(CustomerNews { by: by.to_owned(), at, what }));
-        let records: Vec<Record> = changes.into_iter().map(news).collect();
+        let records: Vec<Record> = news.into_iter().map(|news| Record::Customer(Box::new(news))).collect();
         self.store.commit(&records).await
     }
 

@@ -6,11 +6,12 @@ use tandem_switch::{
     cause::{Blame, Cause},
     cdr::{Cdr, Origin},
     customers::{
-        Identity,
+        Channel, Identity,
         cases::{CaseStatus, REOPEN_WINDOW_S},
+        consent::{Rule, Whose},
         matching::Matched,
     },
-    id::{CallId, CaseId, CustomerId, InteractionId, LinkId},
+    id::{CallId, CaseId, ConsentId, CustomerId, InteractionId, LinkId, NoteId},
     identity::CallerIdentity,
     name::{PartyNumber, TrunkName},
     time::Timestamp,
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 
 use super::{Customers, follow, import::Importer};
 use crate::store::{
-    CallStarted, CaseRow, CustomerChange, CustomerRow, IdentityRow, InteractionRow, Record, Store, testing::both,
+    CallStarted, CaseRow, CustomerChange, CustomerRow, DispositionRow, IdentityRow, InteractionRow, Record, Store, testing::both,
 };
 
 fn at(ms: i64) -> Timestamp {
@@ -75,7 +76,9 @@ fn case(id: u64, customer: u64, status: CaseStatus, topic: Option<&str>) -> Cust
         reopen_window_s: REOPEN_WINDOW_S,
         opened_at: at(0),
         touched_at: at(0),
-        resolved_at: (status == CaseStatus::Resolved).then_some(at(0)),
+        solved_at: (status == CaseStatus::Solved).then_some(at(0)),
+        status_by: "test".into(),
+        status_at: at(0),
     })
 }
 
@@ -117,6 +120,15 @@ fn ended(call: u64, from: &str, proof: Option<CallerIdentity>) -> Record {
     Record::CallEnded { cdr: Box::new(cdr), quality: None, identity: proof, was_kept: false }
 }
 
+/// The journal alone makes the same tables.
+async fn told(store: &Store, tables: &[&str]) {
+    let verified = store.verify().await.unwrap();
+    assert_eq!(verified.differences, []);
+    for table in tables {
+        assert!(verified.compared.get(table).is_some_and(|rows| *rows > 0), "{table}: {:?}", verified.compared);
+    }
+}
+
 async fn spell(customers: &Customers, call: u64) -> InteractionRow {
     customers.store.interaction(InteractionId(call)).await.unwrap().unwrap()
 }
@@ -127,7 +139,7 @@ async fn a_call_joins_its_customer_and_their_open_case_once() {
         let store = db.open().await;
         let all = customers(&store);
         add(&all, 1, &["+390230412345"]).await;
-        all.commit("test", at(0), vec![case(7, 1, CaseStatus::Waiting, None)]).await.unwrap();
+        all.commit("test", at(0), vec![case(7, 1, CaseStatus::Pending, None)]).await.unwrap();
         follow::caught_up(&all).await.unwrap();
         store.commit(&[began(100, "02 30412345"), began(101, "anonymous"), began(102, "+442079460018")]).await.unwrap();
         follow::caught_up(&all).await.unwrap();
@@ -147,16 +159,17 @@ async fn a_call_joins_its_customer_and_their_open_case_once() {
         follow::caught_up(&all).await.unwrap();
         assert_eq!(store.events_after(0, 1_000).await.unwrap(), before, "nothing is written twice");
         assert_eq!(store.interactions_of(CustomerId(1), None, 10).await.unwrap(), [row]);
+        told(&store, &["customers", "identities", "cases", "case_states", "conversations", "interactions"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_resolved_case_opens_again_when_a_call_was_about_it() {
+async fn a_solved_case_opens_again_when_a_call_was_about_it() {
     for db in both().await {
         let store = db.open().await;
         let all = customers(&store);
         add(&all, 1, &["+390230412345"]).await;
-        all.commit("test", at(0), vec![case(7, 1, CaseStatus::Resolved, Some("billing"))]).await.unwrap();
+        all.commit("test", at(0), vec![case(7, 1, CaseStatus::Solved, Some("billing"))]).await.unwrap();
         follow::caught_up(&all).await.unwrap();
         store.commit(&[began(100, "+390230412345")]).await.unwrap();
         follow::caught_up(&all).await.unwrap();
@@ -164,7 +177,11 @@ async fn a_resolved_case_opens_again_when_a_call_was_about_it() {
         store.commit(&[ended(100, "+390230412345", None)]).await.unwrap();
         follow::caught_up(&all).await.unwrap();
         assert_eq!(spell(&all, 100).await.case, Some(CaseId(7)));
-        assert_eq!(store.case(CaseId(7)).await.unwrap().unwrap().status, CaseStatus::Open);
+        let case = store.case(CaseId(7)).await.unwrap().unwrap();
+        assert_eq!((case.status, case.status_by.as_str(), case.status_at), (CaseStatus::Open, "the switch", at(9_000)));
+        let states = store.case_states(CaseId(7)).await.unwrap();
+        assert_eq!(states.iter().map(|state| state.status).collect::<Vec<_>>(), [CaseStatus::Solved, CaseStatus::Open]);
+        told(&store, &["cases", "case_states"]).await;
     }
 }
 
@@ -184,6 +201,7 @@ async fn a_doubtful_caller_is_a_candidate_and_a_forged_one_is_taken_back() {
         store.commit(&[ended(101, "+390230412345", Some(CallerIdentity::BadSignature))]).await.unwrap();
         follow::caught_up(&all).await.unwrap();
         assert_eq!(spell(&all, 101).await.customer, None);
+        told(&store, &["interactions"]).await;
     }
 }
 
@@ -212,6 +230,47 @@ async fn a_merge_joins_everything_and_undoing_it_restores_everything() {
         assert_eq!(store.identities_of(CustomerId(1)).await.unwrap().len(), 1);
         assert_eq!(store.identities_of(CustomerId(3)).await.unwrap().len(), 3);
         assert!(matches!(all.whose(&shared, None, at(5)).await.unwrap(), Matched::Candidates(_)));
+        told(&store, &["customers", "customer_links"]).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_journal_does_not_say_is_found_without_telling_whom_it_is_about() {
+    for db in both().await {
+        let store = db.open().await;
+        let all = customers(&store);
+        add(&all, 1, &["+390230412345"]).await;
+        let consent = Rule {
+            consent: ConsentId(1),
+            whose: Whose::Customer(CustomerId(1)),
+            allowed: false,
+            purpose: Some("marketing".into()),
+            channel: Some(Channel::Voice),
+            jurisdiction: None,
+            source: "register".into(),
+            proof: None,
+            valid_from: at(0),
+            valid_to: None,
+        };
+        let disposition = DispositionRow { code: "sold".into(), label: "They bought".into(), offered: true };
+        let note = CustomerChange::Noted { note: NoteId(1), customer: CustomerId(1), case: None, body: "x".into() };
+        let ended = CustomerChange::ConsentEnded { consent: ConsentId(1) };
+        let changes = vec![CustomerChange::ConsentPut(consent), CustomerChange::DispositionPut(disposition), note, ended];
+        all.commit("test", at(3), changes).await.unwrap();
+        told(&store, &["consents", "dispositions", "customer_notes"]).await;
+        store.scribble("UPDATE customers SET name = 'Eve', language = 'xx'").await;
+        store.scribble("DELETE FROM identities").await;
+        let verified = store.verify().await.unwrap();
+        let found: Vec<_> = verified
+            .differences
+            .iter()
+            .map(|one| (one.table, one.row.as_str(), one.journal.as_deref(), one.found.as_deref()))
+            .collect();
+        let id = CustomerId(1).to_string();
+        let (other, phone) = (Some("another name, language"), format!("{id} phone"));
+        let expected =
+            [("customers", id.as_str(), other, Some("name, language")), ("identities", &phone, Some("there is one"), None)];
+        assert_eq!(found, expected);
     }
 }
 

@@ -165,6 +165,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(generations::diff))
         .merge(plan_files::routes())
         .merge(customers::routes_of_files())
+        .merge(customers::routes_to_set())
         .routes(routes!(recordings::sweep_now))
         .routes(routes!(people::people))
         .routes(routes!(people::person, people::put_person, people::delete_person))

@@ -19,27 +19,27 @@ use tandem_switch::{
 };
 
 /// Something became of a customer or of what belongs to one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CustomerNews {
     /// Who did it: a token's name, or what of ours.
     pub by: String,
     /// When.
-    #[serde(skip)]
     pub at: Timestamp,
     /// What.
-    #[serde(flatten)]
     pub what: CustomerChange,
 }
 
-/// What became of a customer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+/// What became of a customer. Each is called as the journal calls it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CustomerChange {
     /// They are there, or are called otherwise.
+    #[serde(rename = "customer-put")]
     Put(CustomerRow),
     /// They have an address.
+    #[serde(rename = "identity-put")]
     IdentityPut(IdentityRow),
     /// They do not have it any more.
+    #[serde(rename = "identity-gone")]
     IdentityGone {
         /// Who.
         customer: CustomerId,
@@ -47,6 +47,7 @@ pub enum CustomerChange {
         identity: Identity,
     },
     /// An address, and what came by it, is another customer's.
+    #[serde(rename = "identity-moved")]
     IdentityMoved {
         /// As it is now.
         row: IdentityRow,
@@ -54,6 +55,7 @@ pub enum CustomerChange {
         from: CustomerId,
     },
     /// Two customers are one.
+    #[serde(rename = "customers-merged")]
     Merged {
         /// The link.
         link: LinkId,
@@ -67,6 +69,7 @@ pub enum CustomerChange {
         moved: Moved,
     },
     /// They are not.
+    #[serde(rename = "customers-unmerged")]
     Unmerged {
         /// The link.
         link: LinkId,
@@ -76,6 +79,7 @@ pub enum CustomerChange {
         moved: Moved,
     },
     /// Somebody wrote something.
+    #[serde(rename = "customer-noted")]
     Noted {
         /// Which.
         note: NoteId,
@@ -87,8 +91,10 @@ pub enum CustomerChange {
         body: String,
     },
     /// A case is there, or is otherwise.
+    #[serde(rename = "case-put")]
     CasePut(CaseRow),
     /// A conversation belongs to another case or customer.
+    #[serde(rename = "conversation-moved")]
     ConversationMoved {
         /// Which.
         conversation: ConversationId,
@@ -98,8 +104,10 @@ pub enum CustomerChange {
         case: Option<CaseId>,
     },
     /// A spell of contact began, with its conversation.
+    #[serde(rename = "interaction-started")]
     InteractionStarted(InteractionRow),
     /// It is over.
+    #[serde(rename = "interaction-ended")]
     InteractionEnded {
         /// Which.
         interaction: InteractionId,
@@ -109,20 +117,27 @@ pub enum CustomerChange {
         agent: Option<String>,
     },
     /// Somebody said what it was about.
+    #[serde(rename = "interaction-disposed")]
     Disposed {
         /// Which.
         interaction: InteractionId,
         /// What.
         disposition: String,
     },
+    /// A code that agents may say of an interaction, or may not any more.
+    #[serde(rename = "disposition-put")]
+    DispositionPut(DispositionRow),
     /// A consent or a suppression.
+    #[serde(rename = "consent-put")]
     ConsentPut(Rule),
     /// It ends.
+    #[serde(rename = "consent-ended")]
     ConsentEnded {
         /// Which.
         consent: ConsentId,
     },
     /// The journal was read up to here for calls: only the table changes.
+    #[serde(rename = "customers-read-up-to")]
     ReadUpTo(i64),
 }
 
@@ -186,17 +201,55 @@ pub struct CaseRow {
     pub status: CaseStatus,
     /// What came of it.
     pub outcome: Option<String>,
-    /// How long it can be gone on with after it was resolved, in s.
+    /// How long it can be gone on with after it was solved, in s.
     pub reopen_window_s: u32,
     /// Its begin.
     pub opened_at: Timestamp,
     /// The last thing that happened to it.
     pub touched_at: Timestamp,
-    /// When it was resolved.
-    pub resolved_at: Option<Timestamp>,
+    /// When it was solved.
+    pub solved_at: Option<Timestamp>,
+    /// Who made the status what it is.
+    pub status_by: String,
+    /// When.
+    pub status_at: Timestamp,
+}
+
+/// A status that a case had from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseState {
+    /// Which.
+    pub status: CaseStatus,
+    /// Who made it so.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A code for what an interaction was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispositionRow {
+    /// The code.
+    pub code: String,
+    /// What it means, for people.
+    pub label: String,
+    /// Agents may still say it.
+    pub offered: bool,
 }
 
 impl CaseRow {
+    /// Gives it a status; one that it has already changes nothing.
+    pub fn set_status(&mut self, status: CaseStatus, by: &str, at: Timestamp) {
+        if self.status == status {
+            return;
+        }
+        self.solved_at = match (status.is_open(), self.solved_at) {
+            (true, _) => None,
+            (false, solved_at) => solved_at.or(Some(at)),
+        };
+        (self.status, self.status_by, self.status_at) = (status, by.to_owned(), at);
+    }
+
     /// What has to be known to go on with it.
     #[must_use]
     pub fn head(&self) -> CaseHead {
@@ -205,7 +258,7 @@ impl CaseRow {
             status: self.status,
             topic: self.topic.clone(),
             touched_at: self.touched_at,
-            resolved_at: self.resolved_at,
+            solved_at: self.solved_at,
             reopen_window_s: self.reopen_window_s,
         }
     }

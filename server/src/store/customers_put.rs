@@ -11,11 +11,31 @@ use tandem_switch::{
 };
 
 use super::{
-    CaseRow, CustomerChange, CustomerNews, CustomerRow, IdentityRow, InteractionRow, customers_sql as sql,
+    CaseRow, CustomerChange, CustomerNews, CustomerRow, DispositionRow, IdentityRow, InteractionRow, JournalRow, StoreError,
+    customers_sql as sql,
     db::{Arg, args, json},
 };
 
 type Statement = (&'static str, Vec<Arg>);
+
+/// Rows of the journal that are about customers.
+const KINDS: [&str; 15] = [
+    "customer-put",
+    "identity-put",
+    "identity-gone",
+    "identity-moved",
+    "customers-merged",
+    "customers-unmerged",
+    "customer-noted",
+    "case-put",
+    "conversation-moved",
+    "interaction-started",
+    "interaction-ended",
+    "interaction-disposed",
+    "disposition-put",
+    "consent-put",
+    "consent-ended",
+];
 
 impl CustomerNews {
     /// The journal's word.
@@ -33,10 +53,37 @@ impl CustomerNews {
             CustomerChange::InteractionStarted(_) => "interaction-started",
             CustomerChange::InteractionEnded { .. } => "interaction-ended",
             CustomerChange::Disposed { .. } => "interaction-disposed",
+            CustomerChange::DispositionPut(_) => "disposition-put",
             CustomerChange::ConsentPut(_) => "consent-put",
             CustomerChange::ConsentEnded { .. } => "consent-ended",
             CustomerChange::ReadUpTo(_) => "customers-read-up-to",
         }
+    }
+
+    /// The journal's text: what happened, and who did it.
+    pub(super) fn body(&self) -> String {
+        // The name of the change is the row's kind already.
+        let mut body = match serde_json::to_value(&self.what) {
+            Ok(serde_json::Value::Object(named)) => named.into_iter().next().map(|(_, body)| body).unwrap_or_default(),
+            _ => serde_json::Value::Null,
+        };
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("by".to_owned(), self.by.as_str().into());
+        }
+        json(&body)
+    }
+
+    /// What a row of the journal says; `None`: it is about something else.
+    pub(super) fn read(row: &JournalRow) -> Result<Option<Self>, StoreError> {
+        if !KINDS.contains(&&*row.kind) {
+            return Ok(None);
+        }
+        let unreadable = |_| StoreError::Unreadable { column: "journal.body" };
+        let mut body: serde_json::Value = serde_json::from_str(&row.body).map_err(unreadable)?;
+        let by = body.as_object_mut().and_then(|fields| fields.remove("by"));
+        let by = by.and_then(|by| by.as_str().map(str::to_owned)).unwrap_or_default();
+        let what = serde_json::from_value(serde_json::json!({ (&*row.kind): body })).map_err(unreadable)?;
+        Ok(Some(Self { by, at: row.at, what }))
     }
 
     /// Whether the journal is told.
@@ -86,7 +133,7 @@ impl CustomerNews {
                 sql::PUT_NOTE,
                 &args![note.to_string(), customer.to_string(), text(*case), body.as_str(), self.by.as_str(), self.at],
             ),
-            CustomerChange::CasePut(row) => vec![case_put(row)],
+            CustomerChange::CasePut(row) => self.case_put(row),
             CustomerChange::ConversationMoved { conversation, customer, case } => {
                 one(sql::CONVERSATION_MOVED, &args![conversation.to_string(), text(*customer), text(*case)])
             }
@@ -95,12 +142,25 @@ impl CustomerNews {
                 one(sql::INTERACTION_ENDED, &args![interaction.to_string(), queue.as_deref(), agent.as_deref(), self.at])
             }
             CustomerChange::Disposed { interaction, disposition } => {
-                one(sql::INTERACTION_DISPOSED, &args![interaction.to_string(), disposition.as_str(), self.by.as_str()])
+                one(sql::INTERACTION_DISPOSED, &args![interaction.to_string(), disposition.as_str(), self.by.as_str(), self.at])
+            }
+            CustomerChange::DispositionPut(DispositionRow { code, label, offered }) => {
+                one(sql::PUT_DISPOSITION, &args![code.as_str(), label.as_str(), *offered])
             }
             CustomerChange::ConsentPut(rule) => vec![consent_put(rule)],
             CustomerChange::ConsentEnded { consent } => one(sql::CONSENT_ENDED, &args![consent.to_string(), self.at]),
             CustomerChange::ReadUpTo(seq) => one(sql::PUT_CURSOR, &args![*seq]),
         }
+    }
+
+    /// A case, and its status where that is new.
+    fn case_put(&self, row: &CaseRow) -> Vec<Statement> {
+        let mut all = vec![case_put(row)];
+        if row.status_at == self.at {
+            let state = args![row.case.to_string(), row.status_at, row.status.word(), row.status_by.as_str()];
+            all.push((sql::PUT_CASE_STATE, state.to_vec()));
+        }
+        all
     }
 }
 
@@ -124,11 +184,24 @@ fn identity_gone(customer: CustomerId, identity: &Identity) -> Statement {
 }
 
 fn case_put(row: &CaseRow) -> Statement {
-    let CaseRow { case, customer, subject, topic, status, outcome, reopen_window_s, opened_at, touched_at, resolved_at } = row;
+    let CaseRow { case, customer, subject, topic, status, outcome, reopen_window_s, opened_at, touched_at, solved_at, .. } = row;
     let (case, customer) = (case.to_string(), customer.to_string());
     let (topic, outcome, status) = (topic.as_deref(), outcome.as_deref(), status.word());
-    let row =
-        args![case, customer, subject.as_str(), topic, status, outcome, *reopen_window_s, *opened_at, *touched_at, *resolved_at];
+    let (subject, by) = (subject.as_str(), row.status_by.as_str());
+    let row = args![
+        case,
+        customer,
+        subject,
+        topic,
+        status,
+        outcome,
+        *reopen_window_s,
+        *opened_at,
+        *touched_at,
+        *solved_at,
+        by,
+        row.status_at
+    ];
     (sql::PUT_CASE, row.to_vec())
 }
 

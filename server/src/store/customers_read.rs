@@ -13,7 +13,7 @@ use tandem_switch::{
 };
 
 use super::{
-    CaseRow, CustomerRow, IdentityRow, InteractionRow, LinkRow, NoteRow, Store, StoreError,
+    CaseRow, CaseState, CustomerRow, DispositionRow, IdentityRow, InteractionRow, LinkRow, NoteRow, Store, StoreError,
     customers_put::text,
     customers_sql as sql,
     db::{Row, args},
@@ -108,6 +108,19 @@ impl Store {
     /// The cases of a family, the one touched last first.
     pub async fn cases_of(&self, root: CustomerId, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
         self.db.fetch(sql::CASES_OF, &args![root.to_string(), limit]).await?.iter().map(case_row).collect()
+    }
+
+    /// Each status that a case had, the first one first; at most 1000.
+    pub async fn case_states(&self, case: CaseId) -> Result<Vec<CaseState>, StoreError> {
+        let read = |row: &Row| Ok(CaseState { status: status(row)?, by: row.get("changed_by")?, at: row.at("at_us")? });
+        self.db.fetch(sql::CASE_STATES, &args![case.to_string()]).await?.iter().map(read).collect()
+    }
+
+    /// Every code for what an interaction was, those that are not offered any more among them.
+    pub async fn dispositions(&self) -> Result<Vec<DispositionRow>, StoreError> {
+        let read =
+            |row: &Row| Ok(DispositionRow { code: row.get("code")?, label: row.get("label")?, offered: row.get("offered")? });
+        self.db.fetch(sql::DISPOSITIONS, &[]).await?.iter().map(read).collect()
     }
 
     /// Whose a conversation is, and its case; `None`: there is none.
@@ -215,18 +228,24 @@ fn identity_row(row: &Row) -> Result<IdentityRow, StoreError> {
     })
 }
 
+fn status(row: &Row) -> Result<CaseStatus, StoreError> {
+    CaseStatus::of(row.get("status")?).ok_or(StoreError::Unreadable { column: "status" })
+}
+
 fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
     Ok(CaseRow {
         case: row.parsed("case_id")?,
         customer: row.parsed("customer_id")?,
         subject: row.get("subject")?,
         topic: row.get("topic")?,
-        status: CaseStatus::of(row.get("status")?).ok_or(StoreError::Unreadable { column: "status" })?,
+        status: status(row)?,
         outcome: row.get("outcome")?,
         reopen_window_s: u32::try_from(row.count("reopen_window_s")?).unwrap_or(0),
         opened_at: row.at("opened_us")?,
         touched_at: row.at("touched_us")?,
-        resolved_at: row.maybe_at("resolved_us")?,
+        solved_at: row.maybe_at("solved_us")?,
+        status_by: row.get("status_by")?,
+        status_at: row.at("status_us")?,
     })
 }
 

@@ -12,6 +12,7 @@ mod customers;
 mod customers_put;
 mod customers_read;
 mod customers_sql;
+mod customers_verify;
 mod db;
 mod events;
 mod figures;
@@ -41,7 +42,9 @@ pub use bans::Ban;
 pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
-pub use customers::{CaseRow, CustomerChange, CustomerNews, CustomerRow, IdentityRow, InteractionRow, LinkRow, NoteRow};
+pub use customers::{
+    CaseRow, CaseState, CustomerChange, CustomerNews, CustomerRow, DispositionRow, IdentityRow, InteractionRow, LinkRow, NoteRow,
+};
 pub use events::JournalRow;
 pub use figures::{By, FigureQuery, FigureRow, TooMany, WaitRow};
 pub use generations::{

@@ -308,7 +308,7 @@ impl Record {
             }
             Self::BindingPut { refreshed: true, .. } => return None,
             Self::Customer(news) if !news.is_told() => return None,
-            Self::Customer(news) => row(news.at, news.call().map(|call| call.to_string()), super::db::json(news)),
+            Self::Customer(news) => row(news.at, news.call().map(|call| call.to_string()), news.body()),
             Self::BindingPut { binding, .. } => row(binding.registered_at, None, super::db::json(binding)),
             Self::BindingRemoved { extension, contact, at } => {
                 row(*at, None, json(serde_json::json!({ "extension": extension, "contact": contact })))

@@ -12,8 +12,6 @@ macro_rules! statements {
 }
 pub(super) use statements;
 
-pub(super) use statements;
-
 macro_rules! inserts {
     ($($(#[$doc:meta])* $name:ident = $width:literal, $into:literal, $tail:literal;)*) => {
         $($(#[$doc])* pub(super) static $name: Insert = Insert::new($into, $width, $tail);)*

@@ -68,9 +68,11 @@ pub fn matched(holders: &[Holder], proof: Option<CallerIdentity>, now: Timestamp
     let mut people: Vec<Candidate> = Vec::new();
     for holder in holders {
         let Candidate { customer, score, doubts } = weighed(holder, proof, now);
-        // Somebody who has the address twice is believed as far as the better one goes.
+        // Somebody who has the address twice (they were two before a merge) is believed as far as the better one goes. One that
+        // holds now goes before one that does not: else it could not make the address shared.
+        let holds = |doubts: &[Doubt]| !doubts.contains(&Doubt::Expired);
         match people.iter_mut().find(|known| known.customer == customer) {
-            Some(known) if known.score >= score => {}
+            Some(known) if (holds(&known.doubts), known.score) >= (holds(&doubts), score) => {}
             Some(known) => *known = Candidate { customer, score, doubts },
             None => people.push(Candidate { customer, score, doubts }),
         }
@@ -159,6 +161,8 @@ mod tests {
         assert_eq!(matched(&[old, holder(2, 100)], None, NOW), Matched::Certain(CustomerId(2)));
         let alone = Candidate { customer: CustomerId(1), score: 25, doubts: vec![Doubt::Expired] };
         assert_eq!(matched(&[old], None, NOW), Matched::Candidates(vec![alone]));
+        let unsure_still = matched(&[old, holder(1, 3), holder(2, 100)], None, NOW);
+        assert!(matches!(unsure_still, Matched::Candidates(both) if both.len() == 2), "they may have it still");
     }
 
     proptest! {

@@ -1,6 +1,6 @@
-//! Cases, and which conversation belongs to which; what an interaction was.
+//! Cases, and which conversation belongs to which.
 
-use axum::{Extension, Json, extract::State};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     customers::{
@@ -8,11 +8,12 @@ use tandem_switch::{
         cases::{CaseStatus, MAX_REOPEN_WINDOW_S, REOPEN_WINDOW_S},
         fits,
     },
-    id::{CaseId, ConversationId, InteractionId},
+    id::{CaseId, ConversationId},
+    time::Timestamp,
 };
 use utoipa::ToSchema;
 
-use super::view::CaseView;
+use super::view::{CaseStateView, CaseView};
 use crate::{
     clock,
     http::{
@@ -35,13 +36,13 @@ pub struct CaseWish {
     /// What it is about, in one word; calls of the queue of that name go on with it. Empty: nothing in particular.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// `open`, `waiting`, `resolved` or `closed`.
+    /// `open`, `pending`, `solved` or `closed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// What came of it, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
-    /// How long a new contact opens it again after it was resolved, in s; seven days unless said.
+    /// How long a new contact opens it again after it was solved, in s; seven days unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopen_window_s: Option<u32>,
     /// Conversations that are about it; they are taken from wherever they were.
@@ -61,14 +62,6 @@ pub struct ConversationWish {
     pub customer: Option<String>,
 }
 
-/// What an interaction was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DispositionWish {
-    /// A code of 1 to 64 characters.
-    pub disposition: String,
-}
-
 /// Conversations that one request may move.
 const MAX_CONVERSATIONS: usize = 100;
 
@@ -79,7 +72,7 @@ pub(super) async fn found(api: &Api, case: &str) -> Result<CaseRow, Problem> {
 }
 
 /// Writes a wish into a case.
-fn apply(wish: CaseWish, row: &mut CaseRow) -> Result<(), Problem> {
+fn apply(wish: CaseWish, row: &mut CaseRow, (by, now): (&str, Timestamp)) -> Result<(), Problem> {
     if let Some(subject) = wish.subject {
         row.subject = subject;
     }
@@ -101,26 +94,29 @@ fn apply(wish: CaseWish, row: &mut CaseRow) -> Result<(), Problem> {
     }
     if let Some(status) = wish.status {
         let known = CaseStatus::of(&status)
-            .ok_or_else(|| Problem::bad("no such status").at("body.status").todo("give open, waiting, resolved or closed"))?;
-        let was_done = !row.status.is_open();
-        row.resolved_at = match known.is_open() {
-            true => None,
-            false if was_done => row.resolved_at,
-            false => Some(row.touched_at),
-        };
-        row.status = known;
+            .ok_or_else(|| Problem::bad("no such status").at("body.status").todo("give open, pending, solved or closed"))?;
+        if !row.status.may_become(known) {
+            let detail = "the case is closed, and stays so";
+            return Err(Problem::new(StatusCode::CONFLICT, detail).at("body.status").todo("open a new case"));
+        }
+        row.set_status(known, by, now);
     }
     Ok(())
 }
 
-async fn put(api: &Api, caller: &Caller, mut row: CaseRow, mut wish: CaseWish) -> Result<Json<CaseView>, Problem> {
-    let (customers, now) = (&api.control.customers, clock::now().at);
+async fn put(
+    api: &Api,
+    caller: &Caller,
+    (mut row, now): (CaseRow, Timestamp),
+    mut wish: CaseWish,
+) -> Result<Json<CaseView>, Problem> {
+    let customers = &api.control.customers;
     row.touched_at = now;
     let conversations = std::mem::take(&mut wish.conversations);
     if conversations.len() > MAX_CONVERSATIONS {
         return Err(Problem::bad("at most 100 conversations at once").at("body.conversations"));
     }
-    apply(wish, &mut row)?;
+    apply(wish, &mut row, (&caller.name(), now))?;
     let mut changes = vec![CustomerChange::CasePut(row.clone())];
     for text in conversations {
         let conversation: ConversationId = id(&text)?;
@@ -173,9 +169,11 @@ pub(in crate::http) async fn open_case(
         reopen_window_s: REOPEN_WINDOW_S,
         opened_at: now,
         touched_at: now,
-        resolved_at: None,
+        solved_at: None,
+        status_by: caller.name(),
+        status_at: now,
     };
-    put(&api, &caller, row, wish).await
+    put(&api, &caller, (row, now), wish).await
 }
 
 /// One case
@@ -192,10 +190,26 @@ pub(in crate::http) async fn case(
     Ok(Json(row.into()))
 }
 
+/// Each status that a case had, the first one first; at most 1000
+#[utoipa::path(get, path = "/api/v1/cases/{case}/states", tag = "customers", security(("token" = ["read"])),
+    params(("case" = String, Path, description = "Its identifier")),
+    responses((status = 200, body = [CaseStateView]), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub(in crate::http) async fn states(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(case): Path<String>,
+) -> Result<Json<Vec<CaseStateView>>, Problem> {
+    let row = found(&api, &case).await?;
+    api.audit(&caller, "case-read", case);
+    let states = api.control.store.case_states(row.case).await?;
+    Ok(Json(states.into_iter().map(CaseStateView::from).collect()))
+}
+
 /// Change a case, or move conversations to it
 #[utoipa::path(patch, path = "/api/v1/cases/{case}", tag = "customers", security(("token" = ["control"])),
     params(("case" = String, Path, description = "Its identifier")), request_body = CaseWish,
-    responses((status = 200, body = CaseView), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = CaseView), (status = 400, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem)))]
 pub(in crate::http) async fn change_case(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -204,7 +218,7 @@ pub(in crate::http) async fn change_case(
 ) -> Result<Json<CaseView>, Problem> {
     let _turn = api.control.customers.turn().await;
     let row = found(&api, &case).await?;
-    put(&api, &caller, row, wish).await
+    put(&api, &caller, (row, clock::now().at), wish).await
 }
 
 /// Say where a conversation belongs
@@ -244,28 +258,6 @@ pub(in crate::http) async fn move_conversation(
         None => None,
     };
     let change = CustomerChange::ConversationMoved { conversation: wanted, customer, case };
-    customers.commit(&caller.name(), clock::now().at, vec![change]).await?;
-    Ok(Json(Done { done: true }))
-}
-
-/// Say what an interaction was
-#[utoipa::path(put, path = "/api/v1/interactions/{interaction}/disposition", tag = "customers", security(("token" = ["control"])),
-    params(("interaction" = String, Path, description = "Its identifier; that of a call is the call's")),
-    request_body = DispositionWish,
-    responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]
-pub(in crate::http) async fn dispose(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Path(interaction): Path<String>,
-    JsonBody(wish): JsonBody<DispositionWish>,
-) -> Result<Json<Done>, Problem> {
-    let customers = &api.control.customers;
-    let wanted: InteractionId = id(&interaction)?;
-    let disposition = super::word(wish.disposition, "body.disposition")?;
-    if customers.store.interaction(wanted).await?.is_none() {
-        return Err(Problem::not_found("interaction", &interaction));
-    }
-    let change = CustomerChange::Disposed { interaction: wanted, disposition };
     customers.commit(&caller.name(), clock::now().at, vec![change]).await?;
     Ok(Json(Done { done: true }))
 }

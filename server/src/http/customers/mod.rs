@@ -4,6 +4,7 @@
 
 pub mod cases;
 pub mod consents;
+pub mod dispositions;
 pub mod files;
 pub mod merges;
 pub mod pop;
@@ -50,6 +51,8 @@ pub(super) fn routes_to_read() -> OpenApiRouter<Api> {
         .routes(routes!(timeline::timeline))
         .routes(routes!(cases::cases))
         .routes(routes!(cases::case))
+        .routes(routes!(cases::states))
+        .routes(routes!(dispositions::dispositions))
         .routes(routes!(consents::may))
         .routes(routes!(consents::consents))
         .routes(routes!(pop::caller))
@@ -68,9 +71,14 @@ pub(super) fn routes_to_change() -> OpenApiRouter<Api> {
         .routes(routes!(cases::open_case))
         .routes(routes!(cases::change_case))
         .routes(routes!(cases::move_conversation))
-        .routes(routes!(cases::dispose))
+        .routes(routes!(dispositions::dispose))
         .routes(routes!(consents::add_consent))
         .routes(routes!(consents::end_consent))
+}
+
+/// What the scope `admin` sets.
+pub(super) fn routes_to_set() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(dispositions::put_disposition))
 }
 
 /// Whole files, for the scope `admin`. A file is read as it comes, so that its length does not matter.

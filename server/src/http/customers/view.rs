@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     http::view::At,
-    store::{CaseRow, CustomerRow, IdentityRow, InteractionRow, LinkRow, NoteRow},
+    store::{CaseRow, CaseState, CustomerRow, IdentityRow, InteractionRow, LinkRow, NoteRow},
 };
 
 /// A customer.
@@ -212,18 +212,39 @@ pub struct CaseView {
     pub subject: String,
     /// What it is about, in one word.
     pub topic: Option<String>,
-    /// `open`, `waiting`, `resolved` or `closed`.
+    /// `open`, `pending`, `solved` or `closed`.
     pub status: String,
     /// What came of it.
     pub outcome: Option<String>,
-    /// How long a new contact opens it again after it was resolved, in s.
+    /// How long a new contact opens it again after it was solved, in s.
     pub reopen_window_s: u32,
     /// Its begin.
     pub opened_at: At,
     /// The last thing that happened to it.
     pub touched_at: At,
-    /// When it was resolved.
-    pub resolved_at: Option<At>,
+    /// When it was solved.
+    pub solved_at: Option<At>,
+    /// Who made the status what it is.
+    pub status_by: String,
+    /// When.
+    pub status_at: At,
+}
+
+/// A status that a case had from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CaseStateView {
+    /// `open`, `pending`, `solved` or `closed`.
+    pub status: String,
+    /// Who made it so.
+    pub by: String,
+    /// When.
+    pub at: At,
+}
+
+impl From<CaseState> for CaseStateView {
+    fn from(state: CaseState) -> Self {
+        Self { status: state.status.word().to_owned(), by: state.by, at: At(state.at) }
+    }
 }
 
 impl From<CaseRow> for CaseView {
@@ -238,7 +259,9 @@ impl From<CaseRow> for CaseView {
             reopen_window_s: row.reopen_window_s,
             opened_at: At(row.opened_at),
             touched_at: At(row.touched_at),
-            resolved_at: row.resolved_at.map(At),
+            solved_at: row.solved_at.map(At),
+            status_by: row.status_by,
+            status_at: At(row.status_at),
         }
     }
 }

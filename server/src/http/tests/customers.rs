@@ -5,14 +5,44 @@ use axum::{
     http::{Method, Request, header},
 };
 use serde_json::{Value, json};
+use tandem_switch::{
+    customers::Channel,
+    id::{CallId, ConversationId, InteractionId},
+    time::Timestamp,
+};
 
 use super::Fixture;
+use crate::store::{CustomerChange, InteractionRow};
 
 impl Fixture {
     async fn customer(&self, name: &str, number: &str) -> String {
         let wish = json!({ "name": name, "language": "it", "identities": [{ "kind": "phone", "value": number }] });
         let added = self.order(Method::POST, &self.operate, "/api/v1/customers", wish).await.good();
         added["customer"].as_str().unwrap().to_owned()
+    }
+
+    /// A call that was.
+    async fn spell(&self) -> CallId {
+        let call = CallId(100);
+        let row = InteractionRow {
+            interaction: InteractionId(call.0),
+            conversation: ConversationId(call.0),
+            customer: None,
+            case: None,
+            channel: Channel::Voice,
+            inbound: true,
+            identity: None,
+            candidates: Vec::new(),
+            call: Some(call),
+            queue: None,
+            agent: None,
+            started_at: Timestamp::from_ms(0),
+            ended_at: None,
+            disposition: None,
+        };
+        let news = vec![CustomerChange::InteractionStarted(row)];
+        self.control.customers.commit("test", Timestamp::from_ms(0), news).await.unwrap();
+        call
     }
 
     async fn import(&self, path: &str, file: &str) -> Vec<Value> {
@@ -72,9 +102,15 @@ async fn notes_cases_and_splits_belong_to_their_customer() {
     );
     let path = format!("/api/v1/cases/{case}");
     let done =
-        fixture.order(Method::PATCH, &fixture.operate, &path, json!({ "status": "resolved", "outcome": "fixed" })).await.good();
-    assert!(done["resolved_at"].is_string());
+        fixture.order(Method::PATCH, &fixture.operate, &path, json!({ "status": "solved", "outcome": "fixed" })).await.good();
+    assert!(done["solved_at"].is_string());
     fixture.order(Method::PATCH, &fixture.operate, &path, json!({ "status": "gone" })).await.problem(400);
+    fixture.order(Method::PATCH, &fixture.operate, &path, json!({ "status": "closed" })).await.good();
+    fixture.order(Method::PATCH, &fixture.operate, &path, json!({ "status": "open" })).await.problem(409);
+    let states = fixture.get(&fixture.read, &format!("{path}/states")).await.good();
+    let words: Vec<_> = states.as_array().unwrap().iter().map(|state| state["status"].as_str().unwrap()).collect();
+    assert_eq!(words, ["open", "solved", "closed"]);
+    assert!(states[2]["by"].as_str().unwrap().ends_with("(test control)"), "{states}");
     let more = json!({ "identities": [{ "kind": "email", "value": "Ada@Example.com" }] });
     fixture.order(Method::PATCH, &fixture.operate, &format!("/api/v1/customers/{ada}"), more).await.good();
     let split = json!({ "identities": [{ "kind": "email", "value": "ada@example.com" }], "name": "Another Ada" });
@@ -86,6 +122,29 @@ async fn notes_cases_and_splits_belong_to_their_customer() {
     post(format!("/api/v1/customers/{ada}/split"), split).await.problem(400);
     let last = json!({ "identities": [{ "kind": "phone", "value": "0230412345" }] });
     post(format!("/api/v1/customers/{ada}/split"), last).await.problem(400);
+}
+
+#[tokio::test]
+async fn once_there_are_codes_only_those_that_are_offered_say_what_an_interaction_was() {
+    let fixture = Fixture::start().await;
+    let call = fixture.spell().await;
+    let path = format!("/api/v1/interactions/{call}/disposition");
+    let dispose = async |code: &str| fixture.order(Method::PUT, &fixture.operate, &path, json!({ "disposition": code })).await;
+    dispose("whatever").await.good();
+    let put = async |code: &str, body: Value| {
+        fixture.order(Method::PUT, &fixture.admin, &format!("/api/v1/dispositions/{code}"), body).await
+    };
+    put("sold", json!({ "label": "They bought" })).await.good();
+    put("old", json!({ "label": "As it was said once", "offered": false })).await.good();
+    put("two%0Alines", json!({ "label": "x" })).await.problem(400);
+    put("long", json!({ "label": "x".repeat(201) })).await.problem(400);
+    let no = dispose("old").await;
+    assert_eq!(no.problem(400), "no such disposition");
+    assert!(no.json()["todo"].as_str().unwrap().starts_with("give one of sold, or"), "{:?}", no.body);
+    dispose("sold").await.good();
+    let codes = fixture.get(&fixture.read, "/api/v1/dispositions").await.good();
+    assert_eq!(codes.as_array().unwrap().len(), 2);
+    fixture.order(Method::PUT, &fixture.operate, "/api/v1/dispositions/x", json!({ "label": "x" })).await.problem(403);
 }
 
 #[tokio::test]
