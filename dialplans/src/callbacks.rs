@@ -193,7 +193,7 @@ impl Plan {
             callback: None,
         };
         let tries = offer.map_or(TRIES, |offer| offer.tries);
-        let callback = Callback { target, tries, not_before: now, origin, dialled: shown, arrived_at: now, step };
+        let callback = Callback { target, tries, not_before: now, origin, dialled: shown, arrived_at: now, step, customer: None };
         Ok(CallbackAsked { caller, callback: Box::new(callback) })
     }
 

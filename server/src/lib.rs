@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod customers;
 pub mod decisions;
 pub mod http;
 pub mod log;

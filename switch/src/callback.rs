@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cdr::Origin,
+    id::CustomerId,
     name::{PartyNumber, PromptName},
     step::{QueueStep, Target},
     time::Timestamp,
@@ -66,4 +67,7 @@ pub struct Callback {
     pub arrived_at: Timestamp,
     /// How they waited, for the case that they have to wait again.
     pub step: QueueStep,
+    /// Who they are, when it is certain: they are called back once, whichever of their numbers they gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerId>,
 }

@@ -120,6 +120,34 @@ id! {
     /// One recording of one call.
     RecordingId
 }
+id! {
+    /// One person or firm outside.
+    CustomerId
+}
+id! {
+    /// One merge of two customers.
+    LinkId
+}
+id! {
+    /// One request of one customer.
+    CaseId
+}
+id! {
+    /// One thread on one channel. That of a call has the call's identifier.
+    ConversationId
+}
+id! {
+    /// One contiguous spell of contact. That of a call has the call's identifier.
+    InteractionId
+}
+id! {
+    /// Something that somebody wrote about a customer.
+    NoteId
+}
+id! {
+    /// One consent or suppression.
+    ConsentId
+}
 
 /// One party of a call. Leg 0 is the party that the call began with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 //!
 //! - [`call::Call`]: the legs of one call, and the dialplan step that the call is at.
 //! - [`callback`]: callers who are called back when it is their turn.
+//! - [`customers`]: who calls: identities, matching, merges, cases, consent.
 //! - [`floor::Floor`]: agents, queues, work items and offers of one pool.
 //! - [`ask`]: what a service outside is asked, and what counts as its answer.
 //! - [`kpi`]: what a floor achieves, one formula each.
@@ -20,6 +21,7 @@ pub mod call;
 pub mod callback;
 pub mod cause;
 pub mod cdr;
+pub mod customers;
 pub mod floor;
 pub mod id;
 pub mod identity;

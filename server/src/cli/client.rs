@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -11,6 +13,12 @@ use crate::http::{Problem, view::PlanProblem};
 /// A reload reads and checks every file of a plan.
 const PATIENCE: Duration = Duration::from_secs(30);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
+/// For files of any length.
+const NO_HURRY: Duration = Duration::from_secs(24 * 3_600);
+
+fn broken_off(error: reqwest::Error) -> CliError {
+    CliError::unreachable(format!("the answer broke off: {error}")).todo("what is there is not all; begin again")
+}
 
 /// A server and the right to ask it.
 #[derive(Clone)]
@@ -109,6 +117,25 @@ impl Client {
     pub(super) async fn text(&self, path: &[&str]) -> Result<String, CliError> {
         let response = self.send(self.http.get(self.url(path, &[]))).await?;
         response.text().await.map_err(CliError::unreachable)
+    }
+
+    /// Sends something long as it comes; the answer too is told as it comes. Neither has a time limit.
+    pub(super) async fn upload(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        kind: &str,
+        body: reqwest::Body,
+    ) -> Result<impl Stream<Item = Result<Bytes, CliError>> + use<>, CliError> {
+        let request = self.http.post(self.url(path, query)).header(reqwest::header::CONTENT_TYPE, kind);
+        let response = self.send(request.timeout(NO_HURRY).body(body)).await?;
+        Ok(response.bytes_stream().map_err(broken_off))
+    }
+
+    /// Reads something long as it comes.
+    pub(super) async fn download(&self, path: &[&str]) -> Result<impl Stream<Item = Result<Bytes, CliError>> + use<>, CliError> {
+        let response = self.send(self.http.get(self.url(path, &[])).timeout(NO_HURRY)).await?;
+        Ok(response.bytes_stream().map_err(broken_off))
     }
 
     /// Writes a resource to somewhere as it comes; a reader who has enough is no error.

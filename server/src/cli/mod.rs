@@ -10,6 +10,7 @@ mod callbacks;
 mod calls;
 mod client;
 mod conferences;
+mod customers;
 mod floor;
 mod follow;
 mod import;
@@ -130,6 +131,9 @@ enum Command {
     /// Recordings: which there are, and which go because their time is over.
     #[command(subcommand)]
     Recordings(recordings::RecordingsCommand),
+    /// Customers: who they are, merges, cases, consent, import and export.
+    #[command(subcommand)]
+    Customer(customers::CustomerCommand),
     /// Voice messages.
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
@@ -225,6 +229,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Calls(command) => calls::run(command, common).await?,
             Command::Conferences(command) => conferences::run(command, common).await?,
             Command::Recordings(command) => recordings::run(command, common).await?,
+            Command::Customer(command) => customers::run(command, common).await?,
             Command::Messages(command) => messages::run(command, common).await?,
             Command::Schedules => schedules::schedules(common).await?,
             Command::Schedule(args) => schedules::schedule(args, common).await?,
@@ -391,6 +396,8 @@ mod tests {
             "tandem messages list --mailbox support --new",
             "tandem messages heard 01",
             "tandem messages delete 01",
+            "tandem customer add --name Ada --phone +390212345678 --email ada@example.com --attribute plan=gold",
+            "tandem customer import customers.csv --dry-run --separator semicolon",
             "tandem schedules",
             "tandem schedule office",
             "tandem schedule office force-closed --for 2h --why fire",

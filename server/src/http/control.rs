@@ -29,6 +29,7 @@ use super::{
     view::{CallView, ConferenceView, ParkedView, PlanView, RouteExplanation},
 };
 use crate::{
+    customers::Customers,
     plan_files::PlanFiles,
     recordings::Archive,
     store::{Ban, ScheduleTurned, Store, Writer},
@@ -358,6 +359,8 @@ pub struct Control {
     pub realm: String,
     /// The files of the plan.
     pub plan_files: Arc<PlanFiles>,
+    /// Who is outside.
+    pub customers: Customers,
 }
 
 impl Control {

@@ -9,6 +9,7 @@ pub mod callbacks;
 pub mod calls;
 pub mod conferences;
 pub mod control;
+pub mod customers;
 mod events;
 mod floor;
 pub mod follow;
@@ -90,6 +91,7 @@ impl Api {
     tags(
         (name = "floor", description = "Queues, agents and items."),
         (name = "calls", description = "Calls, their records and recordings."),
+        (name = "customers", description = "Who is outside: customers, cases, consent."),
         (name = "plan", description = "The dialplan in service."),
         (name = "live", description = "What happens, as it happens, by WebSocket."),
         (name = "admin", description = "People and tokens."),
@@ -133,6 +135,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
         .routes(routes!(generations::history))
+        .merge(customers::routes_to_read())
         .routes(routes!(events::events))
         .routes(routes!(follow::follow))
         .routes(routes!(tokens::whoami));
@@ -149,6 +152,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(conferences::announce_to_room))
         .routes(routes!(messages::change_message, messages::delete_message))
         .routes(routes!(schedules::turn, schedules::follow))
+        .merge(customers::routes_to_change())
         .routes(routes!(callbacks::ask_callback))
         .routes(routes!(callbacks::cancel_callback))
         .routes(routes!(bans::lift_ban));
@@ -160,6 +164,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(generations::generation))
         .routes(routes!(generations::diff))
         .merge(plan_files::routes())
+        .merge(customers::routes_of_files())
+        .merge(customers::routes_to_set())
         .routes(routes!(recordings::sweep_now))
         .routes(routes!(people::people))
         .routes(routes!(people::person, people::put_person, people::delete_person))

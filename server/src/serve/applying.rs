@@ -199,6 +199,7 @@ impl Director {
         self.tls.set_peers(&service.tls);
         self.service = service.clone();
         self.archive.send_replace(Arc::clone(&service.archive));
+        self.country.send_replace(service.plan.country.clone());
         let names = wanted(&service.plan);
         self.ask_line(LineAsk::Plan(service)).await;
         let _gone = self.finder.send(names).await;

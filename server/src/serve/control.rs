@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     clock,
+    customers::{self, Customers},
     http::{
         callbacks::{CallbackRequest, NotAsked},
         control::{Control, ControlRequest, FloorView, Readiness},
@@ -84,6 +85,8 @@ pub struct Director {
     pub orders: Orders,
     /// To whoever works on recordings.
     pub archive: watch::Sender<Arc<Archive>>,
+    /// To whoever reads numbers: the country of the plan.
+    pub country: watch::Sender<Option<String>>,
 }
 
 /// What the HTTP API works with.
@@ -92,9 +95,12 @@ pub(super) fn api_control(
     (store, writer, traces): (&Store, &Writer, TraceBus),
     ready: &Arc<Readiness>,
     (data, plan): (&DataFolder, &Path),
-    (archive, service): (watch::Receiver<Arc<Archive>>, &Service),
+    (archive, country, service): (watch::Receiver<Arc<Archive>>, watch::Receiver<Option<String>>, &Service),
 ) -> Control {
+    let customers = Customers::new(store.clone(), country);
+    customers::follow::start(customers.clone());
     Control {
+        customers,
         requests_tx,
         store: store.clone(),
         writer: writer.clone(),

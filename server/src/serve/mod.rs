@@ -312,8 +312,9 @@ impl Start {
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
         let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
+        let (country_tx, country) = watch::channel(service.plan.country.clone());
         let folders = (&data, folder.path.as_path());
-        let control = api_control(requests_tx, (&store, &writer, traces), &ready, folders, (archive, &service));
+        let control = api_control(requests_tx, (&store, &writer, traces), &ready, folders, (archive, country, &service));
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
@@ -337,6 +338,7 @@ impl Start {
             ready: Arc::clone(&ready),
             orders: Orders::default(),
             archive: archive_tx,
+            country: country_tx,
         };
         let running = Running {
             line: line_tx,

@@ -99,6 +99,14 @@ impl Db {
         Ok(Self::Lite(pool.connect_with(options).await.map_err(StoreError::Open)?))
     }
 
+    /// A database in memory, for as long as this is held.
+    pub(super) async fn scratch() -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
+        // It is its one connection's: that must neither be given up nor have a twin.
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        Ok(Self::Lite(pool.connect_with(options).await.map_err(StoreError::Open)?))
+    }
+
     pub(super) async fn migrate(&self) -> Result<(), StoreError> {
         let migrator = sqlx::migrate!("./migrations");
         on!(self, Db, pool => migrator.run(pool).await).map_err(StoreError::Migrate)

@@ -8,6 +8,11 @@ mod bans;
 mod bindings;
 mod calls;
 mod conferences;
+mod customers;
+mod customers_put;
+mod customers_read;
+mod customers_sql;
+mod customers_verify;
 mod db;
 mod events;
 mod figures;
@@ -37,6 +42,9 @@ pub use bans::Ban;
 pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
+pub use customers::{
+    CaseRow, CaseState, CustomerChange, CustomerNews, CustomerRow, DispositionRow, IdentityRow, InteractionRow, LinkRow, NoteRow,
+};
 pub use events::JournalRow;
 pub use figures::{By, FigureQuery, FigureRow, TooMany, WaitRow};
 pub use generations::{

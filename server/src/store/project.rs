@@ -123,6 +123,7 @@ impl Batch {
                 self.run(sql::EXPIRE_SCHEDULE_SWITCHES, args![*at]);
                 self.run(sql::EXPIRE_TOLL_SPENT, args![tolls::forgotten(*at)]);
             }
+            Record::Customer(news) => self.others.extend(news.changes()),
             Record::Audit(_) | Record::TollAlarm(_) => {}
         }
     }

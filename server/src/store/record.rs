@@ -17,6 +17,7 @@ use super::{
     bans::Ban,
     bindings::Binding,
     conferences::ConferenceNews,
+    customers::CustomerNews,
     generations::{Generation, PlanNews, PlanTexts},
     messages::{MessageLeft, MessageStarted},
     recordings::{KeptAs, RecordingNews},
@@ -163,6 +164,8 @@ pub enum Record {
         /// The start.
         at: Timestamp,
     },
+    /// Something became of a customer or of what belongs to one.
+    Customer(Box<CustomerNews>),
     /// Somebody changed or looked at something that an auditor asks about.
     Audit(Audit),
 }
@@ -263,6 +266,7 @@ impl Record {
             Self::PlanTexts(_) => "plan-texts",
             Self::PlanNews(news) => news.kind(),
             Self::Restarted { .. } => "restarted",
+            Self::Customer(news) => news.kind(),
             Self::Audit(_) => "audit",
         }
     }
@@ -303,6 +307,8 @@ impl Record {
                 row(*at, None, json(serde_json::json!({ "message": message, "mailbox": mailbox, "why": why })))
             }
             Self::BindingPut { refreshed: true, .. } => return None,
+            Self::Customer(news) if !news.is_told() => return None,
+            Self::Customer(news) => row(news.at, news.call().map(|call| call.to_string()), news.body()),
             Self::BindingPut { binding, .. } => row(binding.registered_at, None, super::db::json(binding)),
             Self::BindingRemoved { extension, contact, at } => {
                 row(*at, None, json(serde_json::json!({ "extension": extension, "contact": contact })))

@@ -61,6 +61,13 @@ fn cluster() -> &'static Cluster {
     })
 }
 
+impl Store {
+    /// Changes tables behind the journal's back.
+    pub(crate) async fn scribble(&self, statement: &'static str) {
+        self.db.execute(statement, &[]).await.unwrap();
+    }
+}
+
 /// A database of a test, empty at first.
 pub(crate) struct TestDb {
     /// What [`Store::open`] takes.

@@ -12,6 +12,7 @@ use tandem_switch::{
 
 use super::{
     Store, StoreError,
+    customers_verify::CustomersAgain,
     figures::{By, FIGURES_ARE_MISSING, FigureQuery, changes},
 };
 
@@ -53,18 +54,20 @@ struct Ended {
 
 impl Store {
     /// Compares what can be folded from the journal with the tables: who waits, agents and live offers; waits and agents'
-    /// spells; records of calls with their segments.
+    /// spells; records of calls with their segments; customers and what belongs to them.
     ///
     /// To be asked while nothing is written: what a running switch commits meanwhile may be told as a difference.
     pub async fn verify(&self) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
         let (mut restored, mut books) = (Restored::default(), Books::default());
+        let customers = CustomersAgain::new().await?;
         let mut seq = 0;
         loop {
             let page = self.events_after(seq, PAGE).await?;
             let Some(last) = page.last() else { break };
             seq = last.seq;
             verified.events += page.len() as u64;
+            customers.apply(&page).await?;
             for row in &page {
                 if &*row.kind == "call-ended" {
                     let ended: Ended = read(&row.body)?;
@@ -79,6 +82,7 @@ impl Store {
         }
         self.verify_floor(&restored, &mut verified).await?;
         self.verify_figures(&books, &mut verified).await?;
+        customers.compare(self, &mut verified).await?;
         Ok(verified)
     }
 
@@ -176,14 +180,21 @@ impl Verified {
     }
 
     fn compare<T: Debug + PartialEq>(&mut self, table: &'static str, row: &str, journal: Option<&T>, found: Option<&T>) {
-        *self.compared.entry(table).or_default() += 1;
-        if journal == found {
-            return;
+        self.compared(table);
+        if journal != found {
+            let shown = |side: Option<&T>| side.map(|side| format!("{side:?}"));
+            self.differ(table, row, shown(journal), shown(found));
         }
+    }
+
+    pub(super) fn compared(&mut self, table: &'static str) {
+        *self.compared.entry(table).or_default() += 1;
+    }
+
+    pub(super) fn differ(&mut self, table: &'static str, row: &str, journal: Option<String>, found: Option<String>) {
         self.different += 1;
         if self.differences.len() < MOST_TOLD {
-            let shown = |side: Option<&T>| side.map(|side| format!("{side:?}"));
-            self.differences.push(Difference { table, row: row.to_owned(), journal: shown(journal), found: shown(found) });
+            self.differences.push(Difference { table, row: row.to_owned(), journal, found });
         }
     }
 }

@@ -81,6 +81,8 @@ impl Call {
             dialled: self.arrival.to.clone(),
             arrived_at,
             step,
+            // The floor knows, if anybody does.
+            customer: None,
         };
         self.floor(ToFloor::CallBack { item, callback: Box::new(callback) });
     }

@@ -5,6 +5,8 @@
 //! has its place until the customer answers, so that nothing is lost with the process. A customer who does not answer
 //! is called again later, at the same place.
 
+use std::collections::BTreeSet;
+
 use super::{
     Floor, Timer,
     contract::{FloorEvent, OfferOutcome},
@@ -13,7 +15,7 @@ use super::{
 use crate::{
     callback::Callback,
     cause::Cause,
-    id::{CallId, ItemId, OfferId},
+    id::{CallId, CustomerId, ItemId, OfferId},
     link::{FloorSays, LeaveReason},
     name::QueueName,
     time::Timestamp,
@@ -26,7 +28,7 @@ const WORD_MS: u64 = 30_000;
 impl Floor {
     /// A waiting caller wants to be called back: the item is without a call from now on. While a device rings for the
     /// caller nothing changes; the call hears of the offer, and asks again.
-    pub(super) fn keep_callback(&mut self, now: Timestamp, id: ItemId, callback: Callback) {
+    pub(super) fn keep_callback(&mut self, now: Timestamp, id: ItemId, mut callback: Callback) {
         let Some(item) = self.items.get(&id) else { return };
         let call = item.call;
         match (&item.behind, &item.stage) {
@@ -42,6 +44,7 @@ impl Floor {
         self.promises.count(now, &caller, 1);
         self.drop_older(now, id);
         let Some(item) = self.items.get_mut(&id) else { return };
+        callback.customer = item.customer;
         item.behind = Behind::Callback(Box::new(callback));
         item.wait_without_agents = true;
         let (record, arrived_at) = (item.record(), item.virtual_arrival_at);
@@ -53,12 +56,28 @@ impl Floor {
         self.say(call, FloorSays::CallbackKept { item: id });
     }
 
-    /// A customer is called back by one queue at most: the latest counts.
+    /// A customer is called back by one queue at most, by one number at most: the latest counts.
     fn drop_older(&mut self, now: Timestamp, id: ItemId) {
-        let Some(caller) = self.items.get(&id).map(|item| item.caller.clone()) else { return };
-        let older: Vec<ItemId> = self.queues.values().filter_map(|queue| queue.promised.get(caller.as_str()).copied()).collect();
+        let Some((caller, customer)) = self.items.get(&id).map(|item| (item.caller.clone(), item.customer)) else { return };
+        let by_number = self.queues.values().filter_map(|queue| queue.promised.get(caller.as_str()).copied());
+        let by_customer = customer.and_then(|customer| self.promises.by_customer.get(&customer).copied());
+        let older: BTreeSet<ItemId> = by_number.chain(by_customer).filter(|older| *older != id).collect();
         for older in older {
             self.drop_callback(now, older, LeaveReason::Replaced);
+        }
+    }
+
+    /// It is certain who an item is about. Whoever is called back already by another number is so no more.
+    pub(super) fn know(&mut self, now: Timestamp, id: ItemId, customer: CustomerId) {
+        let Some(item) = self.items.get_mut(&id).filter(|item| item.customer.is_none()) else { return };
+        item.customer = Some(customer);
+        let Behind::Callback(callback) = &mut item.behind else { return };
+        callback.customer = Some(customer);
+        if !matches!(item.stage, Stage::Engaged { .. }) {
+            let item = item.record();
+            self.journal(FloorEvent::CallbackKept { item, at: now });
+            self.drop_older(now, id);
+            self.promises.by_customer.insert(customer, id);
         }
     }
 
@@ -66,6 +85,9 @@ impl Floor {
     pub(super) fn promise(&mut self, id: ItemId) {
         let Some(item) = self.items.get(&id) else { return };
         let (caller, name) = (item.caller.as_str().to_owned(), item.queue.clone());
+        if let Some(customer) = item.customer {
+            self.promises.by_customer.insert(customer, id);
+        }
         self.queue_entry(&name).promised.insert(caller, id);
     }
 
@@ -76,6 +98,11 @@ impl Floor {
             && queue.promised.get(item.caller.as_str()) == Some(&id)
         {
             queue.promised.remove(item.caller.as_str());
+        }
+        if let Some(customer) = item.customer
+            && self.promises.by_customer.get(&customer) == Some(&id)
+        {
+            self.promises.by_customer.remove(&customer);
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     callback::{Callback, CallbackAsked},
     cause::Cause,
-    id::{CallId, ItemId, OfferId},
+    id::{CallId, CustomerId, ItemId, OfferId},
     link::{LeaveReason, RefuseReason, ToFloor, ToLine},
     name::{AgentName, PartyNumber, QueueName, SkillLevel, SkillName},
     step::{AgentRequest, Target},
@@ -38,6 +38,13 @@ pub enum Input {
     },
     /// A callback is withdrawn by the HTTP API or the command line.
     DropCallback(ItemId),
+    /// It is certain who an item is about; said beside the call, and maybe late.
+    Known {
+        /// The item.
+        item: ItemId,
+        /// Who.
+        customer: CustomerId,
+    },
     /// A callback is asked for by the HTTP API. What `Floor::may_ask` refuses changes nothing.
     AskCallback(CallbackAsked),
     /// A deadline may have passed.

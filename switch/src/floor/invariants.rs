@@ -39,7 +39,18 @@ impl Floor {
         for queue in self.queues.values() {
             self.queue_holds(queue)?;
         }
+        self.promises_hold()?;
         must(self.deadline().is_none_or(|at| at > now), || "a timer is overdue".to_owned())
+    }
+
+    /// A customer is called back once.
+    fn promises_hold(&self) -> Result<(), String> {
+        let open = self.items.values().filter(|item| item.is_callback() && !matches!(item.stage, Stage::Engaged { .. }));
+        let mut listed = BTreeMap::new();
+        for (customer, item) in open.filter_map(|item| item.customer.map(|customer| (customer, item.item))) {
+            must(listed.insert(customer, item).is_none(), || format!("customer {customer} is called back twice"))?;
+        }
+        must(self.promises.by_customer == listed, || "promises by customer".to_owned())
     }
 
     fn nothing_is_left_over(&self) -> Result<(), String> {

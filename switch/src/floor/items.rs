@@ -12,7 +12,7 @@ use super::{
 use crate::{
     callback::Callback,
     cause::Cause,
-    id::{CallId, ItemId, OfferId},
+    id::{CallId, CustomerId, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, Place, RefuseReason},
     name::{AgentName, PartyNumber, QueueName},
     time::Timestamp,
@@ -41,6 +41,8 @@ pub(super) struct Item {
     pub(super) passed_by: Vec<AgentName>,
     /// What the caller was told last, and when.
     pub(super) told: Option<(Place, Timestamp)>,
+    /// Who waits, when it is certain; said beside the call.
+    pub(super) customer: Option<CustomerId>,
 }
 
 /// What is behind an item.
@@ -89,12 +91,14 @@ impl Item {
             stage: Stage::Waiting,
             passed_by: Vec::new(),
             told: None,
+            customer: None,
         }
     }
 
     /// An item of before the restart.
     pub(super) fn detached(from: WaitingItem) -> Self {
         let asked = skills::sorted(&from.skills);
+        let customer = from.callback.as_ref().and_then(|callback| callback.customer);
         Self {
             item: from.item,
             call: from.call,
@@ -109,6 +113,7 @@ impl Item {
             stage: Stage::Detached,
             passed_by: Vec::new(),
             told: None,
+            customer,
         }
     }
 

@@ -121,6 +121,7 @@ impl Floor {
             Input::DropCallback(item) => {
                 self.drop_callback(now, item, LeaveReason::Withdrawn);
             }
+            Input::Known { item, customer } => self.know(now, item, customer),
             Input::AskCallback(asked) => self.ask_callback(now, asked),
             Input::Tick => {}
         }

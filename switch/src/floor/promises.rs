@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     callback::CallbackAsked,
-    id::{CallId, ItemId},
+    id::{CallId, CustomerId, ItemId},
     name::{PartyNumber, QueueName},
     time::Timestamp,
 };
@@ -24,13 +24,16 @@ const MAX_NUMBERS: usize = 100_000;
 pub(super) struct Promises {
     day: i64,
     by_number: BTreeMap<String, u32>,
+    /// The item by which a customer is called back, whichever day.
+    pub(super) by_customer: BTreeMap<CustomerId, ItemId>,
 }
 
 impl Promises {
     fn roll(&mut self, now: Timestamp) {
         let today = day(now);
         if self.day != today {
-            (self.day, self.by_number) = (today, BTreeMap::new());
+            self.day = today;
+            self.by_number.clear();
         }
     }
 
@@ -64,7 +67,7 @@ pub enum NotPromised {
     Full,
     /// The number has been promised as many callbacks as it may be in a day.
     TooOften,
-    /// The number is called back already.
+    /// The number, or the customer by another one, is called back already.
     Promised(ItemId),
 }
 
@@ -88,7 +91,8 @@ impl Floor {
     pub fn may_ask(&self, now: Timestamp, asked: &CallbackAsked) -> Result<(), NotPromised> {
         let name = &asked.callback.step.queue;
         let queue = self.queues.get(name).filter(|queue| queue.in_plan).ok_or(NotPromised::NoSuchQueue)?;
-        if let Some(item) = self.promised_to(&asked.caller) {
+        let theirs = asked.callback.customer.and_then(|customer| self.promises.by_customer.get(&customer).copied());
+        if let Some(item) = self.promised_to(&asked.caller).or(theirs) {
             return Err(NotPromised::Promised(item));
         }
         if queue.order.len() >= usize::try_from(queue.profile.max_waiting).unwrap_or(usize::MAX) {
@@ -138,6 +142,7 @@ impl Item {
             wait_without_agents: true,
             arrived_at,
         });
+        new.customer = callback.customer;
         new.behind = Behind::Callback(callback);
         new
     }

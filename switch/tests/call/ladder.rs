@@ -326,6 +326,7 @@ impl Ladder {
             dialled: "1800".into(),
             arrived_at: instant(-300_000),
             step,
+            customer: None,
         };
         FloorSays::CallBack {
             offer,

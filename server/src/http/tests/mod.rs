@@ -2,6 +2,7 @@
 
 mod access;
 mod callbacks;
+mod customers;
 mod generations;
 mod kpis;
 mod live;
@@ -74,7 +75,10 @@ impl Fixture {
         ready.plan_loaded.store(true, Relaxed);
         let traces = TraceBus::default();
         let (_, archive) = tokio::sync::watch::channel(Arc::default());
+        let (_, country) = tokio::sync::watch::channel(Some("IT".to_owned()));
+        let customers = crate::customers::Customers::new(store.clone(), country);
         let control = Control {
+            customers,
             requests_tx,
             store,
             writer,

@@ -34,7 +34,7 @@ fn promise() -> Callback {
     let target = Target::Trunk { trunk: "carrier".into(), number: "+390212345".into() };
     let tries = Tries { left: 2, apart_ms: 60_000, ring_ms: 20_000 };
     let origin = Origin::Trunk("carrier".into());
-    Callback { target, tries, not_before: at(50_000), origin, dialled: "1800".into(), arrived_at: at(0), step }
+    Callback { target, tries, not_before: at(50_000), origin, dialled: "1800".into(), arrived_at: at(0), step, customer: None }
 }
 
 /// One of each end: answered with wrap-up, abandoned, overflowed, called back and reached, called in instead, came back after a

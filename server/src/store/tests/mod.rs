@@ -112,7 +112,8 @@ async fn every_statement_is_understood_by_both_databases() {
     use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
     for db in both().await {
         let store = db.open().await;
-        let mut texts: Vec<String> = sql::ALL.iter().chain(super::figures::ALL).map(|(_, text)| (*text).to_owned()).collect();
+        let all = sql::ALL.iter().chain(super::figures::ALL).chain(super::customers_sql::ALL);
+        let mut texts: Vec<String> = all.map(|(_, text)| (*text).to_owned()).collect();
         texts.extend(sql::ALL_INSERTS.iter().flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));
         for text in texts {
             let statement = AssertSqlSafe(text.clone()).into_sql_str();

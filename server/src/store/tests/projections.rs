@@ -6,7 +6,7 @@ use tandem_switch::{
     cause::Cause,
     cdr::Origin,
     floor::{AgentState, FloorEvent, OfferOutcome, Restored, WaitingItem},
-    id::{CallId, ItemId, OfferId, RecordingId},
+    id::{CallId, CustomerId, ItemId, OfferId, RecordingId},
     identity::CallerIdentity,
     ladder::Ladder,
     link::LeaveReason,
@@ -99,6 +99,7 @@ fn promise() -> Callback {
             ladder: Ladder::default(),
             callback: None,
         },
+        customer: Some(CustomerId(5)),
     }
 }
 

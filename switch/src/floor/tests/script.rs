@@ -11,7 +11,7 @@ use crate::{
         AgentProfile, AgentState, Conversation, Decision, Floor, FloorEvent, GoingOn, Input, NotPromised, OfferOutcome, Output,
         QueueProfile, Relaxation, Restored, WaitingItem,
     },
-    id::{CallId, IdSource, ItemId, OfferId},
+    id::{CallId, CustomerId, IdSource, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, ToFloor, ToLine},
     name::{AgentName, PartyNumber, SkillLevel},
     step::Target,
@@ -131,6 +131,7 @@ impl Script {
             "queue" | "drop-queue" => Input::Queues(self.queues.clone()),
             "agent" | "drop-agent" => Input::Agents(self.agents.clone()),
             "ask" => return self.ask(&words),
+            "known" => Input::Known { item: ItemId(words[1].parse().unwrap()), customer: CustomerId(words[2].parse().unwrap()) },
             "drop-callback" => Input::DropCallback(ItemId(words[1].parse().unwrap())),
             "sign-in" | "sign-out" | "ready" | "not-ready" => Input::Agent { agent: words[1].into(), request: request(&words) },
             _ => Input::Line(self.message(&words)),
@@ -231,6 +232,7 @@ impl Script {
             dialled: "1800".into(),
             arrived_at: self.now,
             step: super::simulation::waited(),
+            customer: option("customer=").map(CustomerId),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     cause::Cause,
     cdr::Origin,
     floor::{AgentProfile, Input, QueueProfile, Relaxation},
-    id::{CallId, ItemId, OfferId},
+    id::{CallId, CustomerId, ItemId, OfferId},
     ladder::Ladder,
     link::{Enqueue, LeaveReason, ToFloor},
     name::{AgentName, PartyNumber, QueueName, SkillLevel},
@@ -191,6 +191,7 @@ fn call_back(world: &mut World) {
             dialled: "1800".into(),
             arrived_at: world.now,
             step: waited(),
+            customer: None,
         };
         let item = *world.dice.pick(&waiting);
         world.send(0, &ToFloor::CallBack { item, callback: Box::new(callback) });
@@ -229,6 +230,10 @@ fn device(world: &mut World) {
 fn nonsense(world: &mut World) {
     let known: Vec<ItemId> = world.floor.items(world.now).iter().map(|item| item.item).collect();
     let waiting: Vec<ItemId> = known.iter().copied().filter(|item| world.callers.get(item).is_some_and(|c| !c.talking)).collect();
+    if !known.is_empty() && world.dice.chance(30) {
+        let (item, customer) = (*world.dice.pick(&known), CustomerId(world.dice.below(10)));
+        world.give(Input::Known { item, customer });
+    }
     let old = world.offers_made.iter().rev().nth(7).copied().unwrap_or(OfferId(5));
     let message = match world.dice.below(6) {
         0 => ToFloor::Accept { offer: old },

@@ -264,3 +264,56 @@ fn a_callback_that_was_asked_for_waits_like_one_of_a_caller() {
         ",
     );
 }
+
+#[test]
+fn a_customer_is_called_back_once_whichever_of_their_numbers_they_gave() {
+    check(
+        "
+        > queue support
+        > queue sales
+        > call 1 support from=+411
+        1: queued, place 1
+        > known 1 7
+        > call-back 1
+        1 is called back, tries 2
+        1: will be called back
+        > ask sales +412 customer=7
+        not promised: Promised
+        > call 2 sales from=+413
+        2: queued, place 1
+        > known 2 7
+        > call-back 2
+        1 left, Replaced
+        2 is called back, tries 2
+        2: will be called back
+        > call 3 sales from=+414
+        3: queued, place 2
+        > call-back 3
+        3 is called back, tries 2
+        3: will be called back
+        > known 3 7
+        3 is called back, tries 2
+        2 left, Replaced
+        > ask sales +415 customer=8
+        made 1 is called back, tries 2
+        ",
+    );
+}
+
+#[test]
+fn who_a_callback_is_for_outlives_a_restart() {
+    check(
+        "
+        > queue support
+        > call 1 support from=+411
+        1: queued, place 1
+        > known 1 7
+        > call-back 1
+        1 is called back, tries 2
+        1: will be called back
+        > restart
+        > ask support +412 customer=7
+        not promised: Promised
+        ",
+    );
+}
