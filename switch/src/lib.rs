@@ -20,6 +20,7 @@ pub mod call;
 pub mod callback;
 pub mod cause;
 pub mod cdr;
+pub mod channel;
 pub mod floor;
 pub mod id;
 pub mod identity;

@@ -23,6 +23,7 @@ mod plan;
 pub mod plan_files;
 pub mod plan_order;
 mod player;
+pub mod priority;
 mod problem;
 pub mod recordings;
 pub mod schedules;
@@ -151,6 +152,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(schedules::turn, schedules::follow))
         .routes(routes!(callbacks::ask_callback))
         .routes(routes!(callbacks::cancel_callback))
+        .routes(routes!(priority::prioritise))
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()
