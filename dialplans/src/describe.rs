@@ -40,6 +40,7 @@ pub fn describe(step: &Step) -> String {
         Step::Agent(AgentRequest::SignIn) => "agent signs in".into(),
         Step::Agent(AgentRequest::SignOut) => "agent signs out".into(),
         Step::Agent(AgentRequest::Ready) => "agent is ready".into(),
+        Step::Agent(AgentRequest::MoreWrapUp) => "agent wants more wrap-up".into(),
         Step::Agent(AgentRequest::NotReady { reason }) => format!("agent is not ready: {reason}"),
         Step::Hangup { cause } => format!("hang up: {}", cause.as_str()),
     }

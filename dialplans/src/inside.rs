@@ -157,6 +157,7 @@ impl StarterAgents {
                 skills: self.skills.clone(),
                 device,
                 always_on: self.always_on,
+                capacity: tandem_switch::channel::Capacity::default(),
             }
         })
     }

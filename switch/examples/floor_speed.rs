@@ -7,7 +7,8 @@ use std::{collections::VecDeque, time::Instant};
 
 use tandem_switch::{
     cause::Cause,
-    floor::{AgentProfile, Floor, FloorEvent, Input, Output, QueueProfile, Relaxation},
+    channel::Capacity,
+    floor::{AgentProfile, Floor, FloorEvent, Input, Output, QueueProfile, Relaxation, Work, WorkRules},
     id::{CallId, IdSource, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, ToFloor, ToLine},
     name::{AgentName, QueueName, SkillLevel},
@@ -91,6 +92,7 @@ impl Bench {
             priority_minutes: u32::from(n.is_multiple_of(11)),
             wait_without_agents: true,
             arrived_at: self.now,
+            work: Work::default(),
         };
         self.timed(row, Input::Line(ToFloor::Enqueue(enqueue)));
     }
@@ -147,6 +149,7 @@ fn queue(n: u64) -> QueueProfile {
         rejoin_grace_ms: 60_000,
         max_missed: 3,
         callbacks_per_day: 3,
+        work: WorkRules::default(),
     }
 }
 
@@ -158,5 +161,6 @@ fn agent(n: u64) -> AgentProfile {
         skills: (0..4).map(|k| skill(n / 3 + k * 3)).collect(),
         device: Target::Fixed("sip:agent@127.0.0.1".into()),
         always_on: true,
+        capacity: Capacity::default(),
     }
 }

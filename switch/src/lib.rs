@@ -21,6 +21,7 @@ pub mod call;
 pub mod callback;
 pub mod cause;
 pub mod cdr;
+pub mod channel;
 pub mod customers;
 pub mod floor;
 pub mod id;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     callback::Callback,
     cause::Cause,
+    floor::{Side, Work},
     id::{CallId, ItemId, OfferId},
     name::{AgentName, PartyNumber, QueueName, SkillLevel},
     step::{AgentRequest, Target},
@@ -80,6 +81,13 @@ pub enum ToFloor {
         /// Why it ended.
         cause: Cause,
     },
+    /// Somebody wrote in a conversation that is no call: the customer's writing is the agent's turn, and the other way.
+    Wrote {
+        /// Which item.
+        item: ItemId,
+        /// Who.
+        by: Side,
+    },
     /// How many live legs the agent's device has outside offers (calls made or taken directly).
     /// An agent with at least one is not offered anything.
     DeviceBusy {
@@ -126,6 +134,9 @@ pub struct Enqueue {
     pub wait_without_agents: bool,
     /// When the call reached the queue; the virtual arrival unless an older place is found.
     pub arrived_at: Timestamp,
+    /// What sets it apart from any call.
+    #[serde(default, skip_serializing_if = "Work::is_plain")]
+    pub work: Work,
 }
 
 /// Why a waiting call left its queue.

@@ -308,6 +308,8 @@ pub enum AgentRequest {
         /// Why, in the admin's words (`lunch`).
         reason: String,
     },
+    /// More time for the paperwork of the last conversation, as much and as often as its queue allows.
+    MoreWrapUp,
 }
 
 /// How a step ended. The dialplan has an answer to each one that its step can give.

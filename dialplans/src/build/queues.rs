@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tandem_switch::{
     callback::Tries,
-    floor::{QueueProfile, Relaxation},
+    floor::{QueueProfile, Relaxation, WorkRules},
     name::{PromptName, QueueName, SkillName, TrunkName},
 };
 
@@ -126,6 +126,7 @@ fn queue(name: &str, item: &Item) -> Queue {
             rejoin_grace_ms: ms("rejoin-grace").unwrap_or(300_000),
             max_missed: count("max-missed").unwrap_or(2),
             callbacks_per_day: item.child("callback").and_then(|offer| offer.prop_count("per-day")).unwrap_or(3),
+            work: work(item),
         },
         music: prompt("music"),
         announce_every_ms: item.child("announce").and_then(|a| a.prop_ms("every")),
@@ -136,6 +137,20 @@ fn queue(name: &str, item: &Item) -> Queue {
         wait_without_agents: item.child("when-empty").and_then(Item::text) == Some("wait"),
         overflow: overflow.collect(),
         callback: item.child("callback").and_then(callback),
+    }
+}
+
+fn work(item: &Item) -> WorkRules {
+    let rules = WorkRules::default();
+    let ms = |child, otherwise| item.child(child).and_then(Item::ms).unwrap_or(otherwise);
+    let extension = item.child("wrap-up-more");
+    WorkRules {
+        max_priority_minutes: item.child("max-priority").and_then(Item::count).unwrap_or(rules.max_priority_minutes),
+        lease_ms: ms("lease", rules.lease_ms),
+        park_after_ms: ms("park-after", rules.park_after_ms),
+        prefer_ms: ms("prefer", rules.prefer_ms),
+        extension_ms: extension.and_then(Item::ms).unwrap_or(rules.extension_ms),
+        max_extensions: extension.and_then(|more| more.prop_count("times")).unwrap_or(rules.max_extensions),
     }
 }
 

@@ -333,6 +333,7 @@ impl Builder<'_> {
             "sign-in" => AgentRequest::SignIn,
             "sign-out" => AgentRequest::SignOut,
             "ready" => AgentRequest::Ready,
+            "more-wrap-up" => AgentRequest::MoreWrapUp,
             _ => {
                 if reason.is_none() {
                     self.findings.error("missing-property", item.at, "`agent not-ready` needs `reason=…`");

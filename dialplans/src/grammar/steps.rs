@@ -143,7 +143,7 @@ pub(crate) const STEPS: &[NodeSpec] = &[
     many(node(
         "agent",
         "The caller, an agent at their own phone, changes their state.",
-        &[one("what", Kind::OneOf(&["sign-in", "sign-out", "ready", "not-ready"]), "")],
+        &[one("what", Kind::OneOf(&["sign-in", "sign-out", "ready", "not-ready", "more-wrap-up"]), "")],
         &[prop("reason", Kind::Text, "", "why not ready (`lunch`); required with `not-ready`")],
         Body::Optional(Place::Agent),
     )),

@@ -43,6 +43,7 @@ impl Plan {
             skills: self.skills.iter().map(|skill| SkillLevel { skill: skill.clone(), level: 10 }).collect(),
             device: Target::Extension(name.as_str().into()),
             always_on: false,
+            capacity: tandem_switch::channel::Capacity::default(),
         }
     }
 }

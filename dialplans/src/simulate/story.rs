@@ -147,6 +147,8 @@ impl Story {
                 self.fact(Fact::Queue(item.queue.clone()));
                 format!("{from} passes the caller on to {}", item.queue)
             }
+            // Nobody moves a call of a simulation, and none is in writing.
+            FloorEvent::Prioritised { .. } | FloorEvent::ConversationChanged { .. } | FloorEvent::Returned { .. } => return,
             FloorEvent::AgentAsked { .. } | FloorEvent::Queued { .. } | FloorEvent::Left { .. } | FloorEvent::Finished { .. } => {
                 return;
             }

@@ -9,7 +9,10 @@ use super::{
     print,
     table::{draw, duration, instant, list, maybe, tick},
 };
-use crate::http::view::{AgentView, ItemStoryView, QueueDetail, QueueView, SkillView, StateChange};
+use crate::http::{
+    priority::PriorityChange,
+    view::{AgentView, ItemStoryView, ItemView, QueueDetail, QueueView, SkillView, StateChange},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum QueueCommand {
@@ -19,6 +22,20 @@ pub(super) enum QueueCommand {
     Show {
         /// Its name.
         queue: String,
+    },
+}
+
+/// Orders about what waits.
+#[derive(Debug, Subcommand)]
+pub(super) enum FloorCommand {
+    /// Move a waiting item ahead or back in its queue.
+    Priority {
+        /// The item, as `tandem queue show` names it.
+        item: String,
+        /// Minutes of waiting ahead, from now on; 0 takes an earlier order back.
+        minutes: u32,
+        /// Why, for the journal and the audit.
+        reason: String,
     },
 }
 
@@ -38,6 +55,8 @@ enum Change {
     SignOut,
     /// Take offers again.
     Ready,
+    /// More time for the paperwork of the last conversation.
+    MoreWrapUp,
     /// Take no more offers.
     NotReady {
         /// Why (`lunch`).
@@ -61,6 +80,22 @@ pub(super) async fn queue(command: QueueCommand, common: &Common) -> Result<(), 
         QueueCommand::Show { queue } => {
             let queue: QueueDetail = client.get(&["queues", &queue]).await?;
             print(common, &queue, shown_queue)
+        }
+    }
+}
+
+pub(super) async fn order(command: FloorCommand, common: &Common) -> Result<(), CliError> {
+    let client = Client::find(common)?;
+    match command {
+        FloorCommand::Priority { item, minutes, reason } => {
+            let change = PriorityChange { minutes, reason };
+            let item: ItemView = client.order(Method::PUT, &["items", &item, "priority"], &change).await?;
+            print(common, &item, |item| {
+                let place = maybe(item.position);
+                let skills = skills(&item.skills);
+                let row = vec![place, item.item.clone(), item.queue.clone(), item.priority_minutes.to_string(), skills];
+                draw(&["PLACE", "ITEM", "QUEUE", "MINUTES AHEAD", "SKILLS"], &[row])
+            })
         }
     }
 }
@@ -129,6 +164,7 @@ pub(super) async fn agent(args: AgentArgs, common: &Common) -> Result<(), CliErr
         Change::SignIn => StateChange::SignIn,
         Change::SignOut => StateChange::SignOut,
         Change::Ready => StateChange::Ready,
+        Change::MoreWrapUp => StateChange::MoreWrapUp,
         Change::NotReady { reason } => StateChange::NotReady { reason },
     };
     let agent: AgentView = Client::find(common)?.order(Method::PUT, &["agents", &args.agent, "state"], &change).await?;

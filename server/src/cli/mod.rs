@@ -116,6 +116,9 @@ enum Command {
     /// Queues and who waits in them.
     #[command(subcommand)]
     Queue(floor::QueueCommand),
+    /// Orders about what waits.
+    #[command(subcommand)]
+    Floor(floor::FloorCommand),
     /// Who is called when it is their turn, and no longer.
     Callbacks(callbacks::CallbacksArgs),
     /// All agents and what they are doing.
@@ -223,6 +226,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::User(command) => people::run(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,
+            Command::Floor(command) => floor::order(command, common).await?,
             Command::Callbacks(args) => callbacks::run(args, common).await?,
             Command::Agents => floor::agents(common).await?,
             Command::Agent(args) => floor::agent(args, common).await?,
@@ -375,6 +379,9 @@ mod tests {
             "tandem token revoke 0123456789ab",
             "tandem queue list --server http://127.0.0.1:8080",
             "tandem queue show support",
+            "tandem floor priority 01k3p9x7c0z4m 10 complaint",
+            "tandem agent 1002 more-wrap-up",
+            "tandem user set 1011 --takes chat=500 --interrupts voice=email",
             "tandem callbacks",
             "tandem callbacks list --format json",
             "tandem callbacks cancel 01k3p9x7c0z4m mistake",

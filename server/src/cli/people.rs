@@ -18,7 +18,7 @@ use crate::{
     clock,
     http::{
         people::{PasswordChange, PersonChange, read_extension, read_password},
-        view::{Done, PersonView, SkillView},
+        view::{CapacityView, Done, PersonView, SkillView},
     },
     store::{Person, Store},
 };
@@ -87,6 +87,33 @@ pub(super) struct ChangeArgs {
     /// Signed in from the start, and taken as reachable: for a fixed device.
     #[arg(long)]
     always_on: Option<bool>,
+    /// Thousandths of them that one conversation takes, as in chat=333; 0 for none of that channel. Give it once for each.
+    #[arg(long = "takes", value_name = "CHANNEL=THOUSANDTHS")]
+    takes: Vec<String>,
+    /// A channel that may interrupt another, as in voice=email; give it once for each pair. Replaces what was there.
+    #[arg(long = "interrupts", value_name = "CHANNEL=CHANNEL")]
+    interrupts: Vec<String>,
+}
+
+impl ChangeArgs {
+    fn capacity(&self) -> Result<Option<CapacityView>, CliError> {
+        if self.takes.is_empty() && self.interrupts.is_empty() {
+            return Ok(None);
+        }
+        let pair = |text: &String, form: &str| {
+            let (first, second) = text.split_once('=').ok_or_else(|| CliError::failed(format!("`{text}`: give it as {form}")))?;
+            Ok::<_, CliError>((first.to_owned(), second.to_owned()))
+        };
+        let mut capacity = CapacityView::default();
+        for text in &self.takes {
+            let (channel, weight) = pair(text, "CHANNEL=THOUSANDTHS")?;
+            let weight = weight.parse().map_err(|_| CliError::failed(format!("`{text}`: give a number from 0 to 1000")))?;
+            capacity.weights.insert(channel, weight);
+        }
+        let pairs = self.interrupts.iter().map(|text| pair(text, "CHANNEL=CHANNEL")).collect::<Result<Vec<_>, _>>()?;
+        capacity.interrupts = (!pairs.is_empty()).then_some(pairs);
+        Ok(Some(capacity))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -101,16 +128,20 @@ impl FromStr for SkillArg {
     }
 }
 
-impl From<ChangeArgs> for PersonChange {
-    fn from(args: ChangeArgs) -> Self {
+impl TryFrom<ChangeArgs> for PersonChange {
+    type Error = CliError;
+
+    fn try_from(args: ChangeArgs) -> Result<Self, CliError> {
+        let capacity = args.capacity()?;
         let skills: Vec<_> = args.skills.into_iter().map(|skill| skill.0).collect();
-        Self {
+        Ok(Self {
             display_name: args.name,
             queues: (args.no_queues || !args.queues.is_empty()).then_some(args.queues),
             skills: (args.no_skills || !skills.is_empty()).then_some(skills),
             device: args.device,
             always_on: args.always_on,
-        }
+            capacity,
+        })
     }
 }
 
@@ -135,13 +166,13 @@ pub(super) async fn run(command: UserCommand, common: &Common) -> Result<(), Cli
                 );
             }
             let (password, made) = password(password_stdin)?;
-            let person = people.put(&extension, change.into()).await?;
+            let person = people.put(&extension, change.try_into()?).await?;
             people.set_password(&extension, &password).await?;
             told_password(common, &person, made.then_some(&password))
         }
         UserCommand::Set { extension, change } => {
             let extension = people.existing(&extension).await?;
-            let person = people.put(&extension, change.into()).await?;
+            let person = people.put(&extension, change.try_into()?).await?;
             print(common, &person, |person| drawn(std::slice::from_ref(person)))
         }
         UserCommand::SetPassword { extension, password_stdin } => {

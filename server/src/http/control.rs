@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     callbacks::CallbackRequest,
     plan_order::PlanOrder,
+    priority::PriorityRequest,
     schedules::ScheduleView,
     view::{CallView, ConferenceView, ParkedView, PlanView, RouteExplanation},
 };
@@ -66,6 +67,8 @@ pub enum ControlRequest {
     },
     /// Ask for a callback, or cancel one.
     Callback(CallbackRequest),
+    /// Move a waiting item.
+    Priority(PriorityRequest),
     /// All calls that are up.
     Calls(oneshot::Sender<Vec<CallView>>),
     /// Who is parked in which slot.

@@ -76,10 +76,15 @@ pub(super) async fn put_agent_state(
         }
     }
     let begins = change == StateChange::SignIn;
+    let more = change == StateChange::MoreWrapUp;
     let off_duty_is_right = change == StateChange::SignOut;
     let agent = AgentName::from(name.as_str());
     let answer = api.control.ask(|reply| ControlRequest::Agent { agent, request: change.into(), reply }).await?;
     let agent = answer.ok_or_else(|| Problem::not_found("agent", &name).todo("give the person a queue: `tandem user set`"))?;
+    if more && !matches!(agent.state, AgentState::WrapUp { .. }) {
+        let todo = "ask for it while they wrap up a conversation";
+        return Err(Problem::new(StatusCode::CONFLICT, "the agent does no paperwork now").todo(todo));
+    }
     if agent.state == AgentState::Offline && !off_duty_is_right {
         let (detail, todo) = match begins {
             true => ("the agent could not sign in", "register their device first, or give them a fixed one"),

@@ -24,6 +24,7 @@ mod plan;
 pub mod plan_files;
 pub mod plan_order;
 mod player;
+pub mod priority;
 mod problem;
 pub mod recordings;
 pub mod schedules;
@@ -155,6 +156,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .merge(customers::routes_to_change())
         .routes(routes!(callbacks::ask_callback))
         .routes(routes!(callbacks::cancel_callback))
+        .routes(routes!(priority::prioritise))
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()

@@ -10,7 +10,7 @@ use super::{
     auth::Caller,
     control::ControlRequest,
     problem::{JsonBody, Path, Problem},
-    view::{Done, PersonView, SkillView},
+    view::{CapacityView, Done, PersonView, SkillView},
 };
 use crate::{clock, store::Person};
 
@@ -33,6 +33,9 @@ pub struct PersonChange {
     /// Signed in from the start, and taken as reachable: for a fixed device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub always_on: Option<bool>,
+    /// What they can do at a time; what is absent stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacityView>,
 }
 
 /// A new password.
@@ -75,6 +78,9 @@ impl PersonChange {
                 good.then_some(()).ok_or("device: give an address like sip:agent7@127.0.0.3:5090, or nothing")?;
                 Target::Fixed(device.as_str().into())
             };
+        }
+        if let Some(capacity) = self.capacity {
+            person.capacity = capacity.onto(&person.capacity).map_err(|bad| format!("capacity: {bad}"))?;
         }
         person.always_on = self.always_on.unwrap_or(person.always_on);
         if person.always_on && matches!(person.device, Target::Extension(_)) {

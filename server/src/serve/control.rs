@@ -152,6 +152,7 @@ impl Director {
                 self.ask_floor(FloorAsk::Agent { agent, request, done: reply }).await
             }
             ControlRequest::Callback(request) => self.call_back(request).await,
+            ControlRequest::Priority(request) => self.ask_floor(FloorAsk::Prioritise(request)).await,
             ControlRequest::Calls(reply) => self.ask_line(LineAsk::Calls(reply)).await,
             ControlRequest::Parked(reply) => self.ask_line(LineAsk::Parked(reply)).await,
             ControlRequest::Message { message, heard } => self.ask_line(LineAsk::Message { message, heard }).await,

@@ -14,6 +14,9 @@ pub(super) fn floor_kind(event: &FloorEvent) -> &'static str {
         FloorEvent::OfferEnded { .. } => "offer-ended",
         FloorEvent::CallbackKept { .. } => "callback-kept",
         FloorEvent::Overflowed { .. } => "overflowed",
+        FloorEvent::Prioritised { .. } => "prioritised",
+        FloorEvent::ConversationChanged { .. } => "conversation-changed",
+        FloorEvent::Returned { .. } => "returned",
         FloorEvent::Left { .. } => "left",
         FloorEvent::Finished { .. } => "finished",
     }
@@ -22,12 +25,15 @@ pub(super) fn floor_kind(event: &FloorEvent) -> &'static str {
 pub(super) fn floor_entry(event: &FloorEvent) -> Entry {
     let (call, item, agent, at) = match event {
         FloorEvent::AgentChanged { agent, at, .. } | FloorEvent::AgentAsked { agent, at, .. } => (None, None, Some(agent), at),
-        FloorEvent::Queued { item, at, .. } | FloorEvent::CallbackKept { item, at } | FloorEvent::Overflowed { item, at, .. } => {
-            (Some(item.call), Some(item.item), None, at)
-        }
+        FloorEvent::Queued { item, at, .. }
+        | FloorEvent::CallbackKept { item, at }
+        | FloorEvent::Prioritised { item, at, .. }
+        | FloorEvent::Overflowed { item, at, .. } => (Some(item.call), Some(item.item), None, at),
+        FloorEvent::Returned { item, agent, at, .. } => (Some(item.call), Some(item.item), Some(agent), at),
         FloorEvent::Refused { call, at, .. } => (Some(*call), None, None, at),
         FloorEvent::Offered { item, agent, at, .. }
         | FloorEvent::OfferEnded { item, agent, at, .. }
+        | FloorEvent::ConversationChanged { item, agent, at, .. }
         | FloorEvent::Finished { item, agent, at, .. } => (None, Some(*item), Some(agent), at),
         FloorEvent::Left { item, at, .. } => (None, Some(*item), None, at),
     };

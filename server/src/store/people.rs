@@ -5,6 +5,7 @@ use std::fmt;
 use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha512_256};
 use tandem_switch::{
+    channel::Capacity,
     floor::AgentProfile,
     name::{AgentName, Extension, QueueName, SkillLevel},
     step::Target,
@@ -64,6 +65,8 @@ pub struct Person {
     pub device: Target,
     /// Signed in from the start, and taken as reachable.
     pub always_on: bool,
+    /// What they can do at a time.
+    pub capacity: Capacity,
 }
 
 impl Person {
@@ -80,6 +83,7 @@ impl Person {
             skills: Vec::new(),
             device: Target::Extension(extension.clone()),
             always_on: false,
+            capacity: Capacity::default(),
             extension,
         }
     }
@@ -107,6 +111,7 @@ impl Person {
             skills: self.skills.clone(),
             device: self.device.clone(),
             always_on: self.always_on,
+            capacity: self.capacity.clone(),
         })
     }
 }
@@ -124,8 +129,19 @@ impl Store {
 
     /// Adds a person or changes one. `who` does it, for the audit.
     pub async fn put_person(&self, person: &Person, who: &str, at: Timestamp) -> Result<(), StoreError> {
-        let Person { extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on } =
-            person;
+        let Person {
+            extension,
+            display_name,
+            realm,
+            ha1_md5,
+            ha1_sha256,
+            ha1_sha512_256,
+            queues,
+            skills,
+            device,
+            always_on,
+            capacity,
+        } = person;
         let row = args![
             extension.as_str(),
             display_name.as_str(),
@@ -138,6 +154,7 @@ impl Store {
             *always_on,
             at,
             ha1_sha512_256.as_ref().map(Secret::expose),
+            (*capacity != Capacity::default()).then(|| json(capacity)),
         ];
         let audit = Audit { who: who.into(), what: "person-changed".into(), subject: extension.to_string(), at };
         // A device that knows only the old password must not be rung, and not come back with the next start.
@@ -170,6 +187,10 @@ fn person(row: &Row) -> Result<Person, StoreError> {
         skills: row.json("skills")?,
         device: row.json("device")?,
         always_on: row.get("always_on")?,
+        capacity: match row.get::<Option<&str>>("capacity")? {
+            Some(_) => row.json("capacity")?,
+            None => Capacity::default(),
+        },
     })
 }
 

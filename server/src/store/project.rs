@@ -202,6 +202,13 @@ impl Batch {
             FloorEvent::Overflowed { item, .. } => {
                 self.run(sql::ITEM_OVERFLOWED, args![item.item.to_string(), item.queue.as_str(), item.virtual_arrival_at]);
             }
+            FloorEvent::Prioritised { item, .. } => {
+                self.run(sql::ITEM_PRIORITISED, args![item.item.to_string(), item.priority_minutes]);
+            }
+            FloorEvent::ConversationChanged { item, standing, turn, .. } => {
+                self.run(sql::ITEM_CONVERSATION, args![item.to_string(), word(standing), word(turn)]);
+            }
+            FloorEvent::Returned { item, at, .. } => self.queued(item, None, *at),
             FloorEvent::Left { item, reason, at } => {
                 self.run(sql::ITEM_LEFT, args![item.to_string(), word(reason), *at]);
             }
@@ -225,9 +232,10 @@ impl Batch {
         if let Some(old) = rejoined {
             self.run(sql::ITEM_REJOINED, args![old.to_string(), at]);
         }
-        let WaitingItem { item, call, queue, caller, skills, priority_minutes, virtual_arrival_at, callback: _ } = item;
-        let (item, call) = (item.to_string(), call.to_string());
-        let row = args![item, call, queue.as_str(), caller.as_str(), json(skills), *priority_minutes, *virtual_arrival_at, at];
+        let WaitingItem { item, call, queue, caller, skills, priority_minutes, virtual_arrival_at, callback: _, work } = item;
+        let (item, call, work) = (item.to_string(), call.to_string(), (!work.is_plain()).then(|| json(work)));
+        let (queue, caller, skills) = (queue.as_str(), caller.as_str(), json(skills));
+        let row = args![item, call, queue, caller, skills, *priority_minutes, *virtual_arrival_at, at, work];
         self.run(sql::PUT_ITEM, row);
     }
 

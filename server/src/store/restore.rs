@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tandem_switch::{
     cause::{Blame, Cause},
     cdr::Cdr,
-    floor::{Conversation, Restored, RestoredAgent, RestoredOffer, WaitingItem},
+    floor::{Conversation, HeldConversation, Restored, RestoredAgent, RestoredOffer, WaitingItem, Work},
     id::{CallId, ItemId},
     name::{AgentName, Extension, PartyNumber, QueueName},
     time::Timestamp,
@@ -27,7 +27,9 @@ impl Store {
         let waiting = self.db.fetch(sql::ITEMS_WAITING, &[]).await?;
         let offers = self.db.fetch(sql::OFFERS_OPEN, &[]).await?;
         let agents = self.db.fetch(sql::AGENT_STATES, &[]).await?;
+        let served = self.db.fetch(sql::ITEMS_SERVED, &[]).await?;
         Ok(Restored {
+            held: served.iter().filter_map(|row| held(row).transpose()).collect::<Result<_, _>>()?,
             waiting: waiting.iter().map(waiting_item).collect::<Result<_, _>>()?,
             agents: agents.iter().map(agent).collect::<Result<_, _>>()?,
             offers: offers.iter().map(offer).collect::<Result<_, _>>()?,
@@ -58,11 +60,7 @@ impl Store {
     /// Conversations with agents that were under way.
     pub async fn conversations(&self) -> Result<Vec<Conversation>, StoreError> {
         let rows = self.db.fetch(sql::ITEMS_SERVED, &[]).await?;
-        let served = |row: &Row| {
-            let agent = AgentName::from(row.get::<Option<&str>>("agent")?.unwrap_or_default());
-            Ok(Conversation { item: waiting_item(row)?, agent, since_at: row.maybe_at("served_us")?.unwrap_or_default() })
-        };
-        rows.iter().map(served).collect()
+        rows.iter().map(conversation).collect()
     }
 
     /// When the last process was alive for the last time that is known; `now` when there was none. To be asked before
@@ -85,7 +83,8 @@ impl Store {
     pub async fn close_orphans(&self, restart: &Restart<'_>) -> Result<u64, StoreError> {
         let Restart { stopped_at, now, going_on, talking } = *restart;
         let kept = self.kept_calls().await?.into_iter().map(|row| row.call).filter(|call| !going_on.contains(call));
-        let served = self.conversations().await?.into_iter().map(|it| it.item.item).filter(|item| !talking.contains(item));
+        let served = self.conversations().await?.into_iter().map(|it| it.item).filter(|item| item.work.channel.is_voice());
+        let served = served.map(|item| item.item).filter(|item| !talking.contains(item));
         let statements: Vec<_> = kept
             .map(|call| (sql::DROP_KEPT_CALL, args![call.to_string()].to_vec()))
             .chain(served.map(|item| (sql::CLOSE_SERVED_ITEM, args![item.to_string(), stopped_at].to_vec())))
@@ -175,7 +174,32 @@ pub(super) fn waiting_item(row: &Row) -> Result<WaitingItem, StoreError> {
             Some(_) => Some(row.json("callback")?),
             None => None,
         },
+        work: match row.get::<Option<&str>>("work")? {
+            Some(_) => row.json("work")?,
+            None => Work::default(),
+        },
     })
+}
+
+fn conversation(row: &Row) -> Result<Conversation, StoreError> {
+    let agent = AgentName::from(row.get::<Option<&str>>("agent")?.unwrap_or_default());
+    Ok(Conversation { item: waiting_item(row)?, agent, since_at: row.maybe_at("served_us")?.unwrap_or_default() })
+}
+
+/// A conversation that does not end with the process; `None` for a call.
+fn held(row: &Row) -> Result<Option<HeldConversation>, StoreError> {
+    let conversation = conversation(row)?;
+    if conversation.item.work.channel.is_voice() {
+        return Ok(None);
+    }
+    let standing = of_word(row, "standing")?.unwrap_or_default();
+    Ok(Some(HeldConversation { conversation, standing, turn: of_word(row, "turn")?.unwrap_or_default() }))
+}
+
+/// What serde reads from a word; `None` for NULL.
+fn of_word<T: serde::de::DeserializeOwned>(row: &Row, column: &'static str) -> Result<Option<T>, StoreError> {
+    let Some(word) = row.get::<Option<&str>>(column)? else { return Ok(None) };
+    serde_json::from_value(word.into()).map(Some).map_err(|_| StoreError::Unreadable { column })
 }
 
 fn agent(row: &Row) -> Result<RestoredAgent, StoreError> {

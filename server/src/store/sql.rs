@@ -58,10 +58,12 @@ statements! {
     DROP_WRITER = "DELETE FROM writers WHERE writer = $1";
 
     // items and offers
-    PUT_ITEM = "INSERT INTO items (item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, state, queued_us) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8) \
+    PUT_ITEM = "INSERT INTO items (item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, state, queued_us, work) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9) \
         ON CONFLICT (item_id) DO UPDATE SET state = 'waiting', virtual_arrival_us = excluded.virtual_arrival_us, agent = NULL, \
-        served_us = NULL, ended_us = NULL, reason = NULL";
+        served_us = NULL, ended_us = NULL, reason = NULL, work = excluded.work, standing = NULL, turn = NULL";
+    ITEM_PRIORITISED = "UPDATE items SET priority_minutes = $2 WHERE item_id = $1";
+    ITEM_CONVERSATION = "UPDATE items SET standing = $2, turn = $3 WHERE item_id = $1";
     ITEM_REJOINED = "UPDATE items SET state = 'rejoined', ended_us = $2 WHERE item_id = $1";
     ITEM_OVERFLOWED = "UPDATE items SET queue = $2, virtual_arrival_us = $3 WHERE item_id = $1";
     ITEM_CALLBACK = "UPDATE items SET callback = $2 WHERE item_id = $1";
@@ -69,12 +71,12 @@ statements! {
     ITEM_LEFT = "UPDATE items SET state = 'left', reason = $2, ended_us = $3 WHERE item_id = $1";
     ITEM_FINISHED = "UPDATE items SET state = 'served', reason = $2, ended_us = $3 WHERE item_id = $1";
     PROMISED_SINCE = "SELECT caller, COUNT(*) AS promised FROM items WHERE callback IS NOT NULL AND queued_us >= $1 GROUP BY caller";
-    ITEMS_WAITING = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback FROM items \
+    ITEMS_WAITING = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, work FROM items \
         WHERE state = 'waiting' ORDER BY virtual_arrival_us, item_id";
-    ITEM = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, state, agent, queued_us, \
+    ITEM = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, work, state, agent, queued_us, \
         served_us, ended_us, reason FROM items WHERE item_id = $1";
-    ITEMS_SERVED = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, agent, served_us FROM items \
-        WHERE state = 'served' AND ended_us IS NULL ORDER BY item_id";
+    ITEMS_SERVED = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, work, agent, served_us, \
+        standing, turn FROM items WHERE state = 'served' AND ended_us IS NULL ORDER BY served_us, item_id";
     CLOSE_SERVED_ITEM = "UPDATE items SET ended_us = $2, reason = 'restart' WHERE item_id = $1";
     PUT_OFFER = "INSERT INTO offers (offer_id, item_id, agent, decision, offered_us) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT DO NOTHING";
@@ -191,13 +193,14 @@ statements! {
 
     // people
     PUT_PERSON = "INSERT INTO people (extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on, \
-        changed_us, ha1_sha512_256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (extension) DO UPDATE SET \
+        changed_us, ha1_sha512_256, capacity) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (extension) DO UPDATE SET \
         display_name = excluded.display_name, realm = excluded.realm, ha1_md5 = excluded.ha1_md5, \
         ha1_sha256 = excluded.ha1_sha256, queues = excluded.queues, skills = excluded.skills, device = excluded.device, \
-        always_on = excluded.always_on, changed_us = excluded.changed_us, ha1_sha512_256 = excluded.ha1_sha512_256";
-    PEOPLE = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on FROM people \
+        always_on = excluded.always_on, changed_us = excluded.changed_us, ha1_sha512_256 = excluded.ha1_sha512_256, \
+        capacity = excluded.capacity";
+    PEOPLE = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on, capacity FROM people \
         ORDER BY extension";
-    PERSON = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on FROM people \
+    PERSON = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on, capacity FROM people \
         WHERE extension = $1";
     DROP_BINDINGS_OF_OLD_PASSWORD = "DELETE FROM bindings WHERE extension = $1 \
         AND EXISTS (SELECT 1 FROM people WHERE extension = $1 AND ha1_sha256 <> $2)";

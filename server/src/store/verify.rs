@@ -108,6 +108,9 @@ impl Store {
         let found = self.restore().await?;
         let by_item = |it: &Restored| it.waiting.iter().map(|item| (item.item.to_string(), item.clone())).collect();
         verified.compare_all("items", &by_item(journal), &by_item(&found));
+        let by_held =
+            |it: &Restored| it.held.iter().map(|held| (held.conversation.item.item.to_string(), held.clone())).collect();
+        verified.compare_all("items", &by_held(journal), &by_held(&found));
         let by_agent = |it: &Restored| it.agents.iter().map(|agent| (agent.agent.to_string(), agent.clone())).collect();
         verified.compare_all("agents_state", &by_agent(journal), &by_agent(&found));
         let by_offer = |it: &Restored| it.offers.iter().map(|offer| (offer.offer.to_string(), offer.clone())).collect();
@@ -149,7 +152,7 @@ fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, StoreError> {
 }
 
 fn is_of_floor(kind: &str) -> bool {
-    const KINDS: [&str; 10] = [
+    const KINDS: [&str; 13] = [
         "agent-changed",
         "agent-asked",
         "queued",
@@ -158,6 +161,9 @@ fn is_of_floor(kind: &str) -> bool {
         "offer-ended",
         "callback-kept",
         "overflowed",
+        "prioritised",
+        "conversation-changed",
+        "returned",
         "left",
         "finished",
     ];

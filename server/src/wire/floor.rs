@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use tandem_switch::{
     callback::CallbackAsked,
     floor::{
-        AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemStage, ItemView, NotPromised,
-        OfferOutcome, Output, QueueProfile, QueueView, Restored,
+        AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemStage, ItemView, NotPrioritised,
+        NotPromised, OfferOutcome, Output, QueueProfile, QueueView, Restored,
     },
     id::{IdSource, ItemId},
     link::{LeaveReason, ToFloor, ToLine},
@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::beat::Heartbeat;
 use crate::{
     clock,
-    http::callbacks::NotAsked,
+    http::{callbacks::NotAsked, priority::PriorityRequest},
     metrics::METRICS,
     store::{Record, Writer},
 };
@@ -61,6 +61,8 @@ pub enum FloorAsk {
         /// Whether there was such a one.
         done: oneshot::Sender<bool>,
     },
+    /// A waiting item moves ahead or back.
+    Prioritise(PriorityRequest),
     /// End the loop.
     Stop,
     /// A look at everything.
@@ -272,6 +274,13 @@ impl FloorLoop {
                 self.tell(Input::DropCallback(item), to_line);
                 let _asker_is_gone = done.send(was_there);
             }
+            FloorAsk::Prioritise(PriorityRequest { item, minutes, reason, reply }) => {
+                let allowed = self.floor.may_prioritise(item, minutes);
+                self.tell(Input::Prioritise { item, minutes, reason }, to_line);
+                let (now, gone) = (clock::now().at, NotPrioritised::NoSuchItem);
+                let moved = allowed.and_then(|()| self.floor.item(item, now).map(|view| (view, now)).ok_or(gone));
+                let _asker_is_gone = reply.send(moved);
+            }
             FloorAsk::View(answer) => {
                 let at = clock::now().at;
                 let (queues, agents, items) = (self.floor.queues(at), self.floor.agents(), self.floor.items(at));
@@ -310,7 +319,10 @@ fn count(event: &FloorEvent) {
                 METRICS.items_waiting.dec();
             }
         }
+        FloorEvent::Returned { .. } => METRICS.items_waiting.inc(),
         FloorEvent::AgentChanged { .. }
+        | FloorEvent::Prioritised { .. }
+        | FloorEvent::ConversationChanged { .. }
         | FloorEvent::AgentAsked { .. }
         | FloorEvent::CallbackKept { .. }
         | FloorEvent::Offered { .. }
@@ -335,6 +347,7 @@ mod tests {
             priority_minutes: 0,
             virtual_arrival_at: Timestamp(0),
             callback: None,
+            work: tandem_switch::floor::Work::default(),
         };
         let queued = |rejoined| FloorEvent::Queued { item: item.clone(), rejoined, at: Timestamp(0) };
         // What a start finds: one item that waits for its caller to come back.

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     cause::{Blame, Cause},
     cdr::SegmentState,
+    floor::Work,
     id::{ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, RefuseReason, ToFloor},
     name::AgentName,
@@ -78,6 +79,7 @@ impl Call {
             priority_minutes: step.priority_minutes,
             wait_without_agents: step.wait_without_agents,
             arrived_at: queueing.arrived_at,
+            work: Work::default(),
         }));
     }
 

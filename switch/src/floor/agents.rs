@@ -2,12 +2,15 @@
 
 use super::{
     Floor, Timer,
-    contract::{AgentProfile, AgentState, FloorEvent, OfferOutcome},
-    queues::Queue,
+    classes::KindId,
+    contract::{AgentProfile, AgentState, FloorEvent},
+    load::Held,
+    queues::{Listing, Queue, is_on_duty},
     skills::{self, Skills},
 };
 use crate::{
     cause::Cause,
+    id::OfferId,
     name::{AgentName, QueueName},
     step::AgentRequest,
     time::Timestamp,
@@ -40,8 +43,17 @@ pub(super) struct Agent {
     pub(super) pending: Option<AgentRequest>,
     /// The database has them no more; they go after their conversation.
     pub(super) gone: bool,
-    /// Under what they stand in the idle lists of their queues.
-    pub(super) listed: Option<(Skills, Timestamp)>,
+    /// What rings for them.
+    pub(super) offer: Option<OfferId>,
+    /// What they have to do, in the order in which they took it.
+    pub(super) held: Vec<Held>,
+    /// The queue of the conversation that they wrap up, and how often they asked for more time.
+    pub(super) wraps_up_for: Option<QueueName>,
+    pub(super) extensions: u32,
+    /// What they have in common with others.
+    pub(super) kind: KindId,
+    /// Under what they stand in the lists of their queues.
+    pub(super) listed: Option<Listing>,
 }
 
 /// Not asked for a while after an offer that failed.
@@ -66,6 +78,11 @@ impl Agent {
             failed: 0,
             pending: None,
             gone: false,
+            offer: None,
+            held: Vec::new(),
+            wraps_up_for: None,
+            extensions: 0,
+            kind: KindId::default(),
             listed: None,
         }
     }
@@ -75,9 +92,9 @@ impl Agent {
         (self.profile.always_on || self.reachable) && !self.aside.is_some_and(|aside| is_unreachable(aside.cause))
     }
 
-    /// Whether they can be asked at this moment.
+    /// Whether they have nothing to do and can be asked at this moment.
     pub(super) fn is_free(&self) -> bool {
-        self.state == AgentState::Ready && self.is_reachable() && self.direct_legs == 0 && self.aside.is_none() && !self.gone
+        matches!(self.listed, Some(Listing::Idle { .. }))
     }
 
     /// What went wrong before is forgotten: they took an offer or said that they are here.
@@ -136,16 +153,31 @@ impl Floor {
             AgentRequest::SignOut if offline => {}
             AgentRequest::SignOut if is_at_work(&agent.state) => self.ask(now, name, AgentRequest::SignOut),
             AgentRequest::SignOut => self.stop_work(now, name, AgentState::Offline),
+            AgentRequest::MoreWrapUp => return self.extend_wrap_up(now, name),
             AgentRequest::NotReady { .. } if offline => return false,
             AgentRequest::NotReady { reason } => {
                 let reason: String = reason.chars().take(REASON_CHARS).collect();
-                if matches!(agent.state, AgentState::Engaged { item: Some(_) }) {
+                if matches!(agent.state, AgentState::Engaged { item: Some(_) }) || agent.is_interrupted() {
                     self.ask(now, name, AgentRequest::NotReady { reason });
                 } else if agent.pending != Some(AgentRequest::SignOut) {
                     self.stop_work(now, name, AgentState::NotReady { reason });
                 }
             }
         }
+        true
+    }
+
+    fn extend_wrap_up(&mut self, now: Timestamp, name: &AgentName) -> bool {
+        let Some(agent) = self.agents.get_mut(name) else { return false };
+        let AgentState::WrapUp { until_at } = agent.state else { return false };
+        // After a restart nobody knows which queue it was: any of theirs will do.
+        let queue = agent.wraps_up_for.as_ref().or(agent.profile.queues.first()).and_then(|queue| self.queues.get(queue));
+        let Some(rules) = queue.map(|queue| queue.profile.work) else { return false };
+        if agent.extensions >= rules.max_extensions || rules.extension_ms == 0 {
+            return false;
+        }
+        agent.extensions += 1;
+        self.set_state(now, name, AgentState::WrapUp { until_at: until_at.plus_ms(rules.extension_ms) });
         true
     }
 
@@ -156,11 +188,23 @@ impl Floor {
             agent.pending = Some(request.clone());
             self.journal(FloorEvent::AgentAsked { agent: name.clone(), request, at: now });
         }
+        // Nothing more is offered meanwhile.
+        self.take_offer_back(now, name);
+        self.release_saved(now, name);
+        self.sync_idle(name);
+    }
+
+    /// A pause after what they are doing, with this reason; a wish that is there already stays.
+    pub(super) fn ask_for_rest(&mut self, now: Timestamp, name: &AgentName, reason: &str) {
+        if self.agents.get(name).is_some_and(|agent| agent.pending.is_none()) {
+            self.ask(now, name, AgentRequest::NotReady { reason: reason.to_owned() });
+        }
     }
 
     fn take_back(&mut self, now: Timestamp, name: &AgentName) {
         if self.agents.get_mut(name).is_some_and(|agent| agent.pending.take().is_some()) {
             self.journal(FloorEvent::AgentAsked { agent: name.clone(), request: AgentRequest::Ready, at: now });
+            self.sync_idle(name);
         }
     }
 
@@ -182,19 +226,16 @@ impl Floor {
         self.set_state(now, name, state);
     }
 
-    /// Withdraws what rings at the agent's device; the agent still has to be given a state.
-    fn take_offer_back(&mut self, now: Timestamp, name: &AgentName) {
-        let Some(AgentState::Reserved { offer }) = self.agents.get(name).map(|agent| agent.state.clone()) else { return };
-        let item = self.offers.get(&offer).map(|offer| offer.item);
-        self.withdraw(now, offer, OfferOutcome::Withdrawn);
-        if let Some(item) = item {
-            self.wait(now, item);
-        }
-    }
-
-    /// The state of somebody who has nothing to do: what they wished for, else ready.
+    /// The state of somebody when one thing is over: what they have still to do, else what they wished for, else ready.
     pub(super) fn rest(&mut self, now: Timestamp, name: &AgentName) {
+        self.resume(now, name);
         let Some(agent) = self.agents.get_mut(name) else { return };
+        if let Some(item) = agent.chief() {
+            return self.set_state(now, name, AgentState::Engaged { item: Some(item) });
+        }
+        if let Some(offer) = agent.offer {
+            return self.set_state(now, name, AgentState::Reserved { offer });
+        }
         let state = match agent.pending.take() {
             _ if agent.gone => AgentState::Offline,
             Some(AgentRequest::SignOut) => AgentState::Offline,
@@ -204,7 +245,7 @@ impl Floor {
         };
         self.set_state(now, name, state);
         if self.agents.get(name).is_some_and(|agent| agent.gone) {
-            self.remove_agent(name);
+            self.remove_agent(now, name);
         }
     }
 
@@ -216,6 +257,9 @@ impl Floor {
         }
         self.journal(FloorEvent::AgentChanged { agent: name.clone(), state: state.clone(), at: now });
         self.adopt_state(now, name, &state);
+        if !is_on_duty(&state) {
+            self.release_saved(now, name);
+        }
     }
 
     /// The one place where a state is written: counts, timers and idle lists follow it.
@@ -254,17 +298,20 @@ impl Floor {
     /// Brings the idle lists of the agent's queues up to date; who became free is matched next.
     pub(super) fn sync_idle(&mut self, name: &AgentName) {
         let Some(agent) = self.agents.get(name) else { return };
-        let wanted = agent.idle_since_at.filter(|_| agent.is_free()).map(|since| (agent.skills.clone(), since));
+        let wanted = agent.listing();
         if agent.listed == wanted {
             return;
         }
         self.unlist(name);
+        if let Some(Listing::AtWork { kind, .. }) = &wanted {
+            self.count_at_work(*kind);
+        }
         let Some(agent) = self.agents.get_mut(name) else { return };
         agent.listed = wanted;
-        if let Some((skills, since)) = &agent.listed {
+        if let Some(listing) = &agent.listed {
             for queue in &agent.profile.queues {
                 if let Some(queue) = self.queues.get_mut(queue) {
-                    queue.list_idle(skills, *since, name);
+                    queue.list(listing, name);
                 }
             }
             self.freed.insert(name.clone());
@@ -275,11 +322,14 @@ impl Floor {
     pub(super) fn unlist(&mut self, name: &AgentName) {
         self.freed.remove(name);
         let Some(agent) = self.agents.get_mut(name) else { return };
-        let Some((skills, since)) = agent.listed.take() else { return };
+        let Some(listing) = agent.listed.take() else { return };
         for queue in &agent.profile.queues {
             if let Some(queue) = self.queues.get_mut(queue) {
-                queue.unlist_idle(&skills, since, name);
+                queue.unlist(&listing, name);
             }
+        }
+        if let Listing::AtWork { kind, .. } = listing {
+            self.count_not_at_work(kind);
         }
     }
 
@@ -316,7 +366,7 @@ impl Floor {
         agent.reachable = reachable;
         if reachable && agent.aside.is_some_and(|aside| is_unreachable(aside.cause)) {
             self.end_aside(name);
-        } else if !reachable && !agent.profile.always_on && matches!(agent.state, AgentState::Reserved { .. }) {
+        } else if !reachable && !agent.profile.always_on && agent.offer.is_some() {
             self.take_offer_back(now, name);
             self.rest(now, name);
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     callback::{Callback, CallbackAsked},
     cause::Cause,
+    channel::{Capacity, Channel},
     id::{CallId, CustomerId, ItemId, OfferId},
     link::{LeaveReason, RefuseReason, ToFloor, ToLine},
     name::{AgentName, PartyNumber, QueueName, SkillLevel, SkillName},
@@ -47,6 +48,15 @@ pub enum Input {
     },
     /// A callback is asked for by the HTTP API. What `Floor::may_ask` refuses changes nothing.
     AskCallback(CallbackAsked),
+    /// A waiting item moves ahead or back. What `Floor::may_prioritise` refuses changes nothing.
+    Prioritise {
+        /// Which.
+        item: ItemId,
+        /// Minutes of virtual waiting ahead, from now on.
+        minutes: u32,
+        /// Why, in the words of whoever moves it.
+        reason: String,
+    },
     /// A deadline may have passed.
     Tick,
 }
@@ -82,6 +92,39 @@ pub struct QueueProfile {
     /// So many callbacks are promised to one number in a day, by all queues together: whoever shows the number of somebody
     /// else must not have them called for ever.
     pub callbacks_per_day: u32,
+    /// How its items are worked on, beyond what every call has.
+    pub work: WorkRules,
+}
+
+/// How the items of a queue are worked on. Times of 0 turn a rule off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkRules {
+    /// Minutes up to which the priority of a waiting item may be raised.
+    pub max_priority_minutes: u32,
+    /// An agent whose turn it is answers a conversation within this time, in ms, or it returns to the queue. Calls have none.
+    pub lease_ms: u64,
+    /// A conversation whose customer is silent for so long is parked, in ms. Calls are not.
+    pub park_after_ms: u64,
+    /// So long a customer is kept for the agent they know, in ms, before anybody else is asked.
+    pub prefer_ms: u64,
+    /// What an agent who asks for more wrap-up gets at a time, in ms.
+    pub extension_ms: u64,
+    /// How often after one conversation.
+    pub max_extensions: u32,
+}
+
+impl Default for WorkRules {
+    fn default() -> Self {
+        Self {
+            max_priority_minutes: 60,
+            lease_ms: 120_000,
+            park_after_ms: 300_000,
+            prefer_ms: 60_000,
+            extension_ms: 60_000,
+            max_extensions: 2,
+        }
+    }
 }
 
 /// After some wait, a skill is asked for at a lower level.
@@ -108,6 +151,9 @@ pub struct AgentProfile {
     pub device: Target,
     /// A fixed device is taken as reachable and its agent as signed in from the start.
     pub always_on: bool,
+    /// What they can do at a time.
+    #[serde(default)]
+    pub capacity: Capacity,
 }
 
 /// What an agent is doing.
@@ -224,6 +270,41 @@ pub enum FloorEvent {
         /// When.
         at: Timestamp,
     },
+    /// A waiting item moved ahead or back in its queue.
+    Prioritised {
+        /// All that a restart needs: how it stands now.
+        item: WaitingItem,
+        /// Minutes of virtual waiting that it had before.
+        from_minutes: u32,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A conversation that is no call went on, rested, or was interrupted; or it is the other side's turn.
+    ConversationChanged {
+        /// Which item.
+        item: ItemId,
+        /// Whose.
+        agent: AgentName,
+        /// How it stands now.
+        standing: Standing,
+        /// Who has to say something.
+        turn: Side,
+        /// When.
+        at: Timestamp,
+    },
+    /// A conversation that is no call went back to its queue, to the place that it had.
+    Returned {
+        /// All that a restart needs.
+        item: WaitingItem,
+        /// Who had it.
+        agent: AgentName,
+        /// Why.
+        reason: ReturnReason,
+        /// When.
+        at: Timestamp,
+    },
     /// An item left its queue unserved.
     Left {
         /// Which.
@@ -282,6 +363,76 @@ pub struct WaitingItem {
     /// The caller is not on the line, but called back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<Box<Callback>>,
+    /// What sets it apart from any call.
+    #[serde(default, skip_serializing_if = "Work::is_plain")]
+    pub work: Work,
+}
+
+/// What sets an item apart from any call: the default is any call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Its medium.
+    #[serde(default, skip_serializing_if = "Channel::is_voice")]
+    pub channel: Channel,
+    /// The agent that it is kept for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<Preferred>,
+    /// An answer after this is worth nothing: the customer's patience, or the window in which they may be written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<Timestamp>,
+}
+
+impl Work {
+    /// Whether it is any call; for `skip_serializing_if`.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Whom an item is kept for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preferred {
+    /// The agent: the last one, or one that was wished for.
+    pub agent: AgentName,
+    /// Nobody else is asked before then, as long as they are on duty and can do what it needs.
+    pub until_at: Timestamp,
+}
+
+/// How a conversation stands with its agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It takes its part of the agent.
+    #[default]
+    Active,
+    /// Its customer is silent: it takes nothing until they write again.
+    Parked,
+    /// Something more urgent took its agent for now: it takes nothing and goes on afterwards.
+    Interrupted,
+}
+
+/// One side of a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// Us.
+    #[default]
+    Agent,
+    /// Them.
+    Customer,
+}
+
+/// Why a conversation went back to its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReturnReason {
+    /// The agent showed the customer nothing for too long.
+    Lease,
+    /// Its customer wrote again while the agent could not take it up.
+    Stirred,
+    /// The database has the agent no more.
+    AgentGone,
 }
 
 /// The inputs of one routing decision, in the order they were weighed.
@@ -314,6 +465,9 @@ pub struct Restored {
     pub agents: Vec<RestoredAgent>,
     /// Offers that were live; the restart withdraws them.
     pub offers: Vec<RestoredOffer>,
+    /// Conversations that are no calls: they do not end with the process. In the order in which they were accepted.
+    #[serde(default)]
+    pub held: Vec<HeldConversation>,
     /// What did not end with the process. Not of the journal: whoever took calls up again knows.
     #[serde(default)]
     pub going_on: GoingOn,
@@ -343,6 +497,18 @@ pub struct Conversation {
     pub agent: AgentName,
     /// Since when.
     pub since_at: Timestamp,
+}
+
+/// A conversation that is no call, and its agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldConversation {
+    /// What about, with whom, since when.
+    #[serde(flatten)]
+    pub conversation: Conversation,
+    /// How it stands.
+    pub standing: Standing,
+    /// Who has to say something.
+    pub turn: Side,
 }
 
 /// What a restart knows of one agent.

@@ -1,12 +1,10 @@
 //! Work items: how they join a queue, wait, and leave it.
-//!
-//! Only voice exists for now: an item takes its agent whole.
 
 use super::{
     Floor, Timer,
-    contract::{FloorEvent, OfferOutcome, WaitingItem},
+    contract::{FloorEvent, OfferOutcome, Side, WaitingItem, Work},
     order::{Key, Rank},
-    queues::Queue,
+    queues::{Queue, is_on_duty},
     skills::{self, Skills},
 };
 use crate::{
@@ -37,6 +35,11 @@ pub(super) struct Item {
     pub(super) virtual_arrival_at: Timestamp,
     pub(super) wait_without_agents: bool,
     pub(super) stage: Stage,
+    pub(super) work: Work,
+    /// Its deadline is near: it comes before all that have time.
+    pub(super) is_urgent: bool,
+    /// The agent that it is kept for at this moment.
+    pub(super) saved_for: Option<AgentName>,
     /// Agents who did not take it, the latest last.
     pub(super) passed_by: Vec<AgentName>,
     /// What the caller was told last, and when.
@@ -67,6 +70,8 @@ pub(super) enum Stage {
         agent: AgentName,
         /// Since when.
         since_at: Timestamp,
+        /// Who has to say something; of a call nobody asks.
+        turn: Side,
     },
     /// A customer who was not reached: called again at its time.
     Later,
@@ -89,6 +94,9 @@ impl Item {
             virtual_arrival_at: from.arrived_at,
             wait_without_agents: from.wait_without_agents,
             stage: Stage::Waiting,
+            work: from.work.clone(),
+            is_urgent: false,
+            saved_for: None,
             passed_by: Vec::new(),
             told: None,
             customer: None,
@@ -111,6 +119,9 @@ impl Item {
             virtual_arrival_at: from.virtual_arrival_at,
             wait_without_agents: true,
             stage: Stage::Detached,
+            work: from.work,
+            is_urgent: false,
+            saved_for: None,
             passed_by: Vec::new(),
             told: None,
             customer,
@@ -118,7 +129,8 @@ impl Item {
     }
 
     pub(super) fn key(&self) -> Key {
-        Key::new(self.item, self.virtual_arrival_at, self.priority_minutes)
+        let key = Key::new(self.item, self.virtual_arrival_at, self.priority_minutes);
+        if self.is_urgent { key.urgent() } else { key }
     }
 
     pub(super) fn rank(&self, now: Timestamp, queue: &Queue) -> Rank {
@@ -139,6 +151,7 @@ impl Item {
                 Behind::Caller => None,
                 Behind::Callback(callback) => Some(callback.clone()),
             },
+            work: self.work.clone(),
         }
     }
 
@@ -164,7 +177,8 @@ impl Floor {
         }
         // A clock of another machine may be ahead; nobody has waited a negative time.
         enqueue.arrived_at = enqueue.arrived_at.min(now);
-        let old_place = self.old_place(now, &enqueue.queue, &enqueue.caller);
+        let is_call = enqueue.work.channel.is_voice();
+        let old_place = self.old_place(now, &enqueue.queue, &enqueue.caller).filter(|_| is_call);
         if let Err(reason) = self.admit(&enqueue, old_place.is_some()) {
             let Enqueue { item, call, queue, .. } = enqueue;
             self.journal(FloorEvent::Refused { call, queue, reason, at: now });
@@ -209,16 +223,18 @@ impl Floor {
 
     /// The item may be offered from now on.
     pub(super) fn wait(&mut self, now: Timestamp, id: ItemId) {
+        self.watch_deadline(now, id);
         let Some(item) = self.items.get_mut(&id) else { return };
         item.stage = Stage::Waiting;
         let Some(queue) = self.queues.get_mut(&item.queue) else { return };
         let waited_ms = now.ms_since(item.virtual_arrival_at);
         item.needs = skills::relaxed(&item.asked, &queue.profile.relax, waited_ms);
-        queue.list_waiting(&item.needs, item.key());
         if let Some(after_ms) = skills::next_relaxation_ms(&item.asked, &queue.profile.relax, waited_ms) {
             self.timers.set(Timer::Relax(id), item.virtual_arrival_at.plus_ms(after_ms));
         }
         self.fresh.insert(id);
+        self.list_item(now, id);
+        let (Some(item), Some(queue)) = self.item_and_queue(id) else { return };
         if queue.signed_in == 0 && !item.wait_without_agents {
             self.emptied.insert(item.queue.clone());
         }
@@ -226,12 +242,10 @@ impl Floor {
 
     /// The item is not to be offered any more; its place stays.
     pub(super) fn unwait(&mut self, id: ItemId) {
-        let Some(item) = self.items.get(&id) else { return };
-        if let Some(queue) = self.queues.get_mut(&item.queue) {
-            queue.unlist_waiting(&item.needs, item.key());
-        }
         self.timers.clear(&Timer::Relax(id));
+        self.timers.clear(&Timer::Deadline(id));
         self.fresh.remove(&id);
+        self.unlist_item(id);
     }
 
     /// What the item needs is worked out anew.
@@ -240,6 +254,69 @@ impl Floor {
             self.unwait(id);
             self.wait(now, id);
         }
+    }
+
+    /// Lists an item as waiting: for everybody, or for the agent that it is kept for.
+    fn list_item(&mut self, now: Timestamp, id: ItemId) {
+        let saved = self.items.get(&id).and_then(|item| self.is_saved_for(now, item));
+        let Some(item) = self.items.get_mut(&id) else { return };
+        item.saved_for = saved.as_ref().map(|(agent, _)| agent.clone());
+        let (name, channel, needs, key) = (item.queue.clone(), item.work.channel, item.needs.clone(), item.key());
+        let Some(queue) = self.queues.get_mut(&name) else { return };
+        if let Some((agent, until_at)) = saved {
+            queue.saved.insert(key);
+            self.saved.entry(agent).or_default().insert(id);
+            self.timers.set(Timer::Prefer(id), until_at);
+        } else {
+            queue.list_waiting(channel, &needs, key);
+            self.came(&name, channel, &needs, key);
+        }
+    }
+
+    /// Whom it is kept for, and until when: an agent on duty who can do what it needs, and did not pass it by.
+    fn is_saved_for(&self, now: Timestamp, item: &Item) -> Option<(AgentName, Timestamp)> {
+        let preferred = item.work.preferred.as_ref().filter(|preferred| now < preferred.until_at)?;
+        let agent = self.agents.get(&preferred.agent)?;
+        let can = agent.profile.queues.contains(&item.queue)
+            && !item.passed_by.contains(&preferred.agent)
+            && skills::meets(&agent.skills, &item.needs)
+            && agent.profile.capacity.takes().contains(item.work.channel);
+        let is_here = is_on_duty(&agent.state) && !agent.gone && agent.pending.is_none();
+        (can && is_here).then(|| (preferred.agent.clone(), preferred.until_at))
+    }
+
+    fn unlist_item(&mut self, id: ItemId) {
+        let Some(item) = self.items.get_mut(&id) else { return };
+        let (name, channel, key, saved) = (item.queue.clone(), item.work.channel, item.key(), item.saved_for.take());
+        let Some(queue) = self.queues.get_mut(&name) else { return };
+        let Some(agent) = saved else {
+            queue.unlist_waiting(channel, &item.needs, key);
+            return self.went(&name, key);
+        };
+        queue.saved.remove(&key);
+        self.timers.clear(&Timer::Prefer(id));
+        if let Some(items) = self.saved.get_mut(&agent) {
+            items.remove(&id);
+            if items.is_empty() {
+                self.saved.remove(&agent);
+            }
+        }
+        // They may have drained for it.
+        if self.agents.get(&agent).is_some_and(|agent| agent.listed.is_some()) {
+            self.freed.insert(agent);
+        }
+    }
+
+    /// An agent cannot be waited for any more, or in another way: what was kept for them is listed anew.
+    pub(super) fn release_saved(&mut self, now: Timestamp, agent: &AgentName) {
+        for item in self.saved_items(agent) {
+            self.relax(now, item);
+        }
+    }
+
+    fn item_and_queue(&self, id: ItemId) -> (Option<&Item>, Option<&Queue>) {
+        let item = self.items.get(&id);
+        (item, item.and_then(|item| self.queues.get(&item.queue)))
     }
 
     /// The item gives up its place in the queue.

@@ -6,6 +6,8 @@
 //!
 //! - `contract`: the types that others see.
 //! - `agents`, `profiles`: states, requests, reachability; what the plan and the database say.
+//! - `load`, `classes`: what an agent has to do, for what there is room, and who is to become whole again.
+//! - `conversations`: turns, leases and parking of what is no call. `priority`: what moves an item in its queue.
 //! - `queues`, `items`, `order`, `skills`: who waits where, in which order, for whom.
 //! - `matching`, `offers`: who is asked next, and how an offer ends.
 //! - `overflow`: an item goes on to another queue.
@@ -16,14 +18,18 @@
 
 mod agents;
 mod callbacks;
+mod classes;
 mod contract;
+mod conversations;
 mod invariants;
 mod items;
+mod load;
 mod matching;
 mod offers;
 mod order;
 mod overflow;
 mod places;
+mod priority;
 mod profiles;
 mod promises;
 mod queues;
@@ -38,12 +44,16 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use agents::Agent;
+use classes::{Classes, KindId};
 pub use contract::{
-    AgentProfile, AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, Input, OfferOutcome, Output, QueueProfile,
-    Relaxation, Restored, RestoredAgent, RestoredOffer, WaitingItem,
+    AgentProfile, AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, HeldConversation, Input, OfferOutcome,
+    Output, Preferred, QueueProfile, Relaxation, Restored, RestoredAgent, RestoredOffer, ReturnReason, Side, Standing,
+    WaitingItem, Work, WorkRules,
 };
 use items::Item;
+use load::Held;
 use offers::{EndedOffers, Offer};
+pub use priority::NotPrioritised;
 pub use promises::NotPromised;
 use promises::Promises;
 use queues::Queue;
@@ -75,12 +85,19 @@ pub struct Floor {
     fresh: BTreeSet<ItemId>,
     /// Queues that may have lost their last agent since the last matching.
     emptied: BTreeSet<QueueName>,
+    /// Kinds of agents who do not drain any more since the last matching.
+    released: BTreeSet<KindId>,
+    classes: Classes,
+    /// Items that are kept for the agent they prefer.
+    saved: BTreeMap<AgentName, BTreeSet<ItemId>>,
     /// When `Restore` was given.
     restored_at: Option<Timestamp>,
     /// Agents that `Restore` named and no profile has named yet.
     remembered: BTreeMap<AgentName, RestoredAgent>,
     /// Live legs outside of offers of such agents.
     remembered_legs: BTreeMap<AgentName, u32>,
+    /// Conversations of such agents that go on.
+    remembered_work: BTreeMap<AgentName, Vec<Held>>,
     promises: Promises,
 }
 
@@ -100,9 +117,13 @@ impl Floor {
             freed: BTreeSet::new(),
             fresh: BTreeSet::new(),
             emptied: BTreeSet::new(),
+            released: BTreeSet::new(),
+            classes: Classes::default(),
+            saved: BTreeMap::new(),
             restored_at: None,
             remembered: BTreeMap::new(),
             remembered_legs: BTreeMap::new(),
+            remembered_work: BTreeMap::new(),
             promises: Promises::default(),
         }
     }
@@ -123,6 +144,7 @@ impl Floor {
             }
             Input::Known { item, customer } => self.know(now, item, customer),
             Input::AskCallback(asked) => self.ask_callback(now, asked),
+            Input::Prioritise { item, minutes, reason } => self.prioritise(now, item, minutes, &reason),
             Input::Tick => {}
         }
         // What came in goes first: an accept at the very last instant still counts.
@@ -158,6 +180,7 @@ impl Floor {
             ToFloor::Accept { offer } => self.accept(now, offer),
             ToFloor::Decline { offer, cause } => self.decline(now, offer, cause),
             ToFloor::Finished { item, cause } => self.finished(now, item, cause),
+            ToFloor::Wrote { item, by } => self.wrote(now, item, by),
             ToFloor::DeviceBusy { agent, legs } => self.device_busy(now, &agent, legs),
             ToFloor::DeviceReachable { agent, reachable } => self.device_reachable(now, &agent, reachable),
             ToFloor::Agent { call, agent, request } => {
@@ -174,7 +197,8 @@ impl Floor {
                 Timer::WrapUp(agent) => self.rest(now, &agent),
                 Timer::Aside(agent) => self.end_aside(&agent),
                 Timer::Again(item) => self.wait(now, item),
-                Timer::Relax(item) => self.relax(now, item),
+                Timer::Relax(item) | Timer::Prefer(item) | Timer::Deadline(item) => self.relax(now, item),
+                Timer::Turn(item) => self.turn_over(now, item),
                 Timer::Grace(queue) => self.end_grace(now, &queue),
                 Timer::Places(queue) => self.tell_places(now, &queue),
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     Floor, Timer,
-    contract::{AgentState, FloorEvent, OfferOutcome},
+    contract::{AgentState, FloorEvent, OfferOutcome, Side, Standing},
     items::{Behind, Stage},
 };
 use crate::{
@@ -68,7 +68,11 @@ impl Floor {
         self.offers.insert(offer, asked);
         self.timers.set(Timer::Ring(offer), now.plus_ms(ring_ms));
         self.journal(FloorEvent::Offered { offer, item: id, agent: agent.clone(), decision, at: now });
-        self.set_state(now, agent, AgentState::Reserved { offer });
+        if let Some(agent) = self.agents.get_mut(agent) {
+            agent.offer = Some(offer);
+        }
+        // Who is at work stays so while something more rings.
+        self.rest(now, agent);
         self.say(call, ring);
     }
 
@@ -90,8 +94,8 @@ impl Floor {
         self.forget_promise(offer.item);
         self.give_up_place(now, offer.item);
         let Some(item) = self.items.get_mut(&offer.item) else { return };
-        item.stage = Stage::Engaged { agent: offer.agent.clone(), since_at: now };
-        let call = offer.call;
+        item.stage = Stage::Engaged { agent: offer.agent.clone(), since_at: now, turn: Side::Agent };
+        let (call, channel) = (offer.call, item.work.channel);
         (item.call, item.behind) = (call, Behind::Caller);
         if let Some(queue) = self.queues.get_mut(&item.queue) {
             queue.engaged += 1;
@@ -99,7 +103,9 @@ impl Floor {
         if let Some(agent) = self.agents.get_mut(&offer.agent) {
             agent.begin_afresh();
         }
-        self.set_state(now, &offer.agent, AgentState::Engaged { item: Some(offer.item) });
+        self.hold(now, &offer.agent, offer.item, channel);
+        self.rest(now, &offer.agent);
+        self.set_turn(now, offer.item);
         self.say(call, FloorSays::Connect { offer: id });
     }
 
@@ -141,7 +147,7 @@ impl Floor {
         self.wait(now, offer.item);
         let too_many = missed && self.agents.get_mut(&offer.agent).is_some_and(|agent| agent.miss(max_missed));
         if too_many {
-            self.set_state(now, &offer.agent, AgentState::NotReady { reason: "missed".to_owned() });
+            self.miss_too_many(now, &offer.agent);
         } else {
             self.rest(now, &offer.agent);
         }
@@ -150,6 +156,9 @@ impl Floor {
     fn end_offer(&mut self, now: Timestamp, id: OfferId, outcome: OfferOutcome) -> Option<Offer> {
         let offer = self.offers.remove(&id)?;
         self.timers.clear(&Timer::Ring(id));
+        if let Some(agent) = self.agents.get_mut(&offer.agent) {
+            agent.offer = None;
+        }
         let (item, agent) = (offer.item, offer.agent.clone());
         self.journal(FloorEvent::OfferEnded { offer: id, item, agent, outcome, at: now });
         Some(offer)
@@ -163,16 +172,22 @@ impl Floor {
     /// The agent is free again, after wrap-up if there was something to wrap up.
     pub(super) fn end_conversation(&mut self, now: Timestamp, id: ItemId, cause: Cause, wrap_up: bool) {
         let Some(item) = self.items.get(&id) else { return };
-        let Stage::Engaged { agent, since_at } = item.stage.clone() else { return };
-        let queue = item.queue.clone();
+        let Stage::Engaged { agent, since_at, .. } = item.stage.clone() else { return };
+        let (queue, took_part) = (item.queue.clone(), self.standing(id).is_some_and(|(_, how, _)| how == Standing::Active));
+        self.let_go(&agent, id);
         self.items.remove(&id);
         self.journal(FloorEvent::Finished { item: id, agent: agent.clone(), cause, at: now });
         let wrap_up_ms = self.count_handled(now, &queue, wrap_up.then_some(since_at));
         let Some(who) = self.agents.get_mut(&agent) else { return };
         who.idle_since_at = Some(now);
-        if wrap_up_ms == 0 || who.gone {
+        let is_at_it = matches!(who.state, AgentState::Engaged { item: Some(_) });
+        if !took_part || !is_at_it || who.chief().is_some() || who.offer.is_some() {
+            // What else they do goes on, and leaves no time of its own for paperwork.
+            self.go_on(now, &agent);
+        } else if wrap_up_ms == 0 || who.gone {
             self.rest(now, &agent);
         } else {
+            (who.wraps_up_for, who.extensions) = (Some(queue), 0);
             self.set_state(now, &agent, AgentState::WrapUp { until_at: now.plus_ms(wrap_up_ms) });
         }
     }

@@ -7,12 +7,14 @@ use crate::{id::ItemId, time::Timestamp};
 /// A chunk that grows longer than this is split in two.
 const CHUNK_KEYS: usize = 512;
 
-/// An item's place in the order of its queue; never changes while the item waits.
+/// An item's place in the order of its queue; changes only when its priority does, or when its deadline is near.
 ///
 /// Within a queue the answer target is one, so rank order is the order of `virtual arrival - priority`:
-/// a constant. Ties go to the older item.
+/// a constant. Ties go to the older item. Over all queues it is the order of age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
+    /// Its deadline is not near: those of which it is come first.
+    has_time: bool,
     effective_us: i64,
     arrived_at: Timestamp,
     /// Which item.
@@ -22,7 +24,12 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn new(item: ItemId, arrived_at: Timestamp, priority_minutes: u32) -> Self {
         let ahead_us = i64::from(priority_minutes) * 60_000_000;
-        Self { effective_us: arrived_at.0.saturating_sub(ahead_us), arrived_at, item }
+        Self { has_time: true, effective_us: arrived_at.0.saturating_sub(ahead_us), arrived_at, item }
+    }
+
+    /// The same before all that have time.
+    pub(super) const fn urgent(self) -> Self {
+        Self { has_time: false, ..self }
     }
 
     /// Its rank at `now` in a queue with this answer target.
@@ -54,7 +61,9 @@ impl Rank {
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
         let (mine, theirs) = (self.waited_us * other.target_us, other.waited_us * self.target_us);
-        mine.cmp(&theirs)
+        let sooner = other.key.has_time.cmp(&self.key.has_time);
+        sooner
+            .then_with(|| mine.cmp(&theirs))
             .then_with(|| other.key.arrived_at.cmp(&self.key.arrived_at))
             .then_with(|| other.key.item.cmp(&self.key.item))
     }
@@ -198,5 +207,7 @@ mod tests {
         assert!(key(2, 20, 1).rank(now, 20_000) > key(1, 10, 0).rank(now, 20_000));
         assert!(key(2, 20, 0).rank(now, 10_000) > key(1, 10, 0).rank(now, 20_000));
         assert!(key(1, 10, 1).rank(now, 20_000) > key(2, 70, 2).rank(now, 20_000), "older first on a tie");
+        assert!(key(1, 900, 0).urgent().rank(now, 90_000) > key(2, 1, 0).rank(now, 1_000), "a near deadline first");
+        assert!(key(1, 900, 0).urgent() < key(2, 1, 0));
     }
 }

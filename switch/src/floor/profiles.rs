@@ -37,7 +37,10 @@ impl Floor {
 
     fn add_agent(&mut self, now: Timestamp, profile: AgentProfile) {
         let (name, queues, always_on) = (profile.agent.clone(), profile.queues.clone(), profile.always_on);
-        self.agents.insert(name.clone(), Agent::new(profile, now));
+        let mut agent = Agent::new(profile, now);
+        agent.kind = self.classes.join(&agent);
+        self.agents.insert(name.clone(), agent);
+        self.take_up_work(now, &name);
         for queue in &queues {
             self.enlist(now, &name, queue);
         }
@@ -63,12 +66,15 @@ impl Floor {
         agent.skills = skills::sorted(&profile.skills);
         let queues = profile.queues.clone();
         let before = std::mem::replace(&mut agent.profile, profile).queues;
+        let kind = self.classes.join(agent);
+        self.classes.leave(std::mem::replace(&mut agent.kind, kind));
         for queue in before.iter().filter(|queue| !queues.contains(queue)) {
             self.delist(now, &name, queue);
         }
         for queue in queues.iter().filter(|queue| !before.contains(queue)) {
             self.enlist(now, &name, queue);
         }
+        self.release_saved(now, &name);
         self.sync_idle(&name);
         if became_fixed {
             self.rest(now, &name);
@@ -86,17 +92,22 @@ impl Floor {
             agent.pending = Some(AgentRequest::SignOut);
             let asked = FloorEvent::AgentAsked { agent: name.clone(), request: AgentRequest::SignOut, at: now };
             self.journal(asked);
+            self.take_offer_back(now, name);
+            self.release_saved(now, name);
+            self.sync_idle(name);
         } else {
             self.stop_work(now, name, AgentState::Offline);
-            self.remove_agent(name);
+            self.remove_agent(now, name);
         }
     }
 
-    /// Forgets an agent who is Offline.
-    pub(super) fn remove_agent(&mut self, name: &AgentName) {
+    /// Forgets an agent who is Offline. What is parked with them goes back to its queue.
+    pub(super) fn remove_agent(&mut self, now: Timestamp, name: &AgentName) {
+        self.give_all_back(now, name);
         self.unlist(name);
         self.timers.clear(&Timer::Aside(name.clone()));
         if let Some(agent) = self.agents.remove(name) {
+            self.classes.leave(agent.kind);
             for queue in &agent.profile.queues {
                 if let Some(queue) = self.queues.get_mut(queue) {
                     queue.members.remove(name);

@@ -141,6 +141,7 @@ impl Item {
             priority_minutes: step.priority_minutes,
             wait_without_agents: true,
             arrived_at,
+            work: super::Work::default(),
         });
         new.customer = callback.customer;
         new.behind = Behind::Callback(callback);

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Floor, Timer,
-    contract::{AgentState, QueueProfile},
+    classes::KindId,
+    contract::{AgentState, QueueProfile, WorkRules},
     order::{Key, Order},
     skills::{self, Skills},
 };
 use crate::{
+    channel::{Channel, Channels},
     id::ItemId,
     name::{AgentName, QueueName},
     time::Timestamp,
@@ -32,7 +34,9 @@ pub(super) struct Queue {
     /// Every item that has a place here: waiting, offered, or of before the restart.
     pub(super) order: Order,
     /// Those that may be offered now, by what they need now.
-    pub(super) waiting: BTreeMap<Skills, BTreeSet<Key>>,
+    pub(super) waiting: BTreeMap<(Channel, Skills), BTreeSet<Key>>,
+    /// Those that are kept for the agent they prefer; not among `waiting`.
+    pub(super) saved: BTreeSet<Key>,
     /// Those with a live call, by arrival: the longest wait is at the front.
     pub(super) arrivals: BTreeSet<(Timestamp, ItemId)>,
     /// Those of before the restart, by the number that may call back.
@@ -43,8 +47,11 @@ pub(super) struct Queue {
     pub(super) engaged: u32,
     /// Agents who serve it, on duty or not.
     pub(super) members: BTreeSet<AgentName>,
-    /// Those who could be asked now, by what they can do, longest idle first.
-    pub(super) idle: BTreeMap<Skills, BTreeSet<(Timestamp, AgentName)>>,
+    /// Those who have nothing to do and could be asked now, by what they take and can do, longest idle first.
+    pub(super) idle: BTreeMap<(Channels, Skills), BTreeSet<(Timestamp, AgentName)>>,
+    /// Those who have something to do and could take more, by kind and by the channels that there is room for: least
+    /// work first.
+    pub(super) at_work: BTreeMap<(KindId, Channels), BTreeSet<(u16, Timestamp, AgentName)>>,
     /// Members in any state but Offline.
     pub(super) signed_in: u32,
     /// Members who take offers, now or after what they are doing.
@@ -91,12 +98,14 @@ impl Queue {
             in_plan,
             order: Order::default(),
             waiting: BTreeMap::new(),
+            saved: BTreeSet::new(),
             arrivals: BTreeSet::new(),
             detached: BTreeMap::new(),
             promised: BTreeMap::new(),
             engaged: 0,
             members: BTreeSet::new(),
             idle: BTreeMap::new(),
+            at_work: BTreeMap::new(),
             signed_in: 0,
             on_duty: 0,
             handling: Average::default(),
@@ -116,6 +125,7 @@ impl Queue {
             rejoin_grace_ms: UNKNOWN_GRACE_MS,
             max_missed: 0,
             callbacks_per_day: 3,
+            work: WorkRules::default(),
         };
         Self::new(profile, false)
     }
@@ -139,30 +149,39 @@ impl Queue {
         step(&mut self.on_duty, is_on_duty(before), is_on_duty(after));
     }
 
-    pub(super) fn list_idle(&mut self, skills: &Skills, since: Timestamp, agent: &AgentName) {
-        self.idle.entry(skills.clone()).or_default().insert((since, agent.clone()));
-    }
-
-    pub(super) fn unlist_idle(&mut self, skills: &Skills, since: Timestamp, agent: &AgentName) {
-        if let Some(group) = self.idle.get_mut(skills) {
-            group.remove(&(since, agent.clone()));
-            if group.is_empty() {
-                self.idle.remove(skills);
+    pub(super) fn list(&mut self, listing: &Listing, agent: &AgentName) {
+        match listing {
+            Listing::Idle { takes, skills, since } => {
+                self.idle.entry((*takes, skills.clone())).or_default().insert((*since, agent.clone()));
+            }
+            Listing::AtWork { kind, room, load, since } => {
+                self.at_work.entry((*kind, *room)).or_default().insert((*load, *since, agent.clone()));
             }
         }
     }
 
-    pub(super) fn list_waiting(&mut self, needs: &Skills, key: Key) {
-        self.waiting.entry(needs.clone()).or_default().insert(key);
-    }
-
-    pub(super) fn unlist_waiting(&mut self, needs: &Skills, key: Key) {
-        if let Some(group) = self.waiting.get_mut(needs) {
-            group.remove(&key);
-            if group.is_empty() {
-                self.waiting.remove(needs);
+    pub(super) fn unlist(&mut self, listing: &Listing, agent: &AgentName) {
+        match listing {
+            Listing::Idle { takes, skills, since } => {
+                take_from(&mut self.idle, &(*takes, skills.clone()), &(*since, agent.clone()));
+            }
+            Listing::AtWork { kind, room, load, since } => {
+                take_from(&mut self.at_work, &(*kind, *room), &(*load, *since, agent.clone()));
             }
         }
+    }
+
+    pub(super) fn list_waiting(&mut self, channel: Channel, needs: &Skills, key: Key) {
+        self.waiting.entry((channel, needs.clone())).or_default().insert(key);
+    }
+
+    pub(super) fn unlist_waiting(&mut self, channel: Channel, needs: &Skills, key: Key) {
+        take_from(&mut self.waiting, &(channel, needs.clone()), &key);
+    }
+
+    /// Everything that may be offered now, in no order.
+    pub(super) fn open(&self) -> impl Iterator<Item = Key> + '_ {
+        self.waiting.values().flatten().chain(&self.saved).copied()
     }
 
     /// Nobody is expected back for this place of before the restart.
@@ -175,10 +194,53 @@ impl Queue {
         }
     }
 
-    /// The first item that somebody with these skills may be asked for.
-    pub(super) fn first_for(&self, have: &Skills) -> Option<Key> {
-        self.waiting.iter().filter(|(needs, _)| skills::meets(have, needs)).filter_map(|(_, keys)| keys.first().copied()).min()
+    /// The first of each group that somebody with these skills may be asked for, with its channel.
+    pub(super) fn firsts_for<'a>(&'a self, have: &'a Skills) -> impl Iterator<Item = (Channel, Key)> + 'a {
+        self.waiting
+            .iter()
+            .filter(|((_, needs), _)| skills::meets(have, needs))
+            .filter_map(|((channel, _), keys)| Some((*channel, *keys.first()?)))
     }
+
+    /// The first item that somebody with these skills and room for these channels may be asked for.
+    pub(super) fn first_for(&self, have: &Skills, room: Channels) -> Option<Key> {
+        self.firsts_for(have).filter(|(channel, _)| room.contains(*channel)).map(|(_, key)| key).min()
+    }
+}
+
+/// Takes one out of its group, and the group away when it was the last.
+fn take_from<K: Ord, V: Ord>(groups: &mut BTreeMap<K, BTreeSet<V>>, group: &K, one: &V) {
+    if let Some(all) = groups.get_mut(group) {
+        all.remove(one);
+        if all.is_empty() {
+            groups.remove(group);
+        }
+    }
+}
+
+/// Under what an agent who could be asked stands in the lists of their queues.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Listing {
+    /// Has nothing to do.
+    Idle {
+        /// Channels of which they take anything.
+        takes: Channels,
+        /// What they can do.
+        skills: Skills,
+        /// End of the last conversation.
+        since: Timestamp,
+    },
+    /// Has something to do, and room for more.
+    AtWork {
+        /// What they can do, for whom.
+        kind: KindId,
+        /// For which channels there is room.
+        room: Channels,
+        /// Thousandths of them that are taken.
+        load: u16,
+        /// End of the last conversation.
+        since: Timestamp,
+    },
 }
 
 /// Any state but Offline.
@@ -231,7 +293,7 @@ impl Floor {
     /// Groups everybody who waits anew after the relaxation plan changed.
     fn regroup(&mut self, now: Timestamp, name: &QueueName) {
         let Some(queue) = self.queues.get(name) else { return };
-        let waiting: Vec<ItemId> = queue.waiting.values().flatten().map(|key| key.item).collect();
+        let waiting: Vec<ItemId> = queue.open().map(|key| key.item).collect();
         for item in waiting {
             self.relax(now, item);
         }

@@ -16,6 +16,7 @@ use super::{
     skills::{self, Skills},
 };
 use crate::{
+    channel::{Channels, WHOLE},
     id::ItemId,
     link::Place,
     name::{AgentName, QueueName, SkillLevel},
@@ -81,8 +82,15 @@ impl Floor {
         if queue.signed_in == 0 {
             return format!("no agent of {} is signed in", item.queue);
         }
-        let able = queue.members.iter().filter_map(|name| self.agents.get(name)).any(|a| skills::meets(&a.skills, needs));
-        if able {
+        if let Some(agent) = &item.saved_for {
+            return format!("kept for {agent}, whom the customer knows");
+        }
+        let takes = |agent: &&Agent| agent.profile.capacity.takes().contains(item.work.channel);
+        let able = queue.members.iter().filter_map(|name| self.agents.get(name)).filter(takes);
+        if able.clone().next().is_none() {
+            return format!("no agent of {} takes {}", item.queue, item.work.channel.word());
+        }
+        if able.clone().any(|a| skills::meets(&a.skills, needs)) {
             let ahead = queue.order.before(item.key());
             format!("no agent who can take it is free; {ahead} ahead in {}", item.queue)
         } else {
@@ -107,7 +115,8 @@ impl Floor {
         let Some(queue) = self.queues.get(&item.queue) else { return Vec::new() };
         let mut seen = BTreeSet::new();
         let first = chosen.into_iter().cloned();
-        let free = free_and_able(queue, item, needs).into_iter();
+        let at_work = self.best_at_work(item, queue).cloned();
+        let free = free_and_able(queue, item, needs).into_iter().chain(at_work);
         first
             .chain(free)
             .chain(queue.members.iter().cloned())
@@ -116,7 +125,7 @@ impl Floor {
             .take(LISTED_AGENTS)
             .map(|(agent, name)| {
                 let is_chosen = chosen == Some(&name);
-                let why = why(now, agent, item, needs, is_chosen);
+                let why = self.why(now, agent, item, needs, is_chosen);
                 Considered { agent: name, why }
             })
             .collect()
@@ -128,7 +137,8 @@ impl Floor {
 fn free_and_able(queue: &Queue, item: &Item, needs: &Skills) -> Vec<AgentName> {
     let mut groups: Vec<_> = Vec::new();
     let mut fronts = BinaryHeap::new();
-    for (have, idle) in queue.idle.iter().filter(|(have, _)| skills::meets(have, needs)) {
+    let could = |takes: &Channels, have: &Skills| takes.contains(item.work.channel) && skills::meets(have, needs);
+    for ((_, have), idle) in queue.idle.iter().filter(|((takes, have), _)| could(takes, have)) {
         let mut rest = idle.iter();
         let fitness = Reverse(skills::fitness(have, &item.asked));
         fronts.extend(rest.next().map(|front| Reverse((fitness, front, groups.len()))));
@@ -146,23 +156,56 @@ fn free_and_able(queue: &Queue, item: &Item, needs: &Skills) -> Vec<AgentName> {
     fresh
 }
 
-/// One agent's part in a decision.
-fn why(now: Timestamp, agent: &Agent, item: &Item, needs: &Skills, chosen: bool) -> String {
-    if !chosen {
-        if let Some((skill, have, need)) = skills::shortfall(&agent.skills, needs) {
-            return format!("skill {skill} {have} < {need}");
+impl Floor {
+    /// One agent's part in a decision.
+    fn why(&self, now: Timestamp, agent: &Agent, item: &Item, needs: &Skills, chosen: bool) -> String {
+        let channel = item.work.channel;
+        if !chosen {
+            if let Some((skill, have, need)) = skills::shortfall(&agent.skills, needs) {
+                return format!("skill {skill} {have} < {need}");
+            }
+            if let Some(state) = occupied(now, agent) {
+                return state;
+            }
+            if !agent.profile.capacity.takes().contains(channel) {
+                return format!("takes no {}", channel.word());
+            }
+            let at_work = matches!(agent.state, AgentState::Engaged { item: Some(_) });
+            if at_work && agent.room().contains(channel) && !self.open_to(agent).contains(channel) {
+                return "takes nothing more before an older item that needs a whole agent".to_owned();
+            }
+            if at_work && !agent.room().contains(channel) {
+                return in_conversation(agent);
+            }
         }
-        if let Some(state) = occupied(now, agent) {
-            return state;
-        }
+        could_take(now, agent, item, chosen)
     }
+}
+
+/// What somebody is busy with. One conversation that takes them whole needs no figures.
+fn in_conversation(agent: &Agent) -> String {
+    let (load, active) = (agent.load(), agent.active().count());
+    if load == WHOLE && active == 1 {
+        return "in conversation".to_owned();
+    }
+    format!("in {active} conversations that take {}.{:03} of them", load / WHOLE, load % WHOLE)
+}
+
+/// What speaks for somebody who has room for it.
+fn could_take(now: Timestamp, agent: &Agent, item: &Item, chosen: bool) -> String {
     let idle_s = agent.idle_since_at.map_or(0, |since| now.ms_since(since)) / 1_000;
     let levels: Vec<_> =
         item.asked.iter().map(|(skill, _)| format!("{skill} {}", skills::level_of(&agent.skills, skill))).collect();
     let levels = if levels.is_empty() { String::new() } else { format!("{}, ", levels.join(", ")) };
     let passed = if item.passed_by.contains(&agent.profile.agent) { ", did not take it before" } else { "" };
     let prefix = if chosen { "chosen: " } else { "free: " };
-    format!("{prefix}{levels}idle {idle_s} s{passed}")
+    let kept = item.work.preferred.as_ref().is_some_and(|preferred| preferred.agent == agent.profile.agent);
+    let kept = if kept { ", the customer knows them" } else { "" };
+    let doing = match agent.load() {
+        0 => format!("idle {idle_s} s"),
+        load => format!("{}.{:03} taken", load / WHOLE, load % WHOLE),
+    };
+    format!("{prefix}{levels}{doing}{passed}{kept}")
 }
 
 /// Why somebody could not be asked whatever the item is; `None` when they could.
@@ -171,7 +214,10 @@ fn occupied(now: Timestamp, agent: &Agent) -> Option<String> {
     Some(match &agent.state {
         AgentState::Offline => "not signed in".to_owned(),
         AgentState::Reserved { .. } => "another offer rings".to_owned(),
-        AgentState::Engaged { item: Some(_) } => "in conversation".to_owned(),
+        AgentState::Engaged { item: Some(_) } if agent.offer.is_some() => "another offer rings".to_owned(),
+        AgentState::Engaged { item: Some(_) } if agent.pending.is_some() => format!("{}, then pauses", in_conversation(agent)),
+        AgentState::Engaged { item: Some(_) } if agent.load() == WHOLE => "in conversation".to_owned(),
+        AgentState::Engaged { item: Some(_) } => return None,
         AgentState::Engaged { item: None } => "on a call outside the queues".to_owned(),
         AgentState::WrapUp { until_at } => format!("wrap-up for {} s more", seconds_to(*until_at)),
         AgentState::NotReady { reason } => format!("not ready: {reason}"),

@@ -2,8 +2,12 @@
 
 use super::{
     Floor, Timer,
-    contract::{AgentState, Conversation, FloorEvent, GoingOn, OfferOutcome, Restored, RestoredAgent, RestoredOffer},
+    contract::{
+        AgentState, Conversation, FloorEvent, GoingOn, HeldConversation, OfferOutcome, Restored, RestoredAgent, RestoredOffer,
+        Side, Standing, WaitingItem,
+    },
     items::{Behind, Item, Stage},
+    load::Held,
 };
 use crate::{
     cause::Cause,
@@ -26,25 +30,42 @@ impl Restored {
             }
             FloorEvent::Queued { item, rejoined, .. } => {
                 if let Some(old) = rejoined {
-                    self.remove_waiting(*old);
+                    drop(self.remove_waiting(*old));
                 }
                 self.waiting.push(item.clone());
             }
             FloorEvent::Offered { offer, item, agent, .. } => {
                 self.offers.push(RestoredOffer { offer: *offer, item: *item, agent: agent.clone() });
             }
-            FloorEvent::OfferEnded { offer, item, outcome, .. } => {
+            FloorEvent::OfferEnded { offer, item, agent, outcome, at } => {
                 self.offers.retain(|live| live.offer != *offer);
-                if *outcome == OfferOutcome::Accepted {
-                    self.remove_waiting(*item);
+                if *outcome == OfferOutcome::Accepted
+                    && let Some(item) = self.remove_waiting(*item).filter(|item| !item.work.channel.is_voice())
+                {
+                    let conversation = Conversation { item, agent: agent.clone(), since_at: *at };
+                    self.held.push(HeldConversation { conversation, standing: Standing::Active, turn: Side::Agent });
                 }
             }
-            FloorEvent::CallbackKept { item, .. } | FloorEvent::Overflowed { item, .. } => {
-                self.remove_waiting(item.item);
+            FloorEvent::CallbackKept { item, .. }
+            | FloorEvent::Overflowed { item, .. }
+            | FloorEvent::Prioritised { item, .. } => {
+                drop(self.remove_waiting(item.item));
                 self.waiting.push(item.clone());
             }
-            FloorEvent::Left { item, .. } => self.remove_waiting(*item),
-            FloorEvent::Finished { agent, at, .. } => self.agent(agent, *at).idle_since_at = Some(*at),
+            FloorEvent::Returned { item, .. } => {
+                self.held.retain(|held| held.conversation.item.item != item.item);
+                self.waiting.push(item.clone());
+            }
+            FloorEvent::ConversationChanged { item, standing, turn, .. } => {
+                if let Some(held) = self.held.iter_mut().find(|held| held.conversation.item.item == *item) {
+                    (held.standing, held.turn) = (*standing, *turn);
+                }
+            }
+            FloorEvent::Left { item, .. } => drop(self.remove_waiting(*item)),
+            FloorEvent::Finished { item, agent, at, .. } => {
+                self.held.retain(|held| held.conversation.item.item != *item);
+                self.agent(agent, *at).idle_since_at = Some(*at);
+            }
             FloorEvent::Refused { .. } => {}
         }
     }
@@ -63,11 +84,10 @@ impl Restored {
         &mut self.agents[found]
     }
 
-    fn remove_waiting(&mut self, item: ItemId) {
+    fn remove_waiting(&mut self, item: ItemId) -> Option<WaitingItem> {
         // The oldest go first, so the search is short.
-        if let Some(index) = self.waiting.iter().position(|waiting| waiting.item == item) {
-            self.waiting.remove(index);
-        }
+        let index = self.waiting.iter().position(|waiting| waiting.item == item)?;
+        Some(self.waiting.remove(index))
     }
 }
 
@@ -99,20 +119,20 @@ impl Floor {
         for conversation in talking {
             self.talk_on(conversation, &restored.agents);
         }
+        for HeldConversation { conversation, standing, turn } in restored.held {
+            self.have_again(conversation, standing, turn);
+        }
         for RestoredOffer { offer, item, agent } in restored.offers {
             self.journal(FloorEvent::OfferEnded { offer, item, agent, outcome: OfferOutcome::Withdrawn, at: now });
-        }
-        for record in restored.agents {
-            if self.agents.contains_key(&record.agent) {
-                self.bring_back(now, record);
-            } else {
-                self.remembered.insert(record.agent.clone(), record);
-            }
         }
         for waiting in restored.waiting {
             let item = Item::detached(waiting);
             if item.is_callback() {
                 self.restore_callback(now, item);
+                continue;
+            }
+            if !item.work.channel.is_voice() {
+                self.restore_writing(now, item);
                 continue;
             }
             let (id, name, key) = (item.item, item.queue.clone(), item.key());
@@ -127,6 +147,15 @@ impl Floor {
                 self.arm_grace(&name);
             }
         }
+        // After the items: what an agent was about may wait again.
+        for record in restored.agents {
+            if self.agents.contains_key(&record.agent) {
+                self.take_up_work(now, &record.agent);
+                self.bring_back(now, record);
+            } else {
+                self.remembered.insert(record.agent.clone(), record);
+            }
+        }
     }
 
     /// An agent and a caller did not notice anything. Only when the agent's last state says the same.
@@ -136,10 +165,35 @@ impl Floor {
         if !agents.iter().any(|record| record.agent == agent && record.state == state) {
             return;
         }
+        self.have_again(Conversation { item, agent, since_at }, Standing::Active, Side::Agent);
+    }
+
+    /// A conversation goes on; its agent is told when they are known.
+    fn have_again(&mut self, conversation: Conversation, standing: Standing, turn: Side) {
+        let Conversation { item, agent, since_at } = conversation;
         let mut item = Item::detached(item);
-        (item.stage, item.behind) = (Stage::Engaged { agent, since_at }, Behind::Caller);
+        if self.items.contains_key(&item.item) {
+            return;
+        }
+        (item.stage, item.behind) = (Stage::Engaged { agent: agent.clone(), since_at, turn }, Behind::Caller);
         self.queue_entry(&item.queue.clone()).engaged += 1;
+        let held = Held { item: item.item, channel: item.work.channel, weight: 0, standing };
+        self.remembered_work.entry(agent).or_default().push(held);
         self.items.insert(item.item, item);
+    }
+
+    /// A conversation in writing that waited did not end with the process: it waits on.
+    fn restore_writing(&mut self, now: Timestamp, item: Item) {
+        let (id, name, key, arrived_at) = (item.item, item.queue.clone(), item.key(), item.virtual_arrival_at);
+        if self.items.contains_key(&id) {
+            return;
+        }
+        self.items.insert(id, item);
+        let queue = self.queue_entry(&name);
+        queue.order.insert(key);
+        queue.arrivals.insert((arrived_at, id));
+        self.places_changed(now, &name);
+        self.wait(now, id);
     }
 
     /// The call behind an item of before the restart lives: it may be offered again, at its place.
@@ -197,14 +251,19 @@ impl Floor {
         }
         let Some(agent) = self.agents.get_mut(&name) else { return };
         agent.pending = pending;
-        if let AgentState::Engaged { item: Some(item) } = state {
-            if self.items.contains_key(&item) {
-                return;
+        self.release_saved(now, &name);
+        if let AgentState::Engaged { item: Some(item) } = state
+            && !self.items.contains_key(&item)
+        {
+            if let Some(agent) = self.agents.get_mut(&name) {
+                agent.idle_since_at = Some(now);
             }
-            agent.idle_since_at = Some(now);
             self.journal(FloorEvent::Finished { item, agent: name.clone(), cause: Cause::Restart, at: now });
         }
         if matches!(state, AgentState::Ready | AgentState::Reserved { .. } | AgentState::Engaged { .. }) {
+            self.rest(now, &name);
+        } else if self.agents.get(&name).is_some_and(|agent| agent.chief().is_some()) {
+            // The journal ended before their state could follow.
             self.rest(now, &name);
         }
     }
@@ -213,9 +272,9 @@ impl Floor {
     pub(super) fn forget_remembered(&mut self, now: Timestamp) {
         while let Some((agent, record)) = self.remembered.pop_first() {
             if let AgentState::Engaged { item: Some(item) } = record.state {
-                if self.items.contains_key(&item) {
+                if self.items.get(&item).is_some_and(|item| item.work.channel.is_voice()) {
                     self.end_conversation(now, item, Cause::Restart, false);
-                } else {
+                } else if !self.items.contains_key(&item) {
                     self.journal(FloorEvent::Finished { item, agent: agent.clone(), cause: Cause::Restart, at: now });
                 }
             }
@@ -223,10 +282,15 @@ impl Floor {
                 self.journal(FloorEvent::AgentChanged { agent, state: AgentState::Offline, at: now });
             }
         }
+        while let Some(agent) = self.remembered_work.keys().next().cloned() {
+            self.give_all_back(now, &agent);
+            self.remembered_work.remove(&agent);
+        }
     }
 
     /// The place of a caller who is called back from this queue; else the one they had before the restart, while they are
     /// still expected back.
+    /// Only callers come back: nobody else lost their line.
     pub(super) fn old_place(&self, now: Timestamp, queue: &QueueName, caller: &PartyNumber) -> Option<ItemId> {
         let queue = self.queues.get(queue).filter(|_| !is_withheld(caller))?;
         if let Some(promised) = queue.promised.get(caller.as_str()) {
@@ -273,8 +337,13 @@ impl Floor {
         for item in self.items.values() {
             if !matches!(item.stage, Stage::Engaged { .. }) {
                 restored.waiting.push(item.record());
+            } else if let (Some((agent, standing, turn)), false) = (self.standing(item.item), item.work.channel.is_voice()) {
+                let Stage::Engaged { since_at, .. } = item.stage else { continue };
+                let conversation = Conversation { item: item.record(), agent, since_at };
+                restored.held.push(HeldConversation { conversation, standing, turn });
             }
         }
+        restored.held.sort_by_key(|held| (held.conversation.since_at, held.conversation.item.item));
         for (name, agent) in &self.agents {
             restored.agents.push(RestoredAgent {
                 agent: name.clone(),

@@ -19,6 +19,12 @@ pub(super) enum Timer {
     Aside(AgentName),
     /// An item's skill requirement softens.
     Relax(ItemId),
+    /// Whoever's turn it is in a conversation has said nothing for too long.
+    Turn(ItemId),
+    /// An item is no more kept for the agent it prefers.
+    Prefer(ItemId),
+    /// An item's deadline is near.
+    Deadline(ItemId),
     /// A customer may be called back again.
     Again(ItemId),
     /// Callers of before the restart are no longer expected back in this queue.

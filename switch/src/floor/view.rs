@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Floor,
     agents::Agent,
-    contract::AgentState,
+    contract::{AgentState, Standing},
     items::{Behind, Item, Stage},
     queues::Queue,
     skills,
 };
 use crate::{
+    channel::Channel,
     id::{CallId, ItemId, OfferId},
     link::Place,
     name::{AgentName, PartyNumber, QueueName, SkillLevel},
@@ -80,8 +81,12 @@ pub struct AgentView {
     pub aside_until_at: Option<Timestamp>,
     /// Offers in a row that rang out.
     pub missed: u32,
-    /// Whether they can be asked now.
+    /// Whether they have nothing to do and can be asked now.
     pub free: bool,
+    /// Thousandths of them that conversations take.
+    pub load: u16,
+    /// Conversations that they have, parked and interrupted ones among them.
+    pub holds: Vec<(ItemId, Channel, Standing)>,
 }
 
 /// An item now.
@@ -107,6 +112,8 @@ pub struct ItemView {
     pub priority_minutes: u32,
     /// The waiting time counts from here.
     pub virtual_arrival_at: Timestamp,
+    /// Its medium.
+    pub channel: Channel,
     /// The customer is called back: tries that are left, and not before when.
     pub callback: Option<(u32, Timestamp)>,
     /// Where it stands; `None` in conversation.
@@ -177,7 +184,7 @@ impl Floor {
     fn agent_view(&self, agent: &Agent) -> AgentView {
         let (item, offer) = match agent.state {
             AgentState::Reserved { offer } => (self.offers.get(&offer).map(|live| live.item), Some(offer)),
-            AgentState::Engaged { item } => (item, None),
+            AgentState::Engaged { item } => (item, agent.offer),
             _ => (None, None),
         };
         AgentView {
@@ -195,6 +202,8 @@ impl Floor {
             aside_until_at: agent.aside.map(|aside| aside.until_at),
             missed: agent.missed,
             free: agent.is_free(),
+            load: agent.load(),
+            holds: agent.held.iter().map(|held| (held.item, held.channel, held.standing)).collect(),
         }
     }
 
@@ -217,6 +226,7 @@ impl Floor {
             skills: skills::listed(&item.needs),
             priority_minutes: item.priority_minutes,
             virtual_arrival_at: item.virtual_arrival_at,
+            channel: item.work.channel,
             callback: match &item.behind {
                 Behind::Caller => None,
                 Behind::Callback(callback) => Some((callback.tries.left, callback.not_before)),
@@ -231,7 +241,7 @@ impl Queue {
     fn view(&self, now: Timestamp) -> QueueView {
         let waiting = self.arrivals.len();
         let callbacks: std::collections::BTreeSet<ItemId> = self.promised.values().copied().collect();
-        let asked = self.waiting.values().flatten().filter(|key| !callbacks.contains(&key.item)).count();
+        let asked = self.open().filter(|key| !callbacks.contains(&key.item)).count();
         QueueView {
             queue: self.profile.queue.clone(),
             in_plan: self.in_plan,

@@ -228,12 +228,13 @@ impl Books {
                 }
             }
             FloorEvent::Left { item, reason, at } => self.end(*item, WaitEnd::Left(*reason), None, *at),
-            FloorEvent::Finished { item, at, .. } => {
-                let wait = self.of_item.get(item).and_then(|index| self.waits.get_mut(*index));
-                if let Some(wait) = wait.filter(|wait| matches!(wait.end, Some((WaitEnd::Answered, _)))) {
-                    wait.finished_at.get_or_insert(*at);
-                }
+            FloorEvent::Finished { item, at, .. } => self.finish(*item, *at),
+            // They wait once more: a spell of its own.
+            FloorEvent::Returned { item, at, .. } => {
+                self.finish(item.item, *at);
+                self.enter(item.item, item.call, (item.queue.clone(), item.virtual_arrival_at), false, *at);
             }
+            FloorEvent::Prioritised { .. } | FloorEvent::ConversationChanged { .. } => {}
             FloorEvent::AgentAsked { .. } | FloorEvent::Refused { .. } | FloorEvent::Offered { .. } => {}
         }
     }
@@ -285,6 +286,13 @@ impl Books {
     fn end(&mut self, item: ItemId, how: WaitEnd, agent: Option<&AgentName>, at: Timestamp) {
         if let Some(wait) = self.open(item) {
             (wait.end, wait.agent) = (Some((how, at)), agent.cloned());
+        }
+    }
+
+    fn finish(&mut self, item: ItemId, at: Timestamp) {
+        let wait = self.of_item.get(&item).and_then(|index| self.waits.get_mut(*index));
+        if let Some(wait) = wait.filter(|wait| matches!(wait.end, Some((WaitEnd::Answered, _)))) {
+            wait.finished_at.get_or_insert(at);
         }
     }
 

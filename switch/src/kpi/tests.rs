@@ -5,7 +5,7 @@
 use super::*;
 use crate::{
     cause::Cause,
-    floor::{AgentState, FloorEvent, OfferOutcome, WaitingItem},
+    floor::{AgentState, FloorEvent, OfferOutcome, WaitingItem, Work},
     id::{CallId, ItemId, OfferId},
     link::LeaveReason,
     time::Timestamp,
@@ -25,6 +25,7 @@ fn item(item: u64, queue: &str, since_s: i64) -> WaitingItem {
         priority_minutes: 0,
         virtual_arrival_at: at(since_s),
         callback: None,
+        work: Work::default(),
     }
 }
 

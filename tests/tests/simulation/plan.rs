@@ -44,6 +44,7 @@ pub(crate) fn agents(dice: &mut Dice, shape: Shape) -> Vec<AgentProfile> {
             level => vec![SkillLevel { skill: "billing".into(), level: u8::try_from(level).expect("below seven") }],
         },
         always_on: address.is_some(),
+        capacity: tandem_switch::channel::Capacity::default(),
         device: address.map_or_else(|| Target::Extension(name.as_str().into()), |address| Target::Fixed(address.into())),
     };
     all.into_iter().map(profile).collect()

@@ -22,6 +22,7 @@ fn floor() -> Vec<Record> {
             priority_minutes: 0,
             virtual_arrival_at: at(0),
             callback: None,
+            work: tandem_switch::floor::Work::default(),
         };
         FloorEvent::Queued { item, rejoined: None, at: at(0) }
     };

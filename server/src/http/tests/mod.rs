@@ -7,6 +7,7 @@ mod generations;
 mod kpis;
 mod live;
 mod plan_files;
+mod priority;
 mod resources;
 mod talks;
 
@@ -20,7 +21,7 @@ use axum::{
 use serde_json::Value;
 use tandem_dialplan::BadWish;
 use tandem_switch::{
-    floor::{self, AgentState, Explanation, NotPromised},
+    floor::{self, AgentState, Explanation, NotPrioritised, NotPromised},
     id::{CallId, ItemId},
     link::Place,
     step::AgentRequest,
@@ -34,6 +35,7 @@ use super::{
     callbacks::{CallbackRequest, NotAsked},
     control::{AnnounceAnswer, Control, ControlRequest, FloorView, Hearers, PaymentAnswer, Readiness, StreamAnswer, TurnAnswer},
     plan_order::{EditTask, Edited, PlanAnswer, PlanNotTaken, PlanOrder, PlanTask},
+    priority::PriorityRequest,
     schedules::{ScheduleView, SwitchView},
     view::{At, CallView, ParkedView, PlanApplied, PlanProblem, PlanView, RouteExplanation},
 };
@@ -209,6 +211,15 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                 asked.send(format!("{wish:?}")).await.unwrap();
                 let _asker_is_gone = reply.send(answer);
             }
+            ControlRequest::Priority(PriorityRequest { item, minutes, reply, .. }) => {
+                let view = floor_view().items.remove(0);
+                let _asker_is_gone = reply.send(match item {
+                    ItemId(1) if minutes > 60 => Err(NotPrioritised::TooMuch(60)),
+                    ItemId(1) => Ok((view, at(0))),
+                    ItemId(3) => Err(NotPrioritised::NotWaiting),
+                    _ => Err(NotPrioritised::NoSuchItem),
+                });
+            }
             ControlRequest::Callback(CallbackRequest::Drop { item, reply }) => drop(reply.send(item == ItemId(2))),
             ControlRequest::Calls(reply) => drop(reply.send(vec![call_view()])),
             ControlRequest::PauseRecording { call, reply, .. } => {
@@ -313,11 +324,14 @@ fn agent_view(state: AgentState) -> floor::AgentView {
         aside_until_at: None,
         missed: 0,
         free: true,
+        load: 0,
+        holds: Vec::new(),
     }
 }
 
 fn floor_view() -> FloorView {
     let item = |item, place| floor::ItemView {
+        channel: tandem_switch::channel::Channel::Voice,
         item: ItemId(item),
         call: CallId(item),
         queue: "support".into(),

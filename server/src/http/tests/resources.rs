@@ -356,6 +356,7 @@ async fn why_joins_the_story_and_the_present() {
         priority_minutes: 0,
         virtual_arrival_at: at(0),
         callback: None,
+        work: tandem_switch::floor::Work::default(),
     };
     fixture.control.store.commit(&[Record::Floor(FloorEvent::Queued { item, rejoined: None, at: at(0) })]).await.unwrap();
     let story = fixture.get(&fixture.read, &format!("/api/v1/items/{}/why", ItemId(7))).await.good();

@@ -1,7 +1,10 @@
 //! Plans and people.
 
 use serde::{Deserialize, Serialize};
-use tandem_switch::step::Target;
+use tandem_switch::{
+    channel::{Capacity, CapacityText, Channel},
+    step::Target,
+};
 use utoipa::ToSchema;
 
 use super::{
@@ -106,6 +109,53 @@ pub struct PersonView {
     pub device: Option<String>,
     /// Signed in from the start, and taken as reachable.
     pub always_on: bool,
+    /// What they can do at a time.
+    #[serde(default)]
+    pub capacity: CapacityView,
+}
+
+/// What somebody can do at a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CapacityView {
+    /// Thousandths of them that one conversation takes, by channel: `voice` 1000 or 0, `email`, `sms`, `whatsapp`, `chat`.
+    pub weights: std::collections::BTreeMap<String, u16>,
+    /// Pairs of channels: work on the first may interrupt work on the second. As it is when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupts: Option<Vec<(String, String)>>,
+}
+
+impl From<&Capacity> for CapacityView {
+    fn from(capacity: &Capacity) -> Self {
+        let text = CapacityText::from(capacity.clone());
+        let word = |channel: Channel| channel.word().to_owned();
+        Self {
+            weights: text.weights.into_iter().map(|(channel, weight)| (word(channel), weight)).collect(),
+            interrupts: text.interrupts.map(|pairs| pairs.into_iter().map(|(a, b)| (word(a), word(b))).collect()),
+        }
+    }
+}
+
+impl CapacityView {
+    /// The capacity that somebody has after this change.
+    ///
+    /// # Errors
+    /// A sentence on what does not fit.
+    pub fn onto(&self, capacity: &Capacity) -> Result<Capacity, String> {
+        let channel = |word: &str| {
+            let all = || Channel::ALL.map(Channel::word).join(", ");
+            Channel::of(word).ok_or_else(|| format!("`{word}` is no channel: give one of {}", all()))
+        };
+        let mut text = CapacityText::from(capacity.clone());
+        for (word, weight) in &self.weights {
+            text.weights.insert(channel(word)?, *weight);
+        }
+        if let Some(pairs) = &self.interrupts {
+            let pairs = pairs.iter().map(|(first, second)| Ok((channel(first)?, channel(second)?)));
+            text.interrupts = Some(pairs.collect::<Result<_, String>>()?);
+        }
+        text.try_into().map_err(|bad: tandem_switch::channel::BadCapacity| bad.to_string())
+    }
 }
 
 impl PlanView {
@@ -146,6 +196,7 @@ impl From<&Person> for PersonView {
                 _ => None,
             },
             always_on: person.always_on,
+            capacity: CapacityView::from(&person.capacity),
         }
     }
 }

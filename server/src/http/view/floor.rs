@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
+    channel::Channel,
     floor::{self, AgentState, Considered, Explanation},
+    id::ItemId,
     name::SkillLevel,
     step::AgentRequest,
     time::Timestamp,
@@ -121,6 +123,29 @@ pub struct AgentView {
     pub free: bool,
     /// Offers in a row that rang out.
     pub missed: u32,
+    /// Thousandths of them that conversations take: 1000 is all.
+    #[serde(default)]
+    pub load: u16,
+    /// Conversations that they have, those that are parked or interrupted among them.
+    #[serde(default)]
+    pub holds: Vec<HeldView>,
+}
+
+/// A conversation that an agent has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeldView {
+    /// Which item.
+    pub item: String,
+    /// `voice`, `email`, `sms`, `whatsapp` or `chat`.
+    pub channel: String,
+    /// `active`, `parked` or `interrupted`.
+    pub standing: String,
+}
+
+impl From<&(ItemId, Channel, floor::Standing)> for HeldView {
+    fn from((item, channel, standing): &(ItemId, Channel, floor::Standing)) -> Self {
+        Self { item: text(item), channel: channel.word().into(), standing: word(standing) }
+    }
 }
 
 /// A change of an agent's state.
@@ -133,6 +158,8 @@ pub enum StateChange {
     SignOut,
     /// Take offers again; ends wrap-up early.
     Ready,
+    /// More time for the paperwork of the last conversation, as its queue's `wrap-up-more` says.
+    MoreWrapUp,
     /// Take no more offers.
     NotReady {
         /// Why, in at most 64 characters (`lunch`).
@@ -257,7 +284,7 @@ impl ItemView {
             waited_ms: now.ms_since(item.virtual_arrival_at),
             skills: skills(&item.skills),
             priority_minutes: item.priority_minutes,
-            kind: if item.callback.is_some() { "callback" } else { "call" }.into(),
+            kind: kind(item.callback.is_some(), item.channel),
             callback_tries: item.callback.map(|(tries, _)| tries),
         }
     }
@@ -284,6 +311,7 @@ impl From<&floor::AgentView> for AgentView {
                 AgentRequest::SignIn => "sign-in".into(),
                 AgentRequest::SignOut => "sign-out".into(),
                 AgentRequest::Ready => "ready".into(),
+                AgentRequest::MoreWrapUp => "more-wrap-up".into(),
                 AgentRequest::NotReady { reason } => format!("not-ready: {reason}"),
             }),
             queues: agent.queues.iter().map(text).collect(),
@@ -291,6 +319,8 @@ impl From<&floor::AgentView> for AgentView {
             reachable: agent.reachable,
             free: agent.free,
             missed: agent.missed,
+            load: agent.load,
+            holds: agent.holds.iter().map(HeldView::from).collect(),
         }
     }
 }
@@ -301,9 +331,19 @@ impl From<StateChange> for AgentRequest {
             StateChange::SignIn => Self::SignIn,
             StateChange::SignOut => Self::SignOut,
             StateChange::Ready => Self::Ready,
+            StateChange::MoreWrapUp => Self::MoreWrapUp,
             StateChange::NotReady { reason } => Self::NotReady { reason },
         }
     }
+}
+
+fn kind(callback: bool, channel: Channel) -> String {
+    match channel {
+        Channel::Voice if callback => "callback",
+        Channel::Voice => "call",
+        other => other.word(),
+    }
+    .into()
 }
 
 fn considered(considered: Vec<Considered>) -> Vec<ConsideredView> {
@@ -332,7 +372,7 @@ impl ItemStoryView {
             call: text(&story.item.call),
             queue: text(&story.item.queue),
             caller: story.item.caller.as_str().into(),
-            kind: if story.item.callback.is_some() { "callback" } else { "call" }.into(),
+            kind: kind(story.item.callback.is_some(), story.item.work.channel),
             state: story.state,
             agent: story.agent.as_ref().map(text),
             queued_at: At(story.queued_at),

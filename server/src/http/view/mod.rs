@@ -9,12 +9,14 @@ mod plans;
 
 use std::{fmt, str::FromStr};
 
-pub use admin::{PersonView, PlanFileView, PlanProblem, PlanView, RouteConsidered, RouteExplanation};
+pub use admin::{CapacityView, PersonView, PlanFileView, PlanProblem, PlanView, RouteConsidered, RouteExplanation};
 pub use calls::{
     CallDetail, CallView, CdrPage, CdrView, ConferenceView, MemberView, ParkedView, RecordingPage, RecordingView, SegmentView,
     WaveformView,
 };
-pub use floor::{AgentView, ConsideredView, ItemStoryView, ItemView, OfferView, QueueDetail, QueueView, SkillView, StateChange};
+pub use floor::{
+    AgentView, ConsideredView, HeldView, ItemStoryView, ItemView, OfferView, QueueDetail, QueueView, SkillView, StateChange,
+};
 pub use plans::{GenerationDetail, GenerationPage, GenerationView, PlanApplied, PlanDiff, PlanText, WatchView};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tandem_switch::time::Timestamp;

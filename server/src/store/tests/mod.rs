@@ -90,6 +90,7 @@ fn waiting(item: u64, arrival_ms: i64) -> WaitingItem {
         priority_minutes: 2,
         virtual_arrival_at: at(arrival_ms),
         callback: None,
+        work: tandem_switch::floor::Work::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod agents;
 mod callbacks;
 mod going_on;
+mod mixed;
 mod offers;
 mod order;
 mod overflow;

@@ -4,9 +4,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     cause::Cause,
+    channel::Channel,
     floor::{
-        AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, OfferOutcome, Restored, RestoredAgent,
-        RestoredOffer, WaitingItem,
+        AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, HeldConversation, OfferOutcome, Preferred, Restored,
+        RestoredAgent, RestoredOffer, ReturnReason, Side, Standing, WaitingItem, Work,
     },
     id::{CallId, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, Place, RefuseReason, ToFloor, ToLine},
@@ -41,7 +42,20 @@ fn waiting() -> WaitingItem {
         priority_minutes: 5,
         virtual_arrival_at: AT,
         callback: None,
+        work: Work::default(),
     }
+}
+
+/// A chat that is kept for somebody.
+fn written() -> Work {
+    let preferred = Some(Preferred { agent: "1001".into(), until_at: AT });
+    Work { channel: Channel::Chat, preferred, deadline_at: Some(AT) }
+}
+
+fn held() -> HeldConversation {
+    let item = WaitingItem { work: written(), ..waiting() };
+    let conversation = Conversation { item, agent: "1001".into(), since_at: AT };
+    HeldConversation { conversation, standing: Standing::Parked, turn: Side::Customer }
 }
 
 fn states() -> Vec<AgentState> {
@@ -68,6 +82,7 @@ fn every_event_reads_back() {
         states().into_iter().map(|state| FloorEvent::AgentChanged { agent: "1001".into(), state, at: AT }).collect();
     events.extend([
         FloorEvent::AgentAsked { agent: "1001".into(), request: AgentRequest::SignOut, at: AT },
+        FloorEvent::AgentAsked { agent: "1001".into(), request: AgentRequest::MoreWrapUp, at: AT },
         FloorEvent::AgentAsked { agent: "1001".into(), request: AgentRequest::NotReady { reason: "x".into() }, at: AT },
         FloorEvent::Queued { item: waiting(), rejoined: Some(ITEM), at: AT },
         FloorEvent::Queued { item: waiting(), rejoined: None, at: AT },
@@ -77,6 +92,15 @@ fn every_event_reads_back() {
         ended(OfferOutcome::Declined(Cause::Busy)),
         ended(OfferOutcome::Expired),
         ended(OfferOutcome::Withdrawn),
+        FloorEvent::Prioritised { item: waiting(), from_minutes: 3, reason: "a complaint".into(), at: AT },
+        FloorEvent::ConversationChanged {
+            item: ITEM,
+            agent: "1001".into(),
+            standing: Standing::Interrupted,
+            turn: Side::Agent,
+            at: AT,
+        },
+        FloorEvent::Returned { item: held().conversation.item, agent: "1001".into(), reason: ReturnReason::Lease, at: AT },
         FloorEvent::Left { item: ITEM, reason: LeaveReason::NoAgents, at: AT },
         FloorEvent::Finished { item: ITEM, agent: "1001".into(), cause: Cause::Normal, at: AT },
     ]);
@@ -94,6 +118,7 @@ fn every_message_to_the_floor_reads_back() {
         priority_minutes: 1,
         wait_without_agents: false,
         arrived_at: AT,
+        work: written(),
     };
     check(&[
         ToFloor::Enqueue(enqueue),
@@ -102,6 +127,7 @@ fn every_message_to_the_floor_reads_back() {
         ToFloor::Accept { offer: OFFER },
         ToFloor::Decline { offer: OFFER, cause: Cause::NotRegistered },
         ToFloor::Finished { item: ITEM, cause: Cause::MediaTimeout },
+        ToFloor::Wrote { item: ITEM, by: Side::Customer },
         ToFloor::DeviceBusy { agent: "1001".into(), legs: 2 },
         ToFloor::DeviceReachable { agent: "1001".into(), reachable: true },
         ToFloor::Agent { call: CALL, agent: "1001".into(), request: AgentRequest::SignIn },
@@ -148,5 +174,6 @@ fn what_a_restart_is_given_reads_back() {
             legs: [("1002".into(), 1)].into(),
             promised: vec![("+411".into(), 2)],
         },
+        held: vec![held()],
     }]);
 }

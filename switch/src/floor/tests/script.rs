@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::words::{cause, place_words, request, skill_level, state_word};
+use super::words::{capacity, cause, event_word, place_words, request, skill_level, state_word, work, work_rule};
 use crate::{
     callback::{Callback, CallbackAsked, Tries},
     cause::Cause,
     cdr::Origin,
     floor::{
         AgentProfile, AgentState, Conversation, Decision, Floor, FloorEvent, GoingOn, Input, NotPromised, OfferOutcome, Output,
-        QueueProfile, Relaxation, Restored, WaitingItem,
+        QueueProfile, Relaxation, Restored, WaitingItem, WorkRules,
     },
     id::{CallId, CustomerId, IdSource, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, ToFloor, ToLine},
@@ -132,8 +132,15 @@ impl Script {
             "agent" | "drop-agent" => Input::Agents(self.agents.clone()),
             "ask" => return self.ask(&words),
             "known" => Input::Known { item: ItemId(words[1].parse().unwrap()), customer: CustomerId(words[2].parse().unwrap()) },
+            "prioritise" => Input::Prioritise {
+                item: ItemId(words[1].parse().unwrap()),
+                minutes: words[2].parse().unwrap(),
+                reason: words[3..].join(" "),
+            },
             "drop-callback" => Input::DropCallback(ItemId(words[1].parse().unwrap())),
-            "sign-in" | "sign-out" | "ready" | "not-ready" => Input::Agent { agent: words[1].into(), request: request(&words) },
+            "sign-in" | "sign-out" | "ready" | "not-ready" | "more-wrap-up" => {
+                Input::Agent { agent: words[1].into(), request: request(&words) }
+            }
             _ => Input::Line(self.message(&words)),
         };
         self.give(input);
@@ -155,6 +162,7 @@ impl Script {
             rejoin_grace_ms: 60_000,
             max_missed: 3,
             callbacks_per_day: 3,
+            work: WorkRules::default(),
         };
         for word in &words[1..] {
             let (key, value) = word.split_once('=').unwrap();
@@ -172,7 +180,7 @@ impl Script {
                     let SkillLevel { skill, level } = skill_level(skill);
                     profile.relax.push(Relaxation { after_ms: after.parse::<u64>().unwrap() * 1000, skill, to_level: level });
                 }
-                _ => panic!("{word}"),
+                _ => work_rule(&mut profile.work, key, value),
             }
         }
         self.queues.retain(|queue| queue.queue != profile.queue);
@@ -187,6 +195,7 @@ impl Script {
             skills: words[2..].iter().filter(|word| word.contains(':')).map(|word| skill_level(word)).collect(),
             device: Target::Extension(words[0].into()),
             always_on: words.contains(&"always-on"),
+            capacity: capacity(words),
             agent,
         });
     }
@@ -212,6 +221,7 @@ impl Script {
             "accept" => ToFloor::Accept { offer: offer() },
             "decline" => ToFloor::Decline { offer: offer(), cause: cause(words[2]) },
             "finish" => ToFloor::Finished { item: ItemId(number()), cause: Cause::Normal },
+            "wrote" => ToFloor::Wrote { item: ItemId(number()), by: super::words::side(words[2]) },
             "legs" => ToFloor::DeviceBusy { agent: words[1].into(), legs: words[2].parse().unwrap() },
             "reachable" => ToFloor::DeviceReachable { agent: words[1].into(), reachable: true },
             "unreachable" => ToFloor::DeviceReachable { agent: words[1].into(), reachable: false },
@@ -262,6 +272,7 @@ impl Script {
             priority_minutes: option("priority=").map_or(0, |minutes| minutes.parse().unwrap()),
             wait_without_agents: !words.contains(&"no-wait"),
             arrived_at: self.now,
+            work: work(words, self.now),
         }
     }
 
@@ -383,6 +394,9 @@ impl Script {
                 format!("{} is called back, tries {}", self.item(item.item), callback.tries.left)
             }
             FloorEvent::Overflowed { item, from, .. } => format!("{} went from {from} to {}", item.item.0, item.queue),
+            FloorEvent::Prioritised { .. } | FloorEvent::ConversationChanged { .. } | FloorEvent::Returned { .. } => {
+                event_word(event)
+            }
             FloorEvent::Left { item, reason, .. } => format!("{} left, {reason:?}", item.0),
             FloorEvent::Finished { item, agent, cause, .. } => format!("{} finished with {agent}, {}", item.0, cause.as_str()),
         })

@@ -5,7 +5,8 @@ use crate::{
     callback::{Callback, Tries},
     cause::Cause,
     cdr::Origin,
-    floor::{AgentProfile, Input, QueueProfile, Relaxation},
+    channel::Capacity,
+    floor::{AgentProfile, Input, QueueProfile, Relaxation, Work, WorkRules},
     id::{CallId, CustomerId, ItemId, OfferId},
     ladder::Ladder,
     link::{Enqueue, LeaveReason, ToFloor},
@@ -128,6 +129,7 @@ fn enqueue(world: &mut World, next: &mut u64, caller: PartyNumber, queue: QueueN
         priority_minutes: if world.dice.chance(20) { u32::try_from(world.dice.below(10)).unwrap() } else { 0 },
         wait_without_agents: world.dice.chance(70),
         arrived_at: world.now,
+        work: Work::default(),
     };
     world.admit(item, call, caller);
     // A call says nothing to the floor before it said that it comes: no delay, but maybe twice.
@@ -300,6 +302,7 @@ fn agent(dice: &mut Dice, number: u64) -> AgentProfile {
         skills: SKILLS.iter().map(|name| skill(name, u8::try_from(dice.below(8)).unwrap())).collect(),
         device: Target::Extension("1".into()),
         always_on: dice.chance(30),
+        capacity: Capacity::default(),
     }
 }
 
@@ -319,6 +322,7 @@ fn queue(dice: &mut Dice, name: &str) -> QueueProfile {
         rejoin_grace_ms: dice.below(90_000),
         max_missed: u32::try_from(dice.below(4)).unwrap(),
         callbacks_per_day: 3,
+        work: WorkRules::default(),
     }
 }
 

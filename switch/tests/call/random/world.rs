@@ -344,7 +344,7 @@ impl World {
                 self.offers.insert(*offer, Offer::Over);
             }
             ToFloor::Agent { .. } => {}
-            ToFloor::DeviceBusy { .. } | ToFloor::DeviceReachable { .. } => panic!("not a call's to say"),
+            ToFloor::DeviceBusy { .. } | ToFloor::DeviceReachable { .. } | ToFloor::Wrote { .. } => panic!("not a call's to say"),
         }
     }
 
