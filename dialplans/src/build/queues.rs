@@ -59,6 +59,20 @@ impl Builder<'_> {
         queues
     }
 
+    /// Those that are built, for the building of some routes again.
+    pub(super) fn built_answers(&self) -> Vec<(String, Ending, BlockId)> {
+        self.answers.built.iter().map(|((queue, ending), block)| ((*queue).to_owned(), *ending, *block)).collect()
+    }
+
+    /// Takes these as built.
+    pub(super) fn know_answers(&mut self, built: &[(String, Ending, BlockId)]) {
+        for (queue, ending, block) in built {
+            if let Some((queue, _)) = self.answers.written.get_key_value(queue.as_str()) {
+                self.answers.built.insert((queue, *ending), *block);
+            }
+        }
+    }
+
     /// Where a step says nothing of an ending, its queue does, if it has an answer.
     pub(super) fn queue_answers(&mut self, queue: &str, handlers: &mut Handlers, at: Location) {
         for ending in [Ending::NoAgents, Ending::TimedOut, Ending::Full, Ending::Error] {
@@ -88,7 +102,10 @@ impl Builder<'_> {
             return None;
         }
         self.answers.open.push(key);
+        // Whichever route wants it first: it is everybody's.
+        let part = std::mem::take(&mut self.part);
         let block = self.block(&item.children);
+        self.part = part;
         self.answers.open.pop();
         self.answers.built.insert(key, block);
         Some(block)
