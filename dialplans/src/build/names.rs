@@ -57,12 +57,7 @@ impl Names {
             item.walk(&mut |item| {
                 for value in item.values() {
                     self.reference(value, &spoken, world, findings);
-                    if let (Kind::Refers(noun), Some(name)) = (value.kind, value.text())
-                        && !(noun == Noun::Queue && item.spec.name == "queues")
-                        && !is_test
-                    {
-                        used.insert((noun, name));
-                    }
+                    used.extend(use_of(item, value).filter(|_| !is_test));
                 }
             });
         }
@@ -112,6 +107,14 @@ impl Names {
                 }
             }
         }
+    }
+}
+
+/// What a value of an item uses. That an agent works for a queue leads no call there.
+pub(super) fn use_of<'a>(item: &Item, value: &'a Value) -> Option<(Noun, &'a str)> {
+    match (value.kind, value.text()) {
+        (Kind::Refers(noun), Some(name)) if noun != Noun::Queue || item.spec.name != "queues" => Some((noun, name)),
+        _ => None,
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct QueueAnswers<'a> {
     built: BTreeMap<(&'a str, Ending), BlockId>,
     /// Those that are being built, the outermost first.
     open: Vec<(&'a str, Ending)>,
+    /// Those that steps asked for themselves, in their order.
+    asked: Vec<(&'a str, Ending)>,
 }
 
 impl<'a> QueueAnswers<'a> {
@@ -46,6 +48,13 @@ impl<'a> QueueAnswers<'a> {
             }
         }
         Self { written, ..Self::default() }
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// Those that steps asked for since this was last called: what is built, and in which order, hangs on nothing else.
+    pub(super) fn asked_answers(&mut self) -> Vec<(&'a str, Ending)> {
+        std::mem::take(&mut self.answers.asked)
     }
 }
 
@@ -87,6 +96,9 @@ impl Builder<'_> {
     fn queue_answer(&mut self, queue: &str, ending: Ending, at: Location) -> Option<BlockId> {
         let (&queue, answers) = self.answers.written.get_key_value(queue)?;
         let (key, item) = ((queue, ending), *answers.get(&ending)?);
+        if self.answers.open.is_empty() {
+            self.answers.asked.push(key);
+        }
         if let Some(block) = self.answers.built.get(&key) {
             return Some(*block);
         }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Findings, Report},
-    grammar::{Kind, Noun},
+    grammar::Noun,
     plan::{Ending, Plan},
     proofs::flow::{self, Flow},
     read::{Item, Value},
@@ -111,7 +111,7 @@ impl Last {
         sources: &[Source],
         world: &World,
     ) -> Option<(Plan, Report)> {
-        if !self.is_around(sources, world) || !self.is_found_elsewhere(sources) {
+        if !self.is_around(sources, world) || !self.is_found_elsewhere(sources, places) {
             return None;
         }
         let mut findings = Findings::again(sources, &self.sources, &self.plan.lines);
@@ -132,7 +132,8 @@ impl Last {
         }
         let mut plan = self.plan.clone();
         plan.lines = findings.lines().to_vec();
-        self.build(&mut plan, places.keys().map(|at| &items[*at]).zip(&numbers), (sources, world), &mut findings)?;
+        let again = places.iter().zip(&numbers).map(|((at, was), number)| (*number, was.as_ref(), &items[*at]));
+        self.build(&mut plan, again, (sources, world), &mut findings)?;
         let mut visits = self.made.flow.visits;
         for (number, _, now) in &changed {
             unused::variables_of(now, &mut findings);
@@ -184,13 +185,19 @@ impl Last {
         silent(&self.sources, &self.world) && silent(sources, world)
     }
 
-    /// Whether what was found last stands before the first difference of its file, so that it is still there.
-    fn is_found_elsewhere(&self, sources: &[Source]) -> bool {
+    /// Whether what was found last stands before the first difference of its file and in no item that is another one
+    /// now, so that it is still there.
+    fn is_found_elsewhere(&self, sources: &[Source], places: &BTreeMap<usize, Option<Item>>) -> bool {
         if self.found.is_empty() {
             return true;
         }
-        let same_until: Vec<usize> =
+        let mut same_until: Vec<usize> =
             self.sources.iter().zip(sources).map(|(old, new)| same_until(&old.text, &new.text)).collect();
+        for was in places.values().flatten() {
+            if let Some(same) = same_until.get_mut(usize::from(was.at.file)) {
+                *same = (*same).min(was.at.offset as usize);
+            }
+        }
         let is_before = |file: usize, end: usize| same_until.get(file).is_none_or(|same| end < *same);
         self.found.iter().all(|(at, diagnostic)| {
             let related = diagnostic.related.as_ref().is_none_or(|related| {
@@ -239,24 +246,19 @@ impl Last {
         self.each_use(changed, false);
         let now = which(self);
         self.each_use(changed, true);
-        // An answer of a queue stands where it was first wanted.
-        let queues = |item: &Item| {
-            let mut queues = Vec::new();
-            used(item, &mut |noun, name| queues.extend((noun == Noun::Queue).then(|| name.to_owned())));
-            queues
-        };
-        before == now && (self.made.answers.is_empty() || changed.iter().all(|(_, was, now)| queues(was) == queues(now)))
+        before == now
     }
 
     fn keep_count(&mut self, changed: &[(usize, &Item, &Item)]) {
         self.each_use(changed, false);
     }
 
-    /// Builds some routes into the plan; `None` when one wants what is built for all.
+    /// Builds some routes into the plan, each with its number, what it was and what it is; `None` when one wants other
+    /// things of what is built for all.
     fn build<'i>(
         &self,
         plan: &mut Plan,
-        routes: impl Iterator<Item = (&'i Item, &'i usize)>,
+        routes: impl Iterator<Item = (usize, Option<&'i Item>, &'i Item)>,
         (sources, world): (&[Source], &World),
         findings: &mut Findings,
     ) -> Option<()> {
@@ -269,16 +271,28 @@ impl Last {
         builder.answers_of(&self.others);
         builder.know_answers(&self.made.answers);
         let shared = builder.shared.len();
-        builder.findings = findings;
+        builder.asked_answers().clear();
+        let mut unheard = std::mem::replace(&mut builder.findings, findings);
         let languages = plan.languages.clone();
         let spoken = names::spoken(&languages, world);
-        for (item, number) in routes {
+        for (number, was, item) in routes {
+            let nth = u32::try_from(number).ok()?;
             item.walk(&mut |item| {
                 item.values().for_each(|value| self.made.names.reference(value, &spoken, world, builder.findings))
             });
-            let (route, blocks) = builder.nth_route(u32::try_from(*number).ok()?, item);
-            *plan.routes.get_mut(*number)? = route;
-            *plan.parts.get_mut(*number + 1)? = blocks;
+            let (route, blocks) = builder.nth_route(nth, item);
+            *plan.routes.get_mut(number)? = route;
+            *plan.parts.get_mut(number + 1)? = blocks;
+            let asked = builder.asked_answers();
+            if let Some(was) = was.filter(|_| !self.made.answers.is_empty()) {
+                std::mem::swap(&mut builder.findings, &mut unheard);
+                let _blocks = builder.nth_route(nth, was);
+                std::mem::swap(&mut builder.findings, &mut unheard);
+                // An answer of a queue stands where it was first asked for.
+                if builder.asked_answers() != asked {
+                    return None;
+                }
+            }
         }
         (builder.shared.len() == shared && builder.findings.count() == said).then_some(())
     }
@@ -289,11 +303,11 @@ fn same_until(old: &str, new: &str) -> usize {
     if old == new { usize::MAX } else { old.bytes().zip(new.bytes()).take_while(|(old, new)| old == new).count() }
 }
 
-/// Names that an item calls others by.
+/// Names that an item calls others by, those aside that leave them unused.
 fn used(item: &Item, say: &mut impl FnMut(Noun, &str)) {
     item.walk(&mut |item| {
         for value in item.values() {
-            if let (Kind::Refers(noun), Some(name)) = (value.kind, value.text()) {
+            if let Some((noun, name)) = names::use_of(item, value) {
                 say(noun, name);
             }
         }
@@ -313,7 +327,7 @@ fn shown<'a>(item: &Item, sources: &'a [Source]) -> Option<Vec<&'a str>> {
     let mut open: Vec<&Item> = item.children.iter().rev().collect();
     while let Some(item) = open.pop() {
         if !OWN_AFFAIR.contains(&item.spec.name) && Ending::from_word(item.spec.name).is_none() {
-            shown.push(item.spec.name);
+            shown.extend(["\n", item.spec.name]);
             for (name, value) in &item.props {
                 shown.extend([*name, text(value)?]);
             }

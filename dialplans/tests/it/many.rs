@@ -3,13 +3,19 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use proptest::{prelude::*, test_runner::Config};
-use tandem_dialplan::{CallFacts, Checker, Needs, Plan, Source, check, explain, needs};
+use tandem_dialplan::{CallFacts, Checker, Needs, Plan, Source, World, check, explain, needs};
 use tandem_switch::cdr::Origin;
 
 use crate::{
     fuzz::{mutate, seeds},
     noon, world,
 };
+
+/// So many cases, or more when `PROPTEST_CASES` says so.
+pub(crate) fn at_least(cases: u32) -> Config {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|asked| asked.parse().ok());
+    Config::with_cases(asked.unwrap_or(0).max(cases))
+}
 
 fn numbers() -> impl Strategy<Value = String> {
     "(\\+39|00)?[0-2]{1,4}"
@@ -27,7 +33,7 @@ fn condition() -> impl Strategy<Value = String> {
     ]
 }
 
-fn route() -> impl Strategy<Value = String> {
+pub(crate) fn route() -> impl Strategy<Value = String> {
     let from =
         prop::sample::select(vec!["from any", "from extension", "from trunk=\"a\"", "from trunk=\"b\"\n    from extension", ""]);
     let conditions = || prop::collection::vec(condition(), 0..3);
@@ -88,10 +94,24 @@ fn written(plan: Option<&Plan>) -> String {
 fn same_as_fresh(checker: &mut Checker, sources: &[Source]) -> Result<(), TestCaseError> {
     let (again, fresh): (Needs, Needs) = (checker.needs(sources), needs(sources));
     prop_assert_eq!(again, fresh);
-    let ((plan, report), (fresh_plan, fresh_report)) = (checker.check(sources, &world()), check(sources, &world()));
+    same_in(checker, sources, &world()).map(drop)
+}
+
+/// The same in some surroundings, without asking first for what is needed of them.
+pub(crate) fn same_in(checker: &mut Checker, sources: &[Source], world: &World) -> Result<Option<Arc<Plan>>, TestCaseError> {
+    let ((plan, report), (fresh_plan, fresh_report)) = (checker.check(sources, world), check(sources, world));
     prop_assert_eq!(report.diagnostics, fresh_report.diagnostics);
     prop_assert_eq!(written(plan.as_ref()), written(fresh_plan.as_ref()));
-    Ok(())
+    let (Some(plan), Some(fresh)) = (plan.map(Arc::new), fresh_plan.map(Arc::new)) else { return Ok(None) };
+    for (origin, from, to) in [(0, "10", "00"), (0, "11", "51"), (1, "+3902", "1"), (2, "", "+392"), (1, "2", "61")] {
+        let facts = call(origin, from, to);
+        prop_assert_eq!(
+            plan.route_for(&facts).map(|route| (&route.name, route.line)),
+            fresh.route_for(&facts).map(|route| (&route.name, route.line))
+        );
+        prop_assert_eq!(explain(&plan, &facts, noon()), explain(&fresh, &facts, noon()));
+    }
+    Ok(Some(plan))
 }
 
 proptest! {
@@ -137,112 +157,6 @@ proptest! {
             same_as_fresh(&mut checker, &[Source::new("a.kdl", plan_text(&routes))])?;
         }
     }
-}
-
-/// Lines of a route that show the rest of the plan nothing, and lines that do.
-const LINES: &[&str] = &[
-    "hangup",
-    "hangup \"busy\"",
-    "ring",
-    "answer",
-    "play \"welcome\"",
-    "play \"goodbye\" interrupt=#true",
-    "play \"no-such\"",
-    "goto \"r0\"",
-    "goto \"r1\"",
-    "queue \"one\"",
-    "queue \"two\" { full { hangup \"busy\"; }; }",
-    "queue \"two\" priority=3 max-wait=\"9s\"",
-    "dial extension=\"11\" ring=\"20s\"",
-    "dial extension=\"99\"",
-    "dial trunk=\"a\" number=\"0{pin}\"",
-    "dial trunk=\"a\" number=\"{dialled}\" { busy { goto \"r2\"; }; }",
-    "collect \"welcome\" as=\"pin\" max=4",
-    "collect \"welcome\" as=\"pin\" max=4 secret=#true",
-    "set \"pin\" to=\"1\"",
-    "set language=\"it\"",
-    "if \"{pin}\" is=\"1\" { hangup; }",
-    "if \"{pin}\" known=#true { play \"welcome\"; }",
-    "menu \"welcome\" tries=2 { press \"1\" { hangup; }; otherwise { goto \"r1\"; }; }",
-    "when-open \"office\" { play \"welcome\"; }",
-    "voicemail \"sales\"",
-    "say time",
-    "conference \"room\"",
-    "// a comment",
-    "",
-];
-
-/// Routes of lines in two files, with what they name; a test stands behind the last route when the number says so.
-fn lined(routes: &[(String, Vec<usize>)], tail: u8) -> [Source; 2] {
-    let mut head =
-        "extensions from=10 to=21\ntrunk \"a\" { match \"192.0.2.1\"; peer \"udp\" \"192.0.2.1:5060\"; }\nmailbox \"sales\"\n\
-         schedule \"office\" { open \"mon-fri\" \"08:30-18:00\"; }\nqueue \"one\"\n"
-            .to_owned();
-    head += if tail & 1 == 0 {
-        "queue \"two\"\n"
-    } else {
-        "queue \"two\" { full { play \"welcome\"; }; error { queue \"one\"; }; }\n"
-    };
-    let mut files = [head, String::new()];
-    for (at, (from, lines)) in routes.iter().enumerate() {
-        let file = &mut files[usize::from(at % 3 == 2)];
-        writeln!(file, "route \"r{at}\" {{\n{from}").unwrap();
-        lines.iter().for_each(|line| writeln!(file, "    {}", LINES[*line]).unwrap());
-        file.push_str("}\n");
-    }
-    if tail & 2 != 0 {
-        files[1] += "test \"t\" { call from=\"10\" to=\"1\"; expect route=\"r0\"; }\n";
-    }
-    let [head, rest] = files;
-    [Source::new("a.kdl", head), Source::new("b.kdl", rest)]
-}
-
-fn lines() -> impl Strategy<Value = Vec<usize>> {
-    prop_oneof![
-        // Mostly what can be good: a plan with an error has no plan before it.
-        3 => prop::sample::select(vec![vec![3, 4], vec![12], vec![9], vec![11], vec![10], vec![3, 4, 0], vec![3, 22], vec![6], vec![1], vec![15], vec![3, 4, 27]]),
-        1 => prop::collection::vec(0..LINES.len(), 1..4),
-    ]
-}
-
-proptest! {
-    #![proptest_config(Config::with_cases(60))]
-
-    #[test]
-    fn a_step_that_is_changed_changes_no_more_than_it_would_in_a_new_plan(
-        first in prop::collection::vec((route(), lines()), 2..7),
-        tail in 0..4_u8,
-        edits in prop::collection::vec((any::<prop::sample::Index>(), lines()), 1..10),
-    ) {
-        let mut routes = first;
-        let mut checker = Checker::default();
-        same_as_fresh(&mut checker, &lined(&routes, tail))?;
-        for (at, lines) in edits {
-            let at = at.index(routes.len());
-            routes[at].1 = lines;
-            same_as_fresh(&mut checker, &lined(&routes, tail))?;
-        }
-    }
-}
-
-#[test]
-fn routes_that_did_not_change_are_shared_with_the_plan_before() {
-    let text = |ring: u32, to: &str| {
-        let one = |at: u32, ring: u32| {
-            format!("route \"r{at}\" {{ from any; to \"{to}{at}\"; dial extension=\"11\" ring=\"{ring}s\"; }}\n")
-        };
-        format!("extensions from=10 to=21\n{}{}{}", one(0, 20), one(1, ring), one(2, 20))
-    };
-    let mut checker = Checker::default();
-    let mut plan_of = |text: String| checker.check(&[Source::new("a.kdl", text)], &world()).0.unwrap();
-    let shared =
-        |old: &Plan, new: &Plan| old.routes.iter().zip(&new.routes).map(|(old, new)| Arc::ptr_eq(old, new)).collect::<Vec<_>>();
-    let (first, second, third, other) =
-        (plan_of(text(20, "1")), plan_of(text(21, "1")), plan_of(text(101, "1")), plan_of(text(101, "2")));
-    assert_eq!(shared(&first, &second), [true, false, true]);
-    // What stands behind the longer line has another place.
-    assert_eq!(shared(&second, &third), [true, false, false]);
-    assert_eq!(shared(&third, &other), [false; 3]);
 }
 
 /// The bound of nodes counts what is taken over as it counts what is read.
