@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    build::{self, build},
+    build::{self, Last, build},
     diagnostic::{Findings, Report},
     plan::Plan,
     read::Kept,
@@ -41,23 +41,36 @@ pub struct Needs {
 #[derive(Debug, Default)]
 pub struct Checker {
     kept: Kept,
+    /// The last plan that was good, while what is read is held against it.
+    last: Option<Last>,
 }
 
 impl Checker {
     /// As [`check`].
     #[must_use]
     pub fn check(&mut self, sources: &[Source], world: &World) -> (Option<Plan>, Report) {
-        let mut findings = Findings::new(sources);
+        let (before, lines) = self.last.as_ref().map_or_else(Default::default, Last::texts);
+        let mut findings = Findings::again(sources, before, lines);
         if is_too_large(sources) {
             let message = format!("a plan has at most {MAX_FILES} files and {} MiB", MAX_PLAN_BYTES >> 20);
             findings.error("too-large", Location::default(), message);
             return (None, findings.into_report());
         }
-        let items = self.kept.read(sources, &mut findings);
+        self.kept.read(sources, &mut findings);
+        if let Some(last) = self.last.as_mut().filter(|_| findings.count() == 0)
+            && let Some(places) = self.kept.since()
+            && let Some((plan, report)) = last.again(places, self.kept.items(), sources, world)
+        {
+            self.kept.settle();
+            return (Some(plan), report);
+        }
+        let items = self.kept.items();
         if items.is_empty() && !findings.has_errors() {
             findings.error("empty", Location::default(), "the plan is empty: there is no file *.kdl, or nothing in it");
         }
-        let plan = build(items, sources, world, &mut findings);
+        let (plan, last) = build(items, sources, world, &mut findings);
+        self.last = last;
+        self.kept.settle();
         (plan, findings.into_report())
     }
 

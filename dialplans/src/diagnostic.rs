@@ -1,6 +1,6 @@
 //! What `check` has to say about a plan: where, what, and what was probably meant.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 use serde::Serialize;
@@ -182,7 +182,7 @@ impl miette::Diagnostic for Drawing<'_> {
 pub(crate) struct Findings {
     sources: Vec<Source>,
     /// Where each line of each source begins.
-    lines: Vec<Vec<usize>>,
+    lines: Vec<Arc<[usize]>>,
     found: Vec<(Location, Diagnostic)>,
     left_out: usize,
     /// What was found last is among them.
@@ -191,10 +191,18 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn new(sources: &[Source]) -> Self {
-        let begins = |source: &Source| std::iter::once(0).chain(source.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self::again(sources, &[], &[])
+    }
+
+    /// The same, with the lines of an earlier reading for files that are as they were.
+    pub(crate) fn again(sources: &[Source], before: &[Source], lines: &[Arc<[usize]>]) -> Self {
+        let begins = |(at, source): (usize, &Source)| match (before.get(at), lines.get(at)) {
+            (Some(before), Some(lines)) if before.text == source.text => Arc::clone(lines),
+            _ => std::iter::once(0).chain(source.text.match_indices('\n').map(|(at, _)| at + 1)).collect(),
+        };
         Self {
             sources: sources.to_vec(),
-            lines: sources.iter().map(begins).collect(),
+            lines: sources.iter().enumerate().map(begins).collect(),
             found: Vec::new(),
             left_out: 0,
             kept_last: false,
@@ -202,7 +210,7 @@ impl Findings {
     }
 
     /// Where each line of each source begins.
-    pub(crate) fn lines(&self) -> &[Vec<usize>] {
+    pub(crate) fn lines(&self) -> &[Arc<[usize]>] {
         &self.lines
     }
 
@@ -256,6 +264,16 @@ impl Findings {
         if let Some((_, last)) = self.found.last_mut() {
             last.related = Some(related);
         }
+    }
+
+    /// What was found so far.
+    pub(crate) fn found(&self) -> &[(Location, Diagnostic)] {
+        &self.found
+    }
+
+    /// Takes over what was found of an earlier text and is still so.
+    pub(crate) fn extend(&mut self, found: &[(Location, Diagnostic)]) {
+        self.found.extend_from_slice(found);
     }
 
     pub(crate) fn has_errors(&self) -> bool {

@@ -4,7 +4,7 @@
 //! are found by these beginnings; those that have none are always tried. What is found is in file order, so the first
 //! of them that admits the call is the first of all: [`explain`](crate::explain()) still walks them one by one.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use tandem_switch::name::RouteName;
 
@@ -29,7 +29,7 @@ impl fmt::Debug for RouteIndex {
 
 impl RouteIndex {
     /// Of all routes, in file order.
-    pub(crate) fn new(routes: &[Route]) -> Self {
+    pub(crate) fn new(routes: &[Arc<Route>]) -> Self {
         let mut index = Self::default();
         for (at, route) in (0_u32..).zip(routes) {
             index.names.entry(route.name.clone()).or_insert(at);

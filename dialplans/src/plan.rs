@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use jiff::tz::TimeZone;
@@ -42,8 +43,8 @@ use crate::{
 /// Music for a party that the other one put on hold: the plan has no word of its own for it.
 const HOLD_MUSIC: &str = "music/hold";
 
-/// Everything an admin wrote, resolved.
-#[derive(Debug)]
+/// Everything an admin wrote, resolved. A copy shares the routes.
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Counts the plans that were taken; set by the server, 0 before.
     pub generation: u64,
@@ -100,19 +101,19 @@ pub struct Plan {
     /// Agents of the first start.
     pub starter_agents: Vec<StarterAgents>,
     /// Routes in the order in which they are tried.
-    pub routes: Vec<Route>,
+    pub routes: Vec<Arc<Route>>,
     /// What `tandem test` runs.
     pub tests: Vec<Test>,
     /// Names of what callers type in secret.
     pub(crate) secrets: BTreeSet<String>,
     /// Finds among the routes; made of them once they are all there.
-    pub(crate) index: RouteIndex,
-    /// All blocks of steps; [`BlockId`] counts into it.
-    pub(crate) blocks: Vec<Block>,
+    pub(crate) index: Arc<RouteIndex>,
+    /// All blocks of steps; [`BlockId`] counts into it. First those that routes share, then those of each route.
+    pub(crate) parts: Vec<Arc<Vec<Block>>>,
     /// Paths of the files, in the order in which [`Location::file`] counts them.
     pub(crate) files: Vec<String>,
     /// Where the lines of each of them begin.
-    pub(crate) lines: Vec<Vec<usize>>,
+    pub(crate) lines: Vec<Arc<[usize]>>,
 }
 
 impl Plan {
@@ -190,7 +191,7 @@ impl Plan {
     /// The route of that name.
     #[must_use]
     pub fn route(&self, name: &RouteName) -> Option<&Route> {
-        self.index.named(name.as_str()).and_then(|at| self.routes.get(at))
+        self.index.named(name.as_str()).and_then(|at| self.routes.get(at)).map(|route| &**route)
     }
 
     /// The route that takes a call: the first in file order that fits.
@@ -203,7 +204,7 @@ impl Plan {
     pub(crate) fn found(&self, facts: &CallFacts) -> Option<(&Route, Captures)> {
         let candidates = self.index.candidates(facts.to.as_str(), facts.from.as_str());
         let mut routes = candidates.into_iter().filter_map(|at| self.routes.get(at as usize));
-        routes.find_map(|route| Some((route, captures(self, route, facts)?)))
+        routes.find_map(|route| Some((&**route, captures(self, route, facts)?)))
     }
 
     /// `file:line` of a place in the plan, when the place has a text.
@@ -234,7 +235,11 @@ impl Plan {
     }
 
     pub(crate) fn block(&self, id: BlockId) -> &Block {
-        &self.blocks[id.0]
+        &self.parts[id.part as usize][id.at as usize]
+    }
+
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.parts.iter().flat_map(|part| &**part)
     }
 }
 
@@ -279,9 +284,12 @@ impl OriginGuard {
     }
 }
 
-/// Counts into [`Plan::blocks`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct BlockId(pub(crate) usize);
+/// Counts into [`Plan::parts`]. That of the nth route is part n + 1, so what one route holds moves no other's blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BlockId {
+    pub(crate) part: u32,
+    pub(crate) at: u32,
+}
 
 /// Steps one after another.
 #[derive(Debug, Default)]

@@ -1,6 +1,9 @@
 //! Values and what follows from them: variables, conditions, and services that are asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tandem_switch::{
     ask::MAX_VALUES,
@@ -19,8 +22,8 @@ use crate::{
 };
 
 /// Names of what callers type in secret.
-pub(super) fn secrets(blocks: &[Block]) -> BTreeSet<String> {
-    let steps = blocks.iter().flat_map(|block| &block.steps);
+pub(super) fn secrets(parts: &[Arc<Vec<Block>>]) -> BTreeSet<String> {
+    let steps = parts.iter().flat_map(|part| &**part).flat_map(|block| &block.steps);
     let secret = |placed: &Placed| match &placed.action {
         Action::Collect(collect) if collect.secret => Some(collect.variable.clone()),
         _ => None,

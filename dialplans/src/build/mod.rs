@@ -13,6 +13,7 @@ mod protect;
 mod queues;
 mod recordings;
 mod routes;
+mod routes_again;
 mod schedules;
 mod steps;
 mod test_blocks;
@@ -20,12 +21,17 @@ mod trunk_calls;
 mod trunks;
 mod unused;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter,
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 use tandem_switch::name::{Extension, Language, LotName, MailboxName, SkillName};
 
-use self::{names::Names, queues::QueueAnswers};
+pub(crate) use self::routes_again::Last;
+use self::{names::Names, queues::QueueAnswers, routes_again::Made};
 use crate::{
     checker::Needs,
     diagnostic::Findings,
@@ -48,14 +54,20 @@ const SILENCE_MS: u64 = 30_000;
 pub(crate) const BUILT_IN: Location = Location { file: u16::MAX, offset: 0, length: 0 };
 
 /// Builds a plan of what was read and proves what can be proved of it. `None` when an error was found, now or before.
-pub(crate) fn build(items: &[Item], sources: &[Source], world: &World, findings: &mut Findings) -> Option<Plan> {
+pub(crate) fn build(items: &[Item], sources: &[Source], world: &World, findings: &mut Findings) -> (Option<Plan>, Option<Last>) {
     imports::check(items, sources, findings);
     let names = Names::collect(items, findings);
     names.resolve(items, world, findings);
-    let plan = Builder::new(items, sources, world, names, findings).build(items);
-    proofs::all(&plan, items, findings);
+    let mut builder = Builder::new(items, sources, world, names.clone(), findings);
+    let plan = builder.build(items);
+    let (numbers, answers) = (Arc::clone(&builder.routes), builder.built_answers());
+    let flow = proofs::all(&plan, items, findings);
     unused::calendars(items, sources, findings);
-    (!findings.has_errors()).then_some(plan)
+    if findings.has_errors() {
+        return (None, None);
+    }
+    let last = Last::new(&plan, (items, sources, world), Made { names, numbers, answers, flow }, findings);
+    (Some(plan), last)
 }
 
 /// Looks only for the names of outside things.
@@ -89,13 +101,18 @@ pub(crate) struct Builder<'a> {
     extensions: Vec<ExtensionRange>,
     lots: BTreeMap<LotName, Lot>,
     mailboxes: BTreeMap<MailboxName, Mailbox>,
-    blocks: Vec<Block>,
+    /// Blocks that several routes lead to.
+    shared: Vec<Block>,
+    /// Those of the route that is built.
+    own: Vec<Block>,
+    /// Which of both grow, as [`BlockId`] counts them.
+    part: u32,
     /// Answers to endings that a step leaves open.
     defaults: [BlockId; Ending::ALL.len()],
     agent_error: BlockId,
     /// What queues say of endings that a step leaves open; goes before the defaults. Empty while these are built.
     answers: QueueAnswers<'a>,
-    routes: BTreeMap<String, usize>,
+    routes: Arc<BTreeMap<String, usize>>,
 }
 
 impl<'a> Builder<'a> {
@@ -119,22 +136,20 @@ impl<'a> Builder<'a> {
             extensions: Vec::new(),
             lots: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
-            blocks: Vec::new(),
-            defaults: [BlockId(0); Ending::ALL.len()],
-            agent_error: BlockId(0),
+            shared: Vec::new(),
+            own: Vec::new(),
+            part: 0,
+            defaults: [BlockId::default(); Ending::ALL.len()],
+            agent_error: BlockId::default(),
             answers: QueueAnswers::default(),
-            routes: index,
+            routes: Arc::new(index),
         }
     }
 
-    fn build(mut self, items: &'a [Item]) -> Plan {
-        self.extensions = self.extension_ranges(items);
-        self.lots = self.lots(items);
-        self.mailboxes = self.mailboxes(items);
+    fn build(&mut self, items: &'a [Item]) -> Plan {
+        self.inside(items);
         let pickup_groups = self.pickup_groups(items);
-        self.built_in_defaults();
-        self.plan_defaults(items);
-        self.answers = QueueAnswers::of(items);
+        self.answers_of(items);
         let listen = self.listen(items);
         let trunks = self.trunks(items);
         let trunk_groups = self.trunk_groups(items, &trunks);
@@ -145,7 +160,8 @@ impl<'a> Builder<'a> {
         let queues = self.queues(items);
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
-        let routes = self.routes(items);
+        let (routes, own) = self.routes(items);
+        let parts: Vec<_> = iter::once(Arc::new(std::mem::take(&mut self.shared))).chain(own).collect();
         let mut plan = Plan {
             generation: 0,
             realm: top_text(items, "realm").unwrap_or("tandem").to_owned(),
@@ -176,16 +192,30 @@ impl<'a> Builder<'a> {
             starter_agents,
             routes,
             tests: Vec::new(),
-            secrets: decisions::secrets(&self.blocks),
-            index: RouteIndex::default(),
-            blocks: std::mem::take(&mut self.blocks),
+            secrets: decisions::secrets(&parts),
+            index: Arc::default(),
+            parts,
             files: self.sources.iter().map(|source| source.path.clone()).collect(),
             lines: self.findings.lines().to_vec(),
         };
-        plan.index = RouteIndex::new(&plan.routes);
+        plan.index = Arc::new(RouteIndex::new(&plan.routes));
         self.readable_keys(items, &plan);
         plan.tests = self.tests(items, &plan);
         plan
+    }
+
+    /// What is reached inside.
+    fn inside(&mut self, items: &'a [Item]) {
+        self.extensions = self.extension_ranges(items);
+        self.lots = self.lots(items);
+        self.mailboxes = self.mailboxes(items);
+    }
+
+    /// The answers that are there for all steps. None of them has one of a queue in it.
+    fn answers_of(&mut self, items: &'a [Item]) {
+        self.built_in_defaults();
+        self.plan_defaults(items);
+        self.answers = QueueAnswers::of(items);
     }
 
     /// Whether every language of the plan has a recording.

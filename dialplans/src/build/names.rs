@@ -1,6 +1,9 @@
 //! Who declares which name, who refers to it, and what nobody refers to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tandem_switch::name::Language;
 
@@ -16,18 +19,18 @@ use crate::{
 };
 
 /// All declared names, by noun.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    declared: BTreeMap<Noun, BTreeMap<String, Location>>,
+    declared: Arc<BTreeMap<Noun, BTreeMap<String, Location>>>,
 }
 
 impl Names {
     /// Gathers the declarations; a name given twice is an error.
     pub(super) fn collect(items: &[Item], findings: &mut Findings) -> Self {
-        let mut names = Self::default();
+        let mut declared: BTreeMap<Noun, BTreeMap<String, Location>> = BTreeMap::new();
         for value in items.iter().flat_map(Item::values) {
             let (Kind::Declares(noun), Some(name)) = (value.kind, value.text()) else { continue };
-            let known = names.declared.entry(noun).or_default();
+            let known = declared.entry(noun).or_default();
             if let Some(first) = known.get(name) {
                 let message = format!("{} `{name}` is declared twice, first at {}", noun.word(), findings.place(*first));
                 findings.error("twice", value.at, message);
@@ -36,7 +39,7 @@ impl Names {
                 known.insert(name.to_owned(), value.at);
             }
         }
-        names
+        Self { declared: Arc::new(declared) }
     }
 
     pub(super) fn all(&self, noun: Noun) -> impl Iterator<Item = &str> {
@@ -46,7 +49,7 @@ impl Names {
     /// Holds every reference against what is declared, recorded, set and there.
     pub(super) fn resolve(&self, items: &[Item], world: &World, findings: &mut Findings) {
         let languages = languages(items);
-        let spoken: Vec<&Language> = languages.iter().filter(|language| world.prompts.contains_key(*language)).collect();
+        let spoken = spoken(&languages, world);
         let mut used: BTreeSet<(Noun, &str)> = BTreeSet::new();
         for item in items {
             // What only a test names is of no use to a call.
@@ -54,12 +57,7 @@ impl Names {
             item.walk(&mut |item| {
                 for value in item.values() {
                     self.reference(value, &spoken, world, findings);
-                    if let (Kind::Refers(noun), Some(name)) = (value.kind, value.text())
-                        && !(noun == Noun::Queue && item.spec.name == "queues")
-                        && !is_test
-                    {
-                        used.insert((noun, name));
-                    }
+                    used.extend(use_of(item, value).filter(|_| !is_test));
                 }
             });
         }
@@ -74,7 +72,7 @@ impl Names {
         }
     }
 
-    fn reference(&self, value: &Value, spoken: &[&Language], world: &World, findings: &mut Findings) {
+    pub(super) fn reference(&self, value: &Value, spoken: &[&Language], world: &World, findings: &mut Findings) {
         match (value.kind, value.text()) {
             (Kind::Refers(Noun::Prompt), Some(name)) => prompts::reference(name, value, spoken, world, findings),
             (Kind::Refers(noun), Some(name)) if self.declared.get(&noun).is_none_or(|known| !known.contains_key(name)) => {
@@ -95,7 +93,7 @@ impl Names {
     }
 
     fn unused(&self, used: &BTreeSet<(Noun, &str)>, findings: &mut Findings) {
-        for (noun, known) in &self.declared {
+        for (noun, known) in &*self.declared {
             // The API may name a program that no step does.
             if matches!(noun, Noun::Route | Noun::AudioStream) {
                 continue;
@@ -110,6 +108,19 @@ impl Names {
             }
         }
     }
+}
+
+/// What a value of an item uses. That an agent works for a queue leads no call there.
+pub(super) fn use_of<'a>(item: &Item, value: &'a Value) -> Option<(Noun, &'a str)> {
+    match (value.kind, value.text()) {
+        (Kind::Refers(noun), Some(name)) if noun != Noun::Queue || item.spec.name != "queues" => Some((noun, name)),
+        _ => None,
+    }
+}
+
+/// Those of them that there are recordings in.
+pub(super) fn spoken<'a>(languages: &'a BTreeSet<Language>, world: &World) -> Vec<&'a Language> {
+    languages.iter().filter(|language| world.prompts.contains_key(*language)).collect()
 }
 
 /// Every language that a caller can come to hear.

@@ -32,6 +32,8 @@ pub(super) struct QueueAnswers<'a> {
     built: BTreeMap<(&'a str, Ending), BlockId>,
     /// Those that are being built, the outermost first.
     open: Vec<(&'a str, Ending)>,
+    /// Those that steps asked for themselves, in their order.
+    asked: Vec<(&'a str, Ending)>,
 }
 
 impl<'a> QueueAnswers<'a> {
@@ -49,6 +51,13 @@ impl<'a> QueueAnswers<'a> {
     }
 }
 
+impl<'a> Builder<'a> {
+    /// Those that steps asked for since this was last called: what is built, and in which order, hangs on nothing else.
+    pub(super) fn asked_answers(&mut self) -> Vec<(&'a str, Ending)> {
+        std::mem::take(&mut self.answers.asked)
+    }
+}
+
 impl Builder<'_> {
     pub(super) fn queues(&mut self, items: &[Item]) -> BTreeMap<QueueName, Queue> {
         let mut queues = BTreeMap::new();
@@ -57,6 +66,20 @@ impl Builder<'_> {
             queues.entry(QueueName::from(name)).or_insert(queue(name, item));
         }
         queues
+    }
+
+    /// Those that are built, for the building of some routes again.
+    pub(super) fn built_answers(&self) -> Vec<(String, Ending, BlockId)> {
+        self.answers.built.iter().map(|((queue, ending), block)| ((*queue).to_owned(), *ending, *block)).collect()
+    }
+
+    /// Takes these as built.
+    pub(super) fn know_answers(&mut self, built: &[(String, Ending, BlockId)]) {
+        for (queue, ending, block) in built {
+            if let Some((queue, _)) = self.answers.written.get_key_value(queue.as_str()) {
+                self.answers.built.insert((queue, *ending), *block);
+            }
+        }
     }
 
     /// Where a step says nothing of an ending, its queue does, if it has an answer.
@@ -73,6 +96,9 @@ impl Builder<'_> {
     fn queue_answer(&mut self, queue: &str, ending: Ending, at: Location) -> Option<BlockId> {
         let (&queue, answers) = self.answers.written.get_key_value(queue)?;
         let (key, item) = ((queue, ending), *answers.get(&ending)?);
+        if self.answers.open.is_empty() {
+            self.answers.asked.push(key);
+        }
         if let Some(block) = self.answers.built.get(&key) {
             return Some(*block);
         }
@@ -88,7 +114,10 @@ impl Builder<'_> {
             return None;
         }
         self.answers.open.push(key);
+        // Whichever route wants it first: it is everybody's.
+        let part = std::mem::take(&mut self.part);
         let block = self.block(&item.children);
+        self.part = part;
         self.answers.open.pop();
         self.answers.built.insert(key, block);
         Some(block)

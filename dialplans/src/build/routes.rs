@@ -6,13 +6,22 @@ use super::{Builder, tops};
 use crate::{
     grammar::STEPS,
     pattern::{NumberMatch, Piece, Shape},
-    plan::{OriginGuard, Route},
+    plan::{Block, OriginGuard, Route},
     read::{Data, Item},
 };
 
 impl Builder<'_> {
-    pub(super) fn routes(&mut self, items: &[Item]) -> Vec<Route> {
-        tops(items, "route").map(|item| self.route(item)).collect()
+    /// All routes and the blocks of each.
+    pub(super) fn routes(&mut self, items: &[Item]) -> (Vec<Arc<Route>>, Vec<Arc<Vec<Block>>>) {
+        (0..).zip(tops(items, "route")).map(|(number, item)| self.nth_route(number, item)).unzip()
+    }
+
+    /// One of them, the first being number 0.
+    pub(super) fn nth_route(&mut self, number: u32, item: &Item) -> (Arc<Route>, Arc<Vec<Block>>) {
+        self.part = number + 1;
+        let route = self.route(item);
+        self.part = 0;
+        (Arc::new(route), Arc::new(std::mem::take(&mut self.own)))
     }
 
     fn route(&mut self, item: &Item) -> Route {

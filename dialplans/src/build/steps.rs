@@ -68,8 +68,10 @@ impl Builder<'_> {
     }
 
     fn add(&mut self, block: Block) -> BlockId {
-        self.blocks.push(block);
-        BlockId(self.blocks.len() - 1)
+        let blocks = if self.part == 0 { &mut self.shared } else { &mut self.own };
+        let at = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
+        blocks.push(block);
+        BlockId { part: self.part, at }
     }
 
     /// The steps among some items.

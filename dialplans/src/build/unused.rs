@@ -12,12 +12,15 @@ use crate::{
 
 /// What callers type and nobody looks at. Variables live as long as their route has the call.
 pub(super) fn variables(items: &[Item], findings: &mut Findings) {
-    for top in tops(items, "route").chain(tops(items, "defaults")) {
-        let (mut kept, mut used) = (Vec::new(), BTreeSet::new());
-        gather(top, &mut kept, &mut used);
-        for (name, at) in kept.iter().filter(|(name, _)| !used.contains(*name)) {
-            findings.warning("unused", *at, format!("what the caller types is kept as `{name}`, and used nowhere in this route"));
-        }
+    tops(items, "route").chain(tops(items, "defaults")).for_each(|top| variables_of(top, findings));
+}
+
+/// Those of one of the two.
+pub(super) fn variables_of(top: &Item, findings: &mut Findings) {
+    let (mut kept, mut used) = (Vec::new(), BTreeSet::new());
+    gather(top, &mut kept, &mut used);
+    for (name, at) in kept.iter().filter(|(name, _)| !used.contains(*name)) {
+        findings.warning("unused", *at, format!("what the caller types is kept as `{name}`, and used nowhere in this route"));
     }
 }
 

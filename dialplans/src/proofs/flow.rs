@@ -6,7 +6,11 @@
 
 mod decisions;
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::Arc,
+};
 
 use super::circles::circles;
 use crate::{
@@ -21,10 +25,10 @@ use crate::{
 const MAX_VISITS: usize = 1_000_000;
 
 /// A `goto` and what holds on the way to it from the begin of its route.
-#[derive(Debug)]
-pub(super) struct Goto {
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Goto {
     from: usize,
-    pub(super) to: usize,
+    pub(crate) to: usize,
     /// Time passes for sure.
     waited: bool,
     entry: Entry,
@@ -33,7 +37,7 @@ pub(super) struct Goto {
 
 /// What is sure of a call that enters a route, whichever way it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
+pub(crate) struct Entry {
     answered: bool,
     heard: bool,
     /// It may be a call from outside.
@@ -81,34 +85,63 @@ fn joined(paths: impl IntoIterator<Item = Option<State>>) -> Option<State> {
     paths.into_iter().flatten().reduce(|one, other| one.and(&other))
 }
 
-/// Checks all routes and returns their gotos.
-pub(super) fn check(plan: &Plan, findings: &mut Findings) -> Vec<Goto> {
+/// What the paths of a plan show of it.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) gotos: Vec<Goto>,
+    /// How each route is entered, when anything leads to it.
+    pub(crate) entries: Vec<Option<Entry>>,
+    /// Steps that were looked at.
+    pub(crate) visits: usize,
+}
+
+/// What the paths of one route lead others to.
+#[derive(Debug)]
+pub(crate) struct RouteFlow {
+    gotos: Vec<Goto>,
+    needs_captures: bool,
+    visits: usize,
+}
+
+impl RouteFlow {
+    /// Whether all other routes are entered as they are with the other one; steps that were looked at for this.
+    pub(crate) fn leads_as(&self, other: &Self) -> Option<usize> {
+        let bare = |goto: &Goto| (goto.to, goto.waited, goto.entry);
+        let is_same = self.needs_captures == other.needs_captures && self.gotos.iter().map(bare).eq(other.gotos.iter().map(bare));
+        is_same.then_some(self.visits + other.visits)
+    }
+}
+
+/// Walks one route that is entered so; what is to be said of it is not said but makes it `None`.
+pub(crate) fn quiet_route(plan: &Plan, index: usize, entry: Option<Entry>) -> Option<RouteFlow> {
+    let mut findings = Findings::new(&[]);
+    let mut walk = Walk::new(plan, &mut findings);
+    walk.whole_route(index, entry);
+    let Walk { gotos, needs_captures, visits, .. } = walk;
+    (findings.count() == 0).then_some(RouteFlow { gotos, needs_captures: !needs_captures.is_empty(), visits })
+}
+
+/// Checks all routes and returns what was found of them.
+pub(super) fn check(plan: &Plan, findings: &mut Findings) -> Flow {
     let (entries, too_large) = entries(plan);
     let mut walk = Walk::new(plan, findings);
     for (index, route) in plan.routes.iter().enumerate() {
-        // What nothing leads to is said elsewhere; it is not blamed for how it would be entered.
-        let entry = entries[index].unwrap_or(Entry { answered: true, heard: true, from_outside: false });
-        let end = walk.route(index, entry);
-        if end.is_some_and(|end| !end.heard) && !plan.block(route.block).steps.is_empty() {
-            let message =
-                format!("route `{}` can end in silence: nothing is played, dialled, queued or refused on some path", route.name);
-            walk.findings.error("silent-end", route.at, message);
-        }
+        walk.whole_route(index, entries[index]);
         if too_large || walk.visits >= MAX_VISITS {
             walk.findings.error("too-large", route.at, "the paths of this plan are too many to be checked");
             break;
         }
     }
-    let Walk { gotos, needs_captures, findings, .. } = walk;
+    let Walk { gotos, needs_captures, findings, visits, .. } = walk;
     captures_over_goto(plan, &gotos, &needs_captures, findings);
     loops(plan, &gotos, findings);
-    gotos
+    Flow { gotos, entries, visits }
 }
 
 /// How each route can be entered, by a call of its own or by any `goto`; `None` for a route that nothing leads to.
 /// Also whether there were too many paths to find that out.
 fn entries(plan: &Plan) -> (Vec<Option<Entry>>, bool) {
-    let own = |route: &Route| {
+    let own = |route: &Arc<Route>| {
         let from_outside = route.origins.iter().any(|origin| *origin != OriginGuard::Extension);
         (!route.origins.is_empty()).then_some(Entry { answered: false, heard: false, from_outside })
     };
@@ -133,9 +166,9 @@ fn entries(plan: &Plan) -> (Vec<Option<Entry>>, bool) {
 }
 
 /// A route that needs its own captures must not be entered by `goto`.
-fn captures_over_goto(plan: &Plan, gotos: &[Goto], needs: &[Option<String>], findings: &mut Findings) {
+fn captures_over_goto(plan: &Plan, gotos: &[Goto], needs: &BTreeMap<usize, String>, findings: &mut Findings) {
     for goto in gotos {
-        if let Some(variable) = &needs[goto.to] {
+        if let Some(variable) = needs.get(&goto.to) {
             let name = &plan.routes[goto.to].name;
             let message = format!(
                 "route `{name}` uses `{{{variable}}}`, which only its own `to` or `caller` can tell: it cannot be reached by `goto`"
@@ -170,14 +203,13 @@ struct Walk<'a> {
     gotos: Vec<Goto>,
     visits: usize,
     /// Per route, a capture of its own that it uses.
-    needs_captures: Vec<Option<String>>,
+    needs_captures: BTreeMap<usize, String>,
     /// Findings that one walk of a shared block is enough for.
     said: BTreeSet<(Location, &'static str)>,
 }
 
 impl<'a> Walk<'a> {
     fn new(plan: &'a Plan, findings: &'a mut Findings) -> Self {
-        let needs_captures = vec![None; plan.routes.len()];
         Self {
             plan,
             findings,
@@ -185,8 +217,21 @@ impl<'a> Walk<'a> {
             from_outside: false,
             gotos: Vec::new(),
             visits: 0,
-            needs_captures,
+            needs_captures: BTreeMap::new(),
             said: BTreeSet::new(),
+        }
+    }
+
+    /// Walks a route as it is entered, and says so when it can end in silence.
+    fn whole_route(&mut self, index: usize, entry: Option<Entry>) {
+        // What nothing leads to is said elsewhere; it is not blamed for how it would be entered.
+        let entry = entry.unwrap_or(Entry { answered: true, heard: true, from_outside: false });
+        let end = self.route(index, entry);
+        let route = &self.plan.routes[index];
+        if end.is_some_and(|end| !end.heard) && !self.plan.block(route.block).steps.is_empty() {
+            let message =
+                format!("route `{}` can end in silence: nothing is played, dialled, queued or refused on some path", route.name);
+            self.findings.error("silent-end", route.at, message);
         }
     }
 
@@ -459,7 +504,7 @@ impl<'a> Walk<'a> {
                     findings.error_with("unknown-variable", at, message, suggestion)
                 });
             } else if captured.contains(&name) {
-                self.needs_captures[self.route] = Some(name.to_owned());
+                self.needs_captures.insert(self.route, name.to_owned());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 mod circles;
 mod compare;
-mod flow;
+pub(crate) mod flow;
 mod ladders;
 mod overlap;
 
@@ -17,16 +17,17 @@ pub(crate) fn covers(earlier: &Pattern, later: &Pattern, extensions: &[Extension
 }
 
 /// Runs every check.
-pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) {
-    let gotos = flow::check(plan, findings);
+pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) -> flow::Flow {
+    let flow = flow::check(plan, findings);
     overlap::check(plan, findings);
     ladders::check(plan, items, findings);
     if !findings.has_errors() {
-        unused_routes(plan, &gotos, findings);
+        unused_routes(plan, &flow.gotos, findings);
     }
     if !items.is_empty() && plan.routes.is_empty() {
         findings.warning("no-routes", items[0].at, "the plan has no route: every call is refused as not found");
     }
+    flow
 }
 
 /// A route without guards that no `goto` names.

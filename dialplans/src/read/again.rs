@@ -4,7 +4,11 @@
 //! still is taken over with its places moved to where it stands now; one that anything was said about is read again,
 //! so that it is said again.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    sync::Arc,
+};
 
 use super::{Item, MAX_NODES, Reader, Value, split};
 use crate::{
@@ -18,6 +22,17 @@ pub(crate) struct Kept {
     /// Of all files, in order.
     items: Vec<Item>,
     files: HashMap<String, File>,
+    since: Since,
+}
+
+/// What the readings since [`Kept::settle`] found otherwise.
+#[derive(Debug, Default)]
+enum Since {
+    /// It cannot be told item by item.
+    #[default]
+    Unknown,
+    /// By position: the item that stood there, or `None` where the same one stands at another place of its file.
+    Places(BTreeMap<usize, Option<Item>>),
 }
 
 #[derive(Debug)]
@@ -39,8 +54,9 @@ struct Top {
 impl Kept {
     /// Reads all `*.kdl` sources into one list of top items, in the order given.
     pub(crate) fn read(&mut self, sources: &[Source], findings: &mut Findings) -> &[Item] {
-        let Self { items, files } = std::mem::take(self);
+        let Self { items, files, since } = std::mem::take(self);
         let mut old: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+        let mut places = Some(BTreeMap::new());
         let mut reader = Reader { file: 0, base: 0, nodes: 0, findings };
         for (number, source) in (0_u16..).zip(sources).filter(|(_, source)| source.path.ends_with(".kdl")) {
             reader.file = number;
@@ -57,16 +73,40 @@ impl Kept {
                 let top = match same.take(at, &source.text[range.clone()]).filter(|top| reader.nodes + top.nodes <= MAX_NODES) {
                     Some(top) => {
                         let item = top.item.and_then(|item| old.get_mut(item)?.take());
-                        item.map(|item| self.take_over(item, &mut reader, &range, top))
+                        places = places.filter(|_| top.item == Some(self.items.len()));
+                        item.map(|item| self.take_over(item, &mut reader, &range, top, places.as_mut()))
                     }
                     None => None,
                 };
-                let top = top.unwrap_or_else(|| self.parse(&mut reader, source, range));
+                let top = top.unwrap_or_else(|| {
+                    places = places.take().filter(|_| !old.is_empty());
+                    let top = self.parse(&mut reader, source, range);
+                    match (top.item, &mut places) {
+                        (Some(item), Some(places)) => drop(places.insert(item, None)),
+                        _ => places = None,
+                    }
+                    top
+                });
                 file.tops.push(top);
             }
             self.files.insert(source.path.clone(), file);
         }
         reader.only_once(&self.items);
+        self.since = since.and(places.filter(|_| old.len() == self.items.len()), old);
+        &self.items
+    }
+
+    /// What is read from here on is held against what was read last.
+    pub(crate) fn settle(&mut self) {
+        self.since = Since::Places(BTreeMap::new());
+    }
+
+    /// Where items stand that are not as they were when it was settled: see [`Since`].
+    pub(crate) const fn since(&self) -> Option<&BTreeMap<usize, Option<Item>>> {
+        if let Since::Places(places) = &self.since { Some(places) } else { None }
+    }
+
+    pub(crate) fn items(&self) -> &[Item] {
         &self.items
     }
 
@@ -74,8 +114,18 @@ impl Kept {
         self.items
     }
 
-    fn take_over(&mut self, mut item: Item, reader: &mut Reader<'_>, range: &Range<usize>, was: &Top) -> Top {
+    fn take_over(
+        &mut self,
+        mut item: Item,
+        reader: &mut Reader<'_>,
+        range: &Range<usize>,
+        was: &Top,
+        places: Option<&mut BTreeMap<usize, Option<Item>>>,
+    ) -> Top {
         if item.at.file != reader.file || range.start != was.range.start {
+            if let Some(places) = places {
+                places.insert(self.items.len(), None);
+            }
             item.move_to(reader.file, was.range.start, range.start);
         }
         reader.nodes += was.nodes;
@@ -89,6 +139,23 @@ impl Kept {
         reader.top_node(&source.text[range.clone()], &mut self.items);
         let is_clean = reader.findings.count() == said && self.items.len() == items + 1;
         Top { range, nodes: reader.nodes - nodes, item: is_clean.then_some(items) }
+    }
+}
+
+impl Since {
+    /// With what one more reading found, where `left` are the items of the one before that it did not take over.
+    fn and(self, places: Option<BTreeMap<usize, Option<Item>>>, mut left: Vec<Option<Item>>) -> Self {
+        match (self, places) {
+            (known @ Self::Places(_), Some(places)) if places.is_empty() => known,
+            (Self::Places(known), Some(mut places)) if known.is_empty() => {
+                for (at, was) in &mut places {
+                    *was = left.get_mut(*at).and_then(Option::take);
+                }
+                Self::Places(places)
+            }
+            // A second difference is not counted from the same texts.
+            _ => Self::Unknown,
+        }
     }
 }
 

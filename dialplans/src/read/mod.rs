@@ -24,7 +24,7 @@ use crate::{
 const MAX_NODES: usize = 200_000;
 
 /// A node that fits the table; what did not fit was said and is missing here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) spec: &'static NodeSpec,
     /// Where its name stands.

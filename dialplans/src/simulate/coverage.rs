@@ -53,7 +53,7 @@ impl Coverage {
         let routes = plan.routes.iter().map(|route| point(format!("route `{}`", route.name), route.at, route.block)).collect();
         let mut branches: BTreeMap<BlockId, (Vec<String>, String, Location)> = BTreeMap::new();
         let mut steps = 0;
-        for placed in plan.blocks.iter().flat_map(|block| &block.steps).filter(|placed| placed.at != BUILT_IN) {
+        for placed in plan.blocks().flat_map(|block| &block.steps).filter(|placed| placed.at != BUILT_IN) {
             steps += 1;
             for (word, of, block) in branches_of(plan, placed) {
                 let at = plan.block(block).steps.first().map_or(placed.at, |first| first.at);
@@ -148,7 +148,7 @@ fn queue_of(action: &Action) -> String {
 impl Plan {
     /// Whether a step of the plan can lead to a room of that name.
     pub(super) fn has_room(&self, name: &str) -> bool {
-        let rooms = self.blocks.iter().flat_map(|block| &block.steps).filter_map(|placed| match &placed.action {
+        let rooms = self.blocks().flat_map(|block| &block.steps).filter_map(|placed| match &placed.action {
             Action::Conference { room, .. } => Some(room.literal()),
             _ => None,
         });

@@ -112,7 +112,7 @@ impl Script {
 
 /// All questions of a plan.
 fn questions(plan: &Plan) -> impl Iterator<Item = &AskService> {
-    plan.blocks.iter().flat_map(|block| &block.steps).filter_map(|placed| match &placed.action {
+    plan.blocks().flat_map(|block| &block.steps).filter_map(|placed| match &placed.action {
         Action::Ask(ask) => Some(ask),
         _ => None,
     })

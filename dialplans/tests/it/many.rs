@@ -3,13 +3,19 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use proptest::{prelude::*, test_runner::Config};
-use tandem_dialplan::{CallFacts, Checker, Needs, Plan, Source, check, explain, needs};
+use tandem_dialplan::{CallFacts, Checker, Needs, Plan, Source, World, check, explain, needs};
 use tandem_switch::cdr::Origin;
 
 use crate::{
     fuzz::{mutate, seeds},
     noon, world,
 };
+
+/// So many cases, or more when `PROPTEST_CASES` says so.
+pub(crate) fn at_least(cases: u32) -> Config {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|asked| asked.parse().ok());
+    Config::with_cases(asked.unwrap_or(0).max(cases))
+}
 
 fn numbers() -> impl Strategy<Value = String> {
     "(\\+39|00)?[0-2]{1,4}"
@@ -27,7 +33,7 @@ fn condition() -> impl Strategy<Value = String> {
     ]
 }
 
-fn route() -> impl Strategy<Value = String> {
+pub(crate) fn route() -> impl Strategy<Value = String> {
     let from =
         prop::sample::select(vec!["from any", "from extension", "from trunk=\"a\"", "from trunk=\"b\"\n    from extension", ""]);
     let conditions = || prop::collection::vec(condition(), 0..3);
@@ -88,10 +94,24 @@ fn written(plan: Option<&Plan>) -> String {
 fn same_as_fresh(checker: &mut Checker, sources: &[Source]) -> Result<(), TestCaseError> {
     let (again, fresh): (Needs, Needs) = (checker.needs(sources), needs(sources));
     prop_assert_eq!(again, fresh);
-    let ((plan, report), (fresh_plan, fresh_report)) = (checker.check(sources, &world()), check(sources, &world()));
+    same_in(checker, sources, &world()).map(drop)
+}
+
+/// The same in some surroundings, without asking first for what is needed of them.
+pub(crate) fn same_in(checker: &mut Checker, sources: &[Source], world: &World) -> Result<Option<Arc<Plan>>, TestCaseError> {
+    let ((plan, report), (fresh_plan, fresh_report)) = (checker.check(sources, world), check(sources, world));
     prop_assert_eq!(report.diagnostics, fresh_report.diagnostics);
     prop_assert_eq!(written(plan.as_ref()), written(fresh_plan.as_ref()));
-    Ok(())
+    let (Some(plan), Some(fresh)) = (plan.map(Arc::new), fresh_plan.map(Arc::new)) else { return Ok(None) };
+    for (origin, from, to) in [(0, "10", "00"), (0, "11", "51"), (1, "+3902", "1"), (2, "", "+392"), (1, "2", "61")] {
+        let facts = call(origin, from, to);
+        prop_assert_eq!(
+            plan.route_for(&facts).map(|route| (&route.name, route.line)),
+            fresh.route_for(&facts).map(|route| (&route.name, route.line))
+        );
+        prop_assert_eq!(explain(&plan, &facts, noon()), explain(&fresh, &facts, noon()));
+    }
+    Ok(Some(plan))
 }
 
 proptest! {

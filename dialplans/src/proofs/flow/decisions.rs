@@ -120,5 +120,5 @@ fn can_be_set(plan: &Plan, name: &str) -> bool {
         _ => false,
     };
     captured.flat_map(crate::pattern::NumberMatch::names).any(|known| known == name)
-        || plan.blocks.iter().flat_map(|block| &block.steps).any(|placed| by_step(&placed.action))
+        || plan.blocks().flat_map(|block| &block.steps).any(|placed| by_step(&placed.action))
 }
