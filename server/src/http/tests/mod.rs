@@ -7,6 +7,7 @@ mod kpis;
 mod live;
 mod plan_files;
 mod resources;
+mod roles;
 mod talks;
 
 use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed};

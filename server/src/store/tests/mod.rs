@@ -3,6 +3,7 @@
 mod durability;
 mod figures;
 mod generations;
+mod logins;
 mod people;
 mod projections;
 
@@ -112,7 +113,13 @@ async fn every_statement_is_understood_by_both_databases() {
     use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
     for db in both().await {
         let store = db.open().await;
-        let mut texts: Vec<String> = sql::ALL.iter().chain(super::figures::ALL).map(|(_, text)| (*text).to_owned()).collect();
+        let mut texts: Vec<String> = sql::ALL
+            .iter()
+            .chain(super::figures::ALL)
+            .chain(super::logins::ALL)
+            .chain(super::audits::ALL)
+            .map(|(_, text)| (*text).to_owned())
+            .collect();
         texts.extend(sql::ALL_INSERTS.iter().flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));
         for text in texts {
             let statement = AssertSqlSafe(text.clone()).into_sql_str();
