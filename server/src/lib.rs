@@ -7,6 +7,7 @@ pub mod decisions;
 pub mod http;
 pub mod log;
 pub mod metrics;
+mod passwords;
 pub mod plan_diff;
 pub mod plan_files;
 pub mod plan_folder;

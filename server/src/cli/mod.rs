@@ -5,6 +5,7 @@
 //! is wrong; 3 the server or database cannot be reached; 4 there is no such thing.
 
 mod apply;
+mod audits;
 mod bans;
 mod callbacks;
 mod calls;
@@ -17,6 +18,7 @@ mod import;
 mod journal;
 mod kpi;
 mod ladder;
+mod logins;
 mod lsp;
 mod messages;
 mod people;
@@ -113,6 +115,11 @@ enum Command {
     /// Tokens of the HTTP API.
     #[command(subcommand)]
     Token(tokens::TokenCommand),
+    /// Logins: who may use the console and the API by name and password, in which roles.
+    #[command(subcommand)]
+    Login(logins::LoginCommand),
+    /// Who did what: changes, log-ins, looks at recordings, messages and records.
+    Audit(audits::AuditArgs),
     /// Queues and who waits in them.
     #[command(subcommand)]
     Queue(floor::QueueCommand),
@@ -224,6 +231,8 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Diff(args) => apply::diff(&args, common).await?,
             Command::Plan(args) => plan_files::run(args, common).await?,
             Command::User(command) => people::run(command, common).await?,
+            Command::Login(command) => logins::run(command, common).await?,
+            Command::Audit(args) => audits::run(args, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,
             Command::Floor(command) => floor::order(command, common).await?,
@@ -377,6 +386,9 @@ mod tests {
             "tandem token add wallboard --scope read",
             "tandem token list",
             "tandem token revoke 0123456789ab",
+            "tandem login add ada --role admin --role supervisor --password-stdin",
+            "tandem login set bob --role agent --extension 1001",
+            "tandem audit --what recording-read --who ada --from 2026-11-01T00:00:00Z --limit 1000",
             "tandem queue list --server http://127.0.0.1:8080",
             "tandem queue show support",
             "tandem floor priority 01k3p9x7c0z4m 10 complaint",

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
+    access::is_theirs,
     auth::Caller,
     control::ControlRequest,
     problem::{JsonBody, Params, Path, Problem, id},
@@ -21,9 +22,14 @@ pub(super) const PAGE: u32 = 50;
 pub(super) const MAX_PAGE: u32 = 500;
 
 /// All calls that are up
+///
+/// For agents, those of their own.
 #[utoipa::path(get, path = "/api/v1/calls", tag = "calls", security(("token" = ["read"])), responses((status = 200, body = [CallView])))]
-pub(super) async fn calls(State(api): State<Api>) -> Result<Json<Vec<CallView>>, Problem> {
+pub(super) async fn calls(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Result<Json<Vec<CallView>>, Problem> {
     let mut calls = api.control.ask(ControlRequest::Calls).await?;
+    if let Some(agent) = caller.own() {
+        calls.retain(|call| is_theirs(call, agent));
+    }
     calls.sort_by(|a, b| a.call.cmp(&b.call));
     Ok(Json(calls))
 }
@@ -125,16 +131,22 @@ pub(super) struct CdrQuery {
 }
 
 /// Records of calls that are over, newest first
+///
+/// For agents, those in which they talked last.
 #[utoipa::path(get, path = "/api/v1/cdrs", tag = "calls", security(("token" = ["read"])), params(CdrQuery),
     responses((status = 200, body = CdrPage), (status = 400, body = Problem)))]
-pub(super) async fn cdrs(State(api): State<Api>, Params(query): Params<CdrQuery>) -> Result<Json<CdrPage>, Problem> {
+pub(super) async fn cdrs(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(query): Params<CdrQuery>,
+) -> Result<Json<CdrPage>, Problem> {
     let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let filter = CdrFilter {
         from_at: query.from.map(|at| at.0),
         to_at: query.to.map(|at| at.0),
         number: query.number,
         queue: query.queue.map(Into::into),
-        agent: query.agent.map(Into::into),
+        agent: caller.own().cloned().or_else(|| query.agent.map(Into::into)),
         cause: query.cause,
         before: query.before.as_deref().map(id).transpose()?,
     };

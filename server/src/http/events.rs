@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
+    access::events::Ear,
     auth::Caller,
     problem::{Params, Problem},
     socket::{self, Closed, Subscriber},
@@ -66,7 +67,8 @@ pub(super) enum EventMessage {
 /// What happens, as it happens (WebSocket)
 ///
 /// Each message is a row of the journal, in the order of its number. With `after` nothing is missed over a
-/// reconnect. A reader that is too slow gets `{"gap": true, "after": N}` in place of what it missed.
+/// reconnect. A reader that is too slow gets `{"gap": true, "after": N}` in place of what it missed. Who logged in hears what
+/// their roles are for; agents hear of themselves.
 #[utoipa::path(get, path = "/api/v1/events", tag = "live", security(("token" = ["read"])), params(EventQuery),
     responses((status = 101, description = "WebSocket; each text message is one of these", body = EventMessage), (status = 503, body = Problem)))]
 pub(super) async fn events(
@@ -75,11 +77,11 @@ pub(super) async fn events(
     Params(query): Params<EventQuery>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let upgrade = upgrade.map_err(socket::no_upgrade)?;
-    socket::upgrade(upgrade, api, caller, move |subscriber| serve(subscriber, query.after))
+    let (upgrade, ear) = (upgrade.map_err(socket::no_upgrade)?, caller.ear());
+    socket::upgrade(upgrade, api, caller, move |subscriber| serve(subscriber, query.after, ear))
 }
 
-async fn serve(mut subscriber: Subscriber, after: Option<i64>) -> Result<(), Closed> {
+async fn serve(mut subscriber: Subscriber, after: Option<i64>, ear: Ear) -> Result<(), Closed> {
     let store = subscriber.api().control.store.clone();
     // Subscribed before the table is read: what is committed meanwhile comes twice, and is sent once.
     let mut feed = store.subscribe();
@@ -87,7 +89,7 @@ async fn serve(mut subscriber: Subscriber, after: Option<i64>) -> Result<(), Clo
         Some(after) => after,
         None => store.head().await.map_err(|_| Closed)?,
     };
-    last = catch_up(&mut subscriber, last).await?;
+    last = catch_up(&mut subscriber, last, &ear).await?;
     let mut missed = false;
     loop {
         let row = tokio::select! {
@@ -106,10 +108,10 @@ async fn serve(mut subscriber: Subscriber, after: Option<i64>) -> Result<(), Clo
                     subscriber.send(&EventMessage::Gap { gap: true, after: last }).await?;
                 } else if row.seq > last + 1 {
                     // Another process wrote these: they are in the table only.
-                    last = catch_up(&mut subscriber, last).await?;
+                    last = catch_up(&mut subscriber, last, &ear).await?;
                 }
                 if row.seq > last {
-                    subscriber.send(&message(&row)).await?;
+                    tell(&mut subscriber, &row, &ear).await?;
                     last = row.seq;
                 }
             }
@@ -131,11 +133,11 @@ async fn page(store: Store, last: i64) -> Result<Vec<JournalRow>, Closed> {
 }
 
 /// Sends what the table has after `last`; the number of the last row sent.
-async fn catch_up(subscriber: &mut Subscriber, mut last: i64) -> Result<i64, Closed> {
+async fn catch_up(subscriber: &mut Subscriber, mut last: i64, ear: &Ear) -> Result<i64, Closed> {
     loop {
         let rows = page(subscriber.api().control.store.clone(), last).await?;
         for row in &rows {
-            subscriber.send(&message(row)).await?;
+            tell(subscriber, row, ear).await?;
             last = row.seq;
         }
         if rows.len() < PAGE as usize {
@@ -144,7 +146,13 @@ async fn catch_up(subscriber: &mut Subscriber, mut last: i64) -> Result<i64, Clo
     }
 }
 
-fn message(row: &JournalRow) -> EventMessage {
+/// Sends what a subscriber is to hear of a row.
+async fn tell(subscriber: &mut Subscriber, row: &JournalRow, ear: &Ear) -> Result<(), Closed> {
     let body = serde_json::from_str(&row.body).unwrap_or_default();
-    EventMessage::Event { seq: row.seq, at: At(row.at), kind: row.kind.to_string(), body }
+    match ear.hears(&row.kind, body) {
+        Some(body) => {
+            subscriber.send(&EventMessage::Event { seq: row.seq, at: At(row.at), kind: row.kind.to_string(), body }).await
+        }
+        None => Ok(()),
+    }
 }

@@ -123,19 +123,13 @@ pub(super) async fn messages(State(api): State<Api>, Params(query): Params<Messa
         (status = 400, body = Problem), (status = 404, body = Problem), (status = 416, body = Problem)))]
 pub(super) async fn message(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
     Path(message): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let row = found(&api, &message).await?;
     let folder = api.control.messages.clone();
     let audio = blocking(move || Audio::open(open_below(&folder, &row.path)?, false, &[])).await.map_err(unreadable)?;
-    let read = |first| {
-        if first == 0 {
-            api.audit(&caller, "message-read", message.as_str());
-        }
-    };
-    serve_audio(&headers, audio, (&format!("{message}.wav"), "audio/wav"), read).await
+    serve_audio(&headers, audio, (&format!("{message}.wav"), "audio/wav")).await
 }
 
 /// Say that a voice message was heard, or is new

@@ -1,8 +1,11 @@
 //! The HTTP API under `/api/v1`, health and metrics. Documented by itself at `/api/v1/openapi.json`.
 //!
 //! It decides nothing: it asks the loops through [`Control`](control::Control) and reads the store. Every route but health, readiness
-//! and the document asks for a token; routes are grouped by the scope they ask for, so none can forget to.
+//! and the document asks for a token or a session, and has a row in the table of
+//! `access` that says whose; what has none is for nobody.
 
+mod access;
+pub mod audits;
 mod auth;
 pub mod bans;
 pub mod callbacks;
@@ -17,6 +20,8 @@ pub mod generations;
 mod health;
 pub mod kpis;
 mod listen;
+pub mod logins;
+mod looks;
 pub mod messages;
 pub mod payments;
 pub mod people;
@@ -52,12 +57,12 @@ use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 use utoipa::{
     OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{control::Control, player::Tickets};
-use crate::{metrics::METRICS, store::Scope};
+use self::{control::Control, logins::Gate, looks::Looks, player::Tickets};
+use crate::metrics::METRICS;
 
 /// The largest request body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -72,11 +77,14 @@ pub(crate) struct Api {
     pub(crate) control: Control,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) tickets: Arc<Tickets>,
+    pub(crate) gate: Arc<Gate>,
+    looks: Arc<Looks>,
 }
 
 impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
-        Self { control, subscribers: Arc::new(Semaphore::new(subscribers)), tickets: Arc::new(Tickets::new()) }
+        let (subscribers, tickets) = (Arc::new(Semaphore::new(subscribers)), Arc::new(Tickets::new()));
+        Self { control, subscribers, tickets, gate: Arc::default(), looks: Arc::default() }
     }
 }
 
@@ -86,7 +94,7 @@ impl Api {
         title = "Tandem",
         description = "The HTTP API of the Tandem contact switch. Give a token of `tandem token add` as `Authorization: Bearer tdm_…`; \
                        the scopes read, control and admin each hold the ones before; payment reads the keys of payments, \
-                       and nothing else does.",
+                       and nothing else does. Or log in: each route names the roles that it is for.",
         license(name = "MIT OR Apache-2.0")
     ),
     tags(
@@ -95,7 +103,7 @@ impl Api {
         (name = "customers", description = "Who is outside: customers, cases, consent."),
         (name = "plan", description = "The dialplan in service."),
         (name = "live", description = "What happens, as it happens, by WebSocket."),
-        (name = "admin", description = "People and tokens."),
+        (name = "admin", description = "People, tokens, logins and who did what."),
         (name = "process", description = "The process itself."),
     ),
     components(schemas(Problem))
@@ -174,23 +182,22 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(people::put_password))
         .routes(routes!(people::changed))
         .routes(routes!(tokens::tokens, tokens::add_token))
-        .routes(routes!(tokens::revoke_token));
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(audits::audit));
     let plans =
         OpenApiRouter::new().routes(routes!(generations::apply)).layer(DefaultBodyLimit::max(generations::MAX_PLAN_BODY_BYTES));
-    let guarded = |router: OpenApiRouter<Api>, scope: Scope| {
-        router.route_layer(middleware::from_fn_with_state((api.clone(), scope), auth::require))
-    };
+    let (log_in, logins) = logins::routes();
+    let guarded = read.merge(listened).merge(control).merge(admin).merge(plans).merge(paying).merge(logins);
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(open)
-        .merge(guarded(read, Scope::Read))
-        .merge(listened.route_layer(middleware::from_fn_with_state(api.clone(), player::require)))
-        .merge(guarded(control, Scope::Control))
-        .merge(guarded(admin, Scope::Admin))
-        .merge(guarded(plans, Scope::Admin))
-        .merge(guarded(paying, Scope::Payment))
+        .merge(log_in)
+        .merge(guarded.route_layer(middleware::from_fn_with_state(api.clone(), auth::require)))
         .split_for_parts();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("tdm_…").build();
-    document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(bearer));
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    components.add_security_scheme("login", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(auth::COOKIE))));
+    access::document(&mut document);
     (router.with_state(api.clone()), document)
 }
 

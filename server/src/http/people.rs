@@ -123,7 +123,7 @@ impl Api {
     }
 
     async fn save(&self, person: &Person, caller: &Caller) -> Result<(), Problem> {
-        self.control.store.put_person(person, &caller.name(), clock::now().at).await?;
+        self.control.store.put_person(person, caller.by(), clock::now().at).await?;
         Ok(self.control.tell(ControlRequest::PeopleChanged)?)
     }
 }
@@ -195,7 +195,7 @@ pub(super) async fn delete_person(
     Path(number): Path<String>,
 ) -> Result<Json<Done>, Problem> {
     let number = extension(&number)?;
-    if !api.control.store.remove_person(&number, &caller.name(), clock::now().at).await? {
+    if !api.control.store.remove_person(&number, caller.by(), clock::now().at).await? {
         return Err(Problem::not_found("person", number.as_str()));
     }
     api.control.tell(ControlRequest::PeopleChanged)?;

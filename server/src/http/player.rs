@@ -2,18 +2,14 @@
 //!
 //! Who has a token asks for a ticket of one recording, and opens the page with it behind `#`, which browsers send to nobody. The
 //! page trades it for a cookie that only this recording's addresses see, and that ends with its session or after an hour.
-//! Both are signed with a key of this process; a token that is revoked takes what was made of it along.
+//! Both are signed with a key of this process; a token that is revoked, or a session that ends, takes what was made of it along.
 
-use std::{
-    collections::VecDeque,
-    sync::{LazyLock, Mutex, PoisonError},
-};
+use std::sync::LazyLock;
 
 use axum::{
     Extension, Json,
-    extract::{Request, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -31,17 +27,13 @@ use super::{
     problem::{JsonBody, Path, Problem, id},
     view::At,
 };
-use crate::{clock, store::Scope};
+use crate::clock;
 
 /// How long a ticket can be traded, in ms: as long as it takes to open a page.
 const TICKET_MS: u64 = 2 * 60 * 1_000;
 /// How long the page may listen, in ms.
 const SESSION_MS: u64 = 60 * 60 * 1_000;
 const COOKIE: &str = "tandem-listen";
-/// Who listens to what is written down once in so much time, in µs: players ask for a recording in many pieces.
-const SPELL_US: i64 = 10 * 60 * 1_000_000;
-/// Of so many at once. Of more, more is written down.
-const SPELLS: usize = 1_024;
 
 /// What a signature is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +42,17 @@ enum Kind {
     Session,
 }
 
-/// Signs tickets, and remembers for a while who listens.
+/// Signs tickets.
 #[derive(Debug)]
 pub(crate) struct Tickets {
     key: hmac::Key,
-    listened: Mutex<VecDeque<(Timestamp, String, RecordingId)>>,
 }
 
 impl Tickets {
     pub(super) fn new() -> Self {
         let mut key = [0; 32];
         getrandom::fill(&mut key).expect("the operating system gives random bytes");
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), listened: Mutex::default() }
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key) }
     }
 
     fn words(kind: Kind, recording: RecordingId, token: &str, until: Timestamp) -> String {
@@ -74,7 +65,7 @@ impl Tickets {
         format!("{}.{token}.{mac}", until.0)
     }
 
-    /// The token that a ticket was made of, if it is good for this recording now.
+    /// The token or session that a ticket was made of, if it is good for this recording now.
     fn check(&self, kind: Kind, recording: RecordingId, text: &str, now: Timestamp) -> Option<String> {
         let mut parts = text.splitn(3, '.');
         let (until, token, mac) = (Timestamp(parts.next()?.parse().ok()?), parts.next()?, parts.next()?);
@@ -82,20 +73,6 @@ impl Tickets {
         let bytes: Option<Vec<u8>> = (0..mac.len()).step_by(2).map(digit).collect();
         hmac::verify(&self.key, Self::words(kind, recording, token, until).as_bytes(), &bytes?).ok()?;
         (now < until).then(|| token.to_owned())
-    }
-
-    /// Whether that somebody listens is to be written down: they did not just before.
-    pub(super) fn is_news(&self, caller: &Caller, recording: RecordingId, now: Timestamp) -> bool {
-        let mut listened = self.listened.lock().unwrap_or_else(PoisonError::into_inner);
-        listened.retain(|(at, ..)| now.0 - at.0 < SPELL_US);
-        let is_news = !listened.iter().any(|(_, token, what)| (token, *what) == (&caller.0.id, recording));
-        if is_news {
-            if listened.len() == SPELLS {
-                listened.pop_front();
-            }
-            listened.push_back((now, caller.0.id.clone(), recording));
-        }
-        is_news
     }
 }
 
@@ -130,7 +107,7 @@ pub(super) async fn ticket(
     let id: RecordingId = id(&recording)?;
     api.control.store.recording(id).await?.ok_or_else(|| Problem::not_found("recording", &recording))?;
     let until = clock::now().at.plus_ms(TICKET_MS);
-    let ticket = api.tickets.issue(Kind::Ticket, id, &caller.0.id, until);
+    let ticket = api.tickets.issue(Kind::Ticket, id, caller.id(), until);
     let player = format!("/api/v1/recordings/{id}/player#{ticket}");
     Ok(Json(TicketView { ticket, player, expires_at: At(until) }))
 }
@@ -162,28 +139,10 @@ fn refused() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "the ticket is not of this recording, or its time is over").todo("ask for another one")
 }
 
-/// Lets a request for a recording through that has a token, or the cookie of this recording.
-pub(super) async fn require(state: State<Api>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let State(api) = &state;
-    if request.headers().contains_key(header::AUTHORIZATION) {
-        return auth::require(State((api.clone(), Scope::Read)), request, next).await;
-    }
-    if let Some(id) = visitor(api, &request) {
-        let tokens = api.control.store.tokens().await?;
-        if let Some(token) = tokens.into_iter().find(|token| token.id == id && token.revoked_at.is_none()) {
-            request.extensions_mut().insert(Caller(token));
-            return Ok(next.run(request).await);
-        }
-    }
-    auth::require(State((api.clone(), Scope::Read)), request, next).await
-}
-
-/// The name of the token behind a cookie, while it holds.
-fn visitor(api: &Api, request: &Request) -> Option<String> {
-    let cookies = request.headers().get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, cookie) = pairs.find(|(name, _)| *name == COOKIE)?;
-    let recording = request.uri().path().strip_prefix("/api/v1/recordings/")?.split('/').next()?.parse().ok()?;
+/// The name of the token or session behind the cookie of a recording, while it holds.
+pub(super) fn visitor(api: &Api, headers: &HeaderMap, path: &str) -> Option<String> {
+    let cookie = auth::cookie(headers, COOKIE)?;
+    let recording = path.strip_prefix("/api/v1/recordings/")?.split('/').next()?.parse().ok()?;
     api.tickets.check(Kind::Session, recording, cookie, clock::now().at)
 }
 

@@ -44,6 +44,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+            .at("header authorization")
+            .todo("ask an admin for the scope or role that it takes")
+    }
+
     pub(super) fn not_found(what: &str, name: &str) -> Self {
         // What was asked for comes back, so keep it short.
         let name: String = name.chars().take(64).collect();

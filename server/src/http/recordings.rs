@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
+    access::is_in_call,
     auth::Caller,
     calls::{MAX_PAGE, PAGE},
     problem::{JsonBody, Params, Path, Problem, id},
@@ -52,10 +53,20 @@ pub(super) struct RecordingQuery {
     responses((status = 200, body = RecordingPage), (status = 400, body = Problem)))]
 pub(super) async fn recordings(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<RecordingQuery>,
 ) -> Result<Json<RecordingPage>, Problem> {
     let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
     let call = query.call.as_deref().map(id).transpose()?;
+    if let Some(agent) = caller.own() {
+        let theirs = match call {
+            Some(call) => is_in_call(&api, call, agent).await?,
+            None => false,
+        };
+        theirs.then_some(()).ok_or_else(|| {
+            Problem::forbidden("agents see the recordings of their own calls").at("query call").todo("name one of your calls")
+        })?;
+    }
     let before = query.before.as_deref().map(id).transpose()?;
     let rows = api.control.store.recordings(call, before, limit).await?;
     let full = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
@@ -74,7 +85,6 @@ pub(super) async fn recordings(
         (status = 416, body = Problem)))]
 pub(super) async fn recording(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
     Path(recording): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -82,21 +92,14 @@ pub(super) async fn recording(
     let row = api.control.store.recording(id).await?.ok_or_else(|| Problem::not_found("recording", &recording))?;
     let (audio, size) = open(&api, &row).await?;
     let (name, kind) = (format!("{id}.{}", row.kept.format.suffix()), row.kept.format.media_type());
-    let is_news = || api.tickets.is_news(&caller, id, clock::now().at);
-    serve_audio(&headers, (audio, size), (&name, kind), |_| {
-        if is_news() {
-            api.audit(&caller, "recording-read", recording.as_str());
-        }
-    })
-    .await
+    serve_audio(&headers, (audio, size), (&name, kind)).await
 }
 
-/// Audio, or the part of it that was asked for, under the name and type of its file. `read` is told where the reading begins.
+/// Audio, or the part of it that was asked for, under the name and type of its file.
 pub(super) async fn serve_audio(
     headers: &HeaderMap,
     (mut file, size): (Audio, u64),
     (name, kind): (&str, &'static str),
-    read: impl FnOnce(u64),
 ) -> Result<Response, Problem> {
     let (status, first, length) = match range(headers, size) {
         Range::All => (StatusCode::OK, 0, size),
@@ -110,7 +113,6 @@ pub(super) async fn serve_audio(
     if first > 0 {
         file = blocking(move || file.seek(SeekFrom::Start(first)).map(|_| file)).await.map_err(unreadable)?;
     }
-    read(first);
     let mut response = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, kind)

@@ -1,4 +1,4 @@
-//! What the WebSockets share: they only send, to readers who must keep up, as long as their token holds.
+//! What the WebSockets share: they only send, to readers who must keep up, as long as their token or session holds.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(super) enum Heard {
 pub(super) struct Subscriber {
     socket: WebSocket,
     api: Api,
-    token: String,
+    caller: Caller,
     tick: Interval,
     silent_ticks: u32,
     _permit: OwnedSemaphorePermit,
@@ -68,7 +68,7 @@ where
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         METRICS.http_subscribers.inc();
         // The end of a subscription is its own news.
-        let _closed = serve(Subscriber { socket, api, token: caller.0.id, tick, silent_ticks: 0, _permit: permit }).await;
+        let _closed = serve(Subscriber { socket, api, caller, tick, silent_ticks: 0, _permit: permit }).await;
         METRICS.http_subscribers.dec();
     }))
 }
@@ -121,7 +121,7 @@ impl Subscriber {
             return Err(Closed);
         }
         // While the database is away nobody is thrown out.
-        if let Ok(false) = self.api.control.store.token_holds(&self.token).await {
+        if let Ok(false) = self.caller.holds(&self.api).await {
             return Err(Closed);
         }
         if self.silent_ticks.is_multiple_of(PING_TICKS) {

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use super::{
     Api,
-    auth::Caller,
+    auth::{Caller, Who},
+    logins::SessionView,
     problem::{JsonBody, Path, Problem},
     view::{At, Done},
 };
@@ -30,6 +31,16 @@ pub struct TokenView {
     pub used_at: Option<At>,
     /// When it was revoked.
     pub revoked_at: Option<At>,
+}
+
+/// Who sends a request.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Whoami {
+    /// Whoever has this token.
+    Token(TokenView),
+    /// Somebody who logged in.
+    Login(SessionView),
 }
 
 /// A token to be made.
@@ -65,10 +76,13 @@ impl From<Token> for TokenView {
     }
 }
 
-/// The token that is used for this request
-#[utoipa::path(get, path = "/api/v1/whoami", tag = "admin", security(("token" = ["read"])), responses((status = 200, body = TokenView)))]
-pub(super) async fn whoami(Extension(caller): Extension<Caller>) -> Json<TokenView> {
-    Json(caller.0.into())
+/// Who sends this request
+#[utoipa::path(get, path = "/api/v1/whoami", tag = "admin", security(("token" = ["read"])), responses((status = 200, body = Whoami)))]
+pub(super) async fn whoami(Extension(caller): Extension<Caller>) -> Json<Whoami> {
+    Json(match caller.who {
+        Who::Token(token) => Whoami::Token(token.into()),
+        Who::Login(session) => Whoami::Login(session.into()),
+    })
 }
 
 /// All tokens ever made
@@ -88,7 +102,7 @@ pub(super) async fn add_token(
     if new.name.trim().is_empty() || new.name.chars().count() > 100 || new.name.contains(char::is_control) {
         return Err(Problem::bad("the name does not fit").at("body.name").todo("give 1 to 100 characters on one line"));
     }
-    let (text, token) = api.control.store.add_token(&new.name, new.scope, &caller.name(), clock::now().at).await?;
+    let (text, token) = api.control.store.add_token(&new.name, new.scope, caller.by(), clock::now().at).await?;
     Ok(Json(MadeToken { token: text.expose().into(), view: token.into() }))
 }
 
@@ -103,7 +117,7 @@ pub(super) async fn revoke_token(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Done>, Problem> {
-    if !api.control.store.revoke_token(&id, &caller.name(), clock::now().at).await? {
+    if !api.control.store.revoke_token(&id, caller.by(), clock::now().at).await? {
         return Err(Problem::not_found("token that holds", &id));
     }
     Ok(Json(Done { done: true }))

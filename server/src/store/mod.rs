@@ -4,6 +4,7 @@
 //! changes the tables in one transaction. Everything else here reads, or changes what admins change
 //! (people, tokens), and may be called from anywhere but a loop.
 
+mod audits;
 mod bans;
 mod bindings;
 mod calls;
@@ -19,6 +20,7 @@ mod figures;
 mod floor_entry;
 mod generations;
 mod items;
+mod logins;
 mod messages;
 mod people;
 mod project;
@@ -38,6 +40,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+pub use audits::{AuditFilter, AuditPage};
 pub use bans::Ban;
 pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
@@ -52,9 +55,10 @@ pub use generations::{
     WatchTerms,
 };
 pub use items::{ItemStory, OfferRow};
+pub use logins::{IDLE_MS, Login, MOST_FAILURES, Role, SESSION_PREFIX, Session};
 pub use messages::{MessageFilter, MessageLeft, MessageRow, MessageStarted, MessageState};
 pub use people::{Person, Secret};
-pub use record::{Audit, CallStarted, Record, RecordingStarted};
+pub use record::{Audit, CallStarted, Doer, Record, RecordingStarted};
 pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingState};
 pub use restore::{KeptRow, Restart};
 pub use schedules::ScheduleTurned;

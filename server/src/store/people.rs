@@ -13,7 +13,7 @@ use tandem_switch::{
 };
 
 use super::{
-    Audit, Record, Store, StoreError,
+    Audit, Doer, Record, Store, StoreError,
     db::{Row, args, json},
     sql,
 };
@@ -127,8 +127,8 @@ impl Store {
         self.db.fetch_one(sql::PERSON, &args![extension.as_str()]).await?.as_ref().map(person).transpose()
     }
 
-    /// Adds a person or changes one. `who` does it, for the audit.
-    pub async fn put_person(&self, person: &Person, who: &str, at: Timestamp) -> Result<(), StoreError> {
+    /// Adds a person or changes one. `by` whom, for the audit.
+    pub async fn put_person(&self, person: &Person, by: impl Into<Doer>, at: Timestamp) -> Result<(), StoreError> {
         let Person {
             extension,
             display_name,
@@ -156,7 +156,7 @@ impl Store {
             ha1_sha512_256.as_ref().map(Secret::expose),
             (*capacity != Capacity::default()).then(|| json(capacity)),
         ];
-        let audit = Audit { who: who.into(), what: "person-changed".into(), subject: extension.to_string(), at };
+        let audit = Audit::of(by, "person-changed", extension.as_str(), at);
         // A device that knows only the old password must not be rung, and not come back with the next start.
         let old = args![extension.as_str(), ha1_sha256.as_ref().map(Secret::expose)];
         let statements = [(sql::DROP_BINDINGS_OF_OLD_PASSWORD, old.into()), (sql::PUT_PERSON, row.into())];
@@ -164,11 +164,11 @@ impl Store {
     }
 
     /// Removes a person. `false` when there was none.
-    pub async fn remove_person(&self, extension: &Extension, who: &str, at: Timestamp) -> Result<bool, StoreError> {
+    pub async fn remove_person(&self, extension: &Extension, by: impl Into<Doer>, at: Timestamp) -> Result<bool, StoreError> {
         if self.person(extension).await?.is_none() {
             return Ok(false);
         }
-        let audit = Audit { who: who.into(), what: "person-removed".into(), subject: extension.to_string(), at };
+        let audit = Audit::of(by, "person-removed", extension.as_str(), at);
         let of = || args![extension.as_str()].into();
         self.change(&[(sql::DROP_BINDINGS_OF, of()), (sql::REMOVE_PERSON, of())], &[Record::Audit(audit)]).await?;
         Ok(true)

@@ -206,14 +206,44 @@ pub struct RecordingStarted {
 /// Who did what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audit {
-    /// A token's name, or `command line`.
+    /// A token's or login's name, or `command line`.
     pub who: String,
+    /// From which address; absent for who needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
     /// What was done (`person-changed`, `recording-read`, `call-hung-up`).
     pub what: String,
     /// On whom or what: an extension, an identifier.
     pub subject: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Who does something, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doer {
+    /// A token's or login's name, or `command line`.
+    pub who: String,
+    /// From which address.
+    pub from: Option<IpAddr>,
+}
+
+impl<T: AsRef<str>> From<&T> for Doer
+where
+    T: ?Sized,
+{
+    fn from(who: &T) -> Self {
+        Self { who: who.as_ref().to_owned(), from: None }
+    }
+}
+
+impl Audit {
+    /// What somebody did.
+    #[must_use]
+    pub fn of(by: impl Into<Doer>, what: &str, subject: impl Into<String>, at: Timestamp) -> Self {
+        let Doer { who, from } = by.into();
+        Self { who, from, what: what.into(), subject: subject.into(), at }
+    }
 }
 
 /// A row for the journal, before it has its number.

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use tandem_switch::time::Timestamp;
 
 use super::{
-    Audit, Record, Store, StoreError,
+    Audit, Doer, Record, Store, StoreError,
     db::{Row, args, json},
     people::{Secret, hex},
     sql,
@@ -102,17 +102,21 @@ pub enum TokenCheck {
 
 impl Store {
     /// Makes a token. The text comes back this once; only its hash is kept.
-    pub async fn add_token(&self, name: &str, scope: Scope, who: &str, at: Timestamp) -> Result<(Secret, Token), StoreError> {
-        let mut bytes = [0u8; 32];
-        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        let text = format!("{PREFIX}{}", hex(&bytes));
-        let hash = hash(&text);
+    pub async fn add_token(
+        &self,
+        name: &str,
+        scope: Scope,
+        by: impl Into<Doer>,
+        at: Timestamp,
+    ) -> Result<(Secret, Token), StoreError> {
+        let text = random_text(PREFIX);
+        let hash = hash(text.expose());
         let token =
             Token { id: hash[..ID_LETTERS].into(), name: name.into(), scope, created_at: at, used_at: None, revoked_at: None };
         let row = args![token.id.as_str(), hash.as_str(), name, json(&[scope]), at];
-        let audit = Audit { who: who.into(), what: "token-added".into(), subject: token.id.clone(), at };
+        let audit = Audit::of(by, "token-added", token.id.as_str(), at);
         self.change(&[(sql::PUT_TOKEN, row.into())], &[Record::Audit(audit)]).await?;
-        Ok((text.into(), token))
+        Ok((text, token))
     }
 
     /// All tokens ever made, oldest first.
@@ -121,11 +125,11 @@ impl Store {
     }
 
     /// Revokes a token at once. `false` when there is none of this id that still held.
-    pub async fn revoke_token(&self, id: &str, who: &str, at: Timestamp) -> Result<bool, StoreError> {
+    pub async fn revoke_token(&self, id: &str, by: impl Into<Doer>, at: Timestamp) -> Result<bool, StoreError> {
         let row = self.db.fetch_one(sql::TOKEN, &args![id]).await?;
         let holds = row.as_ref().map(token).transpose()?.is_some_and(|token| token.revoked_at.is_none());
         if holds {
-            let audit = Audit { who: who.into(), what: "token-revoked".into(), subject: id.into(), at };
+            let audit = Audit::of(by, "token-revoked", id, at);
             self.change(&[(sql::REVOKE_TOKEN, args![id, at].into())], &[Record::Audit(audit)]).await?;
         }
         Ok(holds)
@@ -157,7 +161,14 @@ impl Store {
     }
 }
 
-fn hash(token: &str) -> String {
+/// 256 random bits behind a prefix.
+pub(super) fn random_text(prefix: &str) -> Secret {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    format!("{prefix}{}", hex(&bytes)).into()
+}
+
+pub(super) fn hash(token: &str) -> String {
     hex(&Sha256::digest(token))
 }
 

@@ -90,7 +90,10 @@ impl Watch {
                 let with = life.is_some_and(|life| life.accepted_by.as_ref() == Some(agent));
                 must(with, || format!("{item} is finished, but {agent} did not have it"))
             }
-            FloorEvent::AgentAsked { .. } | FloorEvent::Refused { .. } => Ok(()),
+            FloorEvent::AgentAsked { .. } | FloorEvent::Refused { .. } | FloorEvent::Prioritised { .. } => Ok(()),
+            FloorEvent::ConversationChanged { .. } | FloorEvent::Returned { .. } => {
+                Err(format!("only calls come here, and this is none: {event:?}"))
+            }
         }
     }
 

@@ -479,9 +479,12 @@ impl World {
         use floor::FloorEvent as Event;
         let (item, agent) = match event {
             Event::AgentChanged { agent, .. } | Event::AgentAsked { agent, .. } => (None, Some(agent)),
-            Event::Queued { item, .. } | Event::Overflowed { item, .. } | Event::CallbackKept { item, .. } => {
-                (Some(item.item), None)
-            }
+            Event::Queued { item, .. }
+            | Event::Overflowed { item, .. }
+            | Event::CallbackKept { item, .. }
+            | Event::Prioritised { item, .. } => (Some(item.item), None),
+            Event::Returned { item, agent, .. } => (Some(item.item), Some(agent)),
+            Event::ConversationChanged { item, agent, .. } => (Some(*item), Some(agent)),
             Event::Offered { item, agent, .. } | Event::OfferEnded { item, agent, .. } | Event::Finished { item, agent, .. } => {
                 (Some(*item), Some(agent))
             }

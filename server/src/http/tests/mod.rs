@@ -9,6 +9,7 @@ mod live;
 mod plan_files;
 mod priority;
 mod resources;
+mod roles;
 mod talks;
 
 use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed};

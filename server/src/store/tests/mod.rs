@@ -3,6 +3,7 @@
 mod durability;
 mod figures;
 mod generations;
+mod logins;
 mod people;
 mod projections;
 
@@ -114,6 +115,7 @@ async fn every_statement_is_understood_by_both_databases() {
     for db in both().await {
         let store = db.open().await;
         let all = sql::ALL.iter().chain(super::figures::ALL).chain(super::customers_sql::ALL);
+        let all = all.chain(super::logins::ALL).chain(super::audits::ALL);
         let mut texts: Vec<String> = all.map(|(_, text)| (*text).to_owned()).collect();
         texts.extend(sql::ALL_INSERTS.iter().flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));
         for text in texts {
