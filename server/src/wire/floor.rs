@@ -8,7 +8,7 @@ use tandem_switch::{
         AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemStage, ItemView, NotPromised,
         OfferOutcome, Output, QueueProfile, QueueView, Restored,
     },
-    id::{IdSource, ItemId},
+    id::{CustomerId, IdSource, ItemId},
     link::{LeaveReason, ToFloor, ToLine},
     name::AgentName,
     step::AgentRequest,
@@ -60,6 +60,13 @@ pub enum FloorAsk {
         item: ItemId,
         /// Whether there was such a one.
         done: oneshot::Sender<bool>,
+    },
+    /// It is certain who an item is about.
+    Known {
+        /// The item.
+        item: ItemId,
+        /// Who.
+        customer: CustomerId,
     },
     /// End the loop.
     Stop,
@@ -257,6 +264,7 @@ impl FloorLoop {
     fn answer(&mut self, ask: FloorAsk, to_line: &mpsc::Sender<FloorNews>) {
         match ask {
             FloorAsk::Stop => {}
+            FloorAsk::Known { item, customer } => self.tell(Input::Known { item, customer }, to_line),
             FloorAsk::Queues(queues) => self.tell(Input::Queues(queues), to_line),
             FloorAsk::Agents(agents) => self.tell(Input::Agents(agents), to_line),
             FloorAsk::Agent { agent, request, done } => {
