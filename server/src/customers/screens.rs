@@ -145,8 +145,8 @@ struct Guest {
     items: Vec<ItemId>,
     /// Those of them that the floor was not told about.
     untold: Vec<ItemId>,
-    /// Pops that wait for the look-up.
-    pops: Vec<Pop>,
+    /// Pops that wait for the look-up; with an end, those of agents who were quicker than it.
+    pops: Vec<(Pop, Option<OfferOutcome>)>,
     /// It is over, or never was: somebody is called back.
     over: bool,
 }
@@ -189,11 +189,14 @@ impl Screens {
             }
             Input::OfferEnded { offer, outcome } => {
                 if let Some(guest) = self.pending.remove(&offer).and_then(|call| self.guests.get_mut(&call)) {
-                    guest.pops.retain(|pop| pop.offer != offer);
+                    // Whoever talks already sees with whom as soon as it is known; the others do not care any more.
+                    guest.pops.retain_mut(|(pop, ended)| {
+                        let is_it = pop.offer == offer;
+                        *ended = ended.or(is_it.then_some(outcome));
+                        !is_it || outcome == OfferOutcome::Accepted
+                    });
                 }
-                if let Some(pop) = self.shown.remove(&offer) {
-                    self.outputs.push_back(Output::Ended { pop, outcome });
-                }
+                self.end(offer, outcome);
             }
             Input::Found { call, known, took_ms } => self.found(now, call, known, took_ms),
         }
@@ -264,9 +267,15 @@ impl Screens {
             }
             _ => {
                 self.pending.insert(pop.offer, call);
-                guest.pops.push(pop);
+                guest.pops.push((pop, None));
                 self.look_up(call);
             }
+        }
+    }
+
+    fn end(&mut self, offer: OfferId, outcome: OfferOutcome) {
+        if let Some(pop) = self.shown.remove(&offer) {
+            self.outputs.push_back(Output::Ended { pop, outcome });
         }
     }
 
@@ -289,9 +298,13 @@ impl Screens {
         }
         let late = || Arc::new(Known::nothing("the database did not answer in time"));
         let known = guest.known.as_ref().map_or_else(late, |(known, ..)| Arc::clone(known));
-        for pop in std::mem::take(&mut guest.pops) {
-            self.pending.remove(&pop.offer);
+        for (pop, ended) in std::mem::take(&mut guest.pops) {
+            let offer = pop.offer;
+            self.pending.remove(&offer);
             self.show(Pop { known: Arc::clone(&known), took_ms, ..pop });
+            if let Some(outcome) = ended {
+                self.end(offer, outcome);
+            }
         }
         self.forget(call);
     }
@@ -386,6 +399,19 @@ mod tests {
         assert_eq!(desk.0.shown().count(), 1);
         let ended = desk.give(Input::OfferEnded { offer: OFFER, outcome: OfferOutcome::Expired });
         assert!(matches!(&ended[..], [Output::Ended { outcome: OfferOutcome::Expired, .. }]));
+        assert_eq!(desk.0.shown().count(), 0);
+    }
+
+    #[test]
+    fn an_agent_who_answers_before_the_look_up_does_sees_with_whom_they_talk() {
+        let mut desk = desk();
+        for input in [arrived(), waits(), offered()] {
+            desk.give(input);
+        }
+        assert_eq!(desk.give(Input::OfferEnded { offer: OFFER, outcome: OfferOutcome::Accepted }), []);
+        let outputs = desk.give(found(Some(customer(7))));
+        assert_eq!(popped(&outputs).known.certain(), Some(CustomerId(7)));
+        assert!(matches!(outputs.last(), Some(Output::Ended { outcome: OfferOutcome::Accepted, .. })), "{outputs:?}");
         assert_eq!(desk.0.shown().count(), 0);
     }
 
