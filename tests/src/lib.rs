@@ -14,6 +14,7 @@ pub mod phone;
 pub mod ports;
 pub mod postgres;
 pub mod program;
+pub mod screen;
 pub mod sipp;
 pub mod switch;
 pub mod tone;

@@ -1,8 +1,9 @@
 //! A PostgreSQL database of a test's own.
 
 use std::{
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::OnceLock,
 };
 
@@ -46,12 +47,44 @@ impl Database {
         self.sql(&format!("alter database {} with allow_connections true", self.name));
     }
 
+    /// Keeps everybody from tables, readers too, until this is dropped.
+    ///
+    /// # Panics
+    /// When PostgreSQL does not do it.
+    #[must_use]
+    pub fn hold(&self, tables: &str) -> Held {
+        let mut psql = Command::new("psql")
+            .args(["-q", "-X", "-t", "-v", "ON_ERROR_STOP=1", &self.url()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("psql runs");
+        let command = format!("begin; lock table {tables} in access exclusive mode; select 'held';\n");
+        psql.stdin.as_mut().expect("piped").write_all(command.as_bytes()).expect("psql listens");
+        let mut said = String::new();
+        BufReader::new(psql.stdout.as_mut().expect("piped")).read_line(&mut said).expect("psql says so");
+        assert_eq!(said.trim(), "held");
+        Held(psql)
+    }
+
     fn sql(&self, command: &str) {
         let out = Command::new("psql")
             .args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-c", command, &self.server])
             .output()
             .expect("psql runs");
         assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
+    }
+}
+
+/// Tables that nobody reads.
+#[derive(Debug)]
+pub struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The end of its input is the end of its transaction.
+        drop(self.0.stdin.take());
+        let _ended = self.0.wait();
     }
 }
 

@@ -127,7 +127,7 @@ impl SimulationView {
         Self {
             trace: simulation.rows.iter().map(row).collect(),
             left_out: simulation.left_out,
-            record: CallRecord { cdr: simulation.cdr.clone(), quality: None, identity: None }.into(),
+            record: CallRecord { cdr: simulation.cdr.clone(), quality: None, identity: None, customer: None, case: None }.into(),
         }
     }
 }

@@ -3,8 +3,11 @@
 //! Nothing of this stands in the way of a call. Who a caller is is asked beside the call, and calls become interactions by
 //! reading the journal after them, from where the last process stopped.
 
+pub mod beside;
 pub mod follow;
 pub mod import;
+pub mod known;
+pub mod screens;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +22,10 @@ use tandem_switch::{
     identity::CallerIdentity,
     time::Timestamp,
 };
-use tokio::sync::{Mutex as Turns, MutexGuard, watch};
+use tokio::{
+    sync::{Mutex as Turns, MutexGuard, watch},
+    time::timeout,
+};
 
 use crate::store::{CustomerChange, CustomerNews, Record, Store, StoreError};
 
@@ -86,6 +92,12 @@ impl Customers {
     /// The database.
     pub async fn whose(&self, identity: &Identity, proof: Option<CallerIdentity>, now: Timestamp) -> Result<Matched, StoreError> {
         Ok(matched(&self.store.holders(identity).await?, proof, now))
+    }
+
+    /// The customer who has a number without a doubt, if the database says so at once.
+    pub async fn caller(&self, number: &str, now: Timestamp) -> Option<CustomerId> {
+        let identity = Identity::of_caller(number, self.country())?;
+        timeout(beside::BUDGET, self.certain(&identity, now)).await.ok()?.ok()?
     }
 
     /// The customer who has an address without a doubt.

@@ -1,6 +1,6 @@
 //! Customers at work, on both databases.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tandem_switch::{
     cause::{Blame, Cause},
@@ -11,17 +11,26 @@ use tandem_switch::{
         consent::{Rule, Whose},
         matching::Matched,
     },
-    id::{CallId, CaseId, ConsentId, CustomerId, InteractionId, LinkId, NoteId},
+    floor::{Considered, Decision, FloorEvent, WaitingItem},
+    id::{CallId, CaseId, ConsentId, CustomerId, InteractionId, ItemId, LinkId, NoteId, OfferId},
     identity::CallerIdentity,
     name::{PartyNumber, TrunkName},
     time::Timestamp,
 };
-use tokio::sync::watch;
+use tokio::sync::{broadcast, mpsc, watch};
 
-use super::{Customers, follow, import::Importer};
-use crate::store::{
-    CallStarted, CaseRow, CustomerChange, CustomerRow, DispositionRow, IdentityRow, InteractionRow, Record, Store, testing::both,
+use super::{
+    Customers,
+    beside::{Beside, Shown},
+    follow,
+    import::Importer,
+    screens::Pop,
 };
+use crate::store::{
+    CallStarted, CaseRow, CustomerChange, CustomerRow, DispositionRow, IdentityRow, InteractionRow, Record, Store, Writer,
+    testing::both,
+};
+use crate::wire::floor::FloorAsk;
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_ms(1_790_000_000_000 + ms)
@@ -308,5 +317,80 @@ async fn an_import_is_taken_once_however_often_it_is_given_and_says_what_it_refu
         assert_eq!((page.len(), page[0].attributes["plan"].as_str()), (1, "gold"));
         let number = Identity::of_caller("0230410003", all.country()).unwrap();
         assert_eq!(all.certain(&number, at(20)).await.unwrap(), Some(page[0].customer));
+    }
+}
+
+fn waits(item: u64, call: u64) -> Record {
+    let item = WaitingItem {
+        item: ItemId(item),
+        call: CallId(call),
+        queue: "billing".into(),
+        caller: "02 30412345".into(),
+        skills: Vec::new(),
+        priority_minutes: 0,
+        virtual_arrival_at: at(0),
+        callback: None,
+    };
+    Record::Floor(FloorEvent::Queued { item, rejoined: None, at: at(0) })
+}
+
+fn asked(offer: u64, item: u64) -> Record {
+    let why = "idle longest: 5 s".to_owned();
+    let considered = vec![Considered { agent: "1002".into(), why }];
+    let decision = Decision { waited_ms: 5, skills: Vec::new(), considered };
+    let (offer, item) = (OfferId(offer), ItemId(item));
+    Record::Floor(FloorEvent::Offered { offer, item, agent: "1002".into(), decision, at: at(1) })
+}
+
+async fn popped(shown: &mut broadcast::Receiver<Shown>) -> Arc<Pop> {
+    match tokio::time::timeout(Duration::from_secs(20), shown.recv()).await.unwrap().unwrap() {
+        Shown::Pop(pop) => pop,
+        Shown::Ended { .. } => panic!("nothing has ended"),
+    }
+}
+
+#[tokio::test]
+async fn whoever_rings_is_on_the_screen_and_a_database_that_hangs_holds_nobody_up() {
+    for db in both().await {
+        let store = db.open().await;
+        let all = customers(&store);
+        add(&all, 1, &["+390230412345"]).await;
+        all.commit("test", at(0), vec![case(7, 1, CaseStatus::Pending, None), case(8, 1, CaseStatus::Closed, None)])
+            .await
+            .unwrap();
+        // Somebody waited before the start.
+        store.commit(&[waits(4, 99)]).await.unwrap();
+        let (writer, _writing) = Writer::start(store.clone());
+        let (floor, mut told) = mpsc::channel(8);
+        let beside = Beside::start(all.clone(), &writer, floor);
+        let mut shown = beside.listen();
+        for record in [began(100, "02 30412345"), waits(5, 100)] {
+            writer.try_write(record).unwrap();
+        }
+        let news = told.recv().await.unwrap();
+        assert!(matches!(news, FloorAsk::Known { item: ItemId(5), customer: CustomerId(1) }), "{news:?}");
+        writer.try_write(asked(50, 5)).unwrap();
+        let pop = popped(&mut shown).await;
+        let known = pop.known.customer.as_ref().unwrap();
+        assert_eq!((known.row.name.as_str(), known.identities.len()), ("Customer 1", 1));
+        assert_eq!(known.open_cases.iter().map(|case| case.case).collect::<Vec<_>>(), [CaseId(7)]);
+        assert_eq!((pop.why.as_str(), pop.agent.as_str(), pop.call), ("idle longest: 5 s", "1002", Some(CallId(100))));
+        assert_eq!(beside.shown().await, [pop]);
+        assert_eq!(beside.named(vec![CallId(100), CallId(3)]).await[&CallId(100)], (CustomerId(1), "Customer 1".to_owned()));
+        writer.try_write(asked(51, 4)).unwrap();
+        assert_eq!(popped(&mut shown).await.known.certain(), Some(CustomerId(1)), "who waited before the start");
+
+        writer.flush().await.unwrap();
+        let hung = store.hang().await;
+        for record in [began(101, "02 30412345"), waits(6, 101), asked(52, 6)] {
+            writer.try_write(record).unwrap();
+        }
+        let pop = popped(&mut shown).await;
+        assert_eq!((pop.offer, pop.known.because.as_str()), (OfferId(52), "the database did not answer in time"));
+        assert!(pop.took_ms >= 150, "{}", pop.took_ms);
+        drop(hung);
+        writer.flush().await.unwrap();
+        writer.try_write(asked(53, 6)).unwrap();
+        assert_eq!(popped(&mut shown).await.known.certain(), Some(CustomerId(1)), "it answers again");
     }
 }

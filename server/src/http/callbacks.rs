@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tandem_dialplan::{BadWish, CallbackWhom, CallbackWish};
 use tandem_switch::{
     floor::{self, ItemStage, NotPromised},
-    id::ItemId,
+    id::{CustomerId, ItemId},
     time::Timestamp,
 };
 use tokio::sync::oneshot;
@@ -18,6 +18,7 @@ use super::{
     problem::{JsonBody, Params, Path, Problem, id},
     view::{At, Done, ItemView, SkillView},
 };
+use crate::clock;
 
 /// Characters of a reason, at most.
 const MAX_REASON: usize = 64;
@@ -81,6 +82,8 @@ pub enum CallbackRequest {
     Ask {
         /// Whom, and where they wait.
         wish: Box<CallbackWish>,
+        /// Who they are, when it is certain.
+        customer: Option<CustomerId>,
         /// The item that waits for them, and when it was looked at.
         reply: oneshot::Sender<Result<(floor::ItemView, Timestamp), NotAsked>>,
     },
@@ -112,7 +115,7 @@ pub(super) async fn callbacks(State(api): State<Api>) -> Result<Json<Vec<Callbac
 
 /// Have a customer called when it is their turn
 ///
-/// They wait from now on, as if they had called; one callback of a number at a time.
+/// They wait from now on, as if they had called; one callback of a number, and of a customer, at a time.
 #[utoipa::path(post, path = "/api/v1/callbacks", tag = "floor", security(("token" = ["control"])), request_body = NewCallback,
     responses((status = 200, body = CallbackView), (status = 400, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn ask_callback(
@@ -129,9 +132,14 @@ pub(super) async fn ask_callback(
             return Err(Problem::bad("either a number or an extension is called back").at("body").todo(todo));
         }
     };
+    let customer = match &whom {
+        CallbackWhom::Number { number, .. } => api.control.customers.caller(number, clock::now().at).await,
+        CallbackWhom::Extension(_) => None,
+    };
     let skills = skills.iter().map(Into::into).collect();
     let wish = CallbackWish { queue, whom, shown, skills, priority_minutes };
-    let answer = api.control.ask(|reply| ControlRequest::Callback(CallbackRequest::Ask { wish: Box::new(wish), reply })).await?;
+    let answer =
+        api.control.ask(|reply| ControlRequest::Callback(CallbackRequest::Ask { wish: Box::new(wish), customer, reply })).await?;
     let (item, at) = answer.map_err(not_asked)?;
     api.audit(&caller, "callback-asked", item.item.to_string());
     let unknown = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch did not keep the callback").todo("try again");
@@ -151,7 +159,8 @@ fn not_asked(why: NotAsked) -> Problem {
             conflict("this number has been promised as many callbacks as it may be in a day".into(), todo)
         }
         NotAsked::Refused(NotPromised::Promised(item)) => {
-            conflict(format!("this number is called back already, by item {item}"), "cancel that one first, or leave it")
+            let detail = format!("this number, or another one of the customer, is called back already, by item {item}");
+            conflict(detail, "cancel that one first, or leave it")
         }
     }
 }

@@ -31,6 +31,7 @@ pub(super) async fn calls(State(api): State<Api>, Extension(caller): Extension<C
         calls.retain(|call| is_theirs(call, agent));
     }
     calls.sort_by(|a, b| a.call.cmp(&b.call));
+    name(&api, &mut calls).await;
     Ok(Json(calls))
 }
 
@@ -49,8 +50,19 @@ pub(super) async fn call(State(api): State<Api>, Path(call): Path<String>) -> Re
     if let Some(record) = api.control.store.cdr(id).await? {
         return Ok(Json(CallDetail::Ended(CdrView::from(record))));
     }
-    let live = api.control.ask(ControlRequest::Calls).await?.into_iter().find(|live| live.call == call);
-    live.map(|live| Json(CallDetail::Live(live))).ok_or_else(|| Problem::not_found("call", &call))
+    let mut live = api.control.ask(ControlRequest::Calls).await?;
+    live.retain(|live| live.call == call);
+    name(&api, &mut live).await;
+    live.pop().map(|live| Json(CallDetail::Live(live))).ok_or_else(|| Problem::not_found("call", &call))
+}
+
+/// Says who is outside, as far as is certain.
+async fn name(api: &Api, calls: &mut [CallView]) {
+    let named = api.control.beside.named(calls.iter().filter_map(|live| live.call.parse().ok()).collect()).await;
+    for live in calls {
+        let known = live.call.parse().ok().and_then(|call: CallId| named.get(&call));
+        (live.customer, live.customer_name) = known.map(|(customer, name)| (customer.to_string(), name.clone())).unzip();
+    }
 }
 
 /// End a call

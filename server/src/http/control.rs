@@ -30,7 +30,7 @@ use super::{
     view::{CallView, ConferenceView, ParkedView, PlanView, RouteExplanation},
 };
 use crate::{
-    customers::Customers,
+    customers::{Customers, beside::Beside},
     plan_files::PlanFiles,
     recordings::Archive,
     store::{Ban, ScheduleTurned, Store, Writer},
@@ -364,6 +364,8 @@ pub struct Control {
     pub plan_files: Arc<PlanFiles>,
     /// Who is outside.
     pub customers: Customers,
+    /// What stands on the screens of agents.
+    pub beside: Beside,
 }
 
 impl Control {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     clock,
-    customers::{self, Customers},
+    customers::{self, Customers, beside::Beside},
     http::{
         callbacks::{CallbackRequest, NotAsked},
         control::{Control, ControlRequest, FloorView, Readiness},
@@ -91,7 +91,7 @@ pub struct Director {
 
 /// What the HTTP API works with.
 pub(super) fn api_control(
-    requests_tx: mpsc::Sender<ControlRequest>,
+    (requests_tx, floor): (mpsc::Sender<ControlRequest>, &mpsc::Sender<FloorAsk>),
     (store, writer, traces): (&Store, &Writer, TraceBus),
     ready: &Arc<Readiness>,
     (data, plan): (&DataFolder, &Path),
@@ -99,8 +99,10 @@ pub(super) fn api_control(
 ) -> Control {
     let customers = Customers::new(store.clone(), country);
     customers::follow::start(customers.clone());
+    let beside = Beside::start(customers.clone(), writer, floor.clone());
     Control {
         customers,
+        beside,
         requests_tx,
         store: store.clone(),
         writer: writer.clone(),
@@ -194,8 +196,11 @@ impl Director {
 
     async fn call_back(&self, request: CallbackRequest) {
         match request {
-            CallbackRequest::Ask { wish, reply } => match self.service.plan.callback_for(&wish, clock::now().at) {
-                Ok(asked) => self.ask_floor(FloorAsk::AskCallback { asked, done: reply }).await,
+            CallbackRequest::Ask { wish, customer, reply } => match self.service.plan.callback_for(&wish, clock::now().at) {
+                Ok(mut asked) => {
+                    asked.callback.customer = customer;
+                    self.ask_floor(FloorAsk::AskCallback { asked, done: reply }).await;
+                }
                 Err(bad) => drop(reply.send(Err(NotAsked::Bad(bad)))),
             },
             CallbackRequest::Drop { item, reply } => self.ask_floor(FloorAsk::DropCallback { item, done: reply }).await,

@@ -314,7 +314,8 @@ impl Start {
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
         let (country_tx, country) = watch::channel(service.plan.country.clone());
         let folders = (&data, folder.path.as_path());
-        let control = api_control(requests_tx, (&store, &writer, traces), &ready, folders, (archive, country, &service));
+        let control =
+            api_control((requests_tx, &floor_tx), (&store, &writer, traces), &ready, folders, (archive, country, &service));
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);

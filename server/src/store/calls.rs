@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     cdr::{Cdr, Segment},
-    id::CallId,
+    id::{CallId, CaseId, CustomerId},
     identity::CallerIdentity,
     name::{AgentName, PartyNumber, QueueName, RouteName},
     time::Timestamp,
@@ -13,6 +13,7 @@ use tandem_switch::{
 
 use super::{
     Store, StoreError,
+    customers_read::maybe,
     db::{Row, args},
     sql,
 };
@@ -30,6 +31,10 @@ pub struct CallRecord {
     pub quality: Option<serde_json::Value>,
     /// What became of the check of a signed caller id; `None` where none is checked.
     pub identity: Option<CallerIdentity>,
+    /// The customer whose call it was, where that is certain.
+    pub customer: Option<CustomerId>,
+    /// Their case that it was about.
+    pub case: Option<CaseId>,
 }
 
 /// Which CDRs are wanted. What is `None` does not matter.
@@ -112,7 +117,8 @@ fn call_record(row: &Row, segments: Vec<Segment>) -> Result<CallRecord, StoreErr
         Some(_) => Some(row.json("quality")?),
         None => None,
     };
-    Ok(CallRecord { cdr, quality, identity: row.word("identity")? })
+    let (customer, case) = (maybe(row, "customer_id")?, maybe(row, "case_id")?);
+    Ok(CallRecord { cdr, quality, identity: row.word("identity")?, customer, case })
 }
 
 fn segment(row: &Row) -> Result<Segment, StoreError> {

@@ -189,7 +189,7 @@ impl Store {
 }
 
 /// An identifier that may be absent.
-fn maybe<T: std::str::FromStr>(row: &Row, column: &'static str) -> Result<Option<T>, StoreError> {
+pub(super) fn maybe<T: std::str::FromStr>(row: &Row, column: &'static str) -> Result<Option<T>, StoreError> {
     let text: Option<String> = row.get(column)?;
     text.map(|text| text.parse()).transpose().map_err(|_| StoreError::Unreadable { column })
 }

@@ -34,6 +34,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod told;
 mod tolls;
 mod verify;
 mod writer;
@@ -63,6 +64,7 @@ pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingSta
 pub use restore::{KeptRow, Restart};
 pub use schedules::ScheduleTurned;
 pub use tokens::{Scope, Token, TokenCheck};
+pub use told::Told;
 pub use verify::{Difference, Verified};
 pub use writer::{Refused, Writer};
 

@@ -99,14 +99,20 @@ statements! {
         AND call_id NOT IN (SELECT call_id FROM kept_calls) ORDER BY call_id LIMIT $1";
     KEPT_CALLS = "SELECT call_id, v, body, at_us FROM kept_calls ORDER BY call_id";
     DROP_KEPT_CALL = "DELETE FROM kept_calls WHERE call_id = $1";
-    CDRS = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
-        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, restarts, told FROM calls \
-        WHERE ended_us IS NOT NULL AND call_id < $1 AND started_us >= $2 AND started_us < $3 \
-        AND ($4 = '' OR from_number = $4 OR to_number = $4) AND ($5 = '' OR queue = $5) AND ($6 = '' OR agent = $6) \
-        AND ($7 = '' OR cause = $7) ORDER BY call_id DESC LIMIT $8";
-    CDR = "SELECT call_id, origin, from_number, to_number, route, queue, agent, answered_by, started_us, answered_us, \
-        connected_us, ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, restarts, told FROM calls \
-        WHERE call_id = $1 AND ended_us IS NOT NULL";
+    CDRS = "SELECT calls.call_id, origin, from_number, to_number, route, calls.queue, calls.agent, answered_by, calls.started_us, \
+        answered_us, connected_us, calls.ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, \
+        restarts, told, customers.root_id AS customer_id, conversations.case_id FROM calls \
+        LEFT JOIN conversations ON conversations.conversation_id = calls.call_id \
+        LEFT JOIN customers ON customers.customer_id = conversations.customer_id \
+        WHERE calls.ended_us IS NOT NULL AND calls.call_id < $1 AND calls.started_us >= $2 AND calls.started_us < $3 \
+        AND ($4 = '' OR from_number = $4 OR to_number = $4) AND ($5 = '' OR calls.queue = $5) AND ($6 = '' OR calls.agent = $6) \
+        AND ($7 = '' OR cause = $7) ORDER BY calls.call_id DESC LIMIT $8";
+    CDR = "SELECT calls.call_id, origin, from_number, to_number, route, calls.queue, calls.agent, answered_by, calls.started_us, \
+        answered_us, connected_us, calls.ended_us, waited_ms, talked_ms, cause, blame, recording_id, generation, quality, identity, \
+        restarts, told, customers.root_id AS customer_id, conversations.case_id FROM calls \
+        LEFT JOIN conversations ON conversations.conversation_id = calls.call_id \
+        LEFT JOIN customers ON customers.customer_id = conversations.customer_id \
+        WHERE calls.call_id = $1 AND calls.ended_us IS NOT NULL";
     SEGMENTS = "SELECT state, agent, cause, from_us, to_us FROM segments WHERE call_id = $1 ORDER BY position";
 
     // recordings

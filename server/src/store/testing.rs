@@ -61,7 +61,25 @@ fn cluster() -> &'static Cluster {
     })
 }
 
+/// Connections that nobody else gets.
+struct Hung(Vec<super::db::Tx>);
+
+impl Drop for Hung {
+    fn drop(&mut self) {
+        self.0.clear();
+    }
+}
+
 impl Store {
+    /// Takes every connection, so that the database answers nobody while this is held.
+    pub(crate) async fn hang(&self) -> impl Drop + use<> {
+        let mut held = Vec::new();
+        while let Ok(Ok(tx)) = tokio::time::timeout(std::time::Duration::from_millis(200), self.db.begin()).await {
+            held.push(tx);
+        }
+        Hung(held)
+    }
+
     /// Changes tables behind the journal's back.
     pub(crate) async fn scribble(&self, statement: &'static str) {
         self.db.execute(statement, &[]).await.unwrap();

@@ -12,12 +12,12 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, mpsc, oneshot, watch},
+    sync::{Notify, broadcast, mpsc, oneshot, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
-use super::{JournalRow, Record, Store, StoreError, db::args, project::Batch, sql};
+use super::{JournalRow, Record, Store, StoreError, Told, db::args, project::Batch, sql, told};
 use crate::metrics::METRICS;
 
 /// Records that may wait.
@@ -52,6 +52,7 @@ pub struct Writer {
     trouble: watch::Receiver<Option<Arc<str>>>,
     /// Records taken and not committed yet, those of the present batch included.
     unwritten: Arc<AtomicUsize>,
+    told: broadcast::Sender<Told>,
 }
 
 #[derive(Debug)]
@@ -82,11 +83,18 @@ impl Writer {
             name: format!("{name:016x}"),
             batch: 0,
         };
-        (Self { messages_tx, urgent, trouble, unwritten }, tokio::spawn(task.run()))
+        let told = broadcast::Sender::new(told::CAPACITY);
+        (Self { messages_tx, urgent, trouble, unwritten, told }, tokio::spawn(task.run()))
     }
 
     /// Takes a record, never waiting. What is refused is counted and lost.
     pub fn try_write(&self, record: Record) -> Result<(), Refused> {
+        if self.told.receiver_count() > 0
+            && let Some(news) = Told::of(&record)
+        {
+            // Nobody who listens is no loss.
+            drop(self.told.send(news));
+        }
         let free = self.messages_tx.capacity();
         let refused = if matches!(record, Record::CallStarted(_)) && free < RESERVED_RECORDS {
             Refused::Full
@@ -112,6 +120,12 @@ impl Writer {
         };
         METRICS.store_records_refused.inc();
         Err(refused)
+    }
+
+    /// What is handed in from now on, before it is written.
+    #[must_use]
+    pub fn told(&self) -> broadcast::Receiver<Told> {
+        self.told.subscribe()
     }
 
     /// Whether new calls should be refused: their records would be.

@@ -8,7 +8,7 @@ use tandem_switch::{
         AgentProfile, AgentState, AgentView, Explanation, Floor, FloorEvent, Input, ItemStage, ItemView, NotPrioritised,
         NotPromised, OfferOutcome, Output, QueueProfile, QueueView, Restored,
     },
-    id::{IdSource, ItemId},
+    id::{CustomerId, IdSource, ItemId},
     link::{LeaveReason, ToFloor, ToLine},
     name::AgentName,
     step::AgentRequest,
@@ -63,6 +63,13 @@ pub enum FloorAsk {
     },
     /// A waiting item moves ahead or back.
     Prioritise(PriorityRequest),
+    /// It is certain who an item is about.
+    Known {
+        /// The item.
+        item: ItemId,
+        /// Who.
+        customer: CustomerId,
+    },
     /// End the loop.
     Stop,
     /// A look at everything.
@@ -259,6 +266,7 @@ impl FloorLoop {
     fn answer(&mut self, ask: FloorAsk, to_line: &mpsc::Sender<FloorNews>) {
         match ask {
             FloorAsk::Stop => {}
+            FloorAsk::Known { item, customer } => self.tell(Input::Known { item, customer }, to_line),
             FloorAsk::Queues(queues) => self.tell(Input::Queues(queues), to_line),
             FloorAsk::Agents(agents) => self.tell(Input::Agents(agents), to_line),
             FloorAsk::Agent { agent, request, done } => {

@@ -38,6 +38,7 @@ mod redirects;
 mod registration;
 mod reload_storm;
 mod restart;
+mod screens;
 mod shared_port;
 mod shipped;
 mod signals;

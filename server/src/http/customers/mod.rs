@@ -56,6 +56,7 @@ pub(super) fn routes_to_read() -> OpenApiRouter<Api> {
         .routes(routes!(consents::may))
         .routes(routes!(consents::consents))
         .routes(routes!(pop::caller))
+        .routes(routes!(pop::screen_pops))
 }
 
 /// What the scope `control` may change.

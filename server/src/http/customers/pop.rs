@@ -1,33 +1,43 @@
 //! What an agent sees when a call rings: who it is, or may be, and what they may want.
 
-use std::time::Duration;
+#![expect(unused_qualifications, reason = "the macro that documents a query writes them")]
 
-use axum::{Extension, Json, extract::State};
+use std::collections::BTreeSet;
+
+use axum::{
+    Extension, Json,
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    response::Response,
+};
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
-    customers::matching::{Candidate, Doubt, Matched},
-    id::{CallId, CustomerId, InteractionId},
+    customers::matching::Doubt,
+    floor::OfferOutcome,
+    id::{CallId, InteractionId},
+    name::AgentName,
 };
-use tokio::time::timeout;
-use utoipa::ToSchema;
+use tokio::{sync::broadcast::error::RecvError, time::timeout};
+use utoipa::{IntoParams, ToSchema};
 
 use super::view::{CaseView, CustomerDetail, CustomerView, TimelineEntry};
 use crate::{
     clock,
+    customers::{
+        beside::{BUDGET, Shown},
+        known::{HEAD, Known, KnownCustomer},
+        screens::Pop,
+    },
     http::{
         Api,
         auth::Caller,
         control::ControlRequest,
-        problem::{Path, Problem, id},
+        problem::{Params, Path, Problem, id},
+        socket::{self, Closed, Subscriber},
+        view::At,
     },
+    metrics::METRICS,
+    store::CustomerRow,
 };
-
-/// What is looked up at ring time has to be there by then; what is not is unknown.
-const BUDGET: Duration = Duration::from_millis(150);
-/// Entries of the timeline that are shown.
-const HEAD: u32 = 5;
-/// Cases that are looked at.
-const CASES: u32 = 50;
 
 /// Who it may be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -73,64 +83,194 @@ pub(in crate::http) async fn caller(
 ) -> Result<Json<CallerView>, Problem> {
     let wanted: CallId = id(&call)?;
     let began = clock::now().at;
-    let mut view = match timeout(BUDGET, known(&api, wanted)).await {
-        Ok(view) => view?.ok_or_else(|| Problem::not_found("call", &call))?,
-        Err(_) => CallerView { because: "the database did not answer within 150 ms".to_owned(), ..CallerView::default() },
+    let known = match timeout(BUDGET, known(&api, wanted)).await {
+        Ok(known) => known?.ok_or_else(|| Problem::not_found("call", &call))?,
+        Err(_) => Known::nothing("the database did not answer in time"),
     };
     api.audit(&token, "caller-read", call);
-    view.took_ms = clock::now().at.ms_since(began);
-    Ok(Json(view))
+    Ok(Json(CallerView::of(known, clock::now().at.ms_since(began))))
 }
 
 /// What is known; `None`: there is no such call.
-async fn known(api: &Api, call: CallId) -> Result<Option<CallerView>, Problem> {
+async fn known(api: &Api, call: CallId) -> Result<Option<Known>, Problem> {
     let customers = &api.control.customers;
     if let Some(row) = customers.store.interaction(InteractionId(call.0)).await? {
         let address = row.identity.as_ref().map(|identity| identity.value().to_owned());
-        return match (row.customer, address) {
+        return Ok(Some(match (row.customer, address) {
             (Some(customer), address) => {
                 let because = address.map_or_else(|| "somebody said so".to_owned(), |it| format!("{it} is theirs"));
-                certain(api, customer, because).await.map(Some)
+                customers.known_customer(customer, because).await?
             }
-            (None, Some(_)) => doubtful(api, row.candidates).await.map(Some),
-            (None, None) => {
-                Ok(Some(CallerView { because: "the number is withheld or none".to_owned(), ..CallerView::default() }))
-            }
-        };
+            (None, Some(_)) => customers.known_candidates(row.candidates).await?,
+            (None, None) => customers.known(None, clock::now().at).await?,
+        }));
     }
     // It arrived just now: the journal may not have it yet.
     let live = api.control.ask(ControlRequest::Calls).await?;
     let Some(live) = live.into_iter().find(|live| live.call == call.to_string()) else { return Ok(None) };
     let number = if live.origin.starts_with("trunk:") { &live.from } else { &live.to };
-    let Some(identity) = tandem_switch::customers::Identity::of_caller(number, customers.country()) else {
-        return Ok(Some(CallerView { because: "the number is withheld or none".to_owned(), ..CallerView::default() }));
-    };
-    Ok(Some(match customers.whose(&identity, None, clock::now().at).await? {
-        Matched::Certain(customer) => certain(api, customer, format!("{} is theirs", identity.value())).await?,
-        Matched::Candidates(candidates) => doubtful(api, candidates).await?,
-        Matched::Nobody => doubtful(api, Vec::new()).await?,
-    }))
+    let identity = tandem_switch::customers::Identity::of_caller(number, customers.country());
+    Ok(Some(customers.known(identity.as_ref(), clock::now().at).await?))
 }
 
-async fn certain(api: &Api, customer: CustomerId, because: String) -> Result<CallerView, Problem> {
-    let row = api.root(&customer.to_string()).await?;
-    let root = row.customer;
-    let language = (!row.language.is_empty()).then(|| row.language.clone());
-    let cases = api.control.store.cases_of(root, CASES).await?;
-    let open_cases = cases.into_iter().filter(|case| case.status.is_open()).map(CaseView::from).collect();
-    let timeline = super::timeline::page(api, root, None, HEAD).await?.entries;
-    let customer = Some(api.detail(row).await?);
-    Ok(CallerView { customer, candidates: Vec::new(), language, open_cases, timeline, because, took_ms: 0 })
-}
-
-async fn doubtful(api: &Api, candidates: Vec<Candidate>) -> Result<CallerView, Problem> {
-    let mut shown = Vec::new();
-    for Candidate { customer, score, doubts } in candidates {
-        let doubts = doubts.into_iter().map(doubt).map(str::to_owned).collect();
-        shown.push(CandidateView { customer: api.root(&customer.to_string()).await?.into(), score, doubts });
+impl CallerView {
+    fn of(known: Known, took_ms: u64) -> Self {
+        let shown = |(row, score, doubts): (CustomerRow, u8, Vec<Doubt>)| {
+            let doubts = doubts.into_iter().map(doubt).map(str::to_owned).collect();
+            CandidateView { customer: row.into(), score, doubts }
+        };
+        let candidates = known.candidates.into_iter().map(shown).collect();
+        let nobody = Self { candidates, because: known.because, took_ms, ..Self::default() };
+        let Some(KnownCustomer { row, identities, links, open_cases, interactions, notes }) = known.customer else {
+            return nobody;
+        };
+        let mut timeline: Vec<TimelineEntry> =
+            interactions.into_iter().map(TimelineEntry::from).chain(notes.into_iter().map(TimelineEntry::from)).collect();
+        timeline.sort_by(|a, b| b.id.cmp(&a.id));
+        timeline.truncate(HEAD as usize);
+        Self {
+            language: (!row.language.is_empty()).then(|| row.language.clone()),
+            customer: Some(CustomerDetail::new(row, &identities, links)),
+            open_cases: open_cases.into_iter().map(CaseView::from).collect(),
+            timeline,
+            ..nobody
+        }
     }
-    let because = if shown.is_empty() { "nobody has this number" } else { "it is not certain whose number this is" };
-    Ok(CallerView { candidates: shown, because: because.to_owned(), ..CallerView::default() })
+}
+
+/// An agent is asked, with all that their screen needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PopView {
+    /// The offer.
+    pub offer: String,
+    /// What waits.
+    pub item: String,
+    /// The call; that of somebody who is called back is over, or never was.
+    pub call: Option<String>,
+    /// Where it waited.
+    pub queue: Option<String>,
+    /// Who is asked.
+    pub agent: String,
+    /// Why they: what `tandem why` says of the one who was chosen.
+    pub why: String,
+    /// When they were asked.
+    pub at: At,
+    /// Who is outside.
+    pub caller: CallerView,
+}
+
+impl From<&Pop> for PopView {
+    fn from(pop: &Pop) -> Self {
+        Self {
+            offer: pop.offer.to_string(),
+            item: pop.item.to_string(),
+            call: pop.call.map(|call| call.to_string()),
+            queue: pop.queue.as_ref().map(ToString::to_string),
+            agent: pop.agent.to_string(),
+            why: pop.why.clone(),
+            at: At(pop.at),
+            caller: CallerView::of((*pop.known).clone(), pop.took_ms),
+        }
+    }
+}
+
+/// One message: a pop, the end of its offer, or a gap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum PopMessage {
+    /// An agent is asked.
+    Pop {
+        /// What their screen shows.
+        pop: Box<PopView>,
+    },
+    /// They have answered, or not.
+    Ended {
+        /// Which offer.
+        ended: String,
+        /// Who was asked.
+        agent: String,
+        /// `accepted`, `declined`, `expired`, `unreached` or `withdrawn`.
+        outcome: String,
+    },
+    /// The reader was too slow: some were not sent. Connect again to have those that are open.
+    Gap {
+        /// How many.
+        lost: u64,
+    },
+}
+
+/// Whose screen.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct PopQuery {
+    /// Of this agent; of all unless said.
+    agent: Option<String>,
+}
+
+/// Who rings, on the screens of agents (WebSocket)
+///
+/// At first the offers that are open, then each as it is made: with the customer, their addresses, the last things that
+/// happened, open cases, the language that they prefer, and why this agent is asked. It is there 150 ms after the offer at the
+/// latest, whatever the database does; who is not found by then is unknown.
+#[utoipa::path(get, path = "/api/v1/screen-pops", tag = "live", security(("token" = ["read"])), params(PopQuery),
+    responses((status = 101, description = "WebSocket; each text message is one of these", body = PopMessage), (status = 503, body = Problem)))]
+pub(in crate::http) async fn screen_pops(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Params(query): Params<PopQuery>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let upgrade = upgrade.map_err(socket::no_upgrade)?;
+    api.audit(&caller, "screen-pops-read", query.agent.clone().unwrap_or_default());
+    socket::upgrade(upgrade, api, caller, move |subscriber| serve(subscriber, query.agent))
+}
+
+async fn serve(mut subscriber: Subscriber, agent: Option<String>) -> Result<(), Closed> {
+    let beside = subscriber.api().control.beside.clone();
+    let is_theirs = |name: &AgentName| agent.as_deref().is_none_or(|agent| agent == name.as_str());
+    // Listened first: what is shown meanwhile comes twice, and is sent once.
+    let mut shown = beside.listen();
+    let mut first = BTreeSet::new();
+    for pop in beside.shown().await.iter().filter(|pop| is_theirs(&pop.agent)) {
+        first.insert(pop.offer);
+        subscriber.send(&PopMessage::Pop { pop: Box::new((&**pop).into()) }).await?;
+    }
+    loop {
+        let news = tokio::select! {
+            news = shown.recv() => news,
+            heard = subscriber.heard() => {
+                subscriber.attend(heard?).await?;
+                continue;
+            }
+        };
+        match news {
+            Ok(Shown::Pop(pop)) if first.remove(&pop.offer) => {}
+            Ok(Shown::Pop(pop)) if is_theirs(&pop.agent) => {
+                subscriber.send(&PopMessage::Pop { pop: Box::new((&*pop).into()) }).await?;
+            }
+            Ok(Shown::Ended { offer, agent, outcome }) if is_theirs(&agent) => {
+                let (ended, agent) = (offer.to_string(), agent.to_string());
+                subscriber.send(&PopMessage::Ended { ended, agent, outcome: word(outcome).to_owned() }).await?;
+            }
+            Ok(_) => {}
+            Err(RecvError::Lagged(lost)) => {
+                METRICS.http_gaps.inc();
+                subscriber.send(&PopMessage::Gap { lost }).await?;
+            }
+            Err(RecvError::Closed) => return Err(Closed),
+        }
+    }
+}
+
+const fn word(outcome: OfferOutcome) -> &'static str {
+    match outcome {
+        OfferOutcome::Accepted => "accepted",
+        OfferOutcome::Declined(_) => "declined",
+        OfferOutcome::Expired => "expired",
+        OfferOutcome::Unreached(_) => "unreached",
+        OfferOutcome::Withdrawn => "withdrawn",
+    }
 }
 
 const fn doubt(doubt: Doubt) -> &'static str {

@@ -43,6 +43,15 @@ async fn a_callback_is_asked_for_by_number_or_by_extension() {
     let refused = fixture.order(Method::POST, &fixture.read, PATH, wanted).await;
     assert_eq!(refused.status.as_u16(), 403, "whoever may only read asks for nothing");
     let asked = fixture.asked.recv().await.unwrap();
+    assert!(asked.ends_with(" None"), "nobody has that number: {asked}");
+    let ada = fixture.customer("Ada", "02 1234 5678").await;
+    let body = json!({"queue": "support", "number": "+390212345678", "shown": "1"});
+    fixture.order(Method::POST, &fixture.operate, PATH, body).await.good();
+    let mut last = asked.clone();
+    while let Ok(next) = fixture.asked.try_recv() {
+        last = next;
+    }
+    assert!(last.ends_with(&format!(" Some({ada})")), "{last}");
     assert!(asked.contains("billing") && asked.contains("+390298765432") && asked.contains("priority_minutes: 5"), "{asked}");
 }
 

@@ -15,7 +15,7 @@ use super::Fixture;
 use crate::store::{CustomerChange, InteractionRow};
 
 impl Fixture {
-    async fn customer(&self, name: &str, number: &str) -> String {
+    pub(super) async fn customer(&self, name: &str, number: &str) -> String {
         let wish = json!({ "name": name, "language": "it", "identities": [{ "kind": "phone", "value": number }] });
         let added = self.order(Method::POST, &self.operate, "/api/v1/customers", wish).await.good();
         added["customer"].as_str().unwrap().to_owned()

@@ -5,8 +5,9 @@ use std::{net::SocketAddr, time::Duration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tandem_switch::{
-    floor::{AgentState, FloorEvent},
-    id::CallId,
+    floor::{AgentState, Considered, Decision, FloorEvent, OfferOutcome, WaitingItem},
+    id::{CallId, ItemId, OfferId},
+    name::AgentName,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -207,4 +208,46 @@ async fn nonsense_and_huge_heads_are_refused() {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.0 4"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn an_agent_sees_who_rings_and_why_and_nobody_elses_screen() {
+    let fixture = Fixture::start().await;
+    let ada = fixture.customer("Ada", "02 3041 2345").await;
+    let (address, _stop) = listen(&fixture).await;
+    let mut theirs = connect(address, &fixture.read, "screen-pops?agent=1001").await.unwrap();
+    let offer = |offer: u64, item: u64, agent: &str| {
+        let (offer, item, agent) = (OfferId(offer), ItemId(item), AgentName::from(agent));
+        let considered = vec![Considered { agent: agent.clone(), why: "idle longest: 5 s".into() }];
+        let decision = Decision { waited_ms: 5, skills: Vec::new(), considered };
+        Record::Floor(FloorEvent::Offered { offer, item, agent, decision, at: at(1) })
+    };
+    let waits = |item: u64, caller: &str| {
+        let item = WaitingItem {
+            item: ItemId(item),
+            call: CallId(item),
+            queue: "support".into(),
+            caller: caller.into(),
+            skills: Vec::new(),
+            priority_minutes: 0,
+            virtual_arrival_at: at(0),
+            callback: None,
+        };
+        Record::Floor(FloorEvent::Queued { item, rejoined: None, at: at(0) })
+    };
+    for record in [waits(7, "anonymous"), offer(1, 7, "1002"), waits(8, "02 3041 2345"), offer(2, 8, "1001")] {
+        fixture.control.writer.try_write(record).unwrap();
+    }
+    let pop = next(&mut theirs).await.unwrap()["pop"].clone();
+    assert_eq!((pop["agent"].as_str(), pop["why"].as_str()), (Some("1001"), Some("idle longest: 5 s")));
+    assert_eq!((pop["caller"]["customer"]["customer"].as_str(), pop["caller"]["language"].as_str()), (Some(&*ada), Some("it")));
+    let end = OfferOutcome::Expired;
+    let ended = FloorEvent::OfferEnded { offer: OfferId(2), item: ItemId(8), agent: "1001".into(), outcome: end, at: at(2) };
+    fixture.control.writer.try_write(Record::Floor(ended)).unwrap();
+    assert_eq!(next(&mut theirs).await.unwrap()["outcome"], "expired");
+    // Who comes later is shown what is open.
+    let mut all = connect(address, &fixture.read, "screen-pops").await.unwrap();
+    let pop = next(&mut all).await.unwrap()["pop"].clone();
+    assert_eq!((pop["agent"].as_str(), pop["caller"]["customer"].is_null()), (Some("1002"), true));
+    assert_eq!(pop["caller"]["because"], "the number is withheld, or one of the house");
 }

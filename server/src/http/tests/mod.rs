@@ -80,8 +80,10 @@ impl Fixture {
         let (_, archive) = tokio::sync::watch::channel(Arc::default());
         let (_, country) = tokio::sync::watch::channel(Some("IT".to_owned()));
         let customers = crate::customers::Customers::new(store.clone(), country);
+        let beside = crate::customers::beside::Beside::start(customers.clone(), &writer, mpsc::channel(16).0);
         let control = Control {
             customers,
+            beside,
             requests_tx,
             store,
             writer,
@@ -200,7 +202,7 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
             }
             ControlRequest::Message { message, heard } => asked.send(format!("{message}: {heard:?}")).await.unwrap(),
             ControlRequest::Parked(reply) => drop(reply.send(vec![parked_view()])),
-            ControlRequest::Callback(CallbackRequest::Ask { wish, reply }) => {
+            ControlRequest::Callback(CallbackRequest::Ask { wish, customer, reply }) => {
                 let mut item = floor_view().items.remove(0);
                 item.callback = Some((3, at(0)));
                 let answer = match wish.queue.as_str() {
@@ -209,7 +211,7 @@ async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sende
                     "known" => Err(NotAsked::Refused(NotPromised::Promised(ItemId(7)))),
                     _ => Err(NotAsked::Bad(BadWish::Queue)),
                 };
-                asked.send(format!("{wish:?}")).await.unwrap();
+                asked.send(format!("{wish:?} {customer:?}")).await.unwrap();
                 let _asker_is_gone = reply.send(answer);
             }
             ControlRequest::Priority(PriorityRequest { item, minutes, reply, .. }) => {
@@ -385,6 +387,8 @@ fn call_view() -> CallView {
         recording: None,
         payment: false,
         legs: 1,
+        customer: None,
+        customer_name: None,
     }
 }
 

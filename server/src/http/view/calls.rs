@@ -49,6 +49,12 @@ pub struct CallView {
     pub payment: bool,
     /// Legs that are up or on their way.
     pub legs: u32,
+    /// The customer outside, where that is certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// What they are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_name: Option<String>,
 }
 
 /// Somebody who is parked.
@@ -157,6 +163,12 @@ pub struct CdrView {
     pub segments: Vec<SegmentView>,
     /// Audio quality by leg; absent means unknown.
     pub quality: Option<serde_json::Value>,
+    /// The customer whose call it was, where that is certain.
+    #[serde(default)]
+    pub customer: Option<String>,
+    /// Their case that it was about.
+    #[serde(default)]
+    pub case: Option<String>,
 }
 
 /// A call, up or over.
@@ -252,6 +264,8 @@ impl From<&call::View<'_>> for CallView {
             recording: call.recording.map(|(_, paused)| if paused { "paused" } else { "on" }.to_owned()),
             payment: call.payment,
             legs: u32::try_from(call.legs.len()).unwrap_or(u32::MAX),
+            customer: None,
+            customer_name: None,
         }
     }
 }
@@ -269,7 +283,7 @@ impl From<&Segment> for SegmentView {
 }
 
 impl From<CallRecord> for CdrView {
-    fn from(CallRecord { cdr, quality, identity }: CallRecord) -> Self {
+    fn from(CallRecord { cdr, quality, identity, customer, case }: CallRecord) -> Self {
         Self {
             call: text(&cdr.call),
             origin: origin(&cdr.origin),
@@ -294,6 +308,8 @@ impl From<CallRecord> for CdrView {
             told: cdr.told,
             segments: cdr.segments.iter().map(SegmentView::from).collect(),
             quality,
+            customer: customer.as_ref().map(text),
+            case: case.as_ref().map(text),
         }
     }
 }

@@ -30,6 +30,8 @@ async fn a_cdr_reads_back_as_it_was_written() {
             cdr: cdr(1),
             quality: Some(serde_json::json!({ "mos": 4.2 })),
             identity: Some(CallerIdentity::VerifiedB),
+            customer: None,
+            case: None,
         };
         assert_eq!(store.cdr(CallId(1)).await.unwrap(), Some(expected));
         assert_eq!(store.cdr(CallId(2)).await.unwrap(), None, "it goes on");
