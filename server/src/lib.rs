@@ -12,6 +12,7 @@ pub mod plan_folder;
 pub mod programs;
 pub mod prompts;
 pub mod recordings;
+pub mod rollups;
 pub mod serve;
 pub mod store;
 pub mod wire;

@@ -5,6 +5,7 @@
 
 mod auth;
 pub mod bans;
+mod board;
 pub mod callbacks;
 pub mod calls;
 pub mod conferences;
@@ -61,8 +62,8 @@ use crate::{metrics::METRICS, store::Scope};
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a request may take until its response begins.
 const MAX_REQUEST: Duration = Duration::from_secs(30);
-/// WebSocket subscribers at most, of events and traces together.
-const MAX_SUBSCRIBERS: usize = 256;
+/// WebSocket subscribers at most, of events, boards and traces together.
+const MAX_SUBSCRIBERS: usize = 1_024;
 
 /// What every handler has.
 #[derive(Clone, Debug)]
@@ -70,11 +71,17 @@ pub(crate) struct Api {
     pub(crate) control: Control,
     pub(crate) subscribers: Arc<Semaphore>,
     pub(crate) tickets: Arc<Tickets>,
+    pub(crate) board: Arc<board::Board>,
 }
 
 impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
-        Self { control, subscribers: Arc::new(Semaphore::new(subscribers)), tickets: Arc::new(Tickets::new()) }
+        Self {
+            control,
+            subscribers: Arc::new(Semaphore::new(subscribers)),
+            tickets: Arc::new(Tickets::new()),
+            board: board::Board::new(),
+        }
     }
 }
 
@@ -133,6 +140,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(plan::plan))
         .routes(routes!(plan::explain))
         .routes(routes!(generations::history))
+        .routes(routes!(board::board))
         .routes(routes!(events::events))
         .routes(routes!(follow::follow))
         .routes(routes!(tokens::whoami));

@@ -312,6 +312,7 @@ impl Start {
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
         let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
+        crate::rollups::start(store.clone(), writer.clone());
         let folders = (&data, folder.path.as_path());
         let control = api_control(requests_tx, (&store, &writer, traces), &ready, folders, (archive, &service));
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;

@@ -8,6 +8,7 @@ mod bans;
 mod bindings;
 mod calls;
 mod conferences;
+mod counting;
 mod db;
 mod events;
 mod figures;
@@ -20,6 +21,7 @@ mod project;
 mod record;
 mod recordings;
 mod restore;
+mod rollups;
 mod schedules;
 mod sql;
 #[cfg(test)]
@@ -37,8 +39,9 @@ pub use bans::Ban;
 pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
+pub use counting::{By, FigureQuery, FigureRow, NoFigures};
 pub use events::JournalRow;
-pub use figures::{By, FigureQuery, FigureRow, TooMany, WaitRow};
+pub use figures::WaitRow;
 pub use generations::{
     Generation, GenerationRow, How, KEPT_ROWS, KEPT_TEXTS, PlanFile, PlanNews, PlanState, PlanTexts, Share, Terms, WatchRules,
     WatchTerms,
