@@ -247,6 +247,16 @@ pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
     if name == "UTC" { Some(TimeZone::UTC) } else { TimeZoneDatabase::bundled().get(name).ok() }
 }
 
+impl crate::Plan {
+    /// The begin of the day of an instant, in the zone of the plan.
+    #[must_use]
+    pub fn midnight_before(&self, at: Timestamp) -> Timestamp {
+        let day = jiff::Timestamp::from_microsecond(at.0).ok();
+        let day = day.and_then(|at| at.to_zoned(self.time_zone.clone()).start_of_day().ok());
+        day.map_or(at, |day| Timestamp(day.timestamp().as_microsecond()))
+    }
+}
+
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let to = if self.to > 1440 { self.to - 1440 } else { self.to };

@@ -14,6 +14,7 @@ pub mod plan_folder;
 pub mod programs;
 pub mod prompts;
 pub mod recordings;
+pub mod rollups;
 pub mod serve;
 pub mod service_token;
 pub mod store;

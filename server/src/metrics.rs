@@ -433,7 +433,7 @@ pub fn document() -> String {
          This page is made from the table in `server/src/metrics.rs`; a test keeps them the same.\n\n\
          | metric | kind | unit | label | what it tells |\n|---|---|---|---|---|\n",
     );
-    for row in METRICS.table().iter().chain(QUEUE_METRICS) {
+    for row in METRICS.table().iter().chain(QUEUE_METRICS).chain(&[AGENTS_METRIC, QUEUE_AGENTS_METRIC]) {
         let label = row.label.map_or_else(|| "–".to_owned(), |label| format!("`{label}`"));
         let _ = writeln!(text, "| `{}` | {} | {} | {label} | {} |", row.name, row.kind, row.unit, row.help);
     }
@@ -446,10 +446,35 @@ pub const QUEUE_METRICS: &[Description] = &[
     queue_metric("tandem_queue_longest_wait_seconds", "seconds", "How long the first of them has waited."),
     queue_metric("tandem_queue_agents_signed_in", "agents", "Agents of a queue on duty."),
     queue_metric("tandem_queue_agents_ready", "agents", "Agents of a queue who could take an offer now."),
+    queue_counter("tandem_queue_offered_total", "items", "Waits on the line that began in a queue."),
+    queue_counter("tandem_queue_answered_total", "items", "Of these, those whom an agent answered."),
+    queue_counter("tandem_queue_answered_wait_seconds_total", "wait", "Their waits together, in seconds."),
+    queue_counter("tandem_queue_abandoned_total", "items", "Of these, those who went without an answer."),
+    queue_counter(
+        "tandem_queue_flowed_out_total",
+        "items",
+        "Of these, those who passed on, are called back, or went on in the plan.",
+    ),
 ];
+
+/// Asked likewise, for each state of agents.
+pub const AGENTS_METRIC: Description =
+    Description { name: "tandem_agents", kind: "gauge", unit: "agents", label: Some("state"), help: "Agents by what they do." };
+
+/// The same for the agents of each queue.
+pub const QUEUE_AGENTS_METRIC: Description = Description {
+    name: "tandem_queue_agents",
+    label: Some("queue`, `state"),
+    help: "Agents of a queue by what they do.",
+    ..AGENTS_METRIC
+};
 
 const fn queue_metric(name: &'static str, unit: &'static str, help: &'static str) -> Description {
     Description { name, kind: "gauge", unit, label: Some("queue"), help }
+}
+
+const fn queue_counter(name: &'static str, unit: &'static str, help: &'static str) -> Description {
+    Description { kind: "counter", ..queue_metric(name, unit, help) }
 }
 
 #[cfg(test)]

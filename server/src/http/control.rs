@@ -16,7 +16,7 @@ use std::{
 use tandem_switch::{
     floor::{AgentView, Explanation, ItemView, QueueView},
     id::{CallId, ItemId, RecordingId},
-    name::{AgentName, Language, PromptName, RoomName},
+    name::{AgentName, Language, PromptName, QueueName, RoomName},
     step::AgentRequest,
     time::Timestamp,
 };
@@ -34,7 +34,7 @@ use crate::{
     plan_files::PlanFiles,
     recordings::Archive,
     store::{Ban, ScheduleTurned, Store, Writer},
-    wire::{beat::Heartbeat, calls::KeptFork, payments::Secret, trace::TraceBus},
+    wire::{beat::Heartbeat, calls::KeptFork, payments::Secret, queue_counts::QueueCount, trace::TraceBus},
 };
 
 /// Requests that may wait for the loops.
@@ -278,6 +278,10 @@ pub struct FloorView {
     pub agents: Vec<AgentView>,
     /// Every item that waits, is offered or is served; those of a queue in their order.
     pub items: Vec<ItemView>,
+    /// What queues counted since the start of the process.
+    pub counts: Vec<(QueueName, QueueCount)>,
+    /// The begin of today in the zone of the plan.
+    pub today_at: Timestamp,
     /// When.
     pub at: Timestamp,
 }

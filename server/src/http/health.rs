@@ -1,6 +1,6 @@
 //! Whether the process lives, whether it can work, and its figures.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use axum::{
     Json,
@@ -8,12 +8,16 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use tandem_switch::floor::AgentState;
+use tandem_switch::{floor::AgentState, kpi::Activity};
 
-use super::{Api, control::ControlRequest, view::Health};
+use super::{
+    Api,
+    control::{ControlRequest, FloorView},
+    view::Health,
+};
 use crate::{
     clock,
-    metrics::{METRICS, QUEUE_METRICS, head},
+    metrics::{AGENTS_METRIC, METRICS, QUEUE_AGENTS_METRIC, QUEUE_METRICS, head},
 };
 
 /// The process lives
@@ -57,19 +61,74 @@ pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     }
     let mut text = METRICS.render();
     if let Ok(floor) = floor {
-        for metric in QUEUE_METRICS {
-            head(&mut text, metric.name, metric.kind, metric.help);
-            for queue in &floor.queues {
-                let name = queue.queue.as_str().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-                let _ = write!(text, "{}{{queue=\"{name}\"}} ", metric.name);
-                let _ = match metric.name {
-                    "tandem_queue_waiting" => writeln!(text, "{}", queue.waiting),
-                    "tandem_queue_agents_signed_in" => writeln!(text, "{}", queue.agents_signed_in),
-                    "tandem_queue_agents_ready" => writeln!(text, "{}", queue.agents_free),
-                    _ => writeln!(text, "{}.{:03}", queue.longest_wait_ms / 1_000, queue.longest_wait_ms % 1_000),
-                };
-            }
-        }
+        queues(&mut text, &floor);
+        agents(&mut text, &floor);
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+/// What queues are and counted: a line for each of the plan, and for others that still have somebody.
+fn queues(text: &mut String, floor: &FloorView) {
+    for metric in QUEUE_METRICS.iter().filter(|metric| metric.kind == "gauge") {
+        head(text, metric.name, metric.kind, metric.help);
+        for queue in &floor.queues {
+            // Writing to a String cannot fail, here and below.
+            let _ = write!(text, "{}{{queue=\"{}\"}} ", metric.name, value(queue.queue.as_str()));
+            let _ = match metric.name {
+                "tandem_queue_waiting" => writeln!(text, "{}", queue.waiting),
+                "tandem_queue_agents_signed_in" => writeln!(text, "{}", queue.agents_signed_in),
+                "tandem_queue_agents_ready" => writeln!(text, "{}", queue.agents_free),
+                _ => writeln!(text, "{}", seconds(queue.longest_wait_ms)),
+            };
+        }
+    }
+    for metric in QUEUE_METRICS.iter().filter(|metric| metric.kind == "counter") {
+        head(text, metric.name, metric.kind, metric.help);
+        for (queue, count) in &floor.counts {
+            let _ = write!(text, "{}{{queue=\"{}\"}} ", metric.name, value(queue.as_str()));
+            let _ = match metric.name {
+                "tandem_queue_offered_total" => writeln!(text, "{}", count.offered),
+                "tandem_queue_answered_total" => writeln!(text, "{}", count.answered),
+                "tandem_queue_abandoned_total" => writeln!(text, "{}", count.abandoned),
+                "tandem_queue_flowed_out_total" => writeln!(text, "{}", count.flowed_out),
+                _ => writeln!(text, "{}", seconds(count.answered_wait_ms)),
+            };
+        }
+    }
+}
+
+/// What agents do, all of them and those of each queue.
+fn agents(text: &mut String, floor: &FloorView) {
+    let mut all: BTreeMap<Activity, u64> = BTreeMap::new();
+    let mut of_queue: BTreeMap<(&str, Activity), u64> = BTreeMap::new();
+    for agent in &floor.agents {
+        let activity = Activity::of(&agent.state);
+        *all.entry(activity).or_default() += 1;
+        for queue in &agent.queues {
+            *of_queue.entry((queue.as_str(), activity)).or_default() += 1;
+        }
+    }
+    head(text, AGENTS_METRIC.name, AGENTS_METRIC.kind, AGENTS_METRIC.help);
+    for activity in Activity::ALL {
+        let count = all.get(&activity).copied().unwrap_or_default();
+        let _ = writeln!(text, "{}{{state=\"{}\"}} {count}", AGENTS_METRIC.name, activity.as_str());
+    }
+    head(text, QUEUE_AGENTS_METRIC.name, QUEUE_AGENTS_METRIC.kind, QUEUE_AGENTS_METRIC.help);
+    for queue in &floor.queues {
+        let name = queue.queue.as_str();
+        for activity in Activity::ALL {
+            let count = of_queue.get(&(name, activity)).copied().unwrap_or_default();
+            let (metric, state) = (QUEUE_AGENTS_METRIC.name, activity.as_str());
+            let _ = writeln!(text, "{metric}{{queue=\"{}\",state=\"{state}\"}} {count}", value(name));
+        }
+    }
+}
+
+/// The value of a label.
+fn value(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     clock,
-    store::{By, FigureQuery, StoreError, WaitRow},
+    store::{By, FigureQuery, NoFigures, StoreError, WaitRow},
 };
 
 /// A day, which is told of unless another time is asked for.
@@ -50,7 +50,7 @@ pub(super) enum ByWord {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct KpiQuery {
-    /// From then on, RFC 3339; a day before `to` unless said.
+    /// From then on, RFC 3339; a day before `to` unless said, and with `interval` a whole number of intervals since 1970.
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<At>,
     /// Before then, RFC 3339; now unless said.
@@ -189,10 +189,16 @@ pub(super) async fn kpis(State(api): State<Api>, Params(query): Params<KpiQuery>
     if query.interval.is_some_and(|seconds| seconds < 60) {
         return Err(Problem::bad("an interval is 60 seconds at least").at("interval"));
     }
-    let asked = FigureQuery { by, interval_s: query.interval, ..asked };
+    let mut asked = FigureQuery { by, interval_s: query.interval, ..asked };
+    if let (None, Some(seconds)) = (query.from, query.interval) {
+        // Half hours at full and half hours, not at the minute of the question.
+        let step = i64::from(seconds) * 1_000_000;
+        asked.from_at = Timestamp(asked.from_at.0.div_euclid(step) * step);
+    }
     let (of_queue, of_agent) = (by == By::Queue || asked.queue.is_some(), by == By::Agent || asked.agent.is_some());
-    let rows = api.control.store.figures(&asked, now).await?.map_err(|_| {
-        Problem::bad("that would be more than 10,000 rows").at("interval").todo("ask for a shorter time or longer intervals")
+    let rows = api.control.store.figures(&asked, now).await.map_err(|error| match error {
+        NoFigures::TooMany => Problem::bad(error.to_string()).at("interval").todo("ask for a shorter time or longer intervals"),
+        NoFigures::Store(error) => error.into(),
     })?;
     let rows = rows.into_iter().map(|row| KpiRow {
         from: At(row.from_at),

@@ -8,6 +8,7 @@ mod access;
 pub mod audits;
 mod auth;
 pub mod bans;
+mod board;
 pub mod callbacks;
 pub mod calls;
 pub mod conferences;
@@ -68,8 +69,8 @@ use crate::metrics::METRICS;
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a request may take until its response begins.
 const MAX_REQUEST: Duration = Duration::from_secs(30);
-/// WebSocket subscribers at most, of events and traces together.
-const MAX_SUBSCRIBERS: usize = 256;
+/// WebSocket subscribers at most, of events, boards and traces together.
+const MAX_SUBSCRIBERS: usize = 1_024;
 
 /// What every handler has.
 #[derive(Clone, Debug)]
@@ -79,12 +80,13 @@ pub(crate) struct Api {
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) gate: Arc<Gate>,
     looks: Arc<Looks>,
+    pub(crate) board: Arc<board::Board>,
 }
 
 impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
         let (subscribers, tickets) = (Arc::new(Semaphore::new(subscribers)), Arc::new(Tickets::new()));
-        Self { control, subscribers, tickets, gate: Arc::default(), looks: Arc::default() }
+        Self { control, subscribers, tickets, gate: Arc::default(), looks: Arc::default(), board: board::Board::new() }
     }
 }
 
@@ -145,6 +147,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(plan::explain))
         .routes(routes!(generations::history))
         .merge(customers::routes_to_read())
+        .routes(routes!(board::board))
         .routes(routes!(events::events))
         .routes(routes!(follow::follow))
         .routes(routes!(tokens::whoami));

@@ -84,6 +84,11 @@ impl Subscriber {
         self.send_raw(Message::Text(text.into())).await
     }
 
+    /// Sends what was written out for many.
+    pub(super) async fn send_text(&mut self, text: &str) -> Result<(), Closed> {
+        self.send_raw(Message::Text(text.into())).await
+    }
+
     async fn send_raw(&mut self, message: Message) -> Result<(), Closed> {
         match tokio::time::timeout(SEND_PATIENCE, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),

@@ -211,8 +211,9 @@ impl Director {
         let (tx, rx) = oneshot::channel();
         self.ask_floor(FloorAsk::View(tx)).await;
         if let Ok(view) = rx.await {
-            let crate::wire::floor::FloorView { queues, agents, items, at } = view;
-            drop(reply.send(FloorView { queues, agents, items, at }));
+            let crate::wire::floor::FloorView { queues, agents, items, counts, at } = view;
+            let today_at = self.service.plan.midnight_before(at);
+            drop(reply.send(FloorView { queues, agents, items, counts, today_at, at }));
         }
     }
 

@@ -313,6 +313,7 @@ impl Start {
         let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
         let (country_tx, country) = watch::channel(service.plan.country.clone());
+        crate::rollups::start(store.clone(), writer.clone());
         let folders = (&data, folder.path.as_path());
         let control =
             api_control((requests_tx, &floor_tx), (&store, &writer, traces), &ready, folders, (archive, country, &service));

@@ -119,6 +119,15 @@ impl Db {
         })
     }
 
+    /// A transaction that only reads, and sees what there was at its first statement until its end.
+    pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
+        let mut tx = self.begin().await?;
+        if matches!(tx, Tx::Pg(_)) {
+            tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", &[]).await?;
+        }
+        Ok(tx)
+    }
+
     /// Rows changed.
     pub(super) async fn execute(&self, sql: &'static str, args: &[Arg]) -> Result<u64, StoreError> {
         Ok(on!(self, Db, pool => bound!(sql, args).execute(pool).await?.rows_affected()))

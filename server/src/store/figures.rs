@@ -2,26 +2,22 @@
 //!
 //! `waits` and `agent_spells` are projections of the floor's events; `tandem_switch::kpi::Books` folds the same rows.
 
-use std::collections::BTreeMap;
-
 use tandem_switch::{
-    cause::Cause,
     floor::{AgentState, FloorEvent, OfferOutcome},
-    kpi::{Activity, Spell, Tally, Wait, WaitEnd},
+    kpi::{Activity, Spell, Wait, WaitEnd},
     name::{AgentName, QueueName},
     time::Timestamp,
 };
 
 use super::{
     Store, StoreError,
+    counting::FigureQuery,
     db::{Arg, Row, args},
     sql::statements,
 };
 
 /// Rows that are read at a time.
-const PAGE: u32 = 5_000;
-/// Rows of an answer at most.
-pub(super) const MOST_ROWS: usize = 10_000;
+pub(super) const PAGE: u32 = 5_000;
 
 statements! {
     PUT_WAIT = "INSERT INTO waits (item_id, nth, call_id, queue, callback, entered_us, since_us) \
@@ -52,6 +48,10 @@ statements! {
     PUT_WRAP_UP = "INSERT INTO agent_spells (agent, nth, activity, item_id, from_us) \
         SELECT CAST($1 AS TEXT), COALESCE(MAX(nth), -1) + 1, 'wrap-up', (SELECT item_id FROM agent_spells WHERE agent = $1 \
         AND activity = 'engaged' ORDER BY nth DESC LIMIT 1), CAST($2 AS BIGINT) FROM agent_spells WHERE agent = $1";
+    UNSEAL_WRAPPED_UP = "DELETE FROM figure_rollups WHERE to_us > (SELECT MIN(entered_us) FROM waits WHERE item_id = \
+        (SELECT item_id FROM agent_spells WHERE agent = $1 AND activity = 'engaged' ORDER BY nth DESC LIMIT 1)) \
+        AND from_us <= (SELECT MAX(entered_us) FROM waits WHERE item_id = \
+        (SELECT item_id FROM agent_spells WHERE agent = $1 AND activity = 'engaged' ORDER BY nth DESC LIMIT 1))";
     FIGURES_ARE_MISSING = "SELECT seq FROM journal WHERE kind IN ('queued', 'agent-changed') \
         AND NOT EXISTS (SELECT 1 FROM waits) AND NOT EXISTS (SELECT 1 FROM agent_spells) ORDER BY seq LIMIT 1";
     WAITS = "SELECT item_id, nth, call_id, queue, callback, entered_us, since_us, ended_us, ended_how, agent, finished_us, \
@@ -61,8 +61,12 @@ statements! {
         WHERE entered_us >= $1 AND entered_us < $2 AND ($3 = '' OR queue = $3) AND ($4 = '' OR agent = $4) \
         AND (entered_us, item_id, nth) > ($5, $6, $7) ORDER BY entered_us, item_id, nth LIMIT $8";
     SPELLS = "SELECT agent, nth, activity, item_id, reason, from_us, to_us FROM agent_spells \
-        WHERE from_us < $2 AND (to_us IS NULL OR to_us > $1) AND ($3 = '' OR agent = $3) AND (agent, nth) > ($4, $5) \
-        ORDER BY agent, nth LIMIT $6";
+        WHERE from_us >= $1 AND from_us < $2 AND ($3 = '' OR agent = $3) AND (from_us, agent, nth) > ($4, $5, $6) \
+        ORDER BY from_us, agent, nth LIMIT $7";
+    SPELLS_GOING_ON = "SELECT spell.agent, spell.nth, spell.activity, spell.item_id, spell.reason, spell.from_us, spell.to_us \
+        FROM agents_state JOIN agent_spells AS spell ON spell.agent = agents_state.agent AND spell.nth = \
+        (SELECT nth FROM agent_spells WHERE agent = agents_state.agent AND from_us < $1 ORDER BY from_us DESC, nth DESC LIMIT 1) \
+        WHERE (spell.to_us IS NULL OR spell.to_us > $1) AND ($2 = '' OR agents_state.agent = $2)";
     OFFERS_ENDED = "SELECT offer_id, agent, outcome, ended_us FROM offers WHERE ended_us >= $1 AND ended_us < $2 \
         AND ($3 = '' OR agent = $3) AND (ended_us, offer_id) > ($4, $5) ORDER BY ended_us, offer_id LIMIT $6";
     TRANSFERS = "SELECT calls.queue, calls.agent, segments.from_us FROM segments JOIN calls ON calls.call_id = segments.call_id \
@@ -130,204 +134,20 @@ fn changed(agent: &AgentName, state: &AgentState, at: Timestamp) -> Vec<(&'stati
         AgentState::NotReady { reason } => (None, Some(reason.as_str())),
         _ => (None, None),
     };
-    let begun = match state {
-        AgentState::WrapUp { .. } => (PUT_WRAP_UP, args![agent, at].to_vec()),
-        _ => (PUT_SPELL, args![agent, Activity::of(state).as_str(), item, reason, at].to_vec()),
-    };
-    vec![(SPELL_ENDED, args![agent, at].to_vec()), begun]
+    let ended = (SPELL_ENDED, args![agent, at].to_vec());
+    match state {
+        // The conversation may lie in a stretch that is settled already.
+        AgentState::WrapUp { .. } => {
+            vec![ended, (UNSEAL_WRAPPED_UP, args![agent].to_vec()), (PUT_WRAP_UP, args![agent, at].to_vec())]
+        }
+        _ => vec![ended, (PUT_SPELL, args![agent, Activity::of(state).as_str(), item, reason, at].to_vec())],
+    }
 }
 
 /// A wait, with the conversation that came of it.
 pub type WaitRow = Wait;
 
-/// What figures are told of separately.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum By {
-    /// Nothing: of all together.
-    #[default]
-    All,
-    /// Each queue.
-    Queue,
-    /// Each agent.
-    Agent,
-}
-
-/// Which figures.
-#[derive(Clone, Debug)]
-pub struct FigureQuery {
-    /// From then on.
-    pub from_at: Timestamp,
-    /// Before then.
-    pub to_at: Timestamp,
-    /// Of this queue.
-    pub queue: Option<QueueName>,
-    /// Of this agent.
-    pub agent: Option<AgentName>,
-    /// For what separately.
-    pub by: By,
-    /// For each so many seconds separately.
-    pub interval_s: Option<u32>,
-}
-
-/// The counts of one interval and one queue or agent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FigureRow {
-    /// Its begin.
-    pub from_at: Timestamp,
-    /// Its end.
-    pub to_at: Timestamp,
-    /// The queue or agent; empty for all.
-    pub name: String,
-    /// What was counted.
-    pub tally: Tally,
-}
-
-/// More rows than an answer may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooMany;
-
-/// Counts by interval and name.
-struct Cells<'a> {
-    query: &'a FigureQuery,
-    step_us: i64,
-    cells: BTreeMap<(i64, String), Tally>,
-}
-
-impl Cells<'_> {
-    fn name(&self, queue: Option<&str>, agent: Option<&str>) -> Option<String> {
-        match self.query.by {
-            By::All => Some(String::new()),
-            By::Queue => queue.map(str::to_owned),
-            By::Agent => agent.map(str::to_owned),
-        }
-    }
-
-    /// The begin of the interval that an instant lies in.
-    const fn begin(&self, at: Timestamp) -> i64 {
-        let from = self.query.from_at.0;
-        from + (at.0 - from).div_euclid(self.step_us) * self.step_us
-    }
-
-    fn cell(&mut self, begin: i64, name: String) -> Result<&mut Tally, TooMany> {
-        if self.cells.len() >= MOST_ROWS && !self.cells.contains_key(&(begin, name.clone())) {
-            return Err(TooMany);
-        }
-        Ok(self.cells.entry((begin, name)).or_default())
-    }
-
-    fn end(&self, begin: i64) -> i64 {
-        begin.saturating_add(self.step_us).min(self.query.to_at.0)
-    }
-
-    fn wait(&mut self, wait: &Wait) -> Result<(), TooMany> {
-        let Some(name) = self.name(Some(wait.queue.as_str()), wait.agent.as_ref().map(AgentName::as_str)) else { return Ok(()) };
-        // Of an agent only what they did is told, not how those waited whom nobody has answered.
-        let of_agent = self.query.by == By::Agent || self.query.agent.is_some();
-        let cell = self.cell(self.begin(wait.entered_at), name)?;
-        if of_agent {
-            cell.conversation(wait)
-        } else {
-            cell.wait(wait)
-        }
-        Ok(())
-    }
-
-    fn spell(&mut self, spell: &Spell, now: Timestamp) -> Result<(), TooMany> {
-        let Some(name) = self.name(None, Some(spell.agent.as_str())) else { return Ok(()) };
-        let (from, to) = (spell.from_at.max(self.query.from_at), spell.to_at.unwrap_or(now).min(self.query.to_at));
-        let mut begin = self.begin(from);
-        while begin < to.0 {
-            let end = self.end(begin);
-            self.cell(begin, name.clone())?.spell(spell.activity, (from, to), (Timestamp(begin), Timestamp(end)));
-            begin = end;
-        }
-        Ok(())
-    }
-}
-
 impl Store {
-    /// Counts for figures; spells that go on are counted until `now`.
-    pub async fn figures(&self, query: &FigureQuery, now: Timestamp) -> Result<Result<Vec<FigureRow>, TooMany>, StoreError> {
-        let span = query.to_at.0.saturating_sub(query.from_at.0).max(1);
-        let step_us = query.interval_s.map_or(span, |seconds| i64::from(seconds.max(1)) * 1_000_000);
-        let mut cells = Cells { query, step_us, cells: BTreeMap::new() };
-        if let Err(too_many) = self.count(&mut cells, now).await? {
-            return Ok(Err(too_many));
-        }
-        let ends: Vec<i64> = cells.cells.keys().map(|(begin, _)| cells.end(*begin)).collect();
-        let rows = cells.cells.into_iter().zip(ends).map(|(((begin, name), tally), end)| FigureRow {
-            from_at: Timestamp(begin),
-            to_at: Timestamp(end),
-            name,
-            tally,
-        });
-        Ok(Ok(rows.collect()))
-    }
-
-    async fn count(&self, cells: &mut Cells<'_>, now: Timestamp) -> Result<Result<(), TooMany>, StoreError> {
-        let query = cells.query;
-        let mut after = None;
-        loop {
-            let page = self.waits(query, after.as_ref(), PAGE).await?;
-            for wait in &page {
-                if let Err(too_many) = cells.wait(wait) {
-                    return Ok(Err(too_many));
-                }
-            }
-            let full = page.len() == PAGE as usize;
-            after = page.into_iter().next_back();
-            if !full {
-                break;
-            }
-        }
-        let queue = query.queue.as_ref().map_or("", QueueName::as_str);
-        let agent = query.agent.as_ref().map_or("", AgentName::as_str);
-        for row in self.db.fetch(TRANSFERS, &args![query.from_at, query.to_at, queue, agent]).await? {
-            let begin = cells.begin(row.at("from_us")?);
-            if let Some(name) = cells.name(row.get("queue")?, row.get("agent")?) {
-                match cells.cell(begin, name) {
-                    Ok(cell) => cell.transferred += 1,
-                    Err(too_many) => return Ok(Err(too_many)),
-                }
-            }
-        }
-        if query.queue.is_some() || query.by == By::Queue {
-            return Ok(Ok(()));
-        }
-        self.count_agents(cells, agent, now).await
-    }
-
-    /// What agents did, whichever queue it was for.
-    async fn count_agents(&self, cells: &mut Cells<'_>, agent: &str, now: Timestamp) -> Result<Result<(), TooMany>, StoreError> {
-        let query = cells.query;
-        let (mut last, mut nth) = (String::new(), -1);
-        loop {
-            let page = self.spells(query, agent, (&last, nth)).await?;
-            for spell in &page {
-                if let Err(too_many) = cells.spell(spell, now) {
-                    return Ok(Err(too_many));
-                }
-            }
-            match page.last() {
-                Some(spell) if page.len() == PAGE as usize => (last, nth) = (spell.agent.to_string(), i64::from(spell.nth)),
-                _ => break,
-            }
-        }
-        let (mut at, mut offer) = (Timestamp(i64::MIN), String::new());
-        loop {
-            let rows = self.db.fetch(OFFERS_ENDED, &args![query.from_at, query.to_at, agent, at, offer.as_str(), PAGE]).await?;
-            for row in &rows {
-                (at, offer) = (row.at("ended_us")?, row.get("offer_id")?);
-                let Some(name) = cells.name(None, Some(row.get("agent")?)) else { continue };
-                let Ok(cell) = cells.cell(cells.begin(at), name) else { return Ok(Err(TooMany)) };
-                cell.offer(outcome(row.get("outcome")?));
-            }
-            if rows.len() < PAGE as usize {
-                return Ok(Ok(()));
-            }
-        }
-    }
-
     /// Waits of a query after one of them, in order: what figures are worked out from.
     pub async fn waits(&self, query: &FigureQuery, after: Option<&Wait>, limit: u32) -> Result<Vec<Wait>, StoreError> {
         let queue = query.queue.as_ref().map_or("", QueueName::as_str);
@@ -335,29 +155,21 @@ impl Store {
         let (at, item, nth) = after.map_or((Timestamp(i64::MIN), String::new(), -1), |wait| {
             (wait.entered_at, wait.item.to_string(), i64::from(wait.nth))
         });
-        let args = args![query.from_at, query.to_at, queue, agent, at, item, nth, limit];
+        let args = args![query.from_at.max(at), query.to_at, queue, agent, at, item, nth, limit];
         self.db.fetch(WAITS, &args).await?.iter().map(wait).collect()
     }
 
-    /// A page of agents' spells that touch the time of a query.
-    pub(super) async fn spells(
-        &self,
-        query: &FigureQuery,
-        agent: &str,
-        (last, nth): (&str, i64),
-    ) -> Result<Vec<Spell>, StoreError> {
-        let args = args![query.from_at, query.to_at, agent, last, nth, PAGE];
+    /// A page of agents' spells that begin in the time of a query, after one of them.
+    pub(super) async fn spells(&self, query: &FigureQuery, agent: &str, after: Option<&Spell>) -> Result<Vec<Spell>, StoreError> {
+        let (at, last, nth) =
+            after.map_or((Timestamp(i64::MIN), "", -1), |spell| (spell.from_at, spell.agent.as_str(), i64::from(spell.nth)));
+        let args = args![query.from_at.max(at), query.to_at, agent, at, last, nth, PAGE];
         self.db.fetch(SPELLS, &args).await?.iter().map(spell).collect()
     }
-}
 
-/// The causes do not matter for figures.
-fn outcome(word: Option<&str>) -> OfferOutcome {
-    match word {
-        Some("accepted") => OfferOutcome::Accepted,
-        Some("declined") => OfferOutcome::Declined(Cause::Rejected),
-        Some("expired") => OfferOutcome::Expired,
-        _ => OfferOutcome::Withdrawn,
+    /// Agents' spells that began before an instant and go on at it.
+    pub(super) async fn spells_going_on(&self, at: Timestamp, agent: &str) -> Result<Vec<Spell>, StoreError> {
+        self.db.fetch(SPELLS_GOING_ON, &args![at, agent]).await?.iter().map(spell).collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod bans;
 mod bindings;
 mod calls;
 mod conferences;
+mod counting;
 mod customers;
 mod customers_put;
 mod customers_read;
@@ -27,6 +28,7 @@ mod project;
 mod record;
 mod recordings;
 mod restore;
+mod rollups;
 mod schedules;
 mod sql;
 #[cfg(test)]
@@ -46,11 +48,12 @@ pub use bans::Ban;
 pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
+pub use counting::{By, FigureQuery, FigureRow, NoFigures};
 pub use customers::{
     CaseRow, CaseState, CustomerChange, CustomerNews, CustomerRow, DispositionRow, IdentityRow, InteractionRow, LinkRow, NoteRow,
 };
 pub use events::JournalRow;
-pub use figures::{By, FigureQuery, FigureRow, TooMany, WaitRow};
+pub use figures::WaitRow;
 pub use generations::{
     Generation, GenerationRow, How, KEPT_ROWS, KEPT_TEXTS, PlanFile, PlanNews, PlanState, PlanTexts, Share, Terms, WatchRules,
     WatchTerms,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_switch::{
-    cdr::Cdr,
+    cdr::{Cdr, SegmentState},
     floor::{AgentState, FloorEvent, OfferOutcome, WaitingItem},
     id::{CallId, ItemId},
     identity::CallerIdentity,
@@ -18,7 +18,7 @@ use super::{
     events::JournalRow,
     figures, generations, messages,
     record::{CallStarted, Entry},
-    recordings, sql, tolls,
+    recordings, rollups, sql, tolls,
 };
 
 /// Records turned into statements, ready to run in one transaction.
@@ -46,6 +46,11 @@ impl Batch {
             kept_calls: Rows::new(&sql::INSERT_KEPT_CALL),
             others: Vec::new(),
         };
+        // Mostly nothing is settled that far: one look for the whole batch.
+        let first = |record: &Record| if let Record::Floor(event) = record { Some(event.at()) } else { None };
+        if let Some(first_at) = records.clone().into_iter().filter_map(first).min() {
+            batch.run(rollups::UNSEAL_SINCE, args![first_at]);
+        }
         let ended: BTreeSet<CallId> = records.clone().into_iter().filter_map(ended).collect();
         for record in records {
             batch.entries.extend(record.entry());
@@ -139,6 +144,9 @@ impl Batch {
             let agent = segment.agent.as_ref().map(|agent| agent.as_str());
             let cause = segment.cause.map(|cause| cause.as_str());
             let (state, from, to) = (word(&segment.state), segment.from_at, segment.to_at);
+            if segment.state == SegmentState::Transferring {
+                self.run(rollups::UNSEAL_AT, args![from]);
+            }
             self.segments.push(args![call.as_str(), position, state, agent, cause, from, to]);
         }
         self.cdrs.push(args![

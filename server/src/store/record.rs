@@ -323,8 +323,8 @@ impl Record {
                 None,
                 json(serde_json::json!({ "recording": recording, "duration_ms": duration_ms, "size_bytes": size_bytes })),
             ),
-            Self::RecordingFailed { recording, reason, at, .. } => {
-                row(*at, None, json(serde_json::json!({ "recording": recording, "reason": reason })))
+            Self::RecordingFailed { recording, reason, lost, at } => {
+                row(*at, None, json(serde_json::json!({ "recording": recording, "reason": reason, "lost": lost })))
             }
             Self::Conference(news) => row(news.at, Some(news.call.to_string()), json(news.body())),
             Self::Recording(news) => row(news.at, news.call.map(|call| call.to_string()), json(news.body())),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tandem_switch::{
     cause::{Blame, Cause},
     cdr::Cdr,
-    floor::{Conversation, HeldConversation, Restored, RestoredAgent, RestoredOffer, WaitingItem, Work},
+    floor::{Conversation, FloorEvent, HeldConversation, Restored, RestoredAgent, RestoredOffer, WaitingItem, Work},
     id::{CallId, ItemId},
     name::{AgentName, Extension, PartyNumber, QueueName},
     time::Timestamp,
@@ -83,13 +83,13 @@ impl Store {
     pub async fn close_orphans(&self, restart: &Restart<'_>) -> Result<u64, StoreError> {
         let Restart { stopped_at, now, going_on, talking } = *restart;
         let kept = self.kept_calls().await?.into_iter().map(|row| row.call).filter(|call| !going_on.contains(call));
-        let served = self.conversations().await?.into_iter().map(|it| it.item).filter(|item| item.work.channel.is_voice());
-        let served = served.map(|item| item.item).filter(|item| !talking.contains(item));
-        let statements: Vec<_> = kept
-            .map(|call| (sql::DROP_KEPT_CALL, args![call.to_string()].to_vec()))
-            .chain(served.map(|item| (sql::CLOSE_SERVED_ITEM, args![item.to_string(), stopped_at].to_vec())))
-            .collect();
-        self.change(&statements, &[]).await?;
+        let statements: Vec<_> = kept.map(|call| (sql::DROP_KEPT_CALL, args![call.to_string()].to_vec())).collect();
+        let cut_off = |it: &Conversation| it.item.work.channel.is_voice() && !talking.contains(&it.item.item);
+        let finished = self.conversations().await?.into_iter().filter(cut_off).map(|it| {
+            let (item, agent, at) = (it.item.item, it.agent, it.since_at.max(stopped_at));
+            Record::Floor(FloorEvent::Finished { item, agent, cause: Cause::Restart, at })
+        });
+        self.change(&statements, &finished.collect::<Vec<_>>()).await?;
         let mut closed = 0;
         loop {
             let rows = self.db.fetch(sql::CALLS_OPEN, &args![ORPHANS]).await?;

@@ -77,7 +77,6 @@ statements! {
         served_us, ended_us, reason FROM items WHERE item_id = $1";
     ITEMS_SERVED = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, work, agent, served_us, \
         standing, turn FROM items WHERE state = 'served' AND ended_us IS NULL ORDER BY served_us, item_id";
-    CLOSE_SERVED_ITEM = "UPDATE items SET ended_us = $2, reason = 'restart' WHERE item_id = $1";
     PUT_OFFER = "INSERT INTO offers (offer_id, item_id, agent, decision, offered_us) VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT DO NOTHING";
     OFFER_ENDED = "UPDATE offers SET outcome = $2, cause = $3, ended_us = $4 WHERE offer_id = $1";

@@ -10,13 +10,16 @@ use tandem_switch::{
     },
     id::{CustomerId, IdSource, ItemId},
     link::{LeaveReason, ToFloor, ToLine},
-    name::AgentName,
+    name::{AgentName, QueueName},
     step::AgentRequest,
     time::Timestamp,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::beat::Heartbeat;
+use super::{
+    beat::Heartbeat,
+    queue_counts::{QueueCount, QueueCounts},
+};
 use crate::{
     clock,
     http::{callbacks::NotAsked, priority::PriorityRequest},
@@ -92,6 +95,8 @@ pub struct FloorView {
     pub agents: Vec<AgentView>,
     /// Every item that waits, is offered or is served.
     pub items: Vec<ItemView>,
+    /// What queues counted since the start of the process.
+    pub counts: Vec<(QueueName, QueueCount)>,
     /// When.
     pub at: Timestamp,
 }
@@ -134,6 +139,7 @@ pub struct Parts {
 pub struct FloorLoop {
     floor: Floor,
     writer: Writer,
+    counts: QueueCounts,
     /// Events that found no room with the writer; while there are any, nothing new is decided.
     unsaved: VecDeque<FloorEvent>,
     /// Messages that found no room with the line; while there are any, nothing new is decided.
@@ -153,7 +159,9 @@ impl FloorLoop {
     /// are lost.
     pub async fn run(parts: Parts) -> usize {
         let Parts { queues, agents, restored, mut from_lines, to_line, mut asks, writer, beat } = parts;
-        let mut this = Self { floor: Floor::new(IdSource::new(3)), writer, unsaved: VecDeque::new(), unsent: VecDeque::new() };
+        let counts = QueueCounts::new(&restored);
+        let (unsaved, unsent) = (VecDeque::new(), VecDeque::new());
+        let mut this = Self { floor: Floor::new(IdSource::new(3)), writer, counts, unsaved, unsent };
         for input in [Input::Restore(restored), Input::Queues(queues), Input::Agents(agents)] {
             this.tell(input, &to_line);
         }
@@ -214,6 +222,7 @@ impl FloorLoop {
 
     fn save(&mut self, event: FloorEvent) {
         count(&event);
+        self.counts.count(&event);
         if self.unsaved.is_empty() && !self.writer.is_pressed() {
             if let Err(error) = self.writer.try_write(Record::Floor(event)) {
                 tracing::error!(%error, "an event of the floor is lost to the journal");
@@ -292,7 +301,8 @@ impl FloorLoop {
             FloorAsk::View(answer) => {
                 let at = clock::now().at;
                 let (queues, agents, items) = (self.floor.queues(at), self.floor.agents(), self.floor.items(at));
-                let _asker_is_gone = answer.send(FloorView { queues, agents, items, at });
+                let counts = self.counts.all();
+                let _asker_is_gone = answer.send(FloorView { queues, agents, items, counts, at });
             }
             FloorAsk::Explain { item, answer } => {
                 let _asker_is_gone = answer.send(self.floor.explain(item, clock::now().at));

@@ -46,6 +46,7 @@ pub mod mail;
 pub mod media;
 pub mod pace;
 pub mod payments;
+pub mod queue_counts;
 pub mod restart;
 mod rooms;
 pub mod sip;

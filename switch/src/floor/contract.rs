@@ -327,6 +327,25 @@ pub enum FloorEvent {
     },
 }
 
+impl FloorEvent {
+    /// When it happened.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::AgentChanged { at, .. }
+            | Self::AgentAsked { at, .. }
+            | Self::Queued { at, .. }
+            | Self::Refused { at, .. }
+            | Self::Offered { at, .. }
+            | Self::OfferEnded { at, .. }
+            | Self::CallbackKept { at, .. }
+            | Self::Overflowed { at, .. }
+            | Self::Left { at, .. }
+            | Self::Finished { at, .. } => *at,
+        }
+    }
+}
+
 /// How an offer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome", content = "cause")]

@@ -3,6 +3,7 @@
 //! - `books`: the journal of a floor, folded into rows: who waited where and how that ended, and what agents did.
 //! - `spread`: how durations lie: their number, sum, median and 90th percentile.
 //! - `tally`: rows, counted. Two tallies make a third, so that long times are summed from short ones.
+//! - `rollup`: the tallies of one stretch of time, of all, of each queue and of each agent.
 //! - `registry`: the figures: name, variant, formula, unit, and what each leaves out.
 //!
 //! Waits belong to the moment at which they began, conversations and wrap-up of a queue's callers likewise; what agents
@@ -10,6 +11,7 @@
 
 mod books;
 mod registry;
+mod rollup;
 mod spread;
 mod tally;
 #[cfg(test)]
@@ -17,5 +19,6 @@ mod tests;
 
 pub use books::{Activity, Books, Spell, Wait, WaitEnd};
 pub use registry::{KPIS, Kpi, Per, Reading, Terms, Unit, document};
+pub use rollup::Rollup;
 pub use spread::Spread;
 pub use tally::Tally;

@@ -37,6 +37,12 @@ impl Spread {
         }
     }
 
+    /// There are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
     /// How many.
     #[must_use]
     pub const fn n(&self) -> u64 {

@@ -14,37 +14,52 @@ use crate::{floor::OfferOutcome, time::Timestamp};
 ///
 /// Of those who waited on the line always: offered = answered + lost + flowed out + waiting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     /// Waits on the line that began.
+    #[serde(skip_serializing_if = "is_zero")]
     pub offered: u64,
     /// Of these, those that go on.
+    #[serde(skip_serializing_if = "is_zero")]
     pub waiting: u64,
     /// Of these, those that passed on to another queue, were to be called back or went on in the plan.
+    #[serde(skip_serializing_if = "is_zero")]
     pub flowed_out: u64,
     /// Waits of those who were answered.
+    #[serde(skip_serializing_if = "Spread::is_empty")]
     pub answered: Spread,
     /// Waits of those who went without an answer.
+    #[serde(skip_serializing_if = "Spread::is_empty")]
     pub lost: Spread,
     /// Conversations that are over, callbacks among them: with hold and wrap-up.
+    #[serde(skip_serializing_if = "Spread::is_empty")]
     pub handled: Spread,
     /// The same without wrap-up.
+    #[serde(skip_serializing_if = "Spread::is_empty")]
     pub talked: Spread,
     /// Promises to call back, and what became of them.
+    #[serde(skip_serializing_if = "is_zero")]
     pub promised: u64,
     /// The customer was reached.
+    #[serde(skip_serializing_if = "is_zero")]
     pub reached: u64,
     /// The customer was called as often as was promised, and not reached.
+    #[serde(skip_serializing_if = "is_zero")]
     pub unreached: u64,
     /// Conversations out of which the customer was transferred.
+    #[serde(skip_serializing_if = "is_zero")]
     pub transferred: u64,
     /// Offers that ended, by how.
+    #[serde(skip_serializing_if = "Offers::are_none")]
     pub offers: Offers,
-    /// What agents spent their time on, in ms.
-    pub spent_ms: BTreeMap<Activity, u64>,
+    /// What agents spent their time on, in µs: so spells can be cut anywhere and put together again.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent_us: BTreeMap<Activity, u64>,
 }
 
 /// Offers that ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Offers {
     /// The agent took it.
     pub accepted: u64,
@@ -89,9 +104,9 @@ impl Tally {
 
     /// Counts the part of an agent's spell that lies between two instants.
     pub fn spell(&mut self, activity: Activity, (from_at, to_at): (Timestamp, Timestamp), within: (Timestamp, Timestamp)) {
-        let ms = to_at.min(within.1).ms_since(from_at.max(within.0));
-        if ms > 0 {
-            *self.spent_ms.entry(activity).or_default() += ms;
+        let us = to_at.min(within.1).0.saturating_sub(from_at.max(within.0).0);
+        if us > 0 {
+            *self.spent_us.entry(activity).or_default() += us.cast_unsigned();
         }
     }
 
@@ -122,8 +137,8 @@ impl Tally {
         self.offers.declined += other.offers.declined;
         self.offers.expired += other.offers.expired;
         self.offers.withdrawn += other.offers.withdrawn;
-        for (activity, ms) in &other.spent_ms {
-            *self.spent_ms.entry(*activity).or_default() += ms;
+        for (activity, us) in &other.spent_us {
+            *self.spent_us.entry(*activity).or_default() += us;
         }
     }
 
@@ -153,6 +168,23 @@ impl Tally {
     /// Time spent so, in ms.
     #[must_use]
     pub fn spent(&self, activities: &[Activity]) -> u64 {
-        activities.iter().filter_map(|activity| self.spent_ms.get(activity)).sum()
+        activities.iter().filter_map(|activity| self.spent_us.get(activity)).sum::<u64>() / 1_000
     }
+
+    /// Nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Offers {
+    fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -5,6 +5,7 @@ mod announcements;
 mod applying;
 mod audio_streams;
 mod baresip;
+mod board;
 mod browser_audio;
 mod browsers;
 mod callbacks;

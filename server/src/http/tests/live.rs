@@ -22,9 +22,9 @@ use tokio_tungstenite::{
 use super::{Fixture, at};
 use crate::{http::serve_until, store::Record, wire::trace::TraceLine};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn listen(fixture: &Fixture) -> (SocketAddr, watch::Sender<bool>) {
+pub(super) async fn listen(fixture: &Fixture) -> (SocketAddr, watch::Sender<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
@@ -32,14 +32,14 @@ async fn listen(fixture: &Fixture) -> (SocketAddr, watch::Sender<bool>) {
     (address, stop)
 }
 
-async fn connect(address: SocketAddr, token: &str, path: &str) -> Result<Socket, Error> {
+pub(super) async fn connect(address: SocketAddr, token: &str, path: &str) -> Result<Socket, Error> {
     let mut request = format!("ws://{address}/api/v1/{path}").into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     connect_async(request).await.map(|(socket, _)| socket)
 }
 
 /// The next text message; `None` when the socket ends.
-async fn next(socket: &mut Socket) -> Option<Value> {
+pub(super) async fn next(socket: &mut Socket) -> Option<Value> {
     loop {
         let message = tokio::time::timeout(Duration::from_secs(30), socket.next()).await.expect("in good time");
         match message {

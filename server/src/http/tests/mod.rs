@@ -1,6 +1,7 @@
 //! The API with a real store and loops that give fixed answers.
 
 mod access;
+mod board;
 mod callbacks;
 mod customers;
 mod generations;
@@ -12,7 +13,10 @@ mod resources;
 mod roles;
 mod talks;
 
-use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+};
 
 use axum::{
     Router,
@@ -42,7 +46,7 @@ use super::{
 };
 use crate::{
     store::{Scope, Writer, testing::TestDb},
-    wire::trace::TraceBus,
+    wire::{queue_counts::QueueCount, trace::TraceBus},
 };
 
 fn at(ms: i64) -> Timestamp {
@@ -60,6 +64,7 @@ struct Fixture {
     recordings: PathBuf,
     /// What the loops were asked to change.
     asked: mpsc::Receiver<String>,
+    floor: Arc<Mutex<FloorView>>,
     _db: TestDb,
 }
 
@@ -70,7 +75,8 @@ impl Fixture {
         let (writer, _) = Writer::start(store.clone());
         let (requests_tx, requests) = mpsc::channel(16);
         let (asked_tx, asked) = mpsc::channel(64);
-        tokio::spawn(answer(requests, asked_tx));
+        let floor = Arc::new(Mutex::new(floor_view()));
+        tokio::spawn(answer(requests, asked_tx, Arc::clone(&floor)));
         let recordings = PathBuf::from(&db.url).with_file_name("recordings");
         std::fs::create_dir_all(&recordings).unwrap();
         let ready = Arc::new(Readiness::default());
@@ -101,7 +107,23 @@ impl Fixture {
             tokens.push(text.expose().to_owned());
         }
         let [read, operate, admin, payment] = tokens.try_into().unwrap();
-        Self { app: app(control.clone(), Router::new()), control, read, operate, admin, payment, recordings, asked, _db: db }
+        Self {
+            app: app(control.clone(), Router::new()),
+            control,
+            read,
+            operate,
+            admin,
+            payment,
+            recordings,
+            asked,
+            floor,
+            _db: db,
+        }
+    }
+
+    /// The floor looks so from now on.
+    fn change_floor(&self, change: impl FnOnce(&mut FloorView)) {
+        change(&mut self.floor.lock().unwrap());
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -185,10 +207,13 @@ fn edited(task: EditTask, by: &str, dry_run: bool) -> PlanAnswer {
 }
 
 /// Stands for the loops.
-async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sender<String>) {
+async fn answer(mut requests: mpsc::Receiver<ControlRequest>, asked: mpsc::Sender<String>, floor: Arc<Mutex<FloorView>>) {
     while let Some(request) = requests.recv().await {
         match request {
-            ControlRequest::Floor(reply) => drop(reply.send(floor_view())),
+            ControlRequest::Floor(reply) => {
+                let view = floor.lock().unwrap().clone();
+                drop(reply.send(view));
+            }
             ControlRequest::WhyWaiting { item, reply } => drop(reply.send(explanation(item))),
             ControlRequest::Agent { agent, request, reply } => {
                 let known = ["1001", "1002"].contains(&agent.as_str());
@@ -366,7 +391,9 @@ fn floor_view() -> FloorView {
         agents_signed_in: 1,
         agents_free: 0,
     };
-    FloorView { queues: vec![queue], agents: vec![agent_view(AgentState::Ready)], items: vec![item(1, 1), promised], at: at(0) }
+    let (queues, agents, items) = (vec![queue], vec![agent_view(AgentState::Ready)], vec![item(1, 1), promised]);
+    let count = QueueCount { offered: 7, answered: 4, answered_wait_ms: 61_500, abandoned: 1, flowed_out: 0 };
+    FloorView { queues, agents, items, counts: vec![("support".into(), count)], today_at: at(-3_600_000), at: at(0) }
 }
 
 fn call_view() -> CallView {

@@ -391,6 +391,11 @@ async fn metrics_hold_every_row_of_the_table_and_each_queue() {
     }
     assert!(text.contains("tandem_queue_waiting{queue=\"support\"} 2\n"));
     assert!(text.contains("tandem_queue_longest_wait_seconds{queue=\"support\"} 60.250\n"));
+    assert!(text.contains("tandem_queue_offered_total{queue=\"support\"} 7\n"));
+    assert!(text.contains("tandem_queue_answered_total{queue=\"support\"} 4\n"));
+    assert!(text.contains("tandem_queue_answered_wait_seconds_total{queue=\"support\"} 61.500\n"));
+    assert!(text.contains("tandem_agents{state=\"ready\"} 1\ntandem_agents{state=\"reserved\"} 0\n"));
+    assert!(text.contains("tandem_queue_agents{queue=\"support\",state=\"ready\"} 1\n"));
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ mod generations;
 mod logins;
 mod people;
 mod projections;
+mod rollups;
+mod verify;
 
 use tandem_switch::{
     cause::{Blame, Cause},
@@ -99,10 +101,13 @@ fn queued(item: u64, arrival_ms: i64) -> FloorEvent {
     FloorEvent::Queued { item: waiting(item, arrival_ms), rejoined: None, at: at(arrival_ms) }
 }
 
+fn decision() -> Decision {
+    let considered = vec![Considered { agent: "1001".into(), why: "idle longest: 312 s".into() }];
+    Decision { waited_ms: 4_000, skills: Vec::new(), considered }
+}
+
 fn offered(offer: u64, item: u64, agent: &str, ms: i64) -> FloorEvent {
-    let considered = vec![Considered { agent: agent.into(), why: "idle longest: 312 s".into() }];
-    let decision = Decision { waited_ms: 4_000, skills: Vec::new(), considered };
-    FloorEvent::Offered { offer: OfferId(offer), item: ItemId(item), agent: agent.into(), decision, at: at(ms) }
+    FloorEvent::Offered { offer: OfferId(offer), item: ItemId(item), agent: agent.into(), decision: decision(), at: at(ms) }
 }
 
 fn changed(agent: &str, state: AgentState, ms: i64) -> FloorEvent {
@@ -114,10 +119,11 @@ async fn every_statement_is_understood_by_both_databases() {
     use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
     for db in both().await {
         let store = db.open().await;
-        let all = sql::ALL.iter().chain(super::figures::ALL).chain(super::customers_sql::ALL);
-        let all = all.chain(super::logins::ALL).chain(super::audits::ALL);
+        let all = sql::ALL.iter().chain(super::figures::ALL).chain(super::rollups::ALL).chain(super::verify::ALL);
+        let all = all.chain(super::customers_sql::ALL).chain(super::logins::ALL).chain(super::audits::ALL);
         let mut texts: Vec<String> = all.map(|(_, text)| (*text).to_owned()).collect();
-        texts.extend(sql::ALL_INSERTS.iter().flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));
+        let inserts = sql::ALL_INSERTS.iter().chain(&[&super::rollups::INSERT_ROLLUP]);
+        texts.extend(inserts.flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));
         for text in texts {
             let statement = AssertSqlSafe(text.clone()).into_sql_str();
             let outcome = match &store.db {
