@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Floor, Timer,
     classes::KindId,
-    contract::{AgentState, QueueProfile, WorkRules},
+    contract::{AgentState, QueueProfile},
+    kept::WorkRules,
     order::{Key, Order},
     skills::{self, Skills},
 };
