@@ -158,7 +158,8 @@ impl Floor {
 
     /// The state of an agent who has one thing less, when that is what their state was about.
     pub(super) fn go_on(&mut self, now: Timestamp, name: &AgentName) {
-        if self.agents.get(name).is_some_and(|agent| matches!(agent.state, AgentState::Engaged { item: Some(_) })) {
+        let is_busy = |state: &AgentState| matches!(state, AgentState::Engaged { item: Some(_) } | AgentState::Reserved { .. });
+        if self.agents.get(name).is_some_and(|agent| is_busy(&agent.state)) {
             self.rest(now, name);
         } else {
             self.sync_idle(name);

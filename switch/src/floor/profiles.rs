@@ -99,7 +99,7 @@ impl Floor {
             self.journal(asked);
             self.take_offer_back(now, name);
             self.release_saved(now, name);
-            self.sync_idle(name);
+            self.go_on(now, name);
         } else {
             self.stop_work(now, name, AgentState::Offline);
             self.remove_agent(now, name);
