@@ -83,7 +83,7 @@ fn a_mixed_floor_holds_its_promises_at_every_step() {
     if seeds.len() > 1 {
         let Sum { served, returned, parked, interrupted, moved, called_back, transferred, restarts, lost_events, together } = sum;
         let all = [served, returned, parked, interrupted, moved, called_back, transferred, restarts, lost_events, together];
-        assert!(served > steps / 2, "{sum:?}");
+        assert!(served > steps / 3, "{sum:?}");
         assert!(all.iter().all(|count| *count > steps / 100), "something hardly ever happened: {sum:?}");
     }
 }
