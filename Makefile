@@ -8,7 +8,7 @@ KILLS ?= 50
 CALLS ?= 500
 MINUTES ?= 30
 
-.PHONY: run test bench soak talk kills siege fuzz check fmt prompts detection deny clean help
+.PHONY: run test bench soak talk kills siege floor fuzz check fmt prompts detection deny clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,9 @@ siege: ## floods and mutants at full length against the release, with times: som
 	@$(CARGO) build --release --locked --quiet -p tandem
 	@TANDEM_FULL=1 TANDEM_TEST_PROGRAM="$$($(CARGO) metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release/tandem" \
 		$(CARGO) test --locked -p tandem-tests --test loopback -- --test-threads 1 --nocapture abuse::
+
+floor: ## a mixed floor in simulation, ten seeds of a million steps; TANDEM_SEED=n runs one: some minutes
+	@TANDEM_FULL=1 $(CARGO) test --locked -p tandem-switch --lib -- --nocapture mixed::a_mixed_floor
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each
 	@docker/packages.sh test

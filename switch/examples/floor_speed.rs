@@ -1,13 +1,14 @@
 //! How long the floor takes to decide, with 10,000 agents and 100,000 waiting items.
 //!
 //! `cargo run --release -p tandem-switch --example floor_speed` prints p50, p99 and the worst of each kind
-//! of input, in microseconds, everything that the input brings about included.
+//! of input, in microseconds, everything that the input brings about included: on a floor of calls, and on one of calls,
+//! chats and emails. `--json` prints a line of JSON for each.
 
 use std::{collections::VecDeque, time::Instant};
 
 use tandem_switch::{
     cause::Cause,
-    channel::Capacity,
+    channel::{Capacity, Channel},
     floor::{AgentProfile, Floor, FloorEvent, Input, Output, QueueProfile, Relaxation, Work, WorkRules},
     id::{CallId, IdSource, ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, ToFloor, ToLine},
@@ -28,35 +29,87 @@ struct Bench {
     rings: VecDeque<OfferId>,
     talks: VecDeque<ItemId>,
     rows: Vec<(&'static str, Vec<u64>)>,
+    channels: &'static [Channel],
+    /// Conversations that are over, and items that left.
+    served: u64,
 }
 
 fn main() {
-    let start = Timestamp::from_ms(1_790_000_000_000);
-    let mut bench = Bench {
-        floor: Floor::new(IdSource::new(1)),
-        now: start,
-        next_item: 0,
-        rings: VecDeque::new(),
-        talks: VecDeque::new(),
-        rows: Vec::new(),
-    };
-    bench.timed("load 40 queues", Input::Queues((0..QUEUES).map(queue).collect()));
-    bench.timed("load 10,000 agents, all free", Input::Agents((0..AGENTS).map(agent).collect()));
-    while bench.talks.len() + bench.rings.len() < usize::try_from(AGENTS).unwrap_or(usize::MAX) * 9 / 10 {
-        bench.enqueue("enqueue while agents are free");
-        bench.accept("accept");
+    let is_json = std::env::args().any(|argument| argument == "--json");
+    for channels in [&[Channel::Voice][..], &[Channel::Voice, Channel::Chat, Channel::Email]] {
+        let rows = Bench::run(channels);
+        let name = if channels.len() == 1 { "calls" } else { "mixed" };
+        if is_json {
+            let figures: Vec<_> = rows.iter().map(|row| format!("\"{}\": {}", row.name, row.json())).collect();
+            println!("{{\"floor\": \"{name}\", {}}}", figures.join(", "));
+            continue;
+        }
+        println!("{name:36} {:>9} {:>9} {:>9} {:>9}", "n", "p50 us", "p99 us", "max us");
+        for row in rows {
+            println!("{:36} {:>9} {:>9.1} {:>9.1} {:>9.1}", row.name, row.times.len(), row.us(50), row.us(99), row.us(100));
+        }
     }
-    while bench.next_item < ITEMS + AGENTS {
-        bench.enqueue("enqueue while all are busy");
+}
+
+/// How long one kind of input took, each time, in ns, sorted.
+struct Row {
+    name: &'static str,
+    times: Vec<u64>,
+}
+
+impl Row {
+    #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
+    fn us(&self, percent: usize) -> f64 {
+        self.times[(self.times.len() - 1) * percent / 100] as f64 / 1_000.0
     }
-    for _ in 0..ROUNDS {
-        bench.step();
+
+    fn json(&self) -> String {
+        let (n, p50, p99, max) = (self.times.len(), self.us(50), self.us(99), self.us(100));
+        format!("{{\"n\": {n}, \"p50\": {p50}, \"p99\": {p99}, \"max\": {max}}}")
     }
-    println!("{:36} {:>9} {:>9} {:>9} {:>9}", "input", "n", "p50 us", "p99 us", "max us");
-    for (name, mut times) in bench.rows {
-        times.sort_unstable();
-        let at = |percent: usize| times[(times.len() - 1) * percent / 100] / 1_000;
-        println!("{name:36} {:>9} {:>9} {:>9} {:>9}", times.len(), at(50), at(99), at(100));
+}
+
+impl Bench {
+    /// A floor of these channels in turn: filled, then worked for a while with everybody waiting. Of the work alone comes
+    /// the row `decision`: whatever a line loop says.
+    fn run(channels: &'static [Channel]) -> Vec<Row> {
+        let mut bench = Self {
+            floor: Floor::new(IdSource::new(1)),
+            now: Timestamp::from_ms(1_790_000_000_000),
+            next_item: 0,
+            rings: VecDeque::new(),
+            talks: VecDeque::new(),
+            rows: Vec::new(),
+            channels,
+            served: 0,
+        };
+        bench.timed("load 40 queues", Input::Queues((0..QUEUES).map(queue).collect()));
+        bench.timed("load 10,000 agents, all free", Input::Agents((0..AGENTS).map(agent).collect()));
+        while bench.talks.len() + bench.rings.len() < usize::try_from(AGENTS).unwrap_or(usize::MAX) * 9 / 10 {
+            bench.enqueue("enqueue while agents are free");
+            bench.accept("accept");
+        }
+        while bench.waiting() < ITEMS {
+            bench.enqueue("enqueue while all are busy");
+            bench.accept("accept");
+        }
+        let loaded = std::mem::take(&mut bench.rows);
+        for _ in 0..ROUNDS {
+            bench.step();
+        }
+        let is_line = |name: &str| !name.starts_with("tick");
+        let all = bench.rows.iter().filter(|(name, _)| is_line(name)).flat_map(|(_, times)| times.iter().copied()).collect();
+        let loads = loaded.into_iter().filter(|(name, _)| name.starts_with("load"));
+        let rows = loads.chain(std::mem::take(&mut bench.rows)).chain([("decision", all)]);
+        rows.map(|(name, mut times)| {
+            times.sort_unstable();
+            Row { name, times }
+        })
+        .collect()
+    }
+
+    fn waiting(&self) -> u64 {
+        self.next_item.saturating_sub((self.talks.len() + self.rings.len()) as u64 + self.served)
     }
 }
 
@@ -65,6 +118,7 @@ impl Bench {
     fn step(&mut self) {
         self.enqueue("enqueue while all are busy");
         if let Some(item) = self.talks.pop_front() {
+            self.served += 1;
             let finished = ToFloor::Finished { item, cause: Cause::Normal };
             self.timed("finished, the next is offered", Input::Line(finished));
         }
@@ -72,6 +126,7 @@ impl Bench {
         if self.next_item.is_multiple_of(5) {
             // An early one has long been served; a late one stands in the middle of the line.
             let item = ItemId(self.next_item - ITEMS / 3);
+            self.served += 1;
             self.timed("leave", Input::Line(ToFloor::Leave { item, reason: LeaveReason::Abandoned }));
         }
     }
@@ -92,7 +147,7 @@ impl Bench {
             priority_minutes: u32::from(n.is_multiple_of(11)),
             wait_without_agents: true,
             arrived_at: self.now,
-            work: Work::default(),
+            work: Work { channel: self.channels[usize::try_from(n).unwrap_or(0) % self.channels.len()], ..Work::default() },
         };
         self.timed(row, Input::Line(ToFloor::Enqueue(enqueue)));
     }
@@ -149,7 +204,8 @@ fn queue(n: u64) -> QueueProfile {
         rejoin_grace_ms: 60_000,
         max_missed: 3,
         callbacks_per_day: 3,
-        work: WorkRules::default(),
+        // The clock of this runs by items, not by people.
+        work: WorkRules { lease_ms: 0, park_after_ms: 0, ..WorkRules::default() },
     }
 }
 

@@ -177,8 +177,7 @@ pub struct Audio {
     pub phrases: Vec<Phrase>,
 }
 
-/// Something that can be heard. What is not a plain prompt is put together from prompts by the
-/// grammar of the language.
+/// Something that can be heard. What is not a plain prompt is put together from prompts by the grammar of the language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phrase {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The run of `make bench`: measures each figure of figures.py beside its floor.  Called by bench.sh; see docs/benchmarks.md."""
 import argparse, json, os, resource, signal, subprocess, sys, time
-import figures, floors, plan_bench, restart
+import figures, floor_bench, floors, plan_bench, restart
 from lab import CALLEE, CALLEE_SIP, CALLER, HERE, SIP, Lab, Trouble, say, whole_cpu_ns
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -21,7 +21,8 @@ FEW, MANY, GROWTH_RATE = 100, 10000, 500
 
 
 class Bench:
-    def __init__(self, lab, speed, size):
+    def __init__(self, lab, speed, floor_speed, size):
+        self.floor_speed = floor_speed
         self.lab, self.speed, self.size, self.measured = lab, speed, size, {}
         self.began = time.monotonic()
 
@@ -273,6 +274,17 @@ class Bench:
         bare = figures.median(restart.measure(program, core, 1, runs))
         self.put("restart_to_first_call_s", figures.median(restart.measure(program, core, REGISTERED, runs)), bare)
 
+    # ---- the floor
+    def decisions(self):
+        calls, mixed = floor_bench.decisions(self.floor_speed, self.lab.server_core)
+        self.put("decision_p99_us", mixed["decision"]["p99"], calls["decision"]["p99"],
+                 f"10,000 agents, 100,000 items of calls, chats and emails; median {mixed['decision']['p50']:.3g} us, worst {mixed['decision']['max']:.3g} us")
+
+    def restart_items(self):
+        program, core, runs = self.lab.program, self.lab.server_core, self.size["runs"]
+        bare = figures.median(floor_bench.restarts(program, core, 0, runs))
+        self.put("restart_100k_items_s", figures.median(floor_bench.restarts(program, core, floor_bench.ITEMS, runs)), bare)
+
     # ---- plans
     def plans(self):
         """Plans of many routes, beside a plan of few."""
@@ -309,6 +321,8 @@ class Bench:
         self.step(f"restart with {REGISTERED} registrations", self.restart, "restart_to_first_call_s")
         self.step(f"plans of {plan_bench.ROUTES} routes", self.plans, "check_10k_routes_s", "route_lookup_p99_us", "simulated_call_ms",
                   "apply_one_line_ratio", "replay_100k_calls_s")
+        self.step("decisions of the floor", self.decisions, "decision_p99_us")
+        self.step(f"restart with {floor_bench.ITEMS} waiting items", self.restart_items, "restart_100k_items_s")
         self.step("queue below its capacity", self.dispatch, "queue_dispatch_ms_p50", "queue_dispatch_ms_p99")
         self.step("queue above its capacity", self.capacity, "queue_connected_per_s")
         say(f"[{time.monotonic() - self.began:4.0f} s] done")
@@ -358,6 +372,7 @@ def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--program", required=True, help="the switch to measure")
     a.add_argument("--speed", required=True, help="the example plan_speed of the crate tandem-dialplan")
+    a.add_argument("--floor-speed", required=True, help="the example floor_speed of the crate tandem-switch")
     a.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     a.add_argument("--last", action="store_true", help="print the last run, measure nothing")
     options = a.parse_args()
@@ -367,7 +382,7 @@ def main():
         quick = os.environ.get("BENCH") == "quick"
         place = figures.machine(ROOT, not os.environ.get("BENCH_PROGRAM"))
         say(f"{'Quick' if quick else 'Full'} run: {place}")
-        found = measure(os.path.abspath(options.program), os.path.abspath(options.speed), QUICK if quick else FULL)
+        found = measure(os.path.abspath(options.program), os.path.abspath(options.speed), os.path.abspath(options.floor_speed), QUICK if quick else FULL)
         text = figures.markdown(found, "BENCH=quick make bench" if quick else "make bench", place)
         figures.write(ROOT, found, text)
     print(text if options.markdown else figures.table(found))
@@ -375,7 +390,7 @@ def main():
         say("Written: target/bench.json, target/bench.md")
 
 
-def measure(program, speed, size):
+def measure(program, speed, floor_speed, size):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     with Lab(program) as lab:
@@ -385,7 +400,7 @@ def measure(program, speed, size):
             lab.check_ports()
         except Trouble as e:
             sys.exit(f"bench: {e}")
-        bench = Bench(lab, speed, size)
+        bench = Bench(lab, speed, floor_speed, size)
         bench.run()
         return figures.rows(bench.measured)
 

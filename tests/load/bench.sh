@@ -4,7 +4,8 @@
 #   BENCH=quick tests/load/bench.sh     about 4 minutes, one trial per figure
 #   tests/load/bench.sh --markdown      prints the table as Markdown (docs/benchmarks.md)
 #   tests/load/bench.sh --last          prints the last run again, measures nothing
-# BENCH_PROGRAM=FILE measures that program instead of building the release; BENCH_SPEED=FILE is the example plan_speed.
+# BENCH_PROGRAM=FILE measures that program instead of building the release; BENCH_SPEED=FILE is the example plan_speed,
+# BENCH_FLOOR_SPEED=FILE the example floor_speed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PYTHONDONTWRITEBYTECODE=1
@@ -20,6 +21,7 @@ fi
 
 program=${BENCH_PROGRAM:-}
 speed=${BENCH_SPEED:-}
+floor_speed=${BENCH_FLOOR_SPEED:-}
 if [[ " $* " != *" --last "* ]]; then
     cargo=${CARGO:-cargo}
     release=$($cargo metadata --format-version 1 --no-deps | sed -E 's/.*"target_directory":"([^"]+)".*/\1/')/release
@@ -32,5 +34,9 @@ if [[ " $* " != *" --last "* ]]; then
         $cargo build --release --locked --quiet -p tandem-dialplan --example plan_speed
         speed=$release/examples/plan_speed
     fi
+    if [ -z "$floor_speed" ]; then
+        $cargo build --release --locked --quiet -p tandem-switch --example floor_speed
+        floor_speed=$release/examples/floor_speed
+    fi
 fi
-exec python3 tests/load/bench.py --program "$program" --speed "$speed" "$@"
+exec python3 tests/load/bench.py --program "$program" --speed "$speed" --floor-speed "$floor_speed" "$@"

@@ -43,6 +43,8 @@ FIGURES = [
     Figure("simulated_call_ms", "ms", "the same with 100 routes", bar=1),
     Figure("apply_one_line_ratio", "x", "ms with 100 routes", bar=2),
     Figure("replay_100k_calls_s", "s", "none", bar=30),
+    Figure("decision_p99_us", "us", "the same with calls alone", bar=1000),
+    Figure("restart_100k_items_s", "s", "the same with no items", bar=2),
     Figure("queue_connected_per_s", "calls/s", "ideal: agents / talk time", goal=47.5, more_is_better=True),
 ]
 

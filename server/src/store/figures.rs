@@ -114,8 +114,8 @@ pub(super) fn changes(event: &FloorEvent) -> Vec<(&'static str, Vec<Arg>)> {
         FloorEvent::Left { item, reason, at } => ended(item.to_string(), WaitEnd::Left(*reason), None, *at),
         FloorEvent::Finished { item, at, .. } => vec![(WAIT_FINISHED, args![item.to_string(), *at].to_vec())],
         FloorEvent::Returned { item, at, .. } => {
-            let (id, call) = (item.item.to_string(), item.call.to_string());
-            let row = args![id.as_str(), call, item.queue.as_str(), 0u64, *at, item.virtual_arrival_at];
+            let id = item.item.to_string();
+            let row = args![id.as_str(), item.call.to_string(), item.queue.as_str(), 0u64, *at, item.virtual_arrival_at];
             vec![(WAIT_FINISHED, args![id.as_str(), *at].to_vec()), (PUT_WAIT, row.to_vec())]
         }
         FloorEvent::AgentAsked { .. }

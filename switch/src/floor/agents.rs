@@ -151,7 +151,9 @@ impl Floor {
             AgentRequest::Ready if offline => return false,
             AgentRequest::Ready => self.take_offers(now, name),
             AgentRequest::SignOut if offline => {}
-            AgentRequest::SignOut if is_at_work(&agent.state) => self.ask(now, name, AgentRequest::SignOut),
+            AgentRequest::SignOut if is_at_work(&agent.state) || agent.is_interrupted() => {
+                self.ask(now, name, AgentRequest::SignOut)
+            }
             AgentRequest::SignOut => self.stop_work(now, name, AgentState::Offline),
             AgentRequest::MoreWrapUp => return self.extend_wrap_up(now, name),
             AgentRequest::NotReady { .. } if offline => return false,
@@ -191,7 +193,7 @@ impl Floor {
         // Nothing more is offered meanwhile.
         self.take_offer_back(now, name);
         self.release_saved(now, name);
-        self.sync_idle(name);
+        self.go_on(now, name);
     }
 
     /// A pause after what they are doing, with this reason; a wish that is there already stays.

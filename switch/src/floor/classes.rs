@@ -169,13 +169,22 @@ impl Floor {
             let drained = class.drains((None, None));
             let is_whole = class.kind.capacity.whole().contains(channel);
             let oldest = if is_whole { &mut class.whole } else { &mut class.part };
-            if oldest.is_none_or(|oldest| key < oldest) {
-                *oldest = Some(key);
+            if oldest.is_some_and(|oldest| oldest < key) {
+                continue;
             }
+            *oldest = Some(key);
             if drained && !class.drains((None, None)) {
                 self.released.insert(id);
             }
+            self.look_again_at_saved(id);
         }
+    }
+
+    /// Those for whom items are kept may drain when others of their kind do not, and the other way.
+    fn look_again_at_saved(&mut self, id: KindId) {
+        let is_of_kind = |agent: &Agent| agent.kind == id && agent.listed.is_some();
+        let agents = self.saved.keys().filter(|name| self.agents.get(*name).is_some_and(is_of_kind));
+        self.freed.extend(agents.cloned());
     }
 
     /// An item is not to be offered any more.
@@ -190,6 +199,7 @@ impl Floor {
             if drained && self.classes.all.get(&id).is_some_and(|class| !class.drains((None, None))) {
                 self.released.insert(id);
             }
+            self.look_again_at_saved(id);
         }
     }
 

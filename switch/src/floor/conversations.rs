@@ -6,8 +6,9 @@
 
 use super::{
     Floor, Timer,
-    contract::{AgentState, FloorEvent, OfferOutcome, Preferred, ReturnReason, Side, Standing},
+    contract::{AgentState, FloorEvent, OfferOutcome},
     items::{Item, Stage},
+    kept::{Preferred, ReturnReason, Side, Standing},
 };
 use crate::{id::ItemId, link::FloorSays, name::AgentName, time::Timestamp};
 
@@ -77,7 +78,11 @@ impl Floor {
         let Some(agent) = self.agents.get(name) else { return };
         let missed = AgentState::NotReady { reason: "missed".to_owned() };
         if agent.held.iter().any(|held| held.standing != Standing::Parked) || agent.pending.is_some() {
+            let wraps_up = matches!(agent.state, AgentState::WrapUp { .. });
             self.ask_for_rest(now, name, "missed");
+            if !wraps_up {
+                self.rest(now, name);
+            }
         } else if !matches!(agent.state, AgentState::Offline | AgentState::NotReady { .. } | AgentState::WrapUp { .. }) {
             self.stop_work(now, name, missed);
         }
@@ -153,7 +158,8 @@ impl Floor {
 
     /// The state of an agent who has one thing less, when that is what their state was about.
     pub(super) fn go_on(&mut self, now: Timestamp, name: &AgentName) {
-        if self.agents.get(name).is_some_and(|agent| matches!(agent.state, AgentState::Engaged { item: Some(_) })) {
+        let is_busy = |state: &AgentState| matches!(state, AgentState::Engaged { item: Some(_) } | AgentState::Reserved { .. });
+        if self.agents.get(name).is_some_and(|agent| is_busy(&agent.state)) {
             self.rest(now, name);
         } else {
             self.sync_idle(name);

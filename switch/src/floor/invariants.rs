@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Floor, Timer,
     agents::Agent,
-    contract::{AgentState, Standing},
+    contract::AgentState,
     items::{Item, Stage},
+    kept::Standing,
     queues::{Listing, Queue, is_on_duty, is_signed_in},
     skills,
 };
@@ -58,6 +59,60 @@ impl Floor {
         must(self.promises.by_customer == listed, || "promises by customer".to_owned())
     }
 
+    /// Checks what an input touched, and that nobody waits for nothing, by the lists alone: cheap enough for millions of
+    /// inputs. That the lists are right [`check_invariants`](Self::check_invariants) says.
+    ///
+    /// # Errors
+    /// The first rule that is broken, in words.
+    #[cfg(test)]
+    pub(super) fn check_touched(
+        &self,
+        now: Timestamp,
+        agents: &BTreeSet<AgentName>,
+        items: &BTreeSet<ItemId>,
+    ) -> Result<(), String> {
+        self.nothing_is_left_over()?;
+        for agent in agents.iter().filter_map(|name| self.agents.get(name)) {
+            self.agent_is_right(agent)?;
+            for held in &agent.held {
+                let is_theirs =
+                    |item: &Item| matches!(&item.stage, Stage::Engaged { agent: of, .. } if *of == agent.profile.agent);
+                let known = self.items.get(&held.item).is_some_and(is_theirs);
+                must(known, || format!("{} holds {} alone", agent.profile.agent, held.item))?;
+            }
+        }
+        for item in items.iter().filter_map(|id| self.items.get(id)) {
+            self.item_holds(now, item)?;
+        }
+        for queue in self.queues.values() {
+            self.groups_hold(queue)?;
+        }
+        must(self.deadline().is_none_or(|at| at > now), || "a timer is overdue".to_owned())
+    }
+
+    /// Of no group of waiting items is there one that somebody of a group of agents could take.
+    #[cfg(test)]
+    fn groups_hold(&self, queue: &Queue) -> Result<(), String> {
+        let wrong = |key: &super::order::Key, agent: &AgentName| format!("item {} waits while {agent} is free", key.item);
+        for ((channel, needs), keys) in &queue.waiting {
+            let Some(first) = keys.first() else { return Err("an empty group".to_owned()) };
+            for ((takes, have), idle) in &queue.idle {
+                let could = takes.contains(*channel) && skills::meets(have, needs);
+                must(!could, || idle.first().map_or_else(String::new, |(_, agent)| wrong(first, agent)))?;
+            }
+            for (_, _, name) in queue.at_work.values().flatten() {
+                let could = self.items.get(&first.item).is_some_and(|item| self.may_take(name, item));
+                must(!could, || wrong(first, name))?;
+            }
+        }
+        for key in &queue.saved {
+            let Some(item) = self.items.get(&key.item) else { return Err("nothing is kept for somebody".to_owned()) };
+            let could = item.saved_for.as_ref().is_some_and(|name| self.may_take(name, item));
+            must(!could, || format!("item {} waits while the one it is kept for is free", key.item))?;
+        }
+        Ok(())
+    }
+
     fn nothing_is_left_over(&self) -> Result<(), String> {
         let settled = self.freed.is_empty() && self.fresh.is_empty() && self.emptied.is_empty() && self.released.is_empty();
         must(settled, || "matching is not finished".to_owned())?;
@@ -90,7 +145,8 @@ impl Floor {
         let rings = agent.offer.filter(|_| agent.chief().is_none());
         must(reserved == rings, || format!("{name} is {:?} while {:?} rings", agent.state, agent.offer))?;
         let rests = agent.held.iter().filter(|held| held.standing == Standing::Interrupted);
-        let in_vain = rests.clone().any(|held| agent.load() + held.weight <= WHOLE);
+        let rings = self.rings_for(name);
+        let in_vain = rests.clone().any(|held| agent.fits_again(held, rings));
         must(!in_vain || matches!(agent.state, AgentState::WrapUp { .. }), || format!("{name} is interrupted by nothing"))?;
         must((agent.direct_legs > 0) || agent.state != AgentState::Engaged { item: None }, || format!("{name} on no call"))?;
         must((agent.direct_legs == 0) || agent.state != AgentState::Ready, || format!("{name} ready on a call"))?;

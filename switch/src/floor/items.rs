@@ -2,7 +2,8 @@
 
 use super::{
     Floor, Timer,
-    contract::{FloorEvent, OfferOutcome, Side, WaitingItem, Work},
+    contract::{FloorEvent, OfferOutcome},
+    kept::{Side, WaitingItem, Work},
     order::{Key, Rank},
     queues::{Queue, is_on_duty},
     skills::{self, Skills},
@@ -265,8 +266,12 @@ impl Floor {
         let Some(queue) = self.queues.get_mut(&name) else { return };
         if let Some((agent, until_at)) = saved {
             queue.saved.insert(key);
-            self.saved.entry(agent).or_default().insert(id);
             self.timers.set(Timer::Prefer(id), until_at);
+            // It may be older than what they drain for.
+            if self.agents.get(&agent).is_some_and(|agent| agent.listed.is_some()) {
+                self.freed.insert(agent.clone());
+            }
+            self.saved.entry(agent).or_default().insert(id);
         } else {
             queue.list_waiting(channel, &needs, key);
             self.came(&name, channel, &needs, key);

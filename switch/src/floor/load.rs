@@ -3,8 +3,9 @@
 use super::{
     Floor,
     agents::Agent,
-    contract::{AgentState, FloorEvent, Side, Standing},
+    contract::{AgentState, FloorEvent},
     items::Stage,
+    kept::{Side, Standing},
     queues::Listing,
 };
 use crate::{
@@ -68,14 +69,21 @@ impl Agent {
         takes_offers && self.offer.is_none() && self.is_reachable() && self.direct_legs == 0 && !is_left_alone
     }
 
-    /// Whether a conversation that they have may take its part of them again. `offered`: what rings takes so much.
-    fn may_go_on(&self, held: &Held, offered: u16) -> bool {
-        let here = match self.state {
+    /// Whether they are there to take a conversation up again.
+    fn is_here(&self) -> bool {
+        match self.state {
             AgentState::Ready | AgentState::Reserved { .. } | AgentState::Engaged { item: Some(_) } => self.direct_legs == 0,
             _ => false,
-        };
-        let taken = self.load().saturating_add(offered);
-        here && taken.saturating_add(held.weight) <= WHOLE
+        }
+    }
+
+    /// Whether a conversation that they have fits beside all that goes on, and beside what rings, of this channel, unless
+    /// that may interrupt it.
+    pub(super) fn fits_again(&self, held: &Held, rings: Option<Channel>) -> bool {
+        let capacity = &self.profile.capacity;
+        let stays = rings.filter(|channel| !capacity.interrupts(*channel, held.channel));
+        let offered = stays.map_or(0, |channel| capacity.weight(channel));
+        self.load().saturating_add(offered).saturating_add(held.weight) <= WHOLE
     }
 
     /// Under what they have to stand in the lists of their queues.
@@ -136,12 +144,12 @@ impl Floor {
 
     /// What was interrupted goes on, as far as there is room again.
     pub(super) fn resume(&mut self, now: Timestamp, name: &AgentName) {
+        let rings = self.rings_for(name);
         let Some(agent) = self.agents.get_mut(name).filter(|agent| agent.is_interrupted()) else { return };
         let mut resumed = Vec::new();
         for at in 0..agent.held.len() {
             let held = agent.held[at];
-            let has_room = agent.load().saturating_add(held.weight) <= WHOLE;
-            if held.standing == Standing::Interrupted && has_room {
+            if held.standing == Standing::Interrupted && agent.fits_again(&held, rings) {
                 agent.held[at].standing = Standing::Active;
                 resumed.push(held.item);
             }
@@ -154,9 +162,14 @@ impl Floor {
     /// Whether the agent can take this conversation up again, beside what rings for them.
     pub(super) fn can_take_up(&self, name: &AgentName, item: ItemId) -> bool {
         let Some(agent) = self.agents.get(name) else { return false };
-        let rings = agent.offer.and_then(|offer| self.offers.get(&offer)).and_then(|offer| self.items.get(&offer.item));
-        let offered = rings.map_or(0, |item| agent.profile.capacity.weight(item.work.channel));
-        agent.held.iter().find(|held| held.item == item).is_some_and(|held| agent.may_go_on(held, offered))
+        let held = agent.held.iter().find(|held| held.item == item);
+        agent.is_here() && held.is_some_and(|held| agent.fits_again(held, self.rings_for(name)))
+    }
+
+    /// The channel of what rings for the agent.
+    pub(super) fn rings_for(&self, name: &AgentName) -> Option<Channel> {
+        let offer = self.agents.get(name)?.offer.and_then(|offer| self.offers.get(&offer))?;
+        self.items.get(&offer.item).map(|item| item.work.channel)
     }
 
     /// How a conversation stands with its agent.

@@ -4,7 +4,7 @@
 //! [`Journal`](FloorEvent) event before it is acted on, so that a restart finds every place again.
 //! It knows no legs and no phones: a call that waits is an item, a ringing device is an offer.
 //!
-//! - `contract`: the types that others see.
+//! - `contract`, `kept`: the types that others see.
 //! - `agents`, `profiles`: states, requests, reachability; what the plan and the database say.
 //! - `load`, `classes`: what an agent has to do, for what there is room, and who is to become whole again.
 //! - `conversations`: turns, leases and parking of what is no call. `priority`: what moves an item in its queue.
@@ -23,6 +23,7 @@ mod contract;
 mod conversations;
 mod invariants;
 mod items;
+mod kept;
 mod load;
 mod matching;
 mod offers;
@@ -46,11 +47,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use agents::Agent;
 use classes::{Classes, KindId};
 pub use contract::{
-    AgentProfile, AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, HeldConversation, Input, OfferOutcome,
-    Output, Preferred, QueueProfile, Relaxation, Restored, RestoredAgent, RestoredOffer, ReturnReason, Side, Standing,
-    WaitingItem, Work, WorkRules,
+    AgentProfile, AgentState, Considered, Decision, FloorEvent, Input, OfferOutcome, Output, QueueProfile, Relaxation,
 };
 use items::Item;
+pub use kept::{
+    Conversation, GoingOn, HeldConversation, Preferred, Restored, RestoredAgent, RestoredOffer, ReturnReason, Side, Standing,
+    WaitingItem, Work, WorkRules,
+};
 use load::Held;
 use offers::{EndedOffers, Offer};
 pub use priority::NotPrioritised;

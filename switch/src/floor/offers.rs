@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     Floor, Timer,
-    contract::{AgentState, FloorEvent, OfferOutcome, Side, Standing},
+    contract::{AgentState, FloorEvent, OfferOutcome},
     items::{Behind, Stage},
+    kept::{Side, Standing},
 };
 use crate::{
     cause::Cause,

@@ -65,6 +65,7 @@ impl Floor {
         let became_fixed = profile.always_on && !agent.profile.always_on && agent.state == AgentState::Offline;
         agent.skills = skills::sorted(&profile.skills);
         let queues = profile.queues.clone();
+        let fits_no_more = agent.profile.capacity != profile.capacity && agent.offer.is_some();
         let before = std::mem::replace(&mut agent.profile, profile).queues;
         let kind = self.classes.join(agent);
         self.classes.leave(std::mem::replace(&mut agent.kind, kind));
@@ -76,6 +77,10 @@ impl Floor {
         }
         self.release_saved(now, &name);
         self.sync_idle(&name);
+        if fits_no_more {
+            self.take_offer_back(now, &name);
+            self.rest(now, &name);
+        }
         if became_fixed {
             self.rest(now, &name);
         }
@@ -94,7 +99,7 @@ impl Floor {
             self.journal(asked);
             self.take_offer_back(now, name);
             self.release_saved(now, name);
-            self.sync_idle(name);
+            self.go_on(now, name);
         } else {
             self.stop_work(now, name, AgentState::Offline);
             self.remove_agent(now, name);

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Floor, Timer,
     classes::KindId,
-    contract::{AgentState, QueueProfile, WorkRules},
+    contract::{AgentState, QueueProfile},
+    kept::WorkRules,
     order::{Key, Order},
     skills::{self, Skills},
 };
@@ -25,6 +26,9 @@ const HANDLING_MEMORY: u32 = 20;
 const HANDLING_SAMPLES: u32 = 5;
 /// Callers of before the restart keep their place so long in a queue that the plan does not name (yet).
 const UNKNOWN_GRACE_MS: u64 = 600_000;
+
+/// Agents with something to do: the part of them that is taken, since when they had no more, who.
+type LeastAtWork = BTreeSet<(u16, Timestamp, AgentName)>;
 
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -51,7 +55,7 @@ pub(super) struct Queue {
     pub(super) idle: BTreeMap<(Channels, Skills), BTreeSet<(Timestamp, AgentName)>>,
     /// Those who have something to do and could take more, by kind and by the channels that there is room for: least
     /// work first.
-    pub(super) at_work: BTreeMap<(KindId, Channels), BTreeSet<(u16, Timestamp, AgentName)>>,
+    pub(super) at_work: BTreeMap<(KindId, Channels), LeastAtWork>,
     /// Members in any state but Offline.
     pub(super) signed_in: u32,
     /// Members who take offers, now or after what they are doing.

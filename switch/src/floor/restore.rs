@@ -2,11 +2,9 @@
 
 use super::{
     Floor, Timer,
-    contract::{
-        AgentState, Conversation, FloorEvent, GoingOn, HeldConversation, OfferOutcome, Restored, RestoredAgent, RestoredOffer,
-        Side, Standing, WaitingItem,
-    },
+    contract::{AgentState, FloorEvent, OfferOutcome},
     items::{Behind, Item, Stage},
+    kept::{Conversation, GoingOn, HeldConversation, Restored, RestoredAgent, RestoredOffer, Side, Standing, WaitingItem},
     load::Held,
 };
 use crate::{

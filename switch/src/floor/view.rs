@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Floor,
     agents::Agent,
-    contract::{AgentState, Standing},
+    contract::AgentState,
     items::{Behind, Item, Stage},
+    kept::Standing,
     queues::Queue,
     skills,
 };

@@ -5,7 +5,8 @@ use tandem_switch::{
     callback::{Callback, Tries},
     cause::Cause,
     cdr::Origin,
-    floor::{AgentState, FloorEvent, OfferOutcome, Restored, WaitingItem},
+    channel::Channel,
+    floor::{AgentState, FloorEvent, OfferOutcome, Preferred, Restored, ReturnReason, Side, Standing, WaitingItem, Work},
     id::{CallId, CustomerId, ItemId, OfferId, RecordingId},
     identity::CallerIdentity,
     ladder::Ladder,
@@ -142,9 +143,36 @@ fn busy_floor() -> Vec<FloorEvent> {
         FloorEvent::Queued { item: waiting(5, 20), rejoined: Some(ItemId(2)), at: at(700) },
         overflowed,
         FloorEvent::CallbackKept { item: promised, at: at(706) },
+        FloorEvent::Prioritised {
+            item: WaitingItem { priority_minutes: 9, virtual_arrival_at: at(21), queue: "sales".into(), ..waiting(5, 20) },
+            from_minutes: 2,
+            reason: "a complaint".into(),
+            at: at(707),
+        },
         ask("1003", AgentRequest::SignOut, 710),
         ask("1003", AgentRequest::Ready, 720),
+        FloorEvent::Queued { item: chat(6), rejoined: None, at: at(800) },
+        FloorEvent::Queued { item: chat(7), rejoined: None, at: at(801) },
+        offered(6, 6, "1002", 810),
+        end(6, 6, "1002", OfferOutcome::Accepted, 820),
+        turned(6, Standing::Interrupted, Side::Agent, 830),
+        turned(6, Standing::Parked, Side::Customer, 840),
+        offered(7, 7, "1002", 850),
+        end(7, 7, "1002", OfferOutcome::Accepted, 860),
+        turned(7, Standing::Active, Side::Customer, 870),
+        FloorEvent::Returned { item: chat(7), agent: "1002".into(), reason: ReturnReason::Stirred, at: at(880) },
     ]
+}
+
+/// A chat that is kept for somebody.
+fn chat(item: u64) -> WaitingItem {
+    let preferred = Some(Preferred { agent: "1002".into(), until_at: at(90_000) });
+    let work = Work { channel: Channel::Chat, preferred, deadline_at: Some(at(99_000)) };
+    WaitingItem { work, ..waiting(item, 60) }
+}
+
+fn turned(item: u64, standing: Standing, turn: Side, ms: i64) -> FloorEvent {
+    FloorEvent::ConversationChanged { item: ItemId(item), agent: "1002".into(), standing, turn, at: at(ms) }
 }
 
 #[tokio::test]
@@ -161,8 +189,10 @@ async fn the_tables_say_what_folding_the_journal_says() {
             }
             assert_eq!(restored, folded, "after event {n}");
         }
+        let held: Vec<_> = folded.held.iter().map(|held| (held.conversation.item.item.0, held.standing, held.turn)).collect();
+        assert_eq!(held, [(6, Standing::Parked, Side::Customer)]);
         let ids: Vec<u64> = folded.waiting.iter().map(|item| item.item.0).collect();
-        assert_eq!(ids, [5, 4]);
+        assert_eq!(ids, [5, 4, 7]);
         assert_eq!(folded.waiting[0].queue.as_str(), "sales");
         assert_eq!(folded.waiting[1].callback.as_ref().map(|promise| promise.tries.left), Some(2));
     }

@@ -2,6 +2,7 @@
 
 mod ladders;
 mod messages;
+mod mixed;
 mod script;
 mod simulation;
 mod words;

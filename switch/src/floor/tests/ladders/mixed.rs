@@ -34,11 +34,6 @@ fn three_chats_fit_one_agent_and_a_call_takes_them_whole() {
         3: connect offer 3
         > call 4 support by=chat
         4: queued, place 1
-        > finish 1
-        1 finished with 1001, normal
-        1001 engaged with 2
-        offer 4: 1001 chosen: 0.666 taken
-        4: ring 1001 for 10 s (offer 4)
         ",
     );
 }
@@ -379,7 +374,6 @@ fn wrap_up_is_extended_as_often_as_the_queue_allows() {
         > queue support wrap=10 extension=30 extensions=1
         > agent 1001 support always-on
         1001 ready
-        > more-wrap-up 1001
         > call 1 support
         1: queued, place 1
         offer 1: 1001 chosen: idle 0 s
