@@ -1,5 +1,7 @@
 //! `tandem customer`: who is outside, by the running switch.
 
+mod cases;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -18,10 +20,10 @@ use crate::{
     customers::import::ImportReport,
     http::{
         customers::{
-            CustomerWish, IdentityWish,
+            CustomerWish, IdentityName, IdentityWish,
             consents::MayContact,
             files::ImportLine,
-            merges::MergeWish,
+            merges::{MergeWish, SplitWish},
             timeline::NoteWish,
             view::{CaseView, CustomerDetail, CustomerPage, Timeline},
         },
@@ -106,6 +108,26 @@ pub(super) enum CustomerCommand {
         /// The merge, as `show` lists it.
         link: String,
     },
+    /// Make two customers of one: addresses, and what came by them, go to a new one.
+    Split {
+        /// Their identifier.
+        customer: String,
+        /// KIND=ADDRESS, as in phone=+390230412345; may be given several times.
+        #[arg(long, required = true, value_name = "KIND=ADDRESS")]
+        identity: Vec<String>,
+        /// What the new customer is called.
+        #[arg(long, default_value = "")]
+        name: String,
+    },
+    /// Cases: what customers want, and how far it is.
+    #[command(subcommand)]
+    Case(cases::CaseCommand),
+    /// What interactions were, and the codes that say so.
+    #[command(subcommand)]
+    Disposition(cases::DispositionCommand),
+    /// Who may be contacted, and who may not.
+    #[command(subcommand)]
+    Consent(cases::ConsentCommand),
     /// May somebody be contacted, and why.
     MayContact {
         /// phone, email, whatsapp, chat-token or external.
@@ -242,6 +264,20 @@ pub(super) async fn run(command: CustomerCommand, common: &Common) -> Result<(),
             let detail: CustomerDetail = client.delete(&["merges", &link]).await?;
             print(common, &detail, detail_drawn)
         }
+        CustomerCommand::Split { customer, identity, name } => {
+            let read = |text: &String| {
+                let (kind, value) = text.split_once('=')?;
+                Some(IdentityName { kind: kind.to_owned(), value: value.to_owned() })
+            };
+            let bad = |text: &String| CliError::failed(format!("`{}` is no address", clean(text))).todo("give KIND=ADDRESS");
+            let identities = identity.iter().map(|text| read(text).ok_or_else(|| bad(text))).collect::<Result<_, _>>()?;
+            let wish = SplitWish { identities, name };
+            let detail: CustomerDetail = client.order(Method::POST, &["customers", &customer, "split"], &wish).await?;
+            print(common, &detail, detail_drawn)
+        }
+        CustomerCommand::Case(command) => cases::case(command, &client, common).await,
+        CustomerCommand::Disposition(command) => cases::disposition(command, &client, common).await,
+        CustomerCommand::Consent(command) => cases::consent(command, &client, common).await,
         CustomerCommand::MayContact { kind, value, purpose, channel } => {
             let query = [("kind", kind), ("value", value), ("purpose", purpose), ("channel", channel)];
             let answer: MayContact = client.search(&["may-contact"], &query).await?;

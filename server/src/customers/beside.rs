@@ -205,7 +205,7 @@ impl Task {
             let took = clock::instant().saturating_duration_since(began.instant);
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             // A task that is gone has no screens.
-            drop(found_tx.send(Input::Found { call, known, took_ms }).await);
+            drop(found_tx.send(Input::Found { call, known: known.map(Arc::new), took_ms }).await);
         });
     }
 

@@ -73,7 +73,7 @@ pub enum Input {
         /// Of which call.
         call: CallId,
         /// What was found.
-        known: Option<Known>,
+        known: Option<Arc<Known>>,
         /// How long it took, in ms.
         took_ms: u64,
     },
@@ -285,11 +285,11 @@ impl Screens {
         self.outputs.push_back(Output::Pop(pop));
     }
 
-    fn found(&mut self, now: Timestamp, call: CallId, known: Option<Known>, took_ms: u64) {
+    fn found(&mut self, now: Timestamp, call: CallId, known: Option<Arc<Known>>, took_ms: u64) {
         let Some(guest) = self.guests.get_mut(&call) else { return };
         guest.looking = false;
         if let Some(known) = known {
-            guest.known = Some((Arc::new(known), now, took_ms));
+            guest.known = Some((known, now, took_ms));
         }
         let certain = guest.known.as_ref().and_then(|(known, ..)| known.certain());
         if let Some(customer) = certain {
@@ -375,7 +375,7 @@ mod tests {
     }
 
     fn found(known: Option<Known>) -> Input {
-        Input::Found { call: CALL, known, took_ms: 2 }
+        Input::Found { call: CALL, known: known.map(Arc::new), took_ms: 2 }
     }
 
     fn look_up() -> Output {

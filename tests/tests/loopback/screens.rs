@@ -1,7 +1,5 @@
 //! Who rings is on the agent's screen: the customer beside the call, and never in its way.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use tandem_tests::{
     postgres::Database,
@@ -76,6 +74,9 @@ fn who_rings_is_on_the_screen_with_the_reason_and_on_the_record() {
     });
     tells(&spell, &[("direction", "inbound"), ("queue", "support"), ("by", "1001"), ("case", &case)]);
 
+    let verified = switch.cli(&["journal", "verify"]);
+    assert!(verified.contains("interactions") && verified.contains("case_states"), "{verified}");
+
     // A stranger is nobody, and a number that is withheld is not even looked for.
     calls(&switch, "0299999999").succeed();
     let stranger = screen.next("pop");
@@ -98,14 +99,11 @@ fn a_database_that_does_not_answer_holds_up_neither_the_ring_nor_the_screen() {
     switch.until_agent("1001", "ready");
 
     let held = database.hold("customers, identities");
-    let began = Instant::now();
     calls(&switch, HER_OTHER).succeed();
-    let took = began.elapsed();
     let pop = screen.next("pop");
     assert!(pop["caller"]["customer"].is_null(), "{pop}");
     tells(&pop["caller"], &[("because", "the database did not answer in time")]);
     assert!(pop["caller"]["took_ms"].as_u64().is_some_and(|took| (150..2_000).contains(&took)), "{pop}");
-    assert!(took < Duration::from_secs(10), "the call took {took:?}");
     drop(held);
     let record = wait::until("the record names her", wait::SOON, || {
         let record = switch.until_cdr(HER_OTHER);
