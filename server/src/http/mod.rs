@@ -28,6 +28,7 @@ mod plan;
 pub mod plan_files;
 pub mod plan_order;
 mod player;
+pub mod privacy;
 mod problem;
 pub mod recordings;
 pub mod schedules;
@@ -77,12 +78,13 @@ pub(crate) struct Api {
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) gate: Arc<Gate>,
     looks: Arc<Looks>,
+    erasing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
         let (subscribers, tickets) = (Arc::new(Semaphore::new(subscribers)), Arc::new(Tickets::new()));
-        Self { control, subscribers, tickets, gate: Arc::default(), looks: Arc::default() }
+        Self { control, subscribers, tickets, gate: Arc::default(), looks: Arc::default(), erasing: Arc::default() }
     }
 }
 
@@ -179,7 +181,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
     let plans =
         OpenApiRouter::new().routes(routes!(generations::apply)).layer(DefaultBodyLimit::max(generations::MAX_PLAN_BODY_BYTES));
     let (log_in, logins) = logins::routes();
-    let guarded = read.merge(listened).merge(control).merge(admin).merge(plans).merge(paying).merge(logins);
+    let guarded =
+        read.merge(listened).merge(control).merge(admin).merge(plans).merge(paying).merge(logins).merge(privacy::routes());
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(open)
         .merge(log_in)

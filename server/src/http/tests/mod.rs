@@ -6,6 +6,7 @@ mod generations;
 mod kpis;
 mod live;
 mod plan_files;
+mod privacy;
 mod resources;
 mod roles;
 mod talks;

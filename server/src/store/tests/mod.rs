@@ -5,6 +5,7 @@ mod figures;
 mod generations;
 mod logins;
 mod people;
+mod privacy;
 mod projections;
 
 use tandem_switch::{
@@ -118,6 +119,7 @@ async fn every_statement_is_understood_by_both_databases() {
             .chain(super::figures::ALL)
             .chain(super::logins::ALL)
             .chain(super::audits::ALL)
+            .chain(super::privacy::statements())
             .map(|(_, text)| (*text).to_owned())
             .collect();
         texts.extend(sql::ALL_INSERTS.iter().flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));
