@@ -11,6 +11,7 @@ mod passwords;
 pub mod plan_diff;
 pub mod plan_files;
 pub mod plan_folder;
+mod privacy;
 pub mod programs;
 pub mod prompts;
 pub mod recordings;

@@ -185,6 +185,12 @@ impl Client {
         }
     }
 
+    /// An order whose answer is read as it comes.
+    pub(super) async fn stream(&self, path: &[&str], body: &impl Serialize) -> Result<Response, CliError> {
+        // Its end may be far away; that it begins is waited for as always.
+        self.send(self.http.post(self.url(path, &[])).json(body).timeout(Duration::from_secs(60 * 60))).await
+    }
+
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CliError> {
         self.delete_with(path, &[]).await
     }

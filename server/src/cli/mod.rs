@@ -24,6 +24,7 @@ mod messages;
 mod people;
 mod plan_files;
 mod plans;
+mod privacy;
 mod recordings;
 mod replay;
 mod schedules;
@@ -120,6 +121,14 @@ enum Command {
     Login(logins::LoginCommand),
     /// Who did what: changes, log-ins, looks at recordings, messages and records.
     Audit(audits::AuditArgs),
+    /// People outside: what is kept of one, and taking them out of it.
+    #[command(subcommand)]
+    Person(privacy::PersonCommand),
+    /// Take numbers of people outside out of records of some age.
+    Retention(privacy::RetentionArgs),
+    /// Legal holds: what stays whatever its age and whoever wants it gone.
+    #[command(subcommand)]
+    Hold(privacy::HoldCommand),
     /// Queues and who waits in them.
     #[command(subcommand)]
     Queue(floor::QueueCommand),
@@ -233,6 +242,9 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::User(command) => people::run(command, common).await?,
             Command::Login(command) => logins::run(command, common).await?,
             Command::Audit(args) => audits::run(args, common).await?,
+            Command::Person(command) => privacy::person(command, common).await?,
+            Command::Retention(args) => privacy::retention(args, common).await?,
+            Command::Hold(command) => privacy::hold(command, common).await?,
             Command::Token(command) => tokens::run(command, common).await?,
             Command::Queue(command) => floor::queue(command, common).await?,
             Command::Floor(command) => floor::order(command, common).await?,
@@ -389,6 +401,11 @@ mod tests {
             "tandem login add ada --role admin --role supervisor --password-stdin",
             "tandem login set bob --role agent --extension 1001",
             "tandem audit --what recording-read --who ada --from 2026-11-01T00:00:00Z --limit 1000",
+            "tandem person export +390212345 0212345",
+            "tandem person erase +390212345 --dry-run --compact",
+            "tandem retention --older-than 730d --dry-run",
+            "tandem hold add --number +390212345 --why claim",
+            "tandem hold add --call 01k3p9x7c0z4m --why claim",
             "tandem queue list --server http://127.0.0.1:8080",
             "tandem queue show support",
             "tandem floor priority 01k3p9x7c0z4m 10 complaint",

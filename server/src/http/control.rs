@@ -398,7 +398,7 @@ impl Control {
     }
 
     /// Tells the loops something that has no answer.
-    pub(super) fn tell(&self, request: ControlRequest) -> Result<(), NoAnswer> {
+    pub(crate) fn tell(&self, request: ControlRequest) -> Result<(), NoAnswer> {
         self.requests_tx.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NoAnswer::Full,
             mpsc::error::TrySendError::Closed(_) => NoAnswer::Gone,

@@ -2,7 +2,12 @@
 
 #![expect(unused_qualifications, reason = "the macro that documents a query writes them")]
 
-use axum::{Extension, Json, extract::State, http::HeaderMap, response::Response};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use serde::{Deserialize, Serialize};
 use tandem_switch::id::RecordingId;
 use utoipa::{IntoParams, ToSchema};
@@ -157,7 +162,7 @@ pub(super) async fn change_message(
 /// Delete a voice message
 #[utoipa::path(delete, path = "/api/v1/messages/{message}", tag = "calls", security(("token" = ["control"])),
     params(("message" = String, Path, description = "Its identifier")),
-    responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn delete_message(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
@@ -165,6 +170,10 @@ pub(super) async fn delete_message(
 ) -> Result<Json<Done>, Problem> {
     let row = found(&api, &message).await?;
     let (id, mailbox) = (row.message, row.mailbox.clone());
+    if let Some(hold) = api.control.store.holds_on_message(id).await?.first() {
+        let detail = format!("the legal hold {} keeps this message", hold.id);
+        return Err(Problem::new(StatusCode::CONFLICT, detail).todo("lift it first, if that is lawful"));
+    }
     api.control.store.commit(&[Record::MessageGone { message: id, mailbox, why: "deleted", at: clock::now().at }]).await?;
     if let Some(file) = below(&api.control.messages, &row.path)
         && let Err(error) = tokio::fs::remove_file(file).await

@@ -31,6 +31,7 @@ pub mod plan_files;
 pub mod plan_order;
 mod player;
 pub mod priority;
+pub mod privacy;
 mod problem;
 pub mod recordings;
 pub mod schedules;
@@ -81,12 +82,14 @@ pub(crate) struct Api {
     pub(crate) gate: Arc<Gate>,
     looks: Arc<Looks>,
     pub(crate) board: Arc<board::Board>,
+    erasing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
         let (subscribers, tickets) = (Arc::new(Semaphore::new(subscribers)), Arc::new(Tickets::new()));
-        Self { control, subscribers, tickets, gate: Arc::default(), looks: Arc::default(), board: board::Board::new() }
+        let (gate, looks, erasing, board) = (Arc::default(), Arc::default(), Arc::default(), board::Board::new());
+        Self { control, subscribers, tickets, gate, looks, erasing, board }
     }
 }
 
@@ -190,7 +193,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
     let plans =
         OpenApiRouter::new().routes(routes!(generations::apply)).layer(DefaultBodyLimit::max(generations::MAX_PLAN_BODY_BYTES));
     let (log_in, logins) = logins::routes();
-    let guarded = read.merge(listened).merge(control).merge(admin).merge(plans).merge(paying).merge(logins);
+    let guarded =
+        read.merge(listened).merge(control).merge(admin).merge(plans).merge(paying).merge(logins).merge(privacy::routes());
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(open)
         .merge(log_in)

@@ -90,7 +90,7 @@ pub async fn sweep(
 }
 
 /// Removes a recording from the store and from the folder.
-async fn forget(folder: &Path, spool: Option<&Spool>, row: RecordingRow, now: Timestamp) -> io::Result<()> {
+pub(crate) async fn forget(folder: &Path, spool: Option<&Spool>, row: RecordingRow, now: Timestamp) -> io::Result<()> {
     if let Some(remote) = &row.remote {
         let spool = spool.ok_or_else(|| io::Error::other("the store that has it is not in the plan any more"))?;
         spool.bucket.delete(now, remote).await.map_err(io::Error::other)?;

@@ -139,7 +139,7 @@ impl Store {
     }
 }
 
-fn message_row(row: &Row) -> Result<MessageRow, StoreError> {
+pub(super) fn message_row(row: &Row) -> Result<MessageRow, StoreError> {
     Ok(MessageRow {
         message: row.parsed("message_id")?,
         mailbox: MailboxName::from(row.get::<&str>("mailbox")?),

@@ -146,6 +146,9 @@ statements! {
     RECORDINGS_TO_DELETE = "SELECT recording_id, call_id, path, state, started_us, ended_us, duration_ms, size_bytes, reason, \
         format, sealed, capture, retain_days, remote, local FROM recordings \
         WHERE retain_days IS NOT NULL AND state NOT IN ('recording', 'deleted') AND started_us + retain_days * 86400000000 <= $1 \
+        AND call_id NOT IN (SELECT call_id FROM holds WHERE call_id IS NOT NULL) AND call_id NOT IN (SELECT calls.call_id FROM calls \
+        JOIN holds ON holds.number IN (LTRIM(REPLACE(from_number, '+', ''), '0'), LTRIM(REPLACE(to_number, '+', ''), '0'), \
+        LTRIM(REPLACE(COALESCE(answered_by, ''), '+', ''), '0'))) \
         AND recording_id > $2 ORDER BY recording_id LIMIT $3";
 
     // messages

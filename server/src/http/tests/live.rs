@@ -19,8 +19,12 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest as _},
 };
 
-use super::{Fixture, at};
-use crate::{http::serve_until, store::Record, wire::trace::TraceLine};
+use super::{Fixture, at, roles::logged_in};
+use crate::{
+    http::serve_until,
+    store::{Audit, Record, Role},
+    wire::trace::TraceLine,
+};
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -77,6 +81,50 @@ async fn a_subscriber_resumes_where_it_stopped_and_misses_nothing() {
         assert_eq!(event["seq"].as_i64(), Some(before + 1 + n));
         assert_eq!(event["body"]["state"]["reason"], format!("reason {n}"));
     }
+}
+
+#[tokio::test]
+async fn who_logged_in_hears_what_their_roles_are_for_until_these_change() {
+    let fixture = Fixture::start().await;
+    let (address, _stop) = listen(&fixture).await;
+    let of_another = |n| {
+        let Record::Floor(FloorEvent::AgentChanged { state, at, .. }) = change(n) else { unreachable!() };
+        Record::Floor(FloorEvent::AgentChanged { agent: "1002".into(), state, at })
+    };
+    let audit = || Record::Audit(Audit::of("ada", "test", "", at(0)));
+    let agent = logged_in(&fixture, "bob", &[Role::Agent], Some("1001")).await;
+    let supervisor = logged_in(&fixture, "eve", &[Role::Supervisor], None).await;
+    let mut theirs = connect(address, &agent, "events").await.unwrap();
+    let mut floors = connect(address, &supervisor, "events").await.unwrap();
+    assert!(connect(address, &agent, "follow").await.is_err(), "traces are not for agents");
+    // A subscriber begins with what comes after it: what it hears first says that it is there.
+    let reason = |event: &Value| event["body"]["state"]["reason"].as_str().unwrap_or_default().to_owned();
+    for n in 0.. {
+        fixture.control.store.commit(&[change(n)]).await.unwrap();
+        let heard =
+            tokio::time::timeout(Duration::from_millis(200), async { (next(&mut theirs).await, next(&mut floors).await) });
+        if heard.await.is_ok() {
+            break;
+        }
+        assert!(n < 100, "nobody hears");
+    }
+    fixture.control.store.commit(&[of_another(1_001), audit(), change(1_002)]).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|last| last != "reason 1002") {
+        heard.push(reason(&next(&mut theirs).await.unwrap()));
+    }
+    assert!(!heard.contains(&"reason 1001".to_owned()), "another's state is not theirs: {heard:?}");
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|(_, last)| last != "reason 1002") {
+        let event = next(&mut floors).await.unwrap();
+        heard.push((event["kind"].clone(), reason(&event)));
+    }
+    assert!(heard.iter().any(|(_, reason)| reason == "reason 1001"));
+    assert!(heard.iter().all(|(kind, _)| kind == "agent-changed"), "the audit is not a supervisor's: {heard:?}");
+    // A change of roles closes what was opened under the old ones.
+    fixture.control.store.put_login("eve", (&[Role::Operator], None), "test", at(1)).await.unwrap();
+    while next(&mut floors).await.is_some() {}
+    connect(address, &supervisor, "events").await.unwrap();
 }
 
 #[tokio::test]

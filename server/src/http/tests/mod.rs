@@ -9,6 +9,7 @@ mod kpis;
 mod live;
 mod plan_files;
 mod priority;
+mod privacy;
 mod resources;
 mod roles;
 mod talks;

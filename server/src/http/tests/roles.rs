@@ -24,6 +24,8 @@ use crate::{
     store::{KeptAs, Record, RecordingStarted, Role, Scope},
 };
 
+const FROM: &str = "+390212345";
+
 /// A session of somebody in these roles, as bearer.
 pub(super) async fn logged_in(fixture: &Fixture, user: &str, roles: &[Role], extension: Option<&str>) -> String {
     let store = &fixture.control.store;
@@ -107,11 +109,11 @@ async fn every_route_lets_through_whom_its_row_names_and_nobody_else() {
     assert_eq!(stale.map(|row| (row.method, row.path)).collect::<Vec<_>>(), [], "rows of no route");
 }
 
-fn cdr(call: u64, agent: &str) -> Record {
+fn cdr(call: u64, agent: &str, from: &str) -> Record {
     let cdr = Cdr {
         call: CallId(call),
-        origin: Origin::Extension("1009".into()),
-        from: "+390212345".into(),
+        origin: Origin::Trunk("carrier".into()),
+        from: from.into(),
         to: "1800".into(),
         route: None,
         queue: Some("support".into()),
@@ -136,7 +138,20 @@ fn cdr(call: u64, agent: &str) -> Record {
 
 fn recorded(call: u64) -> Record {
     let (recording, call) = (RecordingId(call + 100), CallId(call));
-    Record::RecordingStarted(RecordingStarted { kept: KeptAs::default(), recording, call, path: "x.wav".into(), at: at(0) })
+    Record::RecordingStarted(RecordingStarted {
+        kept: KeptAs::default(),
+        recording,
+        call,
+        path: format!("{}.wav", call.0),
+        at: at(0),
+    })
+}
+
+/// A call that is over, with a recording that is complete.
+pub(super) fn recorded_call(call: u64, agent: &str, from: &str) -> Vec<Record> {
+    let recording = RecordingId(call + 100);
+    let finished = Record::RecordingFinished { recording, duration_ms: 1, size_bytes: 4, at: at(1) };
+    vec![recorded(call), finished, cdr(call, agent, from)]
 }
 
 #[tokio::test]
@@ -144,7 +159,7 @@ async fn an_agent_sees_what_is_theirs_and_nothing_of_others() {
     let mut fixture = Fixture::start().await;
     let ada = logged_in(&fixture, "ada", &[Role::Agent], Some("1001")).await;
     let bob = logged_in(&fixture, "bob", &[Role::Agent], Some("1002")).await;
-    fixture.control.store.commit(&[cdr(21, "1001"), cdr(22, "1002"), recorded(21), recorded(22)]).await.unwrap();
+    fixture.control.store.commit(&[cdr(21, "1001", FROM), cdr(22, "1002", FROM), recorded(21), recorded(22)]).await.unwrap();
     let id = |number: u64| CallId(number).to_string();
 
     // Their state, and nobody else's.
@@ -333,7 +348,7 @@ async fn a_login_is_locked_after_a_hundred_and_unlocked_by_an_admin() {
 #[tokio::test]
 async fn every_look_is_in_the_audit_once_with_who_what_when_and_from_where() {
     let fixture = Fixture::start().await;
-    fixture.control.store.commit(&[cdr(21, "1001")]).await.unwrap();
+    fixture.control.store.commit(&[cdr(21, "1001", FROM)]).await.unwrap();
     let ada = logged_in(&fixture, "ada", &[Role::Supervisor], None).await;
     let call = format!("/api/v1/calls/{}", CallId(21));
     let look = async |path: &str| {

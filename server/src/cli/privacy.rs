@@ -1,0 +1,153 @@
+//! `tandem person`, `tandem retention` and `tandem hold`: people outside, by the running server.
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+
+use super::{
+    CliError, Common,
+    client::Client,
+    print,
+    table::{draw, instant, maybe},
+};
+use crate::http::{
+    privacy::{EraseOrder, HoldOrder, HoldView, PersonOrder, RetentionOrder, TakenView},
+    view::Done,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PersonCommand {
+    /// Everything that is kept of somebody, one JSON value a line, to standard output.
+    Export {
+        /// Their numbers, as records have them.
+        #[arg(required = true)]
+        numbers: Vec<String>,
+    },
+    /// Take somebody out of records, journal, recordings and messages. Figures stay.
+    Erase {
+        /// Their numbers, as records have them.
+        #[arg(required = true)]
+        numbers: Vec<String>,
+        /// Only say what would go.
+        #[arg(long)]
+        dry_run: bool,
+        /// Write the database anew, too, so that its files hold nothing of them.
+        #[arg(long)]
+        compact: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetentionArgs {
+    /// Records that began so long ago: days, as in 730d.
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    older_than: u32,
+    /// Only say what would go.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HoldCommand {
+    /// Keep a call, or all of a number, whatever their age and whoever wants them gone.
+    Add {
+        /// This call with all that belongs to it.
+        #[arg(long, required_unless_present = "number", conflicts_with = "number")]
+        call: Option<String>,
+        /// All calls and messages of this number.
+        #[arg(long)]
+        number: Option<String>,
+        /// Why.
+        #[arg(long)]
+        why: String,
+    },
+    /// Everything that must stay.
+    List,
+    /// Keep it no longer.
+    Lift {
+        /// Its identifier, as the list shows it.
+        hold: String,
+    },
+}
+
+fn days(text: &str) -> Result<u32, String> {
+    let days = text.strip_suffix('d').unwrap_or(text).parse().ok();
+    days.filter(|days| (1..=36_500).contains(days)).ok_or_else(|| "give days, as in 730d".to_owned())
+}
+
+pub(super) async fn person(command: PersonCommand, common: &Common) -> Result<(), CliError> {
+    let client = Client::find(common)?;
+    match command {
+        PersonCommand::Export { numbers } => export(&client, numbers).await,
+        PersonCommand::Erase { numbers, dry_run, compact } => {
+            let order = EraseOrder { numbers, dry_run, compact };
+            let taken: TakenView = client.order(Method::POST, &["privacy", "erase"], &order).await?;
+            print(common, &taken, told)
+        }
+    }
+}
+
+/// As it comes: an export may be longer than memory is.
+async fn export(client: &Client, numbers: Vec<String>) -> Result<(), CliError> {
+    use std::io::Write as _;
+    let mut response = client.stream(&["privacy", "export"], &PersonOrder { numbers }).await?;
+    let (mut out, mut last) = (std::io::stdout(), Vec::new());
+    let broken = || CliError::failed("the export broke off and is not whole").todo("see the server's log, and ask again");
+    while let Some(chunk) = response.chunk().await.map_err(|_| broken())? {
+        out.write_all(&chunk).map_err(CliError::failed)?;
+        last.extend_from_slice(&chunk);
+        last.drain(..last.len().saturating_sub(100));
+    }
+    let is_whole = String::from_utf8_lossy(&last).trim_end().lines().last().is_some_and(|line| line.contains("{\"end\":"));
+    if is_whole { Ok(()) } else { Err(broken()) }
+}
+
+pub(super) async fn retention(args: RetentionArgs, common: &Common) -> Result<(), CliError> {
+    let order = RetentionOrder { older_than_days: args.older_than, dry_run: args.dry_run };
+    let taken: TakenView = Client::find(common)?.order(Method::POST, &["privacy", "retention"], &order).await?;
+    print(common, &taken, told)
+}
+
+pub(super) async fn hold(command: HoldCommand, common: &Common) -> Result<(), CliError> {
+    let client = Client::find(common)?;
+    match command {
+        HoldCommand::Add { call, number, why } => {
+            let order = HoldOrder { call, number, why };
+            let hold: HoldView = client.order(Method::POST, &["holds"], &order).await?;
+            print(common, &hold, |hold| drawn(std::slice::from_ref(hold)))
+        }
+        HoldCommand::List => {
+            let holds: Vec<HoldView> = client.get(&["holds"]).await?;
+            print(common, &holds, |holds| drawn(holds))
+        }
+        HoldCommand::Lift { hold } => {
+            let done: Done = client.delete(&["holds", &hold]).await?;
+            print(common, &done, |_| "The hold is lifted.\n".to_owned())
+        }
+    }
+}
+
+fn told(taken: &TakenView) -> String {
+    if taken.running {
+        return "It takes longer, and goes on: `tandem audit` will say how it ended.\n".to_owned();
+    }
+    let TakenView { dry_run, calls, recordings, messages, events, held, .. } = taken;
+    let verb = if *dry_run { "Would go" } else { "Gone" };
+    format!(
+        "{verb}: the numbers of {calls} calls, {recordings} recordings, {messages} messages; {events} rows of the journal changed.\n\
+         Held: {held}.\n"
+    )
+}
+
+fn drawn(holds: &[HoldView]) -> String {
+    let rows = holds.iter().map(|hold| {
+        vec![
+            hold.id.clone(),
+            maybe(hold.call.as_ref()),
+            maybe(hold.number.as_ref()),
+            hold.why.clone(),
+            hold.by.clone(),
+            instant(hold.at),
+        ]
+    });
+    draw(&["HOLD", "CALL", "NUMBER", "WHY", "BY", "SINCE"], &rows.collect::<Vec<_>>())
+}

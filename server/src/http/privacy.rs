@@ -1,0 +1,381 @@
+//! People outside: what is kept of one, taken out on their wish or by age, and held for a court.
+
+use std::time::Duration;
+
+use axum::{
+    Extension, Json,
+    body::{Body, Bytes},
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tandem_switch::{
+    id::{CallId, RecordingId},
+    time::Timestamp,
+};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Api,
+    auth::Caller,
+    messages::MessageView,
+    problem::{JsonBody, Path, Problem, id},
+    view::{At, CdrView, Done, RecordingView},
+};
+use crate::{
+    clock,
+    privacy::{self, PrivacyError, Taken},
+    store::{Hold, Number, Store, StoreError},
+};
+
+/// Numbers of one person.
+const MOST_NUMBERS: usize = 16;
+const MOST_HOLDS: usize = 10_000;
+/// How long an answer waits for the job; then it says that the job goes on.
+const PATIENCE: Duration = Duration::from_secs(25);
+const PAGE: u32 = 50;
+/// Journal rows of one call, at most.
+const EVENTS: u32 = 10_000;
+const DAY_US: i64 = 86_400_000_000;
+
+/// Whose data, by how they are reached.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonOrder {
+    /// Their numbers as records have them, with or without `+`; up to 16. Numbers have 6 digits or more.
+    pub numbers: Vec<String>,
+}
+
+/// Who is to be erased.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseOrder {
+    /// Their numbers as records have them, with or without `+`; up to 16. Numbers have 6 digits or more.
+    pub numbers: Vec<String>,
+    /// Only say what would go.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Write the database anew, too, so that its files hold nothing of them: it takes as long as the database is large, and
+    /// writers wait.
+    #[serde(default)]
+    pub compact: bool,
+}
+
+/// From what age on records are nobody's any more.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionOrder {
+    /// Days since their begin; 1 to 36,500.
+    pub older_than_days: u32,
+    /// Only say what would go.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What went, or would go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TakenView {
+    /// Nothing was changed.
+    pub dry_run: bool,
+    /// It takes longer, and goes on: the audit will say how it ended. The counts are not known yet.
+    pub running: bool,
+    /// Calls whose numbers went.
+    pub calls: u64,
+    /// Recordings that were deleted.
+    pub recordings: u64,
+    /// Voice messages that were deleted.
+    pub messages: u64,
+    /// Rows of the journal that were changed.
+    pub events: u64,
+    /// Calls and messages that a hold keeps.
+    pub held: u64,
+}
+
+impl TakenView {
+    const fn new(taken: Taken, dry_run: bool) -> Self {
+        let Taken { calls, recordings, messages, events, held } = taken;
+        Self { dry_run, running: false, calls, recordings, messages, events, held }
+    }
+}
+
+/// What is to stay.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoldOrder {
+    /// This call with all that belongs to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// Or all calls and messages of this number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// Why; 1 to 200 characters.
+    pub why: String,
+}
+
+/// What stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HoldView {
+    /// Names it.
+    pub id: String,
+    /// This call with all that belongs to it.
+    pub call: Option<String>,
+    /// Or all of this number, without `+` and leading zeros.
+    pub number: Option<String>,
+    /// Why.
+    pub why: String,
+    /// Who placed it.
+    pub by: String,
+    /// When.
+    pub at: At,
+}
+
+impl From<Hold> for HoldView {
+    fn from(hold: Hold) -> Self {
+        let Hold { id, call, number, why, by, at } = hold;
+        Self { id, call: call.map(|call| call.to_string()), number, why, by, at: At(at) }
+    }
+}
+
+impl From<PrivacyError> for Problem {
+    fn from(error: PrivacyError) -> Self {
+        let (status, todo) = match &error {
+            PrivacyError::Held(_) => (StatusCode::CONFLICT, "lift the hold first, if that is lawful: `tandem hold list`"),
+            PrivacyError::Busy => (StatusCode::CONFLICT, "wait until the call is over, or cancel the callback"),
+            PrivacyError::Unfinished(_) => (StatusCode::CONFLICT, "try again when it is finished"),
+            PrivacyError::File(..) => (StatusCode::INTERNAL_SERVER_ERROR, "mend what stands in its way, and do it again"),
+            PrivacyError::Store(_) => {
+                tracing::warn!(%error, "people could not be erased");
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database could not be used, and not all may be done")
+                    .todo("do it again");
+            }
+        };
+        Self::new(status, error.to_string()).todo(todo)
+    }
+}
+
+/// All of them are for admins, but the list of holds.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(export))
+        .routes(routes!(erase))
+        .routes(routes!(retention))
+        .routes(routes!(holds, place_hold))
+        .routes(routes!(lift_hold))
+}
+
+fn numbers(texts: &[String]) -> Result<Vec<Number>, Problem> {
+    if texts.is_empty() || texts.len() > MOST_NUMBERS {
+        return Err(Problem::bad(format!("give 1 to {MOST_NUMBERS} numbers")).at("body.numbers"));
+    }
+    let read = |text: &String| text.parse().map_err(|sentence: String| Problem::bad(sentence).at("body.numbers"));
+    texts.iter().map(read).collect()
+}
+
+/// Everything that is kept of a person
+///
+/// One JSON value a line: each call with its recordings and its part of the journal, each voice message, and at last
+/// `{"end": …}` with how many there were; without it the export is not whole. Audio is told by its identifiers.
+#[utoipa::path(post, path = "/api/v1/privacy/export", tag = "admin", security(("token" = ["admin"])), request_body = PersonOrder,
+    responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 400, body = Problem)))]
+pub(super) async fn export(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(order): JsonBody<PersonOrder>,
+) -> Result<Response, Problem> {
+    let numbers = numbers(&order.numbers)?;
+    api.audit(&caller, "person-exported", order.numbers.join(" "));
+    let export = Export { store: api.control.store.clone(), numbers, calls: 0, messages: 0, at: Place::Calls(None) };
+    let lines = stream::unfold(Some(export), |export| async move {
+        let mut export = export?;
+        match export.next().await {
+            Ok(Some(lines)) => Some((Ok::<_, StoreError>(Bytes::from(lines)), Some(export))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    let kind =
+        [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CONTENT_DISPOSITION, "attachment; filename=\"person.ndjson\"")];
+    Ok((kind, Body::from_stream(lines)).into_response())
+}
+
+/// An export that is under way: a page at a time, whatever there is.
+struct Export {
+    store: Store,
+    /// The first is being told.
+    numbers: Vec<Number>,
+    calls: u64,
+    messages: u64,
+    at: Place,
+}
+
+enum Place {
+    Calls(Option<CallId>),
+    Messages(Option<RecordingId>),
+    Over,
+}
+
+impl Export {
+    async fn next(&mut self) -> Result<Option<String>, StoreError> {
+        let Some(number) = self.numbers.first().cloned() else {
+            if matches!(std::mem::replace(&mut self.at, Place::Over), Place::Over) {
+                return Ok(None);
+            }
+            return Ok(Some(line(&json!({ "end": { "calls": self.calls, "messages": self.messages } }))));
+        };
+        let mut lines = String::new();
+        match self.at {
+            Place::Calls(after) => {
+                let page = self.store.calls_of(&number, after, PAGE).await?;
+                for call in &page {
+                    lines.push_str(&self.call(call.call).await?);
+                    self.calls += 1;
+                }
+                self.at = page.last().map_or(Place::Messages(None), |last| Place::Calls(Some(last.call)));
+            }
+            Place::Messages(after) => {
+                let page = self.store.messages_of(&number, after, PAGE).await?;
+                let last = page.last().map(|last| last.message);
+                for message in page {
+                    lines.push_str(&line(&json!({ "message": MessageView::from(message) })));
+                    self.messages += 1;
+                }
+                self.at = match last {
+                    Some(last) => Place::Messages(Some(last)),
+                    None => {
+                        self.numbers.remove(0);
+                        Place::Calls(None)
+                    }
+                };
+            }
+            Place::Over => return Ok(None),
+        }
+        Ok(Some(lines))
+    }
+
+    async fn call(&self, call: CallId) -> Result<String, StoreError> {
+        let record = self.store.cdr(call).await?.map(CdrView::from);
+        let recordings = self.store.recordings(Some(call), None, PAGE).await?;
+        let recordings: Vec<_> = recordings.into_iter().map(RecordingView::from).collect();
+        let events = self.store.events_of_call(call, EVENTS).await?;
+        Ok(line(&json!({ "call": record, "recordings": recordings, "events": events })))
+    }
+}
+
+fn line(value: &serde_json::Value) -> String {
+    format!("{value}\n")
+}
+
+/// Erase a person
+///
+/// Their numbers go from records of calls, items and the whole journal, a tombstone takes their place; recordings of their
+/// calls and their voice messages are deleted; figures stay. Refused while a hold keeps something of them or a call of
+/// theirs is up. Staff are no people outside: `DELETE /api/v1/people/{extension}`.
+#[utoipa::path(post, path = "/api/v1/privacy/erase", tag = "admin", security(("token" = ["admin"])), request_body = EraseOrder,
+    responses((status = 200, body = TakenView), (status = 202, body = TakenView), (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn erase(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(order): JsonBody<EraseOrder>,
+) -> Result<Response, Problem> {
+    let (numbers, by, control) = (numbers(&order.numbers)?, caller.by(), api.control.clone());
+    let how = (order.dry_run, order.compact);
+    // What is on its way to the database is erased, too.
+    api.control.writer.flush().await.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+    job(&api, order.dry_run, async move { privacy::erase(&control, &numbers, &by, how).await }).await
+}
+
+/// Age records
+///
+/// Of calls that began so long ago the numbers of people outside go, and voice messages of so long ago are deleted; figures
+/// stay, and what a hold keeps. Recordings have a time of their own, in the plan.
+#[utoipa::path(post, path = "/api/v1/privacy/retention", tag = "admin", security(("token" = ["admin"])), request_body = RetentionOrder,
+    responses((status = 200, body = TakenView), (status = 202, body = TakenView), (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn retention(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(order): JsonBody<RetentionOrder>,
+) -> Result<Response, Problem> {
+    if !(1..=36_500).contains(&order.older_than_days) {
+        return Err(Problem::bad("give 1 to 36,500 days").at("body.older_than_days"));
+    }
+    let before = Timestamp(clock::now().at.0 - i64::from(order.older_than_days) * DAY_US);
+    let (by, control, dry_run) = (caller.by(), api.control.clone(), order.dry_run);
+    job(&api, dry_run, async move { privacy::retain(&control, before, &by, dry_run).await }).await
+}
+
+/// Runs one job at a time. Who asks may leave, and after a while is told that it goes on.
+async fn job(
+    api: &Api,
+    dry_run: bool,
+    work: impl Future<Output = Result<Taken, PrivacyError>> + Send + 'static,
+) -> Result<Response, Problem> {
+    let alone =
+        api.erasing.clone().try_lock_owned().map_err(|_| {
+            Problem::new(StatusCode::CONFLICT, "another erasure is under way").todo("wait for its row in the audit")
+        })?;
+    let running = tokio::spawn(async move {
+        let outcome = work.await;
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, "an erasure is not done");
+        }
+        drop(alone);
+        outcome
+    });
+    match tokio::time::timeout(PATIENCE, running).await {
+        Ok(Ok(taken)) => Ok(Json(TakenView::new(taken?, dry_run)).into_response()),
+        Ok(Err(_)) => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "a fault of the switch ended the erasure").todo("do it again"))
+        }
+        Err(_) => Ok((StatusCode::ACCEPTED, Json(TakenView { dry_run, running: true, ..TakenView::default() })).into_response()),
+    }
+}
+
+/// Everything that must stay
+#[utoipa::path(get, path = "/api/v1/holds", tag = "admin", security(("token" = ["admin"])), responses((status = 200, body = [HoldView])))]
+pub(super) async fn holds(State(api): State<Api>) -> Result<Json<Vec<HoldView>>, Problem> {
+    Ok(Json(api.control.store.holds().await?.into_iter().map(HoldView::from).collect()))
+}
+
+/// Keep a call, or all of a number, whatever their age and whoever wants them gone
+#[utoipa::path(post, path = "/api/v1/holds", tag = "admin", security(("token" = ["admin"])), request_body = HoldOrder,
+    responses((status = 200, body = HoldView), (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn place_hold(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(order): JsonBody<HoldOrder>,
+) -> Result<Json<HoldView>, Problem> {
+    let HoldOrder { call, number, why } = order;
+    let fits = !why.trim().is_empty() && why.chars().count() <= 200 && !why.contains(char::is_control);
+    fits.then_some(()).ok_or_else(|| Problem::bad("say why in 1 to 200 characters on one line").at("body.why"))?;
+    if call.is_some() == number.is_some() {
+        return Err(Problem::bad("give a call, or a number").at("body"));
+    }
+    let call: Option<CallId> = call.as_deref().map(id).transpose()?;
+    let number: Option<Number> =
+        number.map(|number| number.parse()).transpose().map_err(|said: String| Problem::bad(said).at("body.number"))?;
+    let store = &api.control.store;
+    if store.holds().await?.len() >= MOST_HOLDS {
+        return Err(Problem::new(StatusCode::CONFLICT, format!("there are {MOST_HOLDS} holds already")).todo("lift old ones"));
+    }
+    let hold = store.place_hold((call, number.as_ref()), &why, caller.by(), clock::now().at).await?;
+    Ok(Json(hold.into()))
+}
+
+/// Lift a hold
+#[utoipa::path(delete, path = "/api/v1/holds/{hold}", tag = "admin", security(("token" = ["admin"])),
+    params(("hold" = String, Path, description = "Its identifier")),
+    responses((status = 200, body = Done), (status = 404, body = Problem)))]
+pub(super) async fn lift_hold(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(hold): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    if !api.control.store.lift_hold(&hold, caller.by(), clock::now().at).await? {
+        return Err(Problem::not_found("hold", &hold));
+    }
+    Ok(Json(Done { done: true }))
+}

@@ -1,0 +1,141 @@
+//! People outside over HTTP: exported, erased with their voice, held, aged.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use tandem_switch::id::{CallId, RecordingId};
+
+use super::{Fixture, at, request, roles::recorded_call};
+use crate::store::{CallStarted, MessageLeft, MessageStarted, Record};
+
+const ANNA: &str = "+390212345678";
+const BOB: &str = "+441632960123";
+
+/// A call with its recording and a voice message, both with a file.
+async fn lives(fixture: &Fixture, call: u64, number: &str) {
+    let message = RecordingId(call + 900);
+    let path = format!("{message}.wav");
+    let mut records = recorded_call(call, "1001", number);
+    let (from, mailbox): (_, tandem_switch::name::MailboxName) = (number.into(), "support".into());
+    let mailed = MessageStarted { message, mailbox: mailbox.clone(), call: CallId(call), from, path: path.clone(), at: at(0) };
+    records.push(Record::MessageStarted(mailed));
+    records.push(Record::MessageLeft(MessageLeft { message, mailbox, duration_ms: 1, size_bytes: 4, at: at(1) }));
+    fixture.control.store.commit(&records).await.unwrap();
+    for file in [path, format!("{call}.wav")] {
+        std::fs::write(fixture.recordings.join(file), b"RIFF").unwrap();
+    }
+}
+
+fn files(fixture: &Fixture) -> Vec<String> {
+    let entries = std::fs::read_dir(&fixture.recordings).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<_> = entries.collect();
+    files.sort();
+    files
+}
+
+async fn order(fixture: &Fixture, path: &str, body: Value) -> super::Answer {
+    fixture.order(Method::POST, &fixture.admin, path, body).await
+}
+
+fn taken(view: &Value) -> [u64; 4] {
+    ["calls", "recordings", "messages", "held"].map(|name| view[name].as_u64().unwrap())
+}
+
+async fn export(fixture: &Fixture, numbers: &[&str]) -> Vec<Value> {
+    let answer = order(fixture, "/api/v1/privacy/export", json!({ "numbers": numbers })).await;
+    assert_eq!(answer.status, 200);
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_export_is_everything_of_one_and_nothing_of_others() {
+    let fixture = Fixture::start().await;
+    for (call, number) in [(21, ANNA), (22, BOB), (23, ANNA)] {
+        lives(&fixture, call, number).await;
+    }
+    let lines = export(&fixture, &["00390212345678"]).await;
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    for (line, call) in lines.iter().zip([21, 23]) {
+        assert_eq!(line["call"]["from"], ANNA);
+        assert_eq!(line["call"]["call"], CallId(call).to_string());
+        assert_eq!(line["recordings"].as_array().unwrap().len(), 1);
+        assert!(line["events"].as_array().unwrap().iter().any(|event| event["kind"] == "call-ended"));
+    }
+    assert!(lines[2..4].iter().all(|line| line["message"]["from"] == ANNA));
+    assert_eq!(lines[4], json!({ "end": { "calls": 2, "messages": 2 } }));
+    assert_eq!(export(&fixture, &["+39000000000"]).await, [json!({ "end": { "calls": 0, "messages": 0 } })]);
+    assert_eq!(export(&fixture, &[ANNA, BOB]).await.len(), 7);
+    for bad in [json!([]), json!(["1001"]), json!(["x"]), json!(vec![ANNA; 17])] {
+        order(&fixture, "/api/v1/privacy/export", json!({ "numbers": bad })).await.problem(400);
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_takes_rows_and_voice_and_says_what_it_took() {
+    let fixture = Fixture::start().await;
+    for (call, number) in [(21, ANNA), (22, BOB), (23, ANNA)] {
+        lives(&fixture, call, number).await;
+    }
+    let everything = files(&fixture);
+    // Who looked for them is in the audit with their number.
+    fixture.get(&fixture.read, "/api/v1/cdrs?number=%2B390212345678").await.good();
+    let erase = async |dry_run: bool| {
+        order(&fixture, "/api/v1/privacy/erase", json!({ "numbers": [ANNA], "dry_run": dry_run })).await.good()
+    };
+    let dry = erase(true).await;
+    assert_eq!((taken(&dry), dry["events"].as_u64()), ([2, 2, 2, 0], Some(0)));
+    assert_eq!(files(&fixture), everything, "a dry run touches nothing");
+    let wet = erase(false).await;
+    assert_eq!(taken(&wet), [2, 2, 2, 0]);
+    assert_eq!(files(&fixture), [format!("{}.wav", RecordingId(922)), "22.wav".to_owned()]);
+    let rows = fixture.control.store.events_after(0, 1_000).await.unwrap();
+    assert!(!rows.iter().any(|row| row.body.contains("390212345678")), "{rows:?}");
+    assert!(rows.iter().any(|row| row.body.contains(BOB)));
+    let told = rows.iter().find(|row| row.body.contains("person-erased")).unwrap();
+    assert!(told.body.contains("2 calls, 2 recordings, 2 messages"), "{}", told.body);
+    let record = fixture.get(&fixture.read, &format!("/api/v1/calls/{}", CallId(21))).await.good();
+    assert!(record["from"].as_str().unwrap().starts_with("erased-"), "{record}");
+    assert_eq!(record["queue"], "support", "figures stay");
+    fixture.get(&fixture.read, &format!("/api/v1/recordings/{}", RecordingId(121))).await.problem(410);
+    assert_eq!(taken(&erase(false).await), [0, 0, 0, 0], "once more there is nothing");
+}
+
+#[tokio::test]
+async fn a_hold_wins_over_erasure_age_and_deletion() {
+    let fixture = Fixture::start().await;
+    lives(&fixture, 21, ANNA).await;
+    lives(&fixture, 22, BOB).await;
+    let hold = order(&fixture, "/api/v1/holds", json!({ "number": "0039 02 12345678", "why": "a claim" })).await.good();
+    assert_eq!((hold["number"].as_str(), hold["call"].is_null()), (Some("390212345678"), true));
+    let told = order(&fixture, "/api/v1/privacy/erase", json!({ "numbers": [ANNA] })).await.problem(409);
+    assert!(told.contains(hold["id"].as_str().unwrap()) && told.contains("a claim"), "{told}");
+    let message = format!("/api/v1/messages/{}", RecordingId(921));
+    fixture.send(request(Method::DELETE, &message, Some(&fixture.admin), None)).await.problem(409);
+    let retention = async |dry_run: bool| {
+        let body = json!({ "older_than_days": 1, "dry_run": dry_run });
+        order(&fixture, "/api/v1/privacy/retention", body).await.good()
+    };
+    assert_eq!(taken(&retention(true).await), [1, 0, 1, 2]);
+    assert_eq!(taken(&retention(false).await), [1, 0, 1, 2]);
+    assert_eq!(taken(&retention(false).await), [0, 0, 0, 2], "what is done is done");
+    assert_eq!(export(&fixture, &[ANNA]).await.len(), 3);
+    assert_eq!(export(&fixture, &[BOB]).await.len(), 1);
+    let path = format!("/api/v1/holds/{}", hold["id"].as_str().unwrap());
+    fixture.send(request(Method::DELETE, &path, Some(&fixture.admin), None)).await.good();
+    fixture.send(request(Method::DELETE, &path, Some(&fixture.admin), None)).await.problem(404);
+    assert_eq!(taken(&retention(true).await), [1, 0, 1, 0]);
+    for bad in [json!({ "why": "x" }), json!({ "why": "", "number": ANNA }), json!({ "why": "x", "number": "12" })] {
+        order(&fixture, "/api/v1/holds", bad).await.problem(400);
+    }
+    order(&fixture, "/api/v1/privacy/retention", json!({ "older_than_days": 0 })).await.problem(400);
+}
+
+#[tokio::test]
+async fn nobody_is_erased_while_they_are_on_the_line() {
+    let fixture = Fixture::start().await;
+    let origin = tandem_switch::cdr::Origin::Trunk("carrier".into());
+    let up = CallStarted { call: CallId(31), origin, from: ANNA.into(), to: "1800".into(), generation: 1, at: at(0) };
+    fixture.control.store.commit(&[Record::CallStarted(up)]).await.unwrap();
+    let told = order(&fixture, "/api/v1/privacy/erase", json!({ "numbers": [ANNA] })).await.problem(409);
+    assert_eq!(told, "a call of theirs is up, or waits to be made");
+}

@@ -1,0 +1,202 @@
+//! Takes people out of everything that is kept: rows, journal and files. One job at a time, in small transactions; what ends
+//! half-way is begun again and finds what is left.
+//!
+//! The voice goes before the number: a job that is cut off leaves a row that still says which files are to go.
+
+use std::io;
+
+use tandem_switch::{
+    id::{CallId, RecordingId},
+    time::Timestamp,
+};
+
+use crate::{
+    clock,
+    http::{
+        control::{Control, ControlRequest},
+        view::At,
+    },
+    recordings::{file::below, sweep},
+    store::{
+        Audit, Doer, Happened, Hold, MessageRow, Number, PersonCall, Record, RecordingNews, RecordingState, Redaction, StoreError,
+    },
+};
+
+/// Rows that are looked at in one go.
+const PAGE: u32 = 100;
+/// Recordings of one call, at most: a call has one.
+const RECORDINGS: u32 = 500;
+
+/// Why nobody, or not all, was erased.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrivacyError {
+    /// Something of them must stay.
+    #[error("a legal hold keeps something of them: {} ({})", .0.id, .0.why)]
+    Held(Hold),
+    /// It would be written again.
+    #[error("a call of theirs is up, or waits to be made")]
+    Busy,
+    /// A recording is not yet what it will be.
+    #[error("recording {0} goes on, or is being finished")]
+    Unfinished(RecordingId),
+    /// A file stays, and so does the row that names it.
+    #[error("the file of {0} cannot be deleted: {1}")]
+    File(RecordingId, io::Error),
+    /// The database did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was, or would be, taken out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Calls.
+    pub(crate) calls: u64,
+    /// Recordings of them.
+    pub(crate) recordings: u64,
+    /// Voice messages.
+    pub(crate) messages: u64,
+    /// Journal rows.
+    pub(crate) events: u64,
+    /// Calls and messages that a hold keeps.
+    pub(crate) held: u64,
+}
+
+impl Taken {
+    fn words(&self) -> String {
+        let Self { calls, recordings, messages, events, held } = self;
+        format!("{calls} calls, {recordings} recordings, {messages} messages, {events} events; {held} held")
+    }
+}
+
+/// Erases everything of some numbers of one person.
+pub(crate) async fn erase(
+    control: &Control,
+    numbers: &[Number],
+    by: &Doer,
+    (dry_run, compact): (bool, bool),
+) -> Result<Taken, PrivacyError> {
+    let (store, now) = (&control.store, clock::now().at);
+    for number in numbers {
+        if let Some(hold) = store.holds_on(number).await?.into_iter().next() {
+            return Err(PrivacyError::Held(hold));
+        }
+        if store.is_about(number).await? {
+            return Err(PrivacyError::Busy);
+        }
+    }
+    let (redaction, mut taken) = (Redaction::of(numbers), Taken::default());
+    for number in numbers {
+        let mut after: Option<CallId> = None;
+        loop {
+            let page = store.calls_of(number, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.call);
+            for call in &page {
+                taken.recordings += recordings_of(control, call, by, dry_run).await?;
+                taken.calls += 1;
+                if !dry_run {
+                    taken.events += store.erase_call(call, &redaction, now).await?.events;
+                }
+            }
+        }
+        let mut after: Option<RecordingId> = None;
+        loop {
+            let page = store.messages_of(number, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.message);
+            for message in page {
+                taken.messages += 1;
+                if !dry_run {
+                    forget_message(control, message, now).await?;
+                }
+            }
+        }
+        let mut after = (!dry_run).then_some(0);
+        while let Some(seq) = after {
+            let (last, events) = store.erase_events(number, &redaction, seq).await?;
+            (after, taken.events) = (last, taken.events + events);
+        }
+    }
+    if !dry_run {
+        let subject = format!("{}: {}", redaction.tombstone(), taken.words());
+        store.commit(&[Record::Audit(Audit::of(by.clone(), "person-erased", subject, now))]).await?;
+    }
+    if compact && !dry_run {
+        store.compact().await?;
+    }
+    Ok(taken)
+}
+
+/// Takes the numbers of people outside out of calls that began before a time, and deletes voice messages of before it.
+pub(crate) async fn retain(control: &Control, before: Timestamp, by: &Doer, dry_run: bool) -> Result<Taken, PrivacyError> {
+    let (store, now) = (&control.store, clock::now().at);
+    let (old_calls, old_messages) = store.older_than(before).await?;
+    let (mut taken, mut after) = (Taken::default(), None);
+    loop {
+        let page = store.calls_to_erase(before, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.call);
+        for call in &page {
+            taken.calls += 1;
+            if !dry_run {
+                taken.events += store.erase_call(call, &Redaction::of(&call.outside()), now).await?.events;
+            }
+        }
+    }
+    let mut after = None;
+    loop {
+        let page = store.messages_to_erase(before, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.message);
+        for message in page {
+            taken.messages += 1;
+            if !dry_run {
+                forget_message(control, message, now).await?;
+            }
+        }
+    }
+    taken.held = (old_calls + old_messages).saturating_sub(taken.calls + taken.messages);
+    if !dry_run {
+        let audit = Audit::of(by.clone(), "records-aged", format!("before {}: {}", At(before), taken.words()), now);
+        store.commit(&[Record::Audit(audit)]).await?;
+    }
+    Ok(taken)
+}
+
+/// Deletes the audio of a call, wherever it is; how many recordings there were.
+async fn recordings_of(control: &Control, call: &PersonCall, by: &Doer, dry_run: bool) -> Result<u64, PrivacyError> {
+    let (store, now, mut deleted) = (&control.store, clock::now().at, 0);
+    for row in store.recordings(Some(call.call), None, RECORDINGS).await? {
+        let recording = row.recording;
+        match row.state {
+            RecordingState::Deleted => continue,
+            RecordingState::Recording | RecordingState::Captured => return Err(PrivacyError::Unfinished(recording)),
+            RecordingState::Finished | RecordingState::Failed | RecordingState::Interrupted => {}
+        }
+        deleted += 1;
+        if dry_run {
+            continue;
+        }
+        let spool = control.archive.borrow().spool.clone();
+        let gone = sweep::forget(&control.recordings, spool.as_deref(), row, now).await;
+        gone.map_err(|error| PrivacyError::File(recording, error))?;
+        let what = Happened::Deleted { by: by.who.clone() };
+        store.commit(&[Record::Recording(RecordingNews { recording, call: Some(call.call), at: now, what })]).await?;
+    }
+    Ok(deleted)
+}
+
+async fn forget_message(control: &Control, row: MessageRow, at: Timestamp) -> Result<(), PrivacyError> {
+    let (message, mailbox) = (row.message, row.mailbox);
+    if let Some(file) = below(&control.messages, &row.path) {
+        match tokio::fs::remove_file(file).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(PrivacyError::File(message, error)),
+            _ => {}
+        }
+    }
+    control.store.commit(&[Record::MessageGone { message, mailbox, why: "erased", at }]).await?;
+    // The lamps of the mailbox. A line loop that is too busy to hear it counts again when it starts.
+    let _busy = control.tell(ControlRequest::Message { message, heard: None });
+    Ok(())
+}

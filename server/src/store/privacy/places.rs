@@ -1,0 +1,74 @@
+//! Where personal data of people outside lies: every column of text of every table has a place here, and a test finds the
+//! ones that have none. A new table with numbers or names is to be listed, and taught to [`erase`](super::erase).
+
+#![cfg(test)]
+
+/// What a column that personal data is in means for an erasure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Place {
+    /// A number, or text in which numbers and names of people outside stand: taken out.
+    Outside,
+    /// Of a call that is up, gone with it: nothing is erased of who is on the line.
+    Live,
+    /// The name of a file of somebody's voice: the file goes.
+    Voice,
+    /// Whoever placed a hold wrote a number into it: it is lifted first.
+    Held,
+}
+
+/// A table: its columns with personal data, and its other columns of text.
+type Table = (&'static str, &'static [(&'static str, Place)], &'static [&'static str]);
+
+pub(in crate::store) const PLACES: &[Table] = &[
+    ("agent_spells", &[], &["agent", "activity", "item_id", "reason"]),
+    ("agents_state", &[], &["agent", "state", "pending"]),
+    ("bans", &[], &["source", "offence"]),
+    // Devices of our own people.
+    ("bindings", &[], &["extension", "contact", "source", "register_call_id", "user_agent", "way"]),
+    (
+        "calls",
+        &[
+            ("from_number", Place::Outside),
+            ("to_number", Place::Outside),
+            ("answered_by", Place::Outside),
+            ("told", Place::Outside),
+        ],
+        &["call_id", "origin", "route", "queue", "agent", "cause", "blame", "recording_id", "quality", "identity"],
+    ),
+    ("generation_files", &[], &["file", "sha256"]),
+    ("generations", &[], &["loaded_by", "files", "how", "state", "message", "changes", "terms", "why", "told_by"]),
+    ("holds", &[("number", Place::Held)], &["hold_id", "call_id", "why", "placed_by"]),
+    (
+        "items",
+        &[("caller", Place::Outside), ("callback", Place::Outside)],
+        &["item_id", "call_id", "queue", "skills", "state", "agent", "reason"],
+    ),
+    ("journal", &[("body", Place::Outside)], &["kind", "call_id", "item_id", "agent"]),
+    ("journal_head", &[], &[]),
+    ("kept_calls", &[("body", Place::Live)], &["call_id"]),
+    ("logins", &[], &["user_name", "password", "roles", "extension"]),
+    ("messages", &[("from_number", Place::Outside), ("path", Place::Voice)], &["message_id", "mailbox", "call_id", "state"]),
+    ("offers", &[], &["offer_id", "item_id", "agent", "decision", "outcome", "cause"]),
+    // Our own people: `tandem user remove`.
+    (
+        "people",
+        &[],
+        &["extension", "display_name", "realm", "ha1_md5", "ha1_sha256", "queues", "skills", "device", "ha1_sha512_256"],
+    ),
+    // What an admin wrote into the plan is the plan's.
+    ("plan_texts", &[], &["sha256", "body"]),
+    (
+        "recordings",
+        &[("path", Place::Voice), ("capture", Place::Voice), ("remote", Place::Voice)],
+        &["recording_id", "call_id", "state", "reason", "format"],
+    ),
+    ("schedule_switches", &[], &["schedule", "says", "turned_by", "why"]),
+    ("segments", &[], &["call_id", "state", "agent", "cause"]),
+    ("sessions", &[], &["session_id", "session_sha256", "user_name", "source"]),
+    ("tokens", &[], &["token_id", "token_sha256", "name", "scopes"]),
+    // Extensions and trunks, and what they spent.
+    ("toll_spent", &[], &["who", "body"]),
+    ("waits", &[], &["item_id", "call_id", "queue", "ended_how", "agent"]),
+    ("waveforms", &[("peaks", Place::Voice)], &["recording_id"]),
+    ("writers", &[], &["writer"]),
+];
