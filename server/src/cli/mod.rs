@@ -23,6 +23,7 @@ mod plan_files;
 mod plans;
 mod recordings;
 mod replay;
+mod replay_floor;
 mod schedules;
 mod shipped;
 mod simulate;

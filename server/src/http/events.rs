@@ -109,7 +109,7 @@ async fn serve(mut subscriber: Subscriber, after: Option<i64>) -> Result<(), Clo
                     last = catch_up(&mut subscriber, last).await?;
                 }
                 if row.seq > last {
-                    subscriber.send(&message(&row)).await?;
+                    subscriber.send_text(row.text(|row| json(&message(row)))).await?;
                     last = row.seq;
                 }
             }
@@ -142,6 +142,11 @@ async fn catch_up(subscriber: &mut Subscriber, mut last: i64) -> Result<i64, Clo
             return Ok(last);
         }
     }
+}
+
+/// As it is sent.
+fn json(message: &EventMessage) -> String {
+    serde_json::to_string(message).expect("our own types have string keys")
 }
 
 fn message(row: &JournalRow) -> EventMessage {

@@ -40,7 +40,7 @@ pub use bindings::{Binding, BindingWay};
 pub use calls::{CallRecord, CdrFilter};
 pub use conferences::{ConferenceNews, Membership};
 pub use counting::{By, FigureQuery, FigureRow, NoFigures};
-pub use events::JournalRow;
+pub use events::{FeedRow, JournalRow};
 pub use figures::WaitRow;
 pub use generations::{
     Generation, GenerationRow, How, KEPT_ROWS, KEPT_TEXTS, PlanFile, PlanNews, PlanState, PlanTexts, Share, Terms, WatchRules,
