@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What the store can do: events a second into the journal, and figures over a million interactions, on SQLite and PostgreSQL.  Alone:
   tests/load/store_bench.py --journal FILE --kpi FILE [--only journal,kpi] [--interactions N] [--postgres URL]
-FILEs are the examples `journal_speed` and `kpi_speed` of the crate tandem. Without --postgres it starts a server of its own."""
+FILEs are the examples `journal_speed`, `kpi_speed` and (with --program) `console_speed` of the crate tandem. Without --postgres it starts a server of its own."""
 import argparse, contextlib, glob, json, os, random, shutil, sqlite3, subprocess, tempfile, time
 from lab import Trouble
+import restart
+from plan_bench import identifier
 
 INTERACTIONS, DAYS, QUEUES, AGENTS = 1_000_000, 30, 10, 200
 SECONDS = 15
@@ -43,7 +45,7 @@ def postgres(url=None):
 
 
 def made(url, name):
-    subprocess.run(["psql", "-q", url, "-c", f"DROP DATABASE IF EXISTS {name}", "-c", f"CREATE DATABASE {name}"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["psql", "-q", url, "-c", f"DROP DATABASE IF EXISTS {name}", "-c", f"CREATE DATABASE {name}"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     server, _, options = url.partition("?")
     return server.rsplit("/", 1)[0] + "/" + name + ("?" + options if options else "")
 
@@ -65,7 +67,7 @@ def interactions(count):
     for n, entered in enumerate(begins):
         if entered > now_us - 3_600_000_000:
             entered = now_us - 3_600_000_000
-        item, queue, agent = f"i{n:012d}", f"q{dice.randrange(QUEUES)}", n % AGENTS
+        item, queue, agent = identifier(entered // 1000, n), f"q{dice.randrange(QUEUES)}", n % AGENTS
         wait = int(dice.expovariate(1 / 25) * 1e6)
         if dice.random() < 0.08:
             yield "waits", (item, 0, item, queue, 0, entered, entered, entered + wait, "abandoned", None, None)
@@ -131,11 +133,45 @@ def kpi(program, empty, database, count):
     return run(program, database, limit_s=3000)
 
 
+# ---- consoles
+PLAN = """
+realm "tandem"
+listen { sip-udp "127.0.0.1:5060"; http "127.0.0.1:8080"; rtp "10000-19999" address="127.0.0.1"; }
+extensions from=1000 to=1099
+queue "support" { answer-target "20s"; }
+route "support" { from any; to "1800"; queue "support"; hangup "busy"; }
+"""
+
+
+def consoles(program, console, count):
+    """An agent goes to lunch and comes back, and many consoles watch: from the floor's decision to the last of them."""
+    with restart.House(program, 0) as house:
+        with open(os.path.join(house.folder, "plan", "plan.kdl"), "w") as f:
+            f.write(PLAN)
+        house.start()
+        house.until_ready()
+        house.kill()
+        with contextlib.closing(sqlite3.connect(os.path.join(house.data, "tandem.db"))) as db:
+            db.execute("INSERT INTO people (extension, display_name, realm, ha1_md5, ha1_sha256, queues, skills, device, always_on, changed_us) "
+                       "VALUES ('1001', '', 'tandem', ?, ?, '[\"support\"]', '[]', ?, 1, 0)", ("0" * 32, "0" * 64, json.dumps({"extension": "1001"})))
+            db.commit()
+        with open(os.path.join(house.folder, "log"), "w"):
+            pass
+        house.start()
+        house.until_ready()
+        with open(os.path.join(house.data, "cli.json")) as f:
+            access = json.load(f)
+        return run(console, access["server"], access["token"], "1001", count, 20, SECONDS)
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--journal", required=True)
     a.add_argument("--kpi", required=True)
-    a.add_argument("--only", default="journal,kpi")
+    a.add_argument("--program", help="the switch, for the consoles")
+    a.add_argument("--console", help="the example console_speed")
+    a.add_argument("--consoles", type=int, default=500)
+    a.add_argument("--only", default="journal,kpi,console")
     a.add_argument("--postgres")
     a.add_argument("--interactions", type=int, default=INTERACTIONS)
     options = a.parse_args()
@@ -143,6 +179,8 @@ def main():
         if "journal" in options.only:
             print("journal_sqlite", json.dumps(run(options.journal, os.path.join(folder, "journal.db"), SECONDS)), flush=True)
             print("journal_postgres", json.dumps(run(options.journal, database("tandem_journal"), SECONDS)), flush=True)
+        if "console" in options.only and options.program and options.console:
+            print("consoles", json.dumps(consoles(options.program, options.console, options.consoles)), flush=True)
         if "kpi" in options.only:
             print("kpi_sqlite", json.dumps(kpi(options.kpi, options.journal, os.path.join(folder, "kpi.db"), options.interactions)), flush=True)
             print("kpi_postgres", json.dumps(kpi(options.kpi, options.journal, database("tandem_kpi"), options.interactions)), flush=True)

@@ -10,6 +10,8 @@ import sys
 
 import websockets
 
+# The library's name for them changed with version 14.
+HEADERS = "additional_headers" if int(websockets.__version__.split(".")[0]) >= 14 else "extra_headers"
 PORT, URL, TOKEN = int(sys.argv[1]), sys.argv[2].replace("http://", "ws://"), sys.argv[3]
 
 
@@ -20,7 +22,7 @@ def say(**what):
 async def watch(last):
     """Until it is cancelled; tells each message and keeps its number."""
     after = f"?after={last['seq']}" if "seq" in last else ""
-    async with websockets.connect(f"{URL}/api/v1/board{after}", additional_headers={"Authorization": f"Bearer {TOKEN}"}) as socket:
+    async with websockets.connect(f"{URL}/api/v1/board{after}", **{HEADERS: {"Authorization": f"Bearer {TOKEN}"}}) as socket:
         say(event="watching", after=last.get("seq"))
         async for text in socket:
             message = json.loads(text)

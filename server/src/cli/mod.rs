@@ -27,6 +27,7 @@ mod plans;
 mod privacy;
 mod recordings;
 mod replay;
+mod replay_floor;
 mod schedules;
 mod shipped;
 mod simulate;

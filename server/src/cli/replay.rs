@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal as _, process::ExitCode, sync::Arc};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use tandem_dialplan::{Fate, PastCall, Plan, Tally, When, replay};
 use tandem_switch::{cdr::Origin, time::Timestamp};
@@ -11,6 +11,7 @@ use super::{
     CliError, Common,
     client::Client,
     plans, print,
+    replay_floor::{self, FloorArgs},
     table::{clean, draw, instant},
 };
 use crate::{
@@ -28,8 +29,17 @@ const DAY_US: i64 = 86_400_000_000;
 /// Progress is told so often.
 const TOLD_EVERY: u64 = 10_000;
 
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// The callers of the past on other queues, or with more or fewer agents: what service level, waits and abandons would be.
+    Floor(FloorArgs),
+}
+
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct ReplayArgs {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Folder of the plan that may come, or the name of one that ships (see `tandem plans`).
     #[arg(default_value = ".")]
     folder: String,
@@ -78,6 +88,10 @@ struct ReplayView {
 
 /// Exit code 1 when a call would go elsewhere.
 pub(super) async fn run(args: ReplayArgs, common: &Common) -> Result<ExitCode, CliError> {
+    if let Some(Other::Floor(args)) = args.other {
+        replay_floor::run(args, common).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let plan = good(&args.folder, common)?;
     let before = args.against.as_deref().map(|folder| good(folder, common)).transpose()?;
     let now = clock::now().at;
@@ -108,13 +122,13 @@ pub(super) async fn run(args: ReplayArgs, common: &Common) -> Result<ExitCode, C
     Ok(if view.moved > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn good(folder: &str, common: &Common) -> Result<Arc<Plan>, CliError> {
+pub(super) fn good(folder: &str, common: &Common) -> Result<Arc<Plan>, CliError> {
     let Checked { plan, .. } = plans::read(folder, &common.data)?;
     let holds_errors = || CliError::failed("the plan holds errors").todo(format!("see them: tandem check {folder}"));
     plan.map(Arc::new).ok_or_else(holds_errors)
 }
 
-fn moment(text: Option<&str>, plan: &Plan, now: Timestamp) -> Result<Option<Timestamp>, CliError> {
+pub(super) fn moment(text: Option<&str>, plan: &Plan, now: Timestamp) -> Result<Option<Timestamp>, CliError> {
     let Some(text) = text else { return Ok(None) };
     let when = When::parse(text).map_err(CliError::failed)?;
     when.instant(&plan.time_zone, now).map(Some).ok_or_else(|| CliError::failed("there is no such moment"))

@@ -111,7 +111,11 @@ async fn serve(mut subscriber: Subscriber, after: Option<i64>, ear: Ear) -> Resu
                     last = catch_up(&mut subscriber, last, &ear).await?;
                 }
                 if row.seq > last {
-                    tell(&mut subscriber, &row, &ear).await?;
+                    match &ear {
+                        // What everybody hears alike is written out once for all of them.
+                        Ear::All => subscriber.send_text(row.text(written)).await?,
+                        Ear::Roles(..) => tell(&mut subscriber, &row, &ear).await?,
+                    }
                     last = row.seq;
                 }
             }
@@ -144,6 +148,13 @@ async fn catch_up(subscriber: &mut Subscriber, mut last: i64, ear: &Ear) -> Resu
             return Ok(last);
         }
     }
+}
+
+/// The whole row, as it is sent.
+fn written(row: &JournalRow) -> String {
+    let body = serde_json::from_str(&row.body).unwrap_or_default();
+    let message = EventMessage::Event { seq: row.seq, at: At(row.at), kind: row.kind.to_string(), body };
+    serde_json::to_string(&message).expect("our own types have string keys")
 }
 
 /// Sends what a subscriber is to hear of a row.

@@ -167,6 +167,11 @@ impl Store {
         self.db.fetch(SPELLS, &args).await?.iter().map(spell).collect()
     }
 
+    /// What agents did at an instant.
+    pub async fn spells_at(&self, at: Timestamp) -> Result<Vec<Spell>, StoreError> {
+        self.spells_going_on(at, "").await
+    }
+
     /// Agents' spells that began before an instant and go on at it.
     pub(super) async fn spells_going_on(&self, at: Timestamp, agent: &str) -> Result<Vec<Spell>, StoreError> {
         self.db.fetch(SPELLS_GOING_ON, &args![at, agent]).await?.iter().map(spell).collect()

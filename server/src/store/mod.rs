@@ -53,7 +53,7 @@ pub use counting::{By, FigureQuery, FigureRow, NoFigures};
 pub use customers::{
     CaseRow, CaseState, CustomerChange, CustomerNews, CustomerRow, DispositionRow, IdentityRow, InteractionRow, LinkRow, NoteRow,
 };
-pub use events::JournalRow;
+pub use events::{FeedRow, JournalRow};
 pub use figures::WaitRow;
 pub use generations::{
     Generation, GenerationRow, How, KEPT_ROWS, KEPT_TEXTS, PlanFile, PlanNews, PlanState, PlanTexts, Share, Terms, WatchRules,

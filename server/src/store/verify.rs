@@ -98,7 +98,7 @@ impl Store {
                 } else if &*row.kind == "call-started" {
                     let started: Started = read(&row.body)?;
                     calls.entry(started.call).or_default();
-                } else if is_of_floor(&row.kind) {
+                } else if row.is_of_floor() {
                     let event: FloorEvent = read(&row.body)?;
                     restored.apply(&event);
                     others.floor(&event);
@@ -147,7 +147,7 @@ impl Store {
             let page = self.events_after(seq, PAGE).await?;
             let Some(last) = page.last() else { break };
             seq = last.seq;
-            for row in page.iter().filter(|row| is_of_floor(&row.kind)) {
+            for row in page.iter().filter(|row| row.is_of_floor()) {
                 for (statement, args) in changes(&read(&row.body)?) {
                     tx.execute(statement, &args).await?;
                 }
@@ -173,25 +173,6 @@ impl Store {
 
 fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, StoreError> {
     serde_json::from_str(body).map_err(|_| StoreError::Unreadable { column: "journal.body" })
-}
-
-fn is_of_floor(kind: &str) -> bool {
-    const KINDS: [&str; 13] = [
-        "agent-changed",
-        "agent-asked",
-        "queued",
-        "refused",
-        "offered",
-        "offer-ended",
-        "callback-kept",
-        "overflowed",
-        "prioritised",
-        "conversation-changed",
-        "returned",
-        "left",
-        "finished",
-    ];
-    KINDS.contains(&kind)
 }
 
 impl Verified {

@@ -36,6 +36,7 @@ fn a_console_sees_the_floor_and_gets_what_it_missed() {
     let mut switch = Switch::with_plan(TEAM);
     let (server, token) = switch.access();
     let mut console = Program::of_script("board.py", &[&server, &token]);
+    console.until("watching");
     let first = until(&mut console, "the whole board", |tile| tile["waiting"] == 0);
     assert_eq!(first[0].1["anew"], true);
     let _phones = Devices::start(&switch, &["1001"], Script::new("agent-hangs-up", &switch).stay_ms(300));
@@ -71,4 +72,34 @@ fn a_console_sees_the_floor_and_gets_what_it_missed() {
     console.until("watching");
     assert_eq!(console.until("board")["anew"], true);
     switch.until_agent("1001", "ready");
+}
+
+#[test]
+fn a_day_is_run_again_and_the_tables_are_what_the_journal_says() {
+    let switch = Switch::with_plan(TEAM);
+    let _phones = Devices::start(&switch, &["1001"], Script::new("agent-hangs-up", &switch).stay_ms(300));
+    switch.set_agent("1001", "sign-in");
+    for caller in ["1011", "1012"] {
+        Script::new("caller-waits-for-bye", &switch).user(&switch, caller).dial("1800").start().succeed();
+        switch.until_cdr(caller);
+    }
+    switch.until_agent("1001", "ready");
+    let since = switch.until_cdr("1011")["started_at"].as_str().expect("an instant").to_owned();
+    let plan = switch.ground.plan(TEAM);
+    let plan = plan.to_str().expect("plain paths");
+    let rerun = ["--format", "json", "replay", "floor", "--since", &since, "--plan", plan, "--staff", "support=+1"];
+    let told: Value = serde_json::from_str(&switch.cli(&rerun)).expect("JSON");
+    let answered =
+        told["rows"].as_array().expect("rows").iter().find(|row| row["queue"] == "support" && row["kpi"] == "answered");
+    let answered = answered.expect("the queue's figure");
+    assert_eq!(
+        (&answered["recorded"], &answered["rerun"], &answered["changed"]),
+        (&2.0.into(), &2.0.into(), &2.0.into()),
+        "{told}"
+    );
+    let drawn = switch.cli(&["replay", "floor", "--since", &since, "--plan", plan]);
+    assert!(drawn.contains("RERUN AS IT WAS") && drawn.contains("2 callers"), "{drawn}");
+    wait::until_true("everything is written", || {
+        switch.cli(&["journal", "verify"]).contains("the tables are what the journal says")
+    });
 }

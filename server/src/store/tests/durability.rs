@@ -36,7 +36,7 @@ async fn records_reach_the_journal_in_order_and_subscribers_see_them_committed()
         let rows = store.events_after(0, 2_000).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), (1..=1_000).collect::<Vec<i64>>());
         for row in &rows {
-            assert_eq!(*feed.recv().await.unwrap(), *row);
+            assert_eq!(**feed.recv().await.unwrap(), *row);
         }
         drop(writer);
         task.await.unwrap();
