@@ -100,9 +100,13 @@ pub fn changes(old: &[Source], new: &[Source]) -> Vec<Change> {
 
 /// The files of one side that the other side does not have just so, with what that side has instead.
 fn differing<'a>(side: &'a [Source], other: &'a [Source]) -> Vec<(&'a Source, &'a str)> {
-    let other: BTreeMap<&str, &str> = other.iter().map(|source| (source.path.as_str(), &*source.text)).collect();
-    let instead = side.iter().map(|source| (source, other.get(source.path.as_str()).copied().unwrap_or_default()));
-    instead.filter(|(source, instead)| *instead != &*source.text).collect()
+    let other: BTreeMap<&str, &Source> = other.iter().map(|source| (source.path.as_str(), source)).collect();
+    let differing = side.iter().filter_map(|source| match other.get(source.path.as_str()) {
+        // Mostly the same text, not only an equal one.
+        Some(instead) => (instead.text != source.text).then(|| (source, &*instead.text)),
+        None => (!source.text.is_empty()).then_some((source, "")),
+    });
+    differing.collect()
 }
 
 /// The nodes at the top of a text, without those that stand at its beginning and end just as in the other one: a

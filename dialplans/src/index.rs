@@ -4,20 +4,35 @@
 //! are found by these beginnings; those that have none are always tried. What is found is in file order, so the first
 //! of them that admits the call is the first of all: [`explain`](crate::explain()) still walks them one by one.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 use tandem_switch::name::RouteName;
 
-use crate::{pattern::NumberMatch, plan::Route};
+use crate::{pattern::NumberMatch, plan::Route, shared_list::SharedList};
+
+/// Routes that may take other numbers before the index is made anew.
+const MAX_CHANGED: usize = 64;
 
 /// Routes by what a call must bring.
 #[derive(Default)]
 pub(crate) struct RouteIndex {
+    first: Arc<Index>,
+    names: Arc<HashMap<RouteName, u32>>,
+    /// Routes that take other numbers since that was made: there they are not looked for.
+    changed: BTreeSet<u32>,
+    others: Index,
+}
+
+#[derive(Default)]
+struct Index {
     /// By the dialled number.
     dialled: Beginnings,
     /// By the caller's number: those that any dialled number may lead to.
     caller: Beginnings,
-    names: HashMap<RouteName, u32>,
 }
 
 impl fmt::Debug for RouteIndex {
@@ -29,29 +44,39 @@ impl fmt::Debug for RouteIndex {
 
 impl RouteIndex {
     /// Of all routes, in file order.
-    pub(crate) fn new(routes: &[Arc<Route>]) -> Self {
-        let mut index = Self::default();
+    pub(crate) fn new(routes: &SharedList<Route>) -> Self {
+        let (mut first, mut names) = (Index::default(), HashMap::new());
         for (at, route) in (0_u32..).zip(routes) {
-            index.names.entry(route.name.clone()).or_insert(at);
-            if route.origins.is_empty() {
-                continue;
-            }
-            match beginnings(&route.to) {
-                Some(found) => found.into_iter().for_each(|beginning| index.dialled.add(beginning, at)),
-                None => {
-                    let found = beginnings(&route.caller).unwrap_or_else(|| vec![Beginning::default()]);
-                    found.into_iter().for_each(|beginning| index.caller.add(beginning, at));
-                }
+            names.entry(route.name.clone()).or_insert(at);
+            first.add(route, at);
+        }
+        Self { first: Arc::new(first), names: Arc::new(names), ..Self::default() }
+    }
+
+    /// Of the same routes, of which these take other numbers.
+    pub(crate) fn with_others(&self, routes: &SharedList<Route>, changed: &[usize]) -> Self {
+        let changed = changed.iter().filter_map(|at| u32::try_from(*at).ok());
+        let changed: BTreeSet<u32> = self.changed.iter().copied().chain(changed).collect();
+        if changed.len() > MAX_CHANGED {
+            return Self::new(routes);
+        }
+        let mut others = Index::default();
+        for at in &changed {
+            if let Some(route) = routes.get(*at as usize) {
+                others.add(route, *at);
             }
         }
-        index
+        Self { first: Arc::clone(&self.first), names: Arc::clone(&self.names), changed, others }
     }
 
     /// Positions of the routes that may take a call, in file order, each once.
     pub(crate) fn candidates(&self, dialled: &str, caller: &str) -> Vec<u32> {
         let mut found = Vec::new();
-        self.dialled.find(dialled, &mut found);
-        self.caller.find(caller, &mut found);
+        self.first.find(dialled, caller, &mut found);
+        if !self.changed.is_empty() {
+            found.retain(|at| !self.changed.contains(at));
+            self.others.find(dialled, caller, &mut found);
+        }
         found.sort_unstable();
         found.dedup();
         found
@@ -60,6 +85,26 @@ impl RouteIndex {
     /// The position of the route of that name.
     pub(crate) fn named(&self, name: &str) -> Option<usize> {
         self.names.get(name).map(|at| *at as usize)
+    }
+}
+
+impl Index {
+    fn add(&mut self, route: &Route, at: u32) {
+        if route.origins.is_empty() {
+            return;
+        }
+        match beginnings(&route.to) {
+            Some(found) => found.into_iter().for_each(|beginning| self.dialled.add(beginning, at)),
+            None => {
+                let found = beginnings(&route.caller).unwrap_or_else(|| vec![Beginning::default()]);
+                found.into_iter().for_each(|beginning| self.caller.add(beginning, at));
+            }
+        }
+    }
+
+    fn find(&self, dialled: &str, caller: &str, into: &mut Vec<u32>) {
+        self.dialled.find(dialled, into);
+        self.caller.find(caller, into);
     }
 }
 

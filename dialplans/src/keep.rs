@@ -76,9 +76,7 @@ impl Run {
     fn place(&self) -> Option<Place> {
         let State::AwaitsOutcome { block, index, tries } = self.state else { return None };
         let (outermost, _) = self.open.first()?;
-        // Routes were built one after the other, so their blocks are counted in their order.
-        let route = self.plan.routes.binary_search_by_key(outermost, |route| route.block).ok()?;
-        let route = self.plan.routes.get(route)?;
+        let route = self.plan.route_of(*outermost)?;
         let way = self.open.windows(2).map(|pair| {
             let ((outer, next), (inner, _)) = (pair[0], pair[1]);
             let step = next.checked_sub(1)?;

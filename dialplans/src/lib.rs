@@ -48,6 +48,7 @@ mod schedule;
 mod schema;
 mod secret;
 mod settings;
+mod shared_list;
 mod simulate;
 mod source;
 mod switches;
@@ -90,6 +91,7 @@ pub use secret::Secret;
 pub use settings::{
     Codec, Credentials, Digest, Dtmf, Host, HostPort, Listen, MediaKeys, Network, Peer, Transport, Trunk, TrunkTls,
 };
+pub use shared_list::{Iter as SharedListIter, SharedList};
 pub use simulate::{
     Coverage, Fact, Lengths, MAX_CALL_MS, Never, Row, Script, ScriptError, Simulation, Test, TestResult, When, junit, run_test,
     simulate, wav_length_ms,

@@ -2,6 +2,8 @@
 //!
 //! Immutable; calls hold it in an `Arc` and keep the plan they began with when a newer one is taken.
 
+mod endings;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -18,9 +20,10 @@ use tandem_switch::{
         AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName,
         ScheduleName, ServiceName, SkillLevel, SkillName, TrunkName,
     },
-    step::{AgentRequest, RingStrategy, Sides, StepOutcome, Supervision},
+    step::{AgentRequest, RingStrategy, Sides, Supervision},
 };
 
+pub(crate) use self::endings::{Ending, Handlers};
 use crate::{
     audio_streams::AudioStream,
     decisions::{AskService, Condition, DecisionService, LanguageChoice, Switch},
@@ -34,6 +37,7 @@ use crate::{
     run::CallFacts,
     schedule::Schedule,
     settings::{Digest, Listen, Trunk},
+    shared_list::SharedList,
     simulate::Test,
     source::Location,
     template::Template,
@@ -101,7 +105,7 @@ pub struct Plan {
     /// Agents of the first start.
     pub starter_agents: Vec<StarterAgents>,
     /// Routes in the order in which they are tried.
-    pub routes: Vec<Arc<Route>>,
+    pub routes: SharedList<Route>,
     /// What `tandem test` runs.
     pub tests: Vec<Test>,
     /// Names of what callers type in secret.
@@ -109,7 +113,7 @@ pub struct Plan {
     /// Finds among the routes; made of them once they are all there.
     pub(crate) index: Arc<RouteIndex>,
     /// All blocks of steps; [`BlockId`] counts into it. First those that routes share, then those of each route.
-    pub(crate) parts: Vec<Arc<Vec<Block>>>,
+    pub(crate) parts: SharedList<Vec<Block>>,
     /// Paths of the files, in the order in which [`Location::file`] counts them.
     pub(crate) files: Vec<String>,
     /// Where the lines of each of them begin.
@@ -234,6 +238,12 @@ impl Plan {
         self.secrets.contains(variable)
     }
 
+    /// The route that begins with a block.
+    pub(crate) fn route_of(&self, block: BlockId) -> Option<&Route> {
+        let route = self.routes.get((block.part as usize).checked_sub(1)?)?;
+        (route.block == block).then_some(&**route)
+    }
+
     pub(crate) fn block(&self, id: BlockId) -> &Block {
         &self.parts[id.part as usize][id.at as usize]
     }
@@ -259,6 +269,13 @@ pub struct Route {
     /// Line of that place, from 1.
     pub line: u32,
     pub(crate) block: BlockId,
+}
+
+impl Route {
+    /// Names of what its patterns take out of numbers.
+    pub(crate) fn captured(&self) -> BTreeSet<&str> {
+        self.to.iter().chain(&self.caller).flat_map(NumberMatch::names).collect()
+    }
 }
 
 /// Who may use a route.
@@ -417,121 +434,6 @@ pub(crate) struct DialOut {
 pub(crate) enum DialTarget {
     Extension(Template),
     Trunk { trunk: TrunkName, number: Template },
-}
-
-/// A way in which a step can end that is not simply "done". The words of the language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Ending {
-    NoInput,
-    Invalid,
-    Busy,
-    NoAnswer,
-    Unreachable,
-    Rejected,
-    NoAgents,
-    TimedOut,
-    Full,
-    Error,
-    Failed,
-    Stalled,
-}
-
-impl Ending {
-    pub(crate) const ALL: [Self; 12] = [
-        Self::NoInput,
-        Self::Invalid,
-        Self::Busy,
-        Self::NoAnswer,
-        Self::Unreachable,
-        Self::Rejected,
-        Self::NoAgents,
-        Self::TimedOut,
-        Self::Full,
-        Self::Error,
-        Self::Failed,
-        Self::Stalled,
-    ];
-
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::NoInput => "no-input",
-            Self::Invalid => "invalid",
-            Self::Busy => "busy",
-            Self::NoAnswer => "no-answer",
-            Self::Unreachable => "unreachable",
-            Self::Rejected => "rejected",
-            Self::NoAgents => "no-agents",
-            Self::TimedOut => "timed-out",
-            Self::Full => "full",
-            Self::Error => "error",
-            Self::Failed => "failed",
-            Self::Stalled => "stalled",
-        }
-    }
-
-    /// How an outcome is called here; `None` when the step went well.
-    pub(crate) const fn of(outcome: &StepOutcome) -> Option<Self> {
-        match outcome {
-            StepOutcome::Done
-            | StepOutcome::Digits(_)
-            | StepOutcome::Said(_)
-            | StepOutcome::Answered(_)
-            | StepOutcome::Unanswered(_) => None,
-            StepOutcome::NoInput => Some(Self::NoInput),
-            StepOutcome::Busy => Some(Self::Busy),
-            StepOutcome::NoAnswer => Some(Self::NoAnswer),
-            StepOutcome::Unreachable => Some(Self::Unreachable),
-            StepOutcome::Rejected => Some(Self::Rejected),
-            StepOutcome::NoAgents => Some(Self::NoAgents),
-            StepOutcome::TimedOut => Some(Self::TimedOut),
-            StepOutcome::Full => Some(Self::Full),
-            StepOutcome::Error => Some(Self::Error),
-            StepOutcome::Failed => Some(Self::Failed),
-            StepOutcome::Stalled => Some(Self::Stalled),
-        }
-    }
-}
-
-/// The answer of one step to each ending: its own, else that of its queue, else the plan's default. Total.
-#[derive(Clone, Debug)]
-pub(crate) struct Handlers {
-    blocks: [BlockId; Ending::ALL.len()],
-    /// Bit by bit: the answer stands at the step itself.
-    own: u16,
-    /// The same: it stands at the queue that the step joins.
-    of_queue: u16,
-}
-
-impl Handlers {
-    pub(crate) const fn new(defaults: [BlockId; Ending::ALL.len()]) -> Self {
-        Self { blocks: defaults, own: 0, of_queue: 0 }
-    }
-
-    pub(crate) fn set(&mut self, ending: Ending, block: BlockId) {
-        self.blocks[ending as usize] = block;
-        self.own |= 1 << ending as usize;
-    }
-
-    pub(crate) fn default_to(&mut self, ending: Ending, block: BlockId) {
-        self.blocks[ending as usize] = block;
-    }
-
-    pub(crate) fn set_of_queue(&mut self, ending: Ending, block: BlockId) {
-        self.blocks[ending as usize] = block;
-        self.of_queue |= 1 << ending as usize;
-    }
-
-    pub(crate) const fn get(&self, ending: Ending) -> BlockId {
-        self.blocks[ending as usize]
-    }
-
-    pub(crate) const fn is_own(&self, ending: Ending) -> bool {
-        self.own & 1 << ending as usize != 0
-    }
-
-    pub(crate) const fn is_of_queue(&self, ending: Ending) -> bool {
-        self.of_queue & 1 << ending as usize != 0
-    }
 }
 
 /// What a plan may say when it hangs up.

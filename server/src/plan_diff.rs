@@ -1,6 +1,6 @@
 //! What differs between two plans, for people: by name, and line by line.
 
-use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, ptr, time::Duration};
 
 use similar::TextDiff;
 use tandem_dialplan::{Source, changes};
@@ -52,7 +52,10 @@ pub fn summary(old: &[Source], new: &[Source]) -> Vec<String> {
 fn sides<'a>(old: &'a [Source], new: &'a [Source]) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
     let text = |side: &'a [Source], path: &str| side.iter().find(|it| it.path == path).map_or("", |it| &*it.text);
     let paths: BTreeSet<&str> = old.iter().chain(new).map(|source| source.path.as_str()).collect();
-    paths.into_iter().map(move |path| (path, text(old, path), text(new, path))).filter(|(_, old, new)| old != new)
+    paths
+        .into_iter()
+        .map(move |path| (path, text(old, path), text(new, path)))
+        .filter(|(_, old, new)| !ptr::eq(*old, *new) && old != new)
 }
 
 /// Two texts without the lines that both begin and end with: what is left is small for a small change of a large file.

@@ -1,9 +1,6 @@
 //! Values and what follows from them: variables, conditions, and services that are asked.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_switch::{
     ask::MAX_VALUES,
@@ -17,12 +14,13 @@ use crate::{
     plan::{Action, Block, BlockId, DigitShape, Placed},
     proofs::covers,
     read::{Data, Item, Value},
+    shared_list::SharedList,
     source::Location,
     template::Template,
 };
 
 /// Names of what callers type in secret.
-pub(super) fn secrets(parts: &[Arc<Vec<Block>>]) -> BTreeSet<String> {
+pub(super) fn secrets(parts: &SharedList<Vec<Block>>) -> BTreeSet<String> {
     let steps = parts.iter().flat_map(|part| &**part).flat_map(|block| &block.steps);
     let secret = |placed: &Placed| match &placed.action {
         Action::Collect(collect) if collect.secret => Some(collect.variable.clone()),

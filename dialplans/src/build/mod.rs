@@ -43,6 +43,7 @@ use crate::{
     proofs,
     read::{Data, Item, NEVER},
     settings::Digest,
+    shared_list::SharedList,
     source::{Location, Source},
     world::World,
 };
@@ -61,12 +62,12 @@ pub(crate) fn build(items: &[Item], sources: &[Source], world: &World, findings:
     let mut builder = Builder::new(items, sources, world, names.clone(), findings);
     let plan = builder.build(items);
     let (numbers, answers) = (Arc::clone(&builder.routes), builder.built_answers());
-    let flow = proofs::all(&plan, items, findings);
+    let (flow, compared) = proofs::all(&plan, items, findings);
     unused::calendars(items, sources, findings);
     if findings.has_errors() {
         return (None, None);
     }
-    let last = Last::new(&plan, (items, sources, world), Made { names, numbers, answers, flow }, findings);
+    let last = Last::new(&plan, (items, sources, world), Made { names, numbers, answers, flow, compared }, findings);
     (Some(plan), last)
 }
 
@@ -161,7 +162,7 @@ impl<'a> Builder<'a> {
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
         let (routes, own) = self.routes(items);
-        let parts: Vec<_> = iter::once(Arc::new(std::mem::take(&mut self.shared))).chain(own).collect();
+        let parts: SharedList<_> = iter::once(Arc::new(std::mem::take(&mut self.shared))).chain(own).collect();
         let mut plan = Plan {
             generation: 0,
             realm: top_text(items, "realm").unwrap_or("tandem").to_owned(),

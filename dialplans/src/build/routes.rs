@@ -8,12 +8,15 @@ use crate::{
     pattern::{NumberMatch, Piece, Shape},
     plan::{Block, OriginGuard, Route},
     read::{Data, Item},
+    shared_list::SharedList,
 };
 
 impl Builder<'_> {
     /// All routes and the blocks of each.
-    pub(super) fn routes(&mut self, items: &[Item]) -> (Vec<Arc<Route>>, Vec<Arc<Vec<Block>>>) {
-        (0..).zip(tops(items, "route")).map(|(number, item)| self.nth_route(number, item)).unzip()
+    pub(super) fn routes(&mut self, items: &[Item]) -> (SharedList<Route>, Vec<Arc<Vec<Block>>>) {
+        let built = (0..).zip(tops(items, "route")).map(|(number, item)| self.nth_route(number, item));
+        let (routes, blocks): (Vec<_>, Vec<_>) = built.unzip();
+        (routes.into_iter().collect(), blocks)
     }
 
     /// One of them, the first being number 0.

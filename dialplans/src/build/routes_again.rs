@@ -19,7 +19,10 @@ use crate::{
     diagnostic::{Diagnostic, Findings, Report},
     grammar::Noun,
     plan::{Ending, Plan},
-    proofs::flow::{self, Flow},
+    proofs::{
+        flow::{self, Flow},
+        overlap::Compared,
+    },
     read::{Item, Value},
     source::{Location, Source},
     world::World,
@@ -46,6 +49,8 @@ const OWN_AFFAIR: &[&str] = &[
     "goto",
     "hangup",
 ];
+/// What says which numbers a route takes.
+const NUMBERS: &[&str] = &["to", "caller"];
 /// Steps on all paths of a plan that is not proved whole again, at most: far from where a plan is refused.
 const MAX_VISITS: usize = 500_000;
 
@@ -74,6 +79,8 @@ pub(super) struct Made {
     /// Answers of queues.
     pub(super) answers: Vec<(String, Ending, BlockId)>,
     pub(super) flow: Flow,
+    /// When all numbers that routes take were compared.
+    pub(super) compared: Option<Compared>,
 }
 
 impl Last {
@@ -103,7 +110,7 @@ impl Last {
     }
 
     /// The plan of texts that differ from the last ones where `places` says, when that is in steps of routes that
-    /// nothing else depends on. `None`: the whole must be checked; this is the last plan still.
+    /// nothing else depends on, or in their numbers. `None`: the whole must be checked; this is of no use any more.
     pub(crate) fn again(
         &mut self,
         places: &BTreeMap<usize, Option<Item>>,
@@ -134,6 +141,8 @@ impl Last {
         plan.lines = findings.lines().to_vec();
         let again = places.iter().zip(&numbers).map(|((at, was), number)| (*number, was.as_ref(), &items[*at]));
         self.build(&mut plan, again, (sources, world), &mut findings)?;
+        let others = changed.iter().filter(|(_, was, now)| numbers_of(was, &self.sources) != numbers_of(now, sources));
+        self.renumber(&mut plan, &others.map(|(number, ..)| *number).collect::<Vec<_>>())?;
         let mut visits = self.made.flow.visits;
         for (number, _, now) in &changed {
             unused::variables_of(now, &mut findings);
@@ -149,6 +158,22 @@ impl Last {
         (self.plan, self.sources) = (plan.clone(), sources.to_vec());
         findings.extend(&self.found);
         Some((plan, findings.into_report()))
+    }
+
+    /// Routes of the plan that may take other numbers than before. `None`: something is to be said of one.
+    fn renumber(&mut self, plan: &mut Plan, routes: &[usize]) -> Option<()> {
+        for at in routes {
+            let (was, now) = (self.plan.routes.get(*at)?, plan.routes.get(*at)?);
+            // What a number tells one route may be asked for in another.
+            let is_same = was.captured() == now.captured();
+            if !is_same || !self.made.compared.as_mut()?.changes_quietly(plan, *at) {
+                return None;
+            }
+        }
+        if !routes.is_empty() {
+            plan.index = Arc::new(plan.index.with_others(&plan.routes, routes));
+        }
+        Some(())
     }
 
     /// Whether all that is no plan text is as it was.
@@ -281,8 +306,8 @@ impl Last {
                 item.values().for_each(|value| self.made.names.reference(value, &spoken, world, builder.findings))
             });
             let (route, blocks) = builder.nth_route(nth, item);
-            *plan.routes.get_mut(number)? = route;
-            *plan.parts.get_mut(number + 1)? = blocks;
+            plan.routes.put(number, route)?;
+            plan.parts.put(number + 1, blocks)?;
             let asked = builder.asked_answers();
             if let Some(was) = was.filter(|_| !self.made.answers.is_empty()) {
                 std::mem::swap(&mut builder.findings, &mut unheard);
@@ -314,17 +339,26 @@ fn used(item: &Item, say: &mut impl FnMut(Noun, &str)) {
     });
 }
 
-/// What a route shows to the rest of its plan, as it is written; `None` when it is no route.
+/// How a value is written.
+fn text_of<'a>(value: &Value, sources: &'a [Source]) -> Option<&'a str> {
+    let (text, begin) = (&sources.get(usize::from(value.at.file))?.text, value.at.offset as usize);
+    text.get(begin..begin + value.at.length as usize)
+}
+
+/// The numbers that a route takes, as they are written.
+fn numbers_of<'a>(route: &Item, sources: &'a [Source]) -> Vec<(&'static str, Vec<Option<&'a str>>)> {
+    let guards = route.children.iter().filter(|child| NUMBERS.contains(&child.spec.name));
+    guards.map(|guard| (guard.spec.name, guard.values().map(|value| text_of(value, sources)).collect())).collect()
+}
+
+/// What a route shows to the rest of its plan but for its numbers, as it is written; `None` when it is no route.
 fn shown<'a>(item: &Item, sources: &'a [Source]) -> Option<Vec<&'a str>> {
     if item.spec.name != "route" {
         return None;
     }
-    let text = |value: &Value| {
-        let (text, begin) = (&sources.get(usize::from(value.at.file))?.text, value.at.offset as usize);
-        text.get(begin..begin + value.at.length as usize)
-    };
+    let text = |value: &Value| text_of(value, sources);
     let mut shown = item.values().map(text).collect::<Option<Vec<_>>>()?;
-    let mut open: Vec<&Item> = item.children.iter().rev().collect();
+    let mut open: Vec<&Item> = item.children.iter().filter(|child| !NUMBERS.contains(&child.spec.name)).rev().collect();
     while let Some(item) = open.pop() {
         if !OWN_AFFAIR.contains(&item.spec.name) && Ending::from_word(item.spec.name).is_none() {
             shown.extend(["\n", item.spec.name]);

@@ -4,7 +4,7 @@ mod circles;
 mod compare;
 pub(crate) mod flow;
 mod ladders;
-mod overlap;
+pub(crate) mod overlap;
 
 use std::collections::BTreeSet;
 
@@ -17,9 +17,9 @@ pub(crate) fn covers(earlier: &Pattern, later: &Pattern, extensions: &[Extension
 }
 
 /// Runs every check.
-pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) -> flow::Flow {
+pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) -> (flow::Flow, Option<overlap::Compared>) {
     let flow = flow::check(plan, findings);
-    overlap::check(plan, findings);
+    let compared = overlap::check(plan, findings);
     ladders::check(plan, items, findings);
     if !findings.has_errors() {
         unused_routes(plan, &flow.gotos, findings);
@@ -27,7 +27,7 @@ pub(crate) fn all(plan: &Plan, items: &[Item], findings: &mut Findings) -> flow:
     if !items.is_empty() && plan.routes.is_empty() {
         findings.warning("no-routes", items[0].at, "the plan has no route: every call is refused as not found");
     }
-    flow
+    (flow, compared)
 }
 
 /// A route without guards that no `goto` names.

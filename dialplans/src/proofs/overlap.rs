@@ -12,15 +12,52 @@ use crate::{
 /// Pairs of routes that are compared at most; a plan with more has these checks only in part.
 const MAX_PAIRS: usize = 200_000;
 
-/// Compares each route with those earlier ones that may have a number in common with it.
-pub(super) fn check(plan: &Plan, findings: &mut Findings) {
+/// What was compared, for a plan in which some routes take other numbers.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    routes: Earlier,
+    /// Of routes; more than there are now after each change.
+    pairs: usize,
+}
+
+impl Compared {
+    /// Whether a route that takes other numbers now still has nothing to do with any other one, whichever stands first.
+    pub(crate) fn changes_quietly(&mut self, plan: &Plan, index: usize) -> bool {
+        let (Some(route), Ok(at)) = (plan.routes.get(index), self.routes.automata.binary_search_by_key(&index, |it| it.0)) else {
+            return false;
+        };
+        let Some(automaton) = automaton(plan, route) else { return false };
+        self.routes.put(at, automaton.clone());
+        let mut unheard = Findings::new(&[]);
+        for (other_index, other_automaton) in self.routes.beside(&automaton).filter(|(other, _)| *other != index) {
+            let other = &*plan.routes[other_index];
+            let ((late, late_automaton), (early, early_automaton)) = if other_index < index {
+                ((&**route, &automaton), (other, other_automaton))
+            } else {
+                ((other, other_automaton), (&**route, &automaton))
+            };
+            if !late.origins.iter().any(|origin| meets(early, origin)) {
+                continue;
+            }
+            self.pairs += 1;
+            pair(late, late_automaton, early, early_automaton, &mut unheard);
+            if unheard.count() > 0 || self.pairs > MAX_PAIRS {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Compares each route with those earlier ones that may have a number in common with it. `None`: not all were compared.
+pub(super) fn check(plan: &Plan, findings: &mut Findings) -> Option<Compared> {
     let mut earlier = Earlier::default();
     let mut pairs = 0;
     for (index, later) in plan.routes.iter().enumerate() {
         let Some(late) = automaton(plan, later) else { continue };
         for (at, early) in earlier.beside(&late) {
             if findings.is_full() {
-                return;
+                return None;
             }
             let route = &plan.routes[at];
             if !later.origins.iter().any(|origin| meets(route, origin)) {
@@ -28,7 +65,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
             }
             pairs += 1;
             if pairs > MAX_PAIRS {
-                return;
+                return None;
             }
             if pair(later, &late, route, early, findings) {
                 break;
@@ -36,6 +73,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         }
         earlier.add(index, late);
     }
+    Some(Compared { routes: earlier, pairs })
 }
 
 /// Says what is to be said of two routes, and whether the later one has nothing left.
@@ -69,7 +107,7 @@ fn pair(later: &Route, late: &Automaton, earlier: &Route, early: &Automaton, fin
 }
 
 /// The routes before the one that is looked at, by what their numbers begin with.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Earlier {
     automata: Vec<(usize, Automaton)>,
     /// Into `automata`.
@@ -85,6 +123,20 @@ impl Earlier {
             self.by_beginning.entry(beginning).or_default().push(self.automata.len());
         }
         self.automata.push((index, automaton));
+    }
+
+    /// Puts another one in the place of one of them.
+    fn put(&mut self, at: usize, automaton: Automaton) {
+        for beginning in self.automata[at].1.beginnings() {
+            if let Some(found) = self.by_beginning.get_mut(&beginning) {
+                found.retain(|known| *known != at);
+            }
+        }
+        for beginning in automaton.beginnings() {
+            self.lengths.insert(beginning.len());
+            self.by_beginning.entry(beginning).or_default().push(at);
+        }
+        self.automata[at].1 = automaton;
     }
 
     /// In file order, those of which one beginning is that of `late`, or begins with it, or the other way round: no
@@ -139,7 +191,7 @@ mod tests {
     fn check_each_pair(plan: &Plan, findings: &mut Findings) {
         let automata: Vec<Option<Automaton>> = plan.routes.iter().map(|route| automaton(plan, route)).collect();
         for (index, later) in plan.routes.iter().enumerate() {
-            for (earlier, early) in plan.routes[..index].iter().zip(&automata) {
+            for (earlier, early) in plan.routes.iter().take(index).zip(&automata) {
                 let (Some(early), Some(late)) = (early, &automata[index]) else { continue };
                 if later.origins.iter().any(|origin| meets(earlier, origin)) && pair(later, late, earlier, early, findings) {
                     break;

@@ -22,6 +22,10 @@ pub(crate) struct Kept {
     /// Of all files, in order.
     items: Vec<Item>,
     files: HashMap<String, File>,
+    /// Number and path of each file, when nothing was said about any: then each top node is an item.
+    clean: Option<Vec<(u16, String)>>,
+    /// In all items.
+    nodes: usize,
     since: Since,
 }
 
@@ -51,14 +55,76 @@ struct Top {
     item: Option<usize>,
 }
 
+/// What became of one file that has as many nodes as before.
+struct Edited<'s> {
+    source: &'s Source,
+    number: u16,
+    tops: Vec<Top>,
+    /// Nodes in those that were and in those that are now.
+    nodes: (usize, usize),
+    /// Position and what stands there now.
+    others: Vec<(usize, Item)>,
+    /// Position, and where it began and begins. That may be the same place, on another line.
+    moved: Vec<(usize, usize, usize)>,
+}
+
 impl Kept {
     /// Reads all `*.kdl` sources into one list of top items, in the order given.
     pub(crate) fn read(&mut self, sources: &[Source], findings: &mut Findings) -> &[Item] {
-        let Self { items, files, since } = std::mem::take(self);
+        if !self.touch_up(sources) {
+            self.read_all(sources, findings);
+        }
+        &self.items
+    }
+
+    /// Reads what is another text in files that have as many nodes as before, and of which nothing is to be said.
+    /// `false`: nothing was done, all must be read.
+    fn touch_up(&mut self, sources: &[Source]) -> bool {
+        let known = self.clean.iter().flatten().map(|(number, path)| (*number, path.as_str()));
+        if self.clean.is_none() || !plan_files(sources).map(|(number, source)| (number, source.path.as_str())).eq(known) {
+            return false;
+        }
+        let (mut first, mut nodes, mut edits) = (0, self.nodes, Vec::new());
+        for (number, source) in plan_files(sources) {
+            let Some(known) = self.files.get(&source.path) else { return false };
+            if known.text != source.text {
+                let Some(edit) = Edited::new((number, source), known, &self.items[first..]) else { return false };
+                nodes = nodes + edit.nodes.1 - edit.nodes.0;
+                edits.push(edit);
+            }
+            first += known.tops.len();
+        }
+        if nodes > MAX_NODES {
+            return false;
+        }
+        self.nodes = nodes;
+        let mut places = BTreeMap::new();
+        for Edited { source, number, tops, others, moved, .. } in edits {
+            for (at, from, to) in moved {
+                self.items[at].move_to(number, from, to);
+                places.insert(at, None);
+            }
+            for (at, item) in others {
+                places.insert(at, Some(std::mem::replace(&mut self.items[at], item)));
+            }
+            self.files.insert(source.path.clone(), File { text: Arc::clone(&source.text), tops });
+        }
+        if !places.is_empty() {
+            self.since = match &self.since {
+                Since::Places(known) if known.is_empty() => Since::Places(places),
+                // A second difference is not counted from the same texts.
+                _ => Since::Unknown,
+            };
+        }
+        true
+    }
+
+    fn read_all(&mut self, sources: &[Source], findings: &mut Findings) {
+        let Self { items, files, .. } = std::mem::take(self);
         let mut old: Vec<Option<Item>> = items.into_iter().map(Some).collect();
-        let mut places = Some(BTreeMap::new());
+        let said = findings.count();
         let mut reader = Reader { file: 0, base: 0, nodes: 0, findings };
-        for (number, source) in (0_u16..).zip(sources).filter(|(_, source)| source.path.ends_with(".kdl")) {
+        for (number, source) in plan_files(sources) {
             reader.file = number;
             let known = files.get(&source.path);
             let Some(ranges) = tops(&mut reader, source, known) else { continue };
@@ -68,32 +134,22 @@ impl Kept {
                 // What is read of this file is not all of it, so it is not known the next time.
                 if reader.findings.is_full() {
                     reader.only_once(&self.items);
-                    return &self.items;
+                    return;
                 }
-                let top = match same.take(at, &source.text[range.clone()]).filter(|top| reader.nodes + top.nodes <= MAX_NODES) {
-                    Some(top) => {
-                        let item = top.item.and_then(|item| old.get_mut(item)?.take());
-                        places = places.filter(|_| top.item == Some(self.items.len()));
-                        item.map(|item| self.take_over(item, &mut reader, &range, top, places.as_mut()))
-                    }
-                    None => None,
-                };
-                let top = top.unwrap_or_else(|| {
-                    places = places.take().filter(|_| !old.is_empty());
-                    let top = self.parse(&mut reader, source, range);
-                    match (top.item, &mut places) {
-                        (Some(item), Some(places)) => drop(places.insert(item, None)),
-                        _ => places = None,
-                    }
-                    top
+                let known = same.take(at, &source.text[range.clone()]).filter(|top| reader.nodes + top.nodes <= MAX_NODES);
+                let taken = known.and_then(|top| Some((top, old.get_mut(top.item?)?.take()?)));
+                file.tops.push(match taken {
+                    Some((top, item)) => self.take_over(item, &mut reader, &range, top),
+                    None => self.parse(&mut reader, source, range),
                 });
-                file.tops.push(top);
             }
             self.files.insert(source.path.clone(), file);
         }
         reader.only_once(&self.items);
-        self.since = since.and(places.filter(|_| old.len() == self.items.len()), old);
-        &self.items
+        self.nodes = reader.nodes;
+        // Of two files with the same path only one is known.
+        let is_clean = findings.count() == said && self.files.len() == plan_files(sources).count();
+        self.clean = is_clean.then(|| plan_files(sources).map(|(number, source)| (number, source.path.clone())).collect());
     }
 
     /// What is read from here on is held against what was read last.
@@ -114,18 +170,8 @@ impl Kept {
         self.items
     }
 
-    fn take_over(
-        &mut self,
-        mut item: Item,
-        reader: &mut Reader<'_>,
-        range: &Range<usize>,
-        was: &Top,
-        places: Option<&mut BTreeMap<usize, Option<Item>>>,
-    ) -> Top {
+    fn take_over(&mut self, mut item: Item, reader: &mut Reader<'_>, range: &Range<usize>, was: &Top) -> Top {
         if item.at.file != reader.file || range.start != was.range.start {
-            if let Some(places) = places {
-                places.insert(self.items.len(), None);
-            }
             item.move_to(reader.file, was.range.start, range.start);
         }
         reader.nodes += was.nodes;
@@ -142,21 +188,52 @@ impl Kept {
     }
 }
 
-impl Since {
-    /// With what one more reading found, where `left` are the items of the one before that it did not take over.
-    fn and(self, places: Option<BTreeMap<usize, Option<Item>>>, mut left: Vec<Option<Item>>) -> Self {
-        match (self, places) {
-            (known @ Self::Places(_), Some(places)) if places.is_empty() => known,
-            (Self::Places(known), Some(mut places)) if known.is_empty() => {
-                for (at, was) in &mut places {
-                    *was = left.get_mut(*at).and_then(Option::take);
-                }
-                Self::Places(places)
-            }
-            // A second difference is not counted from the same texts.
-            _ => Self::Unknown,
+impl<'s> Edited<'s> {
+    /// `None` when there are more or fewer nodes, or something is to be said.
+    fn new((number, source): (u16, &'s Source), known: &File, items: &[Item]) -> Option<Self> {
+        if source.text.len() > MAX_FILE_BYTES {
+            return None;
         }
+        let ranges = split::top_nodes(&source.text).ok().filter(|ranges| ranges.len() == known.tops.len())?;
+        let mut unheard = Findings::new(&[]);
+        let mut reader = Reader { file: number, base: 0, nodes: 0, findings: &mut unheard };
+        let mut edit =
+            Self { source, number, tops: Vec::with_capacity(ranges.len()), nodes: (0, 0), others: Vec::new(), moved: Vec::new() };
+        let (mut before, mut now, mut lines) = (0, 0, 0);
+        for ((range, was), item) in ranges.into_iter().zip(&known.tops).zip(items) {
+            let at = was.item?;
+            let (old, new) = (&known.text[before..was.range.start], &source.text[now..range.start]);
+            if old != new {
+                lines += lines_in(new) - lines_in(old);
+            }
+            (before, now) = (was.range.start, range.start);
+            let mut nodes = was.nodes;
+            if source.text[range.clone()] == known.text[was.range.clone()] {
+                if range.start != was.range.start || lines != 0 {
+                    edit.moved.push((at, was.range.start, range.start));
+                }
+            } else {
+                let (read_before, mut read) = (reader.nodes, Vec::new());
+                reader.base = range.start;
+                reader.top_node(&source.text[range.clone()], &mut read);
+                let now = read.pop().filter(|now| read.is_empty() && now.spec.repeats && item.spec.repeats)?;
+                nodes = reader.nodes - read_before;
+                edit.nodes = (edit.nodes.0 + was.nodes, edit.nodes.1 + nodes);
+                edit.others.push((at, now));
+            }
+            edit.tops.push(Top { range, nodes, item: Some(at) });
+        }
+        (reader.findings.count() == 0).then_some(edit)
     }
+}
+
+fn lines_in(text: &str) -> i64 {
+    text.bytes().map(|byte| i64::from(byte == b'\n')).sum()
+}
+
+/// The files that are read, each with its number.
+fn plan_files(sources: &[Source]) -> impl Iterator<Item = (u16, &Source)> {
+    (0_u16..).zip(sources).filter(|(_, source)| source.path.ends_with(".kdl"))
 }
 
 /// Where the top nodes of a file stand; `None` when it cannot be told, which is said.

@@ -88,7 +88,7 @@ impl Run {
             origin: self.facts.origin.clone(),
             from: self.facts.from.clone(),
             to: self.facts.to.clone(),
-            route: plan.routes.iter().find(|route| Some(route.block) == first).map(|route| route.name.clone()),
+            route: first.and_then(|first| plan.route_of(first)).map(|route| route.name.clone()),
             language: self.language.clone(),
             variables: ask.sends.iter().filter_map(value_of).collect(),
         })))

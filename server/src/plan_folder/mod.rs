@@ -11,6 +11,7 @@ use std::{
     ffi::OsStr,
     io::ErrorKind,
     path::Path,
+    sync::Arc,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -39,6 +40,18 @@ pub fn below(folder: &Path, sources: Vec<Source>) -> Vec<Source> {
         Err(_) => source,
     };
     sources.into_iter().map(below).collect()
+}
+
+/// The same sources, each sharing its text with that of `known` which has the same path and text: most of a plan is as it
+/// was, and need not be looked at again to know it.
+#[must_use]
+pub fn sharing(sources: Vec<Source>, known: &[Source]) -> Vec<Source> {
+    let known: BTreeMap<&str, &Source> = known.iter().map(|known| (known.path.as_str(), known)).collect();
+    let share = |source: Source| match known.get(source.path.as_str()) {
+        Some(known) if known.text == source.text => Source { text: Arc::clone(&known.text), ..source },
+        _ => source,
+    };
+    sources.into_iter().map(share).collect()
 }
 
 /// One file, also one that nothing imports; `None` where there is none. Blocks.
@@ -254,6 +267,16 @@ mod tests {
         assert!(!is_between(&sources(&[("a.kdl", "mine"), ("b.kdl", "b")]), &old, &new));
         assert!(!is_between(&sources(&[("a.kdl", "A"), ("mine.kdl", "")]), &old, &new));
         assert!(!is_between(&sources(&[("b.kdl", "b")]), &old, &new), "a.kdl is in both");
+    }
+
+    #[test]
+    fn a_text_that_is_known_is_there_once() {
+        let known = sources(&[("a.kdl", "a"), ("b.kdl", "b"), ("c.kdl", "c")]);
+        let read = sources(&[("b.kdl", "b"), ("a.kdl", "A"), ("d.kdl", "c")]);
+        let shared = sharing(read.clone(), &known);
+        assert_eq!(shared, read);
+        let is_known = |source: &Source| known.iter().any(|known| Arc::ptr_eq(&known.text, &source.text));
+        assert_eq!(shared.iter().map(is_known).collect::<Vec<_>>(), [true, false, false]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
         view::At,
     },
     plan_files::{PlanFiles, Proposal, Refused, Wish},
+    plan_folder,
     store::{How, PlanState},
 };
 
@@ -38,10 +39,11 @@ impl Base {
         }
         let message = asked.message.clone().unwrap_or_else(|| message(&proposal));
         let asked = Asked { by: asked.by.clone(), message: Some(message), watch: asked.watch, onto: None, dry_run: false };
-        let outcome = match self.check(How::Edit, proposal.sources.clone(), before).await {
-            Ok(new) => self.take(&asked, new, None, Writes::These(proposal.writes.clone())).await,
-            Err(why) => Err(why),
-        };
+        let outcome =
+            match self.check(How::Edit, plan_folder::sharing(proposal.sources.clone(), &self.running.sources), before).await {
+                Ok(new) => self.take(&asked, new, None, Writes::These(proposal.writes.clone())).await,
+                Err(why) => Err(why),
+            };
         match &outcome {
             Ok(_) => files.note(&proposal, &asked.by, At(clock::now().at)),
             // An editor may have been faster than the disk: then the wish is about a text that is gone.

@@ -82,7 +82,7 @@ impl Base {
                 self.take(asked, new, None, Writes::Nothing).await
             }
             PlanTask::Apply(sources) => {
-                let sources = fitting(sources)?;
+                let sources = self.fitting(sources)?;
                 let new = self.check(How::Apply, sources, replaced(self.last + 1)).await?;
                 self.take(asked, new, None, Writes::All).await
             }
@@ -114,6 +114,12 @@ impl Base {
         }
     }
 
+    /// Texts from outside, in the order in which a folder is read.
+    fn fitting(&self, sources: Vec<Source>) -> Result<Vec<Source>, PlanNotTaken> {
+        let fitting = plan_folder::fitting(plan_folder::sharing(sources, &self.running.sources));
+        fitting.map_err(|sentence| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&sentence, None)]))
+    }
+
     fn canary_is(&self, generation: u64) -> bool {
         self.canary.as_ref().is_some_and(|canary| canary.taken.generation == generation)
     }
@@ -127,7 +133,7 @@ impl Base {
             let sentence = format!("generation {} is a canary already", canary.taken.generation);
             return Err(PlanNotTaken::Conflict(sentence, "promote it (`tandem apply --promote`) or end it (`tandem rollback`)"));
         }
-        let sources = fitting(sources)?;
+        let sources = self.fitting(sources)?;
         let differs = changes(&self.running.sources, &sources);
         let others: Vec<String> = differs.iter().filter(|change| !change.is_of_calls()).map(ToString::to_string).collect();
         if !others.is_empty() {
@@ -164,14 +170,15 @@ impl Base {
         let sources = texts.into_iter().map(|(path, text)| Source::new(path, text)).collect();
         let why = asked.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
         let before = (PlanState::RolledBack, format!("back to generation {to}{why}"));
-        let new = self.check(How::Rollback(to), fitting(sources)?, before).await?;
+        let new = self.check(How::Rollback(to), self.fitting(sources)?, before).await?;
         let asked = Asked { by: asked.by.clone(), message: asked.message.clone(), watch: None, onto: None, dry_run: false };
         self.take(&asked, new, None, Writes::All).await
     }
 
     async fn read(&self) -> Result<Vec<Source>, PlanNotTaken> {
-        let folder = self.folder.path.clone();
-        let read = tokio::task::spawn_blocking(move || plan_folder::read(&folder)).await.map_err(|error| failed(&error))?;
+        let (folder, running) = (self.folder.path.clone(), Arc::clone(&self.running));
+        let read = move || plan_folder::read(&folder).map(|sources| plan_folder::sharing(sources, &running.sources));
+        let read = tokio::task::spawn_blocking(read).await.map_err(|error| failed(&error))?;
         read.map_err(|error| unreadable(&error))
     }
 
@@ -334,11 +341,6 @@ pub fn written(taken: &Generation, sources: &[Source], running: &Generation) -> 
     let texts = texts.map(|(file, source)| (file.sha256.clone(), Arc::clone(&source.text))).collect();
     let texts = PlanTexts { generation: taken.generation, files: taken.files.clone(), texts };
     [Record::PlanTexts(texts), Record::PlanLoaded(Box::new(taken.clone()))]
-}
-
-/// Texts from outside, in the order in which a folder is read.
-fn fitting(sources: Vec<Source>) -> Result<Vec<Source>, PlanNotTaken> {
-    plan_folder::fitting(sources).map_err(|sentence| PlanNotTaken::Problems(vec![PlanProblem::of_no_file(&sentence, None)]))
 }
 
 fn unreadable(error: &LoadError) -> PlanNotTaken {
