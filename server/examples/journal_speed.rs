@@ -37,6 +37,7 @@ fn life(n: u64, now: Timestamp) -> [FloorEvent; 7] {
         priority_minutes: 0,
         virtual_arrival_at: now,
         callback: None,
+        work: tandem_switch::floor::Work::default(),
     };
     let considered = vec![Considered { agent: agent.clone(), why: "idle longest: 312 s".into() }; 8];
     let decision = Decision { waited_ms: 4_000, skills: Vec::new(), considered };

@@ -207,6 +207,7 @@ fn change_staff(setting: &mut Setting, staff: &Staff) -> Result<(), CliError> {
             skills: skills.clone(),
             device,
             always_on: false,
+            capacity: tandem_switch::channel::Capacity::default(),
         });
     }
     Ok(())
@@ -288,6 +289,7 @@ mod tests {
             skills: vec![SkillLevel { skill: "billing".into(), level }],
             device: Target::Extension(name.into()),
             always_on: false,
+            capacity: tandem_switch::channel::Capacity::default(),
         };
         let queue = tandem_switch::floor::QueueProfile {
             queue: "support".into(),
@@ -299,6 +301,7 @@ mod tests {
             rejoin_grace_ms: 0,
             max_missed: 0,
             callbacks_per_day: 1,
+            work: tandem_switch::floor::WorkRules::default(),
         };
         let mut setting = Setting { queues: vec![queue], agents: vec![agent("1001", 2), agent("1002", 5)] };
         let by = |queue: &str, by| Staff { queue: queue.into(), by };

@@ -330,6 +330,7 @@ fn waits(item: u64, call: u64) -> Record {
         priority_minutes: 0,
         virtual_arrival_at: at(0),
         callback: None,
+        work: tandem_switch::floor::Work::default(),
     };
     Record::Floor(FloorEvent::Queued { item, rejoined: None, at: at(0) })
 }

@@ -88,7 +88,15 @@ impl QueueCounts {
             | FloorEvent::Refused { .. }
             | FloorEvent::Offered { .. }
             | FloorEvent::OfferEnded { .. }
+            | FloorEvent::Prioritised { .. }
+            | FloorEvent::ConversationChanged { .. }
             | FloorEvent::Finished { .. } => {}
+            // Whom nobody has any more waits again, as anew.
+            FloorEvent::Returned { item, .. } => {
+                let (item, place) = place(item);
+                self.queue(&place.0).offered += 1;
+                self.waiting.insert(item, place);
+            }
         }
     }
 
@@ -138,6 +146,7 @@ mod tests {
             priority_minutes: 0,
             virtual_arrival_at: Timestamp::from_ms(0),
             callback: None,
+            work: tandem_switch::floor::Work::default(),
         }
     }
 

@@ -308,6 +308,9 @@ impl FloorEvent {
             | Self::OfferEnded { at, .. }
             | Self::CallbackKept { at, .. }
             | Self::Overflowed { at, .. }
+            | Self::Prioritised { at, .. }
+            | Self::ConversationChanged { at, .. }
+            | Self::Returned { at, .. }
             | Self::Left { at, .. }
             | Self::Finished { at, .. } => *at,
         }

@@ -120,6 +120,8 @@ impl Past {
                     caller.ring_ms = rang_ms;
                 }
             }
+            // Who was moved ahead by hand is not moved again, and writing is not run again: both depend on what was going on.
+            FloorEvent::Prioritised { .. } | FloorEvent::ConversationChanged { .. } | FloorEvent::Returned { .. } => {}
             FloorEvent::Finished { .. } | FloorEvent::AgentAsked { .. } | FloorEvent::Refused { .. } => {}
         }
     }

@@ -165,7 +165,7 @@ impl Run<'_> {
         {
             self.at(since_at.plus_ms(gives_up_ms), Next::Steps(id, Step::Leave(LeaveReason::Abandoned)));
         }
-        let WaitingItem { queue, caller, skills, priority_minutes, .. } = caller.item.clone();
+        let WaitingItem { queue, caller, skills, priority_minutes, work, .. } = caller.item.clone();
         let arrived_at = since_at.min(self.now);
         self.tell(Input::Line(ToFloor::Enqueue(Enqueue {
             item: id,
@@ -176,6 +176,7 @@ impl Run<'_> {
             priority_minutes,
             wait_without_agents: true,
             arrived_at,
+            work,
         })));
     }
 

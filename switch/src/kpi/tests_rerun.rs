@@ -4,7 +4,8 @@
 
 use super::{KPIS, Past, Setting, Tally, Terms, rerun};
 use crate::{
-    floor::{AgentProfile, Floor, Input, Output, QueueProfile},
+    channel::Capacity,
+    floor::{AgentProfile, Floor, Input, Output, QueueProfile, Work, WorkRules},
     id::{CallId, IdSource, ItemId},
     link::{Enqueue, FloorSays, LeaveReason, ToFloor},
     step::{AgentRequest, Target},
@@ -28,12 +29,14 @@ fn queue() -> QueueProfile {
         rejoin_grace_ms: 0,
         max_missed: 0,
         callbacks_per_day: 3,
+        work: WorkRules::default(),
     }
 }
 
 fn agent(name: &str) -> AgentProfile {
     let device = Target::Extension(name.into());
-    AgentProfile { agent: name.into(), queues: vec!["support".into()], skills: Vec::new(), device, always_on: false }
+    let (skills, capacity) = (Vec::new(), Capacity::default());
+    AgentProfile { agent: name.into(), queues: vec!["support".into()], skills, device, always_on: false, capacity }
 }
 
 fn setting(agents: &[&str]) -> Setting {
@@ -60,6 +63,7 @@ fn past() -> Past {
             priority_minutes: 0,
             wait_without_agents: true,
             arrived_at: at(s),
+            work: Work::default(),
         };
         plan(&mut next, s, ToFloor::Enqueue(enqueue));
         plan(&mut next, s + 90, ToFloor::Leave { item: ItemId(n + 1), reason: LeaveReason::Abandoned });

@@ -86,6 +86,7 @@ pub(in crate::http) const ROUTES: &[Row] = &[
     control("PUT", "/api/v1/items/{item}/priority", FLOOR),
     read("/api/v1/kpis", WATCH),
     read("/api/v1/kpis/definitions", EVERYBODY),
+    read("/api/v1/board", WATCH),
     read("/api/v1/kpis/waits", WATCH),
     read("/api/v1/schedules", EVERYBODY),
     read("/api/v1/schedules/{schedule}", EVERYBODY),
@@ -168,6 +169,7 @@ pub(in crate::http) const ROUTES: &[Row] = &[
     // live
     read("/api/v1/events", WATCH).own(Own::Picked),
     read("/api/v1/follow", DUTY),
+    read("/api/v1/screen-pops", FLOOR).look("customer-read"),
     // people, tokens, logins
     admin("GET", "/api/v1/people", AUDIT),
     admin("GET", "/api/v1/people/{extension}", AUDIT),

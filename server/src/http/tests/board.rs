@@ -24,6 +24,7 @@ fn answered() -> Vec<Record> {
             priority_minutes: 0,
             virtual_arrival_at: at(-60_000),
             callback: None,
+            work: tandem_switch::floor::Work::default(),
         };
         FloorEvent::Queued { item, rejoined: None, at: at(-60_000) }
     };

@@ -280,6 +280,7 @@ async fn an_agent_sees_who_rings_and_why_and_nobody_elses_screen() {
             priority_minutes: 0,
             virtual_arrival_at: at(0),
             callback: None,
+            work: tandem_switch::floor::Work::default(),
         };
         Record::Floor(FloorEvent::Queued { item, rejoined: None, at: at(0) })
     };

@@ -12,6 +12,8 @@ pub(in crate::store) enum Place {
     Live,
     /// The name of a file of somebody's voice: the file goes.
     Voice,
+    /// Of a customer, and left where it is: an erasure does not reach it yet, and docs/privacy.md says so.
+    Customer,
     /// Whoever placed a hold wrote a number into it: it is lifted first.
     Held,
 }
@@ -35,13 +37,51 @@ pub(in crate::store) const PLACES: &[Table] = &[
         ],
         &["call_id", "origin", "route", "queue", "agent", "cause", "blame", "recording_id", "quality", "identity"],
     ),
+    (
+        "cases",
+        &[("subject", Place::Customer), ("outcome", Place::Customer)],
+        &["case_id", "customer_id", "topic", "status", "status_by"],
+    ),
+    ("case_states", &[], &["case_id", "status", "changed_by"]),
+    (
+        "consents",
+        &[("value", Place::Customer), ("proof", Place::Customer)],
+        &["consent_id", "kind", "customer_id", "purpose", "channel", "jurisdiction", "source"],
+    ),
+    ("conversations", &[], &["conversation_id", "customer_id", "case_id", "channel"]),
+    ("customer_links", &[("why", Place::Customer)], &["link_id", "kept", "folded", "merged_by", "undone_by"]),
+    ("customer_notes", &[("body", Place::Customer)], &["note_id", "customer_id", "case_id", "written_by"]),
+    (
+        "customers",
+        &[("name", Place::Customer), ("name_folded", Place::Customer), ("attributes", Place::Customer)],
+        &["customer_id", "language", "root_id", "link_id", "merged_into"],
+    ),
+    ("dispositions", &[], &["code", "label"]),
+    ("figure_rollups", &[], &["kind", "name", "body"]),
     ("generation_files", &[], &["file", "sha256"]),
     ("generations", &[], &["loaded_by", "files", "how", "state", "message", "changes", "terms", "why", "told_by"]),
     ("holds", &[("number", Place::Held)], &["hold_id", "call_id", "why", "placed_by"]),
+    ("identities", &[("value", Place::Customer)], &["kind", "customer_id", "source"]),
+    (
+        "interactions",
+        &[("value", Place::Customer), ("candidates", Place::Customer)],
+        &[
+            "interaction_id",
+            "conversation_id",
+            "channel",
+            "direction",
+            "kind",
+            "call_id",
+            "queue",
+            "agent",
+            "disposition",
+            "disposed_by",
+        ],
+    ),
     (
         "items",
         &[("caller", Place::Outside), ("callback", Place::Outside)],
-        &["item_id", "call_id", "queue", "skills", "state", "agent", "reason"],
+        &["item_id", "call_id", "queue", "skills", "state", "agent", "reason", "work", "standing", "turn"],
     ),
     ("journal", &[("body", Place::Outside)], &["kind", "call_id", "item_id", "agent"]),
     ("journal_head", &[], &[]),
@@ -53,7 +93,18 @@ pub(in crate::store) const PLACES: &[Table] = &[
     (
         "people",
         &[],
-        &["extension", "display_name", "realm", "ha1_md5", "ha1_sha256", "queues", "skills", "device", "ha1_sha512_256"],
+        &[
+            "extension",
+            "display_name",
+            "realm",
+            "ha1_md5",
+            "ha1_sha256",
+            "queues",
+            "skills",
+            "device",
+            "ha1_sha512_256",
+            "capacity",
+        ],
     ),
     // What an admin wrote into the plan is the plan's.
     ("plan_texts", &[], &["sha256", "body"]),

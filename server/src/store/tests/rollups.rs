@@ -57,6 +57,7 @@ impl World {
             priority_minutes: 0,
             virtual_arrival_at: since,
             callback: None,
+            work: tandem_switch::floor::Work::default(),
         }
     }
 

@@ -170,7 +170,7 @@ async fn a_device_of_somebody_who_is_gone_is_no_difference_and_a_stranger_is() {
     for db in both().await {
         let store = db.open().await;
         store.commit(&[device("sip:a", 900_000), device("sip:b", 900_000)]).await.unwrap();
-        let audit = Audit { who: "anna".into(), what: "person-removed".into(), subject: "1001".into(), at: at(5) };
+        let audit = Audit { who: "anna".into(), what: "person-removed".into(), subject: "1001".into(), from: None, at: at(5) };
         store.commit(&[Record::Audit(audit)]).await.unwrap();
         store.db.execute("DELETE FROM bindings WHERE contact = 'sip:a'", &[]).await.unwrap();
         assert_eq!(store.verify().await.unwrap().different, 0);

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use tandem_switch::floor::{FloorEvent, OfferOutcome};
+use tandem_switch::{
+    floor::{FloorEvent, OfferOutcome, WaitingItem},
+    time::Timestamp,
+};
 
 use super::{
     PAGE, Verified, read,
@@ -42,7 +45,7 @@ struct Known {
     may_be_gone: bool,
 }
 
-fn us(at: tandem_switch::time::Timestamp) -> String {
+fn us(at: Timestamp) -> String {
     at.0.to_string()
 }
 
@@ -55,11 +58,7 @@ impl Others {
                     old.set("state", "rejoined".to_owned());
                     old.set("ended_us", us(*at));
                 }
-                let new = args![item.call.to_string(), item.queue.as_str(), "waiting", None::<&str>, *at];
-                let new = Folded::new(&ITEMS, new.into_iter().chain(std::iter::repeat_n(Arg::Text(None), 3)));
-                let row = self.items.entry(item.item.to_string()).or_insert(new);
-                row.set("state", "waiting".to_owned());
-                ["agent", "served_us", "ended_us", "reason"].into_iter().for_each(|column| row.set(column, None));
+                self.queued(item, *at);
             }
             FloorEvent::Offered { offer, item, agent, at, .. } => {
                 let row = args![item.to_string(), agent.as_str(), *at, None::<&str>, None::<&str>, None::<&str>];
@@ -91,11 +90,22 @@ impl Others {
             }
             FloorEvent::Left { item, reason, at } => self.over(&item.to_string(), "left", &json(reason), us(*at)),
             FloorEvent::Finished { item, cause, at, .. } => self.over(&item.to_string(), "served", cause.as_str(), us(*at)),
+            FloorEvent::Returned { item, at, .. } => self.queued(item, *at),
             FloorEvent::AgentChanged { .. }
             | FloorEvent::AgentAsked { .. }
             | FloorEvent::Refused { .. }
+            | FloorEvent::Prioritised { .. }
+            | FloorEvent::ConversationChanged { .. }
             | FloorEvent::CallbackKept { .. } => {}
         }
+    }
+
+    fn queued(&mut self, item: &WaitingItem, at: Timestamp) {
+        let new = args![item.call.to_string(), item.queue.as_str(), "waiting", None::<&str>, at];
+        let new = Folded::new(&ITEMS, new.into_iter().chain(std::iter::repeat_n(Arg::Text(None), 3)));
+        let row = self.items.entry(item.item.to_string()).or_insert(new);
+        row.set("state", "waiting".to_owned());
+        ["agent", "served_us", "ended_us", "reason"].into_iter().for_each(|column| row.set(column, None));
     }
 
     fn over(&mut self, item: &str, state: &str, reason: &str, at: String) {

@@ -161,6 +161,7 @@ impl World {
             dialled: "1800".into(),
             arrived_at: self.now,
             step: waited(),
+            customer: None,
         };
         self.send(0, &ToFloor::CallBack { item, callback: Box::new(callback) });
     }
