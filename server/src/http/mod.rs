@@ -33,6 +33,7 @@ mod player;
 pub mod priority;
 pub mod privacy;
 mod problem;
+mod readiness;
 pub mod recordings;
 pub mod schedules;
 mod shares;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::{capacity, cause, event_word, place_words, request, skill_level, state_word, work, work_rule};
+use super::{beginnings::beginning, same::assert_same};
 use crate::{
     callback::{Callback, CallbackAsked, Tries},
     cause::Cause,
@@ -36,47 +37,6 @@ pub(super) struct Script {
     made: Vec<ItemId>,
     /// Times that the floor died; each life has identifiers of its own.
     lives: u8,
-}
-
-/// How several ladders begin: they say `given` and the name.
-const BEGINNINGS: &[(&str, &[&str])] = &[
-    (
-        "1 rings at 1001",
-        &[
-            "> queue support",
-            "> agent 1001 support always-on",
-            "1001 ready",
-            "> call 1 support",
-            "1: queued, place 1",
-            "offer 1: 1001 chosen: idle 0 s",
-            "1001 reserved",
-            "1: ring 1001 for 10 s (offer 1)",
-        ],
-    ),
-    (
-        "1 rings at the first of two",
-        &[
-            "> queue support",
-            "> agent 1001 support always-on",
-            "1001 ready",
-            "> agent 1002 support always-on",
-            "1002 ready",
-            "> call 1 support",
-            "1: queued, place 1",
-            "offer 1: 1001 chosen: idle 0 s",
-            "1001 reserved",
-            "1: ring 1001 for 10 s (offer 1)",
-        ],
-    ),
-    (
-        "1 waits for 1001",
-        &["> queue support", "> agent 1001 support", "> reachable 1001", "> call 1 support from=+411", "1: queued, place 1"],
-    ),
-];
-
-fn beginning(name: &str) -> Vec<&'static str> {
-    let found = BEGINNINGS.iter().find(|(known, _)| *known == name);
-    found.unwrap_or_else(|| panic!("no beginning is called {name}")).1.to_vec()
 }
 
 /// Runs the inputs of `ladder` and compares all that came out.
@@ -422,25 +382,4 @@ impl Script {
             FloorSays::AgentReply { done } => format!("reply {done}"),
         }
     }
-}
-
-/// The journal folded knows what the floor knows. Agents who are off duty may have left the floor; of
-/// those who left and came again the journal also knows when they worked before.
-pub(super) fn assert_same(folded: &Restored, live: &Restored, came_again: &BTreeSet<AgentName>) {
-    let waiting = |restored: &Restored| -> BTreeMap<ItemId, WaitingItem> {
-        restored.waiting.iter().map(|item| (item.item, item.clone())).collect()
-    };
-    assert_eq!(waiting(folded), waiting(live));
-    let on_duty = |restored: &Restored| -> Vec<_> {
-        let mut agents = restored.agents.clone();
-        agents.retain(|agent| agent.state != AgentState::Offline);
-        for agent in agents.iter_mut().filter(|agent| came_again.contains(&agent.agent)) {
-            agent.idle_since_at = None;
-        }
-        agents
-    };
-    assert_eq!(on_duty(folded), on_duty(live));
-    let mut offers = folded.offers.clone();
-    offers.sort_by_key(|offer| offer.offer);
-    assert_eq!(offers, live.offers);
 }

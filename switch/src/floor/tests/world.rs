@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::script::assert_same;
+use super::same::assert_same;
 use crate::{
     callback::Callback,
     cause::Cause,

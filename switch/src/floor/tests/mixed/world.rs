@@ -13,7 +13,7 @@ use crate::{
     channel::{Capacity, Channel},
     floor::{
         AgentProfile, AgentState, Conversation, Floor, FloorEvent, GoingOn, Input, OfferOutcome, Output, QueueProfile, Standing,
-        tests::{script::assert_same, world::Dice},
+        tests::{same::assert_same, world::Dice},
     },
     id::{CallId, IdSource, ItemId, OfferId},
     link::{FloorSays, ToFloor, ToLine},
