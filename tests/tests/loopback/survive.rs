@@ -105,7 +105,7 @@ fn who_waits_waits_on(database: Option<String>) {
     wait::until_true("the new caller waits behind them", || waiting(&switch).len() == WAITING + 1);
     assert_eq!(waiting(&switch).last().map(String::as_str), Some("+39025550000"));
 
-    let _device = Devices::start(&switch, &["1001"], Script::new("agent-hangs-up", &switch).stay_ms(100));
+    let _device = Devices::start(&switch, &["1001"], Script::new("agent-hangs-up", &switch).stay_ms(300));
     callers.succeed();
     last.succeed();
     let mut journal = Journal::open(&switch);
