@@ -124,6 +124,7 @@ fn write_with(folder: &Path, writes: &[Write], between: impl FnOnce()) -> Result
     Ok(())
 }
 
+#[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "the folder tells a test's fault where it is"))]
 fn commit(folder: &Path, prepared: &[Prepared<'_>]) -> Result<(), DiskError> {
     for at in 0..prepared.len() {
         #[cfg(debug_assertions)]
