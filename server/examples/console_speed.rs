@@ -4,7 +4,12 @@
 //! agent who is there all the time goes not ready and comes back, so often a second. From the floor's decision (the event's `at`) to
 //! its arrival at each console, by the clock that both processes have. Prints a line of JSON.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program that measures ends at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that measures ends at the first surprise"
+)]
 
 use std::time::Duration;
 
@@ -46,6 +51,11 @@ async fn watch(server: String, token: String, delays: mpsc::Sender<Vec<i64>>, re
 
 #[tokio::main]
 async fn main() {
+    // A console that fails would be waited for for ever.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        std::process::exit(1);
+    }));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [server, token, agent, consoles, rate, seconds] = &arguments[..] else {
         panic!("SERVER TOKEN AGENT CONSOLES RATE SECONDS")

@@ -63,10 +63,11 @@ statements! {
     SPELLS = "SELECT agent, nth, activity, item_id, reason, from_us, to_us FROM agent_spells \
         WHERE from_us >= $1 AND from_us < $2 AND ($3 = '' OR agent = $3) AND (from_us, agent, nth) > ($4, $5, $6) \
         ORDER BY from_us, agent, nth LIMIT $7";
+    /// CROSS, so that SQLite begins at the agents: by itself it reads every spell there is.
     SPELLS_GOING_ON = "SELECT spell.agent, spell.nth, spell.activity, spell.item_id, spell.reason, spell.from_us, spell.to_us \
-        FROM agents_state JOIN agent_spells AS spell ON spell.agent = agents_state.agent AND spell.nth = \
+        FROM agents_state CROSS JOIN agent_spells AS spell WHERE spell.agent = agents_state.agent AND spell.nth = \
         (SELECT nth FROM agent_spells WHERE agent = agents_state.agent AND from_us < $1 ORDER BY from_us DESC, nth DESC LIMIT 1) \
-        WHERE (spell.to_us IS NULL OR spell.to_us > $1) AND ($2 = '' OR agents_state.agent = $2)";
+        AND (spell.to_us IS NULL OR spell.to_us > $1) AND ($2 = '' OR agents_state.agent = $2)";
     OFFERS_ENDED = "SELECT offer_id, agent, outcome, ended_us FROM offers WHERE ended_us >= $1 AND ended_us < $2 \
         AND ($3 = '' OR agent = $3) AND (ended_us, offer_id) > ($4, $5) ORDER BY ended_us, offer_id LIMIT $6";
     TRANSFERS = "SELECT calls.queue, calls.agent, segments.from_us FROM segments JOIN calls ON calls.call_id = segments.call_id \
