@@ -20,6 +20,7 @@ use tandem_switch::{
         AudioStreamName, Extension, Language, LotName, MailboxName, PartyNumber, PromptName, QueueName, RoomName, RouteName,
         ScheduleName, ServiceName, SkillLevel, SkillName, TrunkName,
     },
+    rules::Rule,
     step::{AgentRequest, RingStrategy, Sides, Supervision},
 };
 
@@ -104,6 +105,8 @@ pub struct Plan {
     pub schedules: BTreeMap<ScheduleName, Schedule>,
     /// Agents of the first start.
     pub starter_agents: Vec<StarterAgents>,
+    /// What is done about what happens on any channel.
+    pub rules: Vec<Rule>,
     /// Routes in the order in which they are tried.
     pub routes: SharedList<Route>,
     /// What `tandem test` runs.

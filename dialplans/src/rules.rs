@@ -83,6 +83,7 @@ pub const RULES: &[Rule] = &[
     rule("missing-value", E, "A value is missing."),
     rule("never-open", W, "A schedule is closed at every moment of the next two years."),
     rule("never-reached", W, "A step, branch or rung that nothing can come to."),
+    rule("never-waits", E, "A rule moves somebody ahead who does not wait when it is set off."),
     rule("no-call", E, "A test without a call."),
     rule("no-choice", E, "A menu without any choice."),
     rule("no-default", E, "An `ask` that does not say what becomes of the call without an answer."),

@@ -148,6 +148,10 @@ id! {
     /// One consent or suppression.
     ConsentId
 }
+id! {
+    /// One time that a rule over channels was set off.
+    TimerId
+}
 
 /// One party of a call. Leg 0 is the party that the call began with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

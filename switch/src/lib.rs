@@ -14,6 +14,7 @@
 //! - [`identity`]: how far a caller's number can be believed.
 //! - [`toll`]: how much may be called outside.
 //! - [`ladder`]: the queues that a waiting caller may pass on to.
+//! - [`rules`]: when this happens, unless that, then do so: across channels.
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
 pub mod ask;
@@ -30,6 +31,7 @@ pub mod kpi;
 pub mod ladder;
 pub mod link;
 pub mod name;
+pub mod rules;
 pub mod step;
 pub mod time;
 pub mod toll;

@@ -84,6 +84,10 @@ name! {
     ServiceName
 }
 name! {
+    /// A rule over channels.
+    RuleName
+}
+name! {
     /// A parking lot for callers.
     LotName
 }

@@ -14,6 +14,7 @@ mod queues;
 mod recordings;
 mod routes;
 mod routes_again;
+mod rules;
 mod schedules;
 mod steps;
 mod test_blocks;
@@ -161,6 +162,7 @@ impl<'a> Builder<'a> {
         let queues = self.queues(items);
         let schedules = self.schedules(items);
         let starter_agents = self.starter_agents(items);
+        let rules = self.rules(items);
         let (routes, own) = self.routes(items);
         let parts: SharedList<_> = iter::once(Arc::new(std::mem::take(&mut self.shared))).chain(own).collect();
         let mut plan = Plan {
@@ -191,6 +193,7 @@ impl<'a> Builder<'a> {
             pickup_groups,
             schedules,
             starter_agents,
+            rules,
             routes,
             tests: Vec::new(),
             secrets: decisions::secrets(&parts),

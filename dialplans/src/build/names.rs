@@ -95,7 +95,7 @@ impl Names {
     fn unused(&self, used: &BTreeSet<(Noun, &str)>, findings: &mut Findings) {
         for (noun, known) in &*self.declared {
             // The API may name a program that no step does.
-            if matches!(noun, Noun::Route | Noun::AudioStream) {
+            if matches!(noun, Noun::Route | Noun::AudioStream | Noun::Rule) {
                 continue;
             }
             for (name, at) in known.iter().filter(|(name, _)| !used.contains(&(*noun, name.as_str()))) {

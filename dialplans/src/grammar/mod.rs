@@ -11,6 +11,7 @@ mod places;
 mod protect;
 mod queues;
 mod recordings;
+mod rules;
 mod steps;
 mod test_blocks;
 mod trunk_calls;
@@ -54,6 +55,10 @@ pub(crate) enum Place {
     DecisionService,
     Switch,
     Ask,
+    Rule,
+    RuleWhen,
+    RuleUnless,
+    RuleThen,
     Test,
     TestAnswer,
 }
@@ -120,6 +125,7 @@ pub(crate) enum Noun {
     PickupGroup,
     AudioStream,
     DecisionService,
+    Rule,
 }
 
 impl Noun {
@@ -135,6 +141,7 @@ impl Noun {
             Self::PickupGroup => "pickup group",
             Self::AudioStream => "audio stream",
             Self::DecisionService => "decision service",
+            Self::Rule => "rule",
         }
     }
 }
@@ -268,6 +275,10 @@ impl Place {
             Self::DecisionService => decisions::SERVICE,
             Self::Switch => decisions::BRANCHES,
             Self::Ask => decisions::ASKING,
+            Self::Rule => rules::PARTS,
+            Self::RuleWhen => rules::WHEN,
+            Self::RuleUnless => rules::UNLESS,
+            Self::RuleThen => rules::THEN,
             Self::Test => test_blocks::NODES,
             Self::TestAnswer => decisions::ANSWER_VALUES,
         }
@@ -325,6 +336,10 @@ impl Place {
             Self::DecisionService => "in `decision-service`",
             Self::Switch => "in `switch`",
             Self::Ask => "in `ask`",
+            Self::Rule => "in `rule`",
+            Self::RuleWhen => "in `when` of a `rule`",
+            Self::RuleUnless => "in `unless` of a `rule`",
+            Self::RuleThen => "in `then` of a `rule`",
             Self::Test => "in `test`",
             Self::TestAnswer => "in `answer` of a `test`",
         }
@@ -363,6 +378,10 @@ impl Place {
         Self::Switch,
         Self::Ask,
         Self::Defaults,
+        Self::Rule,
+        Self::RuleWhen,
+        Self::RuleUnless,
+        Self::RuleThen,
         Self::Test,
         Self::TestAnswer,
     ];

@@ -135,6 +135,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
     super::recordings::RECORDINGS,
     super::audio_streams::AUDIO_STREAM,
     super::decisions::DECISION_SERVICE,
+    super::rules::RULE,
     many(node("queue", "A waiting line.", &[one("name", Kind::Declares(Noun::Queue), "")], &[], Body::Optional(Place::Queue))),
     many(node(
         "parking",
