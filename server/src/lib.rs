@@ -16,6 +16,7 @@ pub mod programs;
 pub mod prompts;
 pub mod recordings;
 pub mod rollups;
+pub mod rules;
 pub mod serve;
 pub mod service_token;
 pub mod store;

@@ -346,6 +346,8 @@ metrics! {
     family http_responses = "tandem_http_responses_total", "responses", "Responses of the HTTP API, by class of status.", "class",
         &["1xx", "2xx", "3xx", "4xx", "5xx"];
     counter http_refused = "tandem_http_refused_total", "connections", "HTTP connections refused because there were too many.";
+    gauge rule_timers = "tandem_rule_timers", "timers", "Timers of rules over channels that run.";
+    counter rules_fired = "tandem_rules_fired_total", "rules", "Rules over channels that were carried out.";
     gauge http_subscribers = "tandem_http_subscribers", "connections", "WebSocket subscribers of events and traces.";
     counter http_gaps = "tandem_http_gaps_total", "gaps", "Times that a subscriber was too slow and was told of a gap.";
 

@@ -112,6 +112,9 @@ pub(crate) async fn erase(
                 }
             }
         }
+        if !dry_run {
+            store.erase_rules(number, &redaction).await?;
+        }
         let mut after = (!dry_run).then_some(0);
         while let Some(seq) = after {
             let (last, events) = store.erase_events(number, &redaction, seq).await?;

@@ -28,6 +28,7 @@ mod privacy;
 mod recordings;
 mod replay;
 mod replay_floor;
+mod rules;
 mod schedules;
 mod shipped;
 mod simulate;
@@ -163,6 +164,10 @@ enum Command {
     Schedule(schedules::ScheduleArgs),
     /// Sources that are not heard for a while, for guessing passwords, scanning or flooding.
     Bans(bans::BansArgs),
+    /// Rules over channels: what sets them off, what they wait for, what they did.
+    Rules(rules::RulesArgs),
+    /// Messages that rules leave to be sent.
+    Outbox(rules::OutboxArgs),
     /// The live trace of a number's calls, until interrupted.
     Follow(follow::FollowArgs),
     /// Why an item was given to whom, or why it still waits.
@@ -260,6 +265,8 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Schedules => schedules::schedules(common).await?,
             Command::Schedule(args) => schedules::schedule(args, common).await?,
             Command::Bans(args) => bans::run(args, common).await?,
+            Command::Rules(args) => rules::run(args, common).await?,
+            Command::Outbox(args) => rules::outbox(args, common).await?,
             Command::Follow(args) => follow::run(args, common).await?,
             Command::Why(args) => floor::why(args, common).await?,
             Command::Kpi(args) => kpi::run(args, common).await?,
@@ -445,6 +452,9 @@ mod tests {
             "tandem bans",
             "tandem bans lift 192.0.2.7",
             "tandem bans lift 2001:db8::7",
+            "tandem rules timers --state running",
+            "tandem rules why 01k3p9x7c0z4m",
+            "tandem outbox --state dead",
             "tandem follow 1800",
             "tandem why 01k3p9x7c0z4m",
         ] {

@@ -181,7 +181,7 @@ impl Batch<'_> {
             customer,
             case,
             channel: Channel::Voice,
-            inbound,
+            inbound: inbound && !started.called_back,
             identity,
             candidates,
             call: Some(started.call),

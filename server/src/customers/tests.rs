@@ -98,6 +98,7 @@ fn began(call: u64, from: &str) -> Record {
         from: PartyNumber::from(from),
         to: PartyNumber::from("1800"),
         generation: 1,
+        called_back: false,
         at: at(1_000),
     })
 }

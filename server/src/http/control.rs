@@ -296,6 +296,8 @@ pub enum NoAnswer {
 /// All that the HTTP layer knows of the rest of the program. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Control {
+    /// Rules over channels.
+    pub rules: crate::rules::Desk,
     /// To the loops.
     pub requests_tx: mpsc::Sender<ControlRequest>,
     /// What outlives the process.

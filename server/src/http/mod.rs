@@ -35,6 +35,7 @@ pub mod privacy;
 mod problem;
 mod readiness;
 pub mod recordings;
+pub mod rules;
 pub mod schedules;
 mod shares;
 mod socket;
@@ -145,6 +146,10 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(messages::message))
         .routes(routes!(bans::bans))
         .routes(routes!(callbacks::callbacks))
+        .routes(routes!(rules::rules))
+        .routes(routes!(rules::timers))
+        .routes(routes!(rules::timer))
+        .routes(routes!(rules::outbox::outbox))
         .routes(routes!(schedules::schedules))
         .routes(routes!(schedules::schedule))
         .routes(routes!(plan::plan))
@@ -172,6 +177,11 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(callbacks::ask_callback))
         .routes(routes!(callbacks::cancel_callback))
         .routes(routes!(priority::prioritise))
+        .routes(routes!(rules::cancel_timer))
+        .routes(routes!(rules::happened))
+        .routes(routes!(rules::outbox::lease))
+        .routes(routes!(rules::outbox::outcome))
+        .routes(routes!(rules::outbox::retry))
         .routes(routes!(bans::lift_ban));
     let paying = OpenApiRouter::new().routes(routes!(payments::payment_keys));
     let admin = OpenApiRouter::new()

@@ -200,6 +200,7 @@ impl Director {
         self.service = service.clone();
         self.archive.send_replace(Arc::clone(&service.archive));
         self.country.send_replace(service.plan.country.clone());
+        self.rules.send_replace(service.plan.rules.clone());
         let names = wanted(&service.plan);
         self.ask_line(LineAsk::Plan(service)).await;
         let _gone = self.finder.send(names).await;

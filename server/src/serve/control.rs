@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tandem_switch::time::Timestamp;
+use tandem_switch::{rules::Rule, time::Timestamp};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, timeout},
@@ -32,6 +32,7 @@ use crate::{
         view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
     recordings::Archive,
+    rules::{Desk, Parts},
     store::{Person, Store, Writer},
     wire::{
         floor::FloorAsk,
@@ -87,6 +88,8 @@ pub struct Director {
     pub archive: watch::Sender<Arc<Archive>>,
     /// To whoever reads numbers: the country of the plan.
     pub country: watch::Sender<Option<String>>,
+    /// To whoever carries out rules over channels: those of the plan.
+    pub rules: watch::Sender<Vec<Rule>>,
 }
 
 /// What the HTTP API works with.
@@ -95,12 +98,15 @@ pub(super) fn api_control(
     (store, writer, traces): (&Store, &Writer, TraceBus),
     ready: &Arc<Readiness>,
     (data, plan): (&DataFolder, &Path),
-    (archive, country, service): (watch::Receiver<Arc<Archive>>, watch::Receiver<Option<String>>, &Service),
+    (archive, country, plan_rules): (watch::Receiver<Arc<Archive>>, watch::Receiver<Option<String>>, watch::Receiver<Vec<Rule>>),
+    service: &Service,
 ) -> Control {
     let customers = Customers::new(store.clone(), country);
     customers::follow::start(customers.clone());
     let beside = Beside::start(customers.clone(), writer, floor.clone());
+    let rules = Desk::start(Parts { customers: customers.clone(), requests: requests_tx.clone(), plan: plan_rules });
     Control {
+        rules,
         customers,
         beside,
         requests_tx,

@@ -313,10 +313,17 @@ impl Start {
         let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
         let (country_tx, country) = watch::channel(service.plan.country.clone());
+        let (rules_tx, rules) = watch::channel(service.plan.rules.clone());
         crate::rollups::start(store.clone(), writer.clone());
         let folders = (&data, folder.path.as_path());
-        let control =
-            api_control((requests_tx, &floor_tx), (&store, &writer, traces), &ready, folders, (archive, country, &service));
+        let control = api_control(
+            (requests_tx, &floor_tx),
+            (&store, &writer, traces),
+            &ready,
+            folders,
+            (archive, country, rules),
+            &service,
+        );
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
@@ -341,6 +348,7 @@ impl Start {
             orders: Orders::default(),
             archive: archive_tx,
             country: country_tx,
+            rules: rules_tx,
         };
         let running = Running {
             line: line_tx,

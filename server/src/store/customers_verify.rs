@@ -10,9 +10,10 @@ use std::{
 };
 
 use super::{
-    CustomerNews, JournalRow, Store, StoreError,
+    CustomerNews, JournalRow, RuleNews, Store, StoreError,
     customers_sql::TABLES,
     db::{Arg, Db, Row},
+    rules_sql,
     verify::Verified,
 };
 
@@ -47,8 +48,9 @@ impl CustomersAgain {
     pub(super) async fn apply(&self, rows: &[JournalRow]) -> Result<(), StoreError> {
         let mut tx = self.0.begin().await?;
         for row in rows {
-            let Some(news) = CustomerNews::read(row)? else { continue };
-            for (statement, args) in news.changes() {
+            let of_rules = RuleNews::read(row)?.map(|news| news.changes());
+            let changes = CustomerNews::read(row)?.map(|news| news.changes()).or(of_rules);
+            for (statement, args) in changes.into_iter().flatten() {
                 tx.execute(statement, &args).await?;
             }
         }
@@ -57,7 +59,7 @@ impl CustomersAgain {
 
     /// Notes what differs.
     pub(super) async fn compare(&self, store: &Store, verified: &mut Verified) -> Result<(), StoreError> {
-        for table in &TABLES {
+        for table in TABLES.iter().chain(&rules_sql::TABLES) {
             let (told, mut found) = (table.digests(&self.0).await?, table.digests(&store.db).await?);
             for (key, told) in told {
                 verified.compared(table.table);

@@ -30,6 +30,8 @@ mod record;
 mod recordings;
 mod restore;
 mod rollups;
+mod rules;
+mod rules_sql;
 mod schedules;
 mod sql;
 #[cfg(test)]
@@ -67,6 +69,10 @@ pub use privacy::{ErasedCall, Hold, Number, PersonCall, Redaction};
 pub use record::{Audit, CallStarted, Doer, Record, RecordingStarted};
 pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingState};
 pub use restore::{KeptRow, Restart};
+pub use rules::{
+    CallOf, Deed, DeedRow, DeedState, DeedTodo, Happening, ItemOf, MessageOf, OutboxMessage, OutboxRow, RuleChange, RuleNews,
+    TimerRow,
+};
 pub use schedules::ScheduleTurned;
 pub use tokens::{Scope, Token, TokenCheck};
 pub use told::Told;

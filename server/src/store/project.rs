@@ -129,12 +129,13 @@ impl Batch {
                 self.run(sql::EXPIRE_TOLL_SPENT, args![tolls::forgotten(*at)]);
             }
             Record::Customer(news) => self.others.extend(news.changes()),
+            Record::Rule(news) => self.others.extend(news.changes()),
             Record::Audit(_) | Record::TollAlarm(_) => {}
         }
     }
 
     fn call_started(&mut self, started: &CallStarted) {
-        let CallStarted { call, origin, from, to, generation, at } = started;
+        let CallStarted { call, origin, from, to, generation, at, .. } = started;
         self.calls.push(args![call.to_string(), json(origin), from.as_str(), to.as_str(), *at, *generation, 0u64, 0u64]);
     }
 

@@ -21,6 +21,7 @@ use super::{
     generations::{Generation, PlanNews, PlanTexts},
     messages::{MessageLeft, MessageStarted},
     recordings::{KeptAs, RecordingNews},
+    rules::RuleNews,
     schedules::ScheduleTurned,
 };
 
@@ -166,6 +167,8 @@ pub enum Record {
     },
     /// Something became of a customer or of what belongs to one.
     Customer(Box<CustomerNews>),
+    /// Something became of a rule over channels, or of the outbox.
+    Rule(Box<RuleNews>),
     /// Somebody changed or looked at something that an auditor asks about.
     Audit(Audit),
 }
@@ -183,6 +186,9 @@ pub struct CallStarted {
     pub to: PartyNumber,
     /// Generation of the plan it runs on.
     pub generation: u64,
+    /// We call the customer, who had asked for it or is to be reached: nobody called us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub called_back: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -297,6 +303,7 @@ impl Record {
             Self::PlanNews(news) => news.kind(),
             Self::Restarted { .. } => "restarted",
             Self::Customer(news) => news.kind(),
+            Self::Rule(news) => news.kind(),
             Self::Audit(_) => "audit",
         }
     }
@@ -338,6 +345,8 @@ impl Record {
             }
             Self::BindingPut { refreshed: true, .. } => return None,
             Self::Customer(news) if !news.is_told() => return None,
+            Self::Rule(news) if !news.is_told() => return None,
+            Self::Rule(news) => row(news.at, news.call().map(|call| call.to_string()), news.body()),
             Self::Customer(news) => row(news.at, news.call().map(|call| call.to_string()), news.body()),
             Self::BindingPut { binding, .. } => row(binding.registered_at, None, super::db::json(binding)),
             Self::BindingRemoved { extension, contact, at } => {

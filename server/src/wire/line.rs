@@ -556,7 +556,15 @@ impl Line {
         let is_emergency = self.edges.sip.is_emergency(&to);
         let Picked { plan, settings, generation } = self.service.pick(&from, &to, is_emergency);
         let (plan, settings) = (Arc::clone(plan), Arc::clone(settings));
-        let started = CallStarted { call, origin: origin.clone(), from: from.clone(), to: to.clone(), generation, at: now };
+        let started = CallStarted {
+            call,
+            origin: origin.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            generation,
+            called_back: false,
+            at: now,
+        };
         if !self.taking || !self.edges.ledger.call_started(started, is_emergency) {
             METRICS.calls_shed.inc();
             self.edges.sip.refuse(invite);

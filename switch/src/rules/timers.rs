@@ -206,6 +206,12 @@ impl Timers {
         self.running.is_empty()
     }
 
+    /// Whether nothing that happens can change anything: there is no rule, and no timer runs.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.rules.is_empty() && self.running.is_empty()
+    }
+
     /// How many were not set because there were too many.
     #[must_use]
     pub const fn refused(&self) -> u64 {

@@ -88,7 +88,11 @@ impl Fixture {
         let (_, country) = tokio::sync::watch::channel(Some("IT".to_owned()));
         let customers = crate::customers::Customers::new(store.clone(), country);
         let beside = crate::customers::beside::Beside::start(customers.clone(), &writer, mpsc::channel(16).0);
+        let (_, plan_rules) = tokio::sync::watch::channel(Vec::new());
+        let parts = crate::rules::Parts { customers: customers.clone(), requests: requests_tx.clone(), plan: plan_rules };
+        let rules = crate::rules::Desk::start(parts);
         let control = Control {
+            rules,
             customers,
             beside,
             requests_tx,

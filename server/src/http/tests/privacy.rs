@@ -134,7 +134,15 @@ async fn a_hold_wins_over_erasure_age_and_deletion() {
 async fn nobody_is_erased_while_they_are_on_the_line() {
     let fixture = Fixture::start().await;
     let origin = tandem_switch::cdr::Origin::Trunk("carrier".into());
-    let up = CallStarted { call: CallId(31), origin, from: ANNA.into(), to: "1800".into(), generation: 1, at: at(0) };
+    let up = CallStarted {
+        call: CallId(31),
+        origin,
+        from: ANNA.into(),
+        to: "1800".into(),
+        generation: 1,
+        called_back: false,
+        at: at(0),
+    };
     fixture.control.store.commit(&[Record::CallStarted(up)]).await.unwrap();
     let told = order(&fixture, "/api/v1/privacy/erase", json!({ "numbers": [ANNA] })).await.problem(409);
     assert_eq!(told, "a call of theirs is up, or waits to be made");

@@ -89,6 +89,11 @@ pub(in crate::store) const PLACES: &[Table] = &[
     ("logins", &[], &["user_name", "password", "roles", "extension"]),
     ("messages", &[("from_number", Place::Outside), ("path", Place::Voice)], &["message_id", "mailbox", "call_id", "state"]),
     ("offers", &[], &["offer_id", "item_id", "agent", "decision", "outcome", "cause"]),
+    (
+        "outbox",
+        &[("who_value", Place::Outside)],
+        &["message_id", "timer_id", "channel", "who_kind", "customer_id", "template", "state", "leased_by", "why"],
+    ),
     // Our own people: `tandem user remove`.
     (
         "people",
@@ -112,6 +117,14 @@ pub(in crate::store) const PLACES: &[Table] = &[
         "recordings",
         &[("path", Place::Voice), ("capture", Place::Voice), ("remote", Place::Voice)],
         &["recording_id", "call_id", "state", "reason", "format"],
+    ),
+    // Numbers stand in `who_value` alone: the rule is the plan's, and what is done is not said to whom.
+    ("rule_cursor", &[], &[]),
+    ("rule_deeds", &[], &["timer_id", "what", "state", "detail"]),
+    (
+        "rule_timers",
+        &[("who_value", Place::Outside)],
+        &["timer_id", "name", "rule", "thing", "who_kind", "customer_id", "call_id", "dialled", "state", "why"],
     ),
     ("schedule_switches", &[], &["schedule", "says", "turned_by", "why"]),
     ("segments", &[], &["call_id", "state", "agent", "cause"]),

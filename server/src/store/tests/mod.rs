@@ -33,6 +33,7 @@ fn started(call: u64) -> Record {
         from: PartyNumber::from("1001"),
         to: PartyNumber::from("1800"),
         generation: 3,
+        called_back: false,
         at: at(0),
     })
 }
@@ -121,7 +122,8 @@ async fn every_statement_is_understood_by_both_databases() {
     for db in both().await {
         let store = db.open().await;
         let all = sql::ALL.iter().chain(super::figures::ALL).chain(super::rollups::ALL).chain(super::verify::ALL);
-        let all = all.chain(super::customers_sql::ALL).chain(super::logins::ALL).chain(super::audits::ALL);
+        let all =
+            all.chain(super::customers_sql::ALL).chain(super::rules_sql::ALL).chain(super::logins::ALL).chain(super::audits::ALL);
         let all = all.chain(super::privacy::statements());
         let mut texts: Vec<String> = all.map(|(_, text)| (*text).to_owned()).collect();
         let inserts = sql::ALL_INSERTS.iter().copied().chain([&super::rollups::INSERT_ROLLUP]);

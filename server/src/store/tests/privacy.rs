@@ -79,7 +79,15 @@ async fn lives(store: &Store, call: u64, number: &str, ms: i64) {
     let cdr = cdr(call, number, ms);
     let item = WaitingItem { call: cdr.call, caller: from.clone(), ..super::waiting(call, ms) };
     let origin = cdr.origin.clone();
-    let started = CallStarted { call: cdr.call, origin, from: from.clone(), to: "1800".into(), generation: 1, at: at(ms) };
+    let started = CallStarted {
+        call: cdr.call,
+        origin,
+        from: from.clone(),
+        to: "1800".into(),
+        generation: 1,
+        called_back: false,
+        at: at(ms),
+    };
     let (recording, message) = (RecordingId(call + 500), RecordingId(call + 900));
     let mailbox = MailboxName::from("support");
     let path = format!("{call}.wav");
@@ -195,7 +203,15 @@ async fn what_goes_on_is_not_erased_under_it() {
         let anna: Number = ANNA.parse().unwrap();
         assert!(!store.is_about(&anna).await.unwrap());
         let origin = Origin::Trunk("carrier".into());
-        let up = CallStarted { call: CallId(1), origin, from: ANNA.into(), to: "1800".into(), generation: 1, at: at(0) };
+        let up = CallStarted {
+            call: CallId(1),
+            origin,
+            from: ANNA.into(),
+            to: "1800".into(),
+            generation: 1,
+            called_back: false,
+            at: at(0),
+        };
         store.commit(&[Record::CallStarted(up)]).await.unwrap();
         assert!(store.is_about(&anna).await.unwrap());
         store

@@ -202,6 +202,7 @@ async fn a_conversation_that_a_restart_ended_is_in_the_journal() {
             from: "1".into(),
             to: "2".into(),
             generation: 1,
+            called_back: false,
             at: at(0),
         };
         store.commit(&[Record::CallStarted(call)]).await.unwrap();

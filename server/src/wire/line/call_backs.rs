@@ -23,7 +23,15 @@ impl Line {
         let now = self.edges.now.at;
         let (origin, from, to) = (callback.origin.clone(), caller.clone(), callback.dialled.clone());
         let generation = self.service.generation;
-        let started = CallStarted { call, origin: origin.clone(), from: from.clone(), to: to.clone(), generation, at: now };
+        let started = CallStarted {
+            call,
+            origin: origin.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            generation,
+            called_back: true,
+            at: now,
+        };
         if !self.taking || !self.edges.ledger.call_started(started, false) {
             METRICS.calls_shed.inc();
             return self.edges.floor.send(ToFloor::Decline { offer: *offer, cause: Cause::Congestion });
