@@ -14,6 +14,7 @@
 //! - [`identity`]: how far a caller's number can be believed.
 //! - [`toll`]: how much may be called outside.
 //! - [`ladder`]: the queues that a waiting caller may pass on to.
+//! - [`webhooks`]: what subscribers outside are sent, in what order, and how long it is tried.
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
 pub mod ask;
@@ -33,3 +34,4 @@ pub mod name;
 pub mod step;
 pub mod time;
 pub mod toll;
+pub mod webhooks;
