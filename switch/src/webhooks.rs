@@ -203,6 +203,10 @@ impl Subscriber {
             Input::Read { events, up_to } => {
                 debug_assert!(matches!(self.under_way, Some(Output::Read { .. })));
                 self.under_way = None;
+                if up_to <= self.read_to {
+                    // What was told to be there cannot be seen yet: it will be told again.
+                    self.head = self.read_to;
+                }
                 self.read_to = self.read_to.max(up_to);
                 self.queue.extend(events);
             }

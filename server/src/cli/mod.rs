@@ -33,6 +33,7 @@ mod shipped;
 mod simulate;
 mod table;
 mod tokens;
+mod webhooks;
 
 use std::{fmt, net::IpAddr, path::PathBuf, process::ExitCode};
 
@@ -154,6 +155,9 @@ enum Command {
     /// Customers: who they are, merges, cases, consent, import and export.
     #[command(subcommand)]
     Customer(customers::CustomerCommand),
+    /// Systems outside that are told what happens: subscriptions, dead letters.
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// Voice messages.
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
@@ -188,6 +192,9 @@ struct ServeArgs {
     /// How long a stop waits for calls to end, in seconds.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     drain: u64,
+    /// Networks of yours that webhooks may go to, as in 10.1.0.0/16; else only the public Internet by https.
+    #[arg(long, env = "TANDEM_REACH", value_name = "NETWORK", value_delimiter = ',', value_parser = crate::reach::network)]
+    reach: Vec<tandem_dialplan::Network>,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     log_format: log::LogFormat,
@@ -256,6 +263,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Conferences(command) => conferences::run(command, common).await?,
             Command::Recordings(command) => recordings::run(command, common).await?,
             Command::Customer(command) => customers::run(command, common).await?,
+            Command::Webhooks(command) => webhooks::run(command, common).await?,
             Command::Messages(command) => messages::run(command, common).await?,
             Command::Schedules => schedules::schedules(common).await?,
             Command::Schedule(args) => schedules::schedule(args, common).await?,
@@ -278,6 +286,7 @@ fn serve(args: ServeArgs, common: &Common) -> Result<ExitCode, CliError> {
         database: common.database.clone(),
         media_threads: usize::from(args.media_threads),
         drain_s: args.drain,
+        reach: crate::reach::Reach::new(args.reach),
     })
     .map_err(CliError::failed)?;
     Ok(ExitCode::SUCCESS)

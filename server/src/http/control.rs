@@ -320,6 +320,8 @@ pub struct Control {
     pub customers: Customers,
     /// What stands on the screens of agents.
     pub beside: Beside,
+    /// Who outside is told what happens.
+    pub webhooks: crate::webhooks::Webhooks,
 }
 
 impl Control {

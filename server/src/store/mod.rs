@@ -40,6 +40,7 @@ mod tokens;
 mod told;
 mod tolls;
 mod verify;
+mod webhooks;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -71,6 +72,7 @@ pub use schedules::ScheduleTurned;
 pub use tokens::{Scope, Token, TokenCheck};
 pub use told::Told;
 pub use verify::{Difference, Verified};
+pub use webhooks::{DeadRow, OLD_SECRET_MS, WebhookProgress, WebhookRow, WebhookTerms};
 pub use writer::{Refused, Writer};
 
 use db::Db;

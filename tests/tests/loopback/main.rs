@@ -60,6 +60,7 @@ mod turn;
 mod voicemail;
 mod watching;
 mod web;
+mod webhooks;
 mod whatsapp;
 
 use std::path::Path;

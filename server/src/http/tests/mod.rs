@@ -13,6 +13,7 @@ mod privacy;
 mod resources;
 mod roles;
 mod talks;
+mod webhooks;
 
 use std::{
     path::PathBuf,
@@ -88,9 +89,12 @@ impl Fixture {
         let (_, country) = tokio::sync::watch::channel(Some("IT".to_owned()));
         let customers = crate::customers::Customers::new(store.clone(), country);
         let beside = crate::customers::beside::Beside::start(customers.clone(), &writer, mpsc::channel(16).0);
+        let here = crate::reach::Reach::new(vec!["127.0.0.1".parse().unwrap()]);
+        let webhooks = crate::webhooks::Webhooks::new(store.clone(), here);
         let control = Control {
             customers,
             beside,
+            webhooks,
             requests_tx,
             store,
             writer,

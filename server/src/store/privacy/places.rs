@@ -121,5 +121,8 @@ pub(in crate::store) const PLACES: &[Table] = &[
     ("toll_spent", &[], &["who", "body"]),
     ("waits", &[], &["item_id", "call_id", "queue", "ended_how", "agent"]),
     ("waveforms", &[("peaks", Place::Voice)], &["recording_id"]),
+    // What somebody outside is told stands in the journal only.
+    ("webhook_dead", &[], &["webhook_id", "why"]),
+    ("webhooks", &[], &["webhook_id", "url", "kinds", "secret", "old_secret", "paused_why", "last_error"]),
     ("writers", &[], &["writer"]),
 ];
