@@ -6,6 +6,7 @@ pub mod customers;
 pub mod decisions;
 pub mod http;
 pub mod log;
+pub mod lookup;
 pub mod metrics;
 pub mod outgoing;
 mod passwords;

@@ -335,6 +335,11 @@ metrics! {
     gauge webhooks_failing = "tandem_webhooks_failing", "subscriptions", "Subscriptions whose last attempt failed.";
     histogram webhook_time = "tandem_webhook_seconds", "seconds", "From the begin of an attempt to what came of it.", BUDGET_US;
 
+    family lookups = "tandem_lookups_total", "lookups", "Questions to the CRM about numbers, by what came of them.", "result",
+        &["answered", "nobody", "kept", "failed", "busy", "resting"];
+    counter lookups_late = "tandem_lookups_late_total", "lookups", "Answers of the CRM that came after the screens that wanted them.";
+    histogram lookup_time = "tandem_lookup_seconds", "seconds", "From a question to the CRM to what came of it.", BUDGET_US;
+
     counter messages_left = "tandem_messages_left_total", "messages", "Voice messages that were left.";
     counter messages_failed = "tandem_messages_failed_total", "messages", "Voice messages that could not be written.";
 

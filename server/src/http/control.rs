@@ -322,6 +322,8 @@ pub struct Control {
     pub beside: Beside,
     /// Who outside is told what happens.
     pub webhooks: crate::webhooks::Webhooks,
+    /// The CRM that is asked about numbers.
+    pub lookups: crate::lookup::Lookups,
 }
 
 impl Control {

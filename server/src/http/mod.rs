@@ -23,6 +23,7 @@ pub mod kpis;
 mod listen;
 pub mod logins;
 mod looks;
+pub mod lookup;
 pub mod messages;
 pub mod payments;
 pub mod people;
@@ -193,6 +194,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(tokens::tokens, tokens::add_token))
         .routes(routes!(tokens::revoke_token))
         .merge(webhooks::routes())
+        .merge(lookup::routes())
         .routes(routes!(audits::audit));
     let plans =
         OpenApiRouter::new().routes(routes!(generations::apply)).layer(DefaultBodyLimit::max(generations::MAX_PLAN_BODY_BYTES));

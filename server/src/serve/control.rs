@@ -31,6 +31,7 @@ use crate::{
         plan_order::PlanAnswer,
         view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
+    lookup::Lookups,
     reach::Reach,
     recordings::Archive,
     store::{Person, Store, Writer},
@@ -101,13 +102,16 @@ pub(super) fn api_control(
 ) -> Control {
     let customers = Customers::new(store.clone(), country);
     customers::follow::start(customers.clone());
-    let beside = Beside::start(customers.clone(), writer, floor.clone());
+    let lookups = Lookups::new(store.clone(), reach.clone());
+    lookups.start();
+    let beside = Beside::start_with(customers.clone(), writer, floor.clone(), lookups.clone());
     let webhooks = Webhooks::new(store.clone(), reach.clone());
     webhooks.start();
     Control {
         customers,
         beside,
         webhooks,
+        lookups,
         requests_tx,
         store: store.clone(),
         writer: writer.clone(),

@@ -22,6 +22,7 @@ mod floor_entry;
 mod generations;
 mod items;
 mod logins;
+mod lookup;
 mod messages;
 mod people;
 mod privacy;
@@ -62,6 +63,7 @@ pub use generations::{
 };
 pub use items::{ItemStory, OfferRow};
 pub use logins::{IDLE_MS, Login, MOST_FAILURES, Role, SESSION_PREFIX, Session};
+pub use lookup::LookupTerms;
 pub use messages::{MessageFilter, MessageLeft, MessageRow, MessageStarted, MessageState};
 pub use people::{Person, Secret};
 pub use privacy::{ErasedCall, Hold, Number, PersonCall, Redaction};

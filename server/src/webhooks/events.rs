@@ -197,3 +197,6 @@ fn of_customer(what: CustomerChange, by: &str) -> Option<Value> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,7 @@ mod hostile;
 mod identity;
 mod kamailio;
 mod legs;
+mod lookups;
 mod media;
 mod media_attacks;
 mod media_keys;

@@ -122,6 +122,10 @@ pub(in crate::http) const ROUTES: &[Row] = &[
     read("/api/v1/webhooks/{webhook}/dead", SETUP),
     control("POST", "/api/v1/webhooks/{webhook}/dead/resend", SWITCH),
     control("POST", "/api/v1/webhooks/{webhook}/dead/discard", SWITCH),
+    read("/api/v1/lookup", SETUP),
+    admin("PUT", "/api/v1/lookup", ADMIN),
+    admin("DELETE", "/api/v1/lookup", ADMIN),
+    admin("POST", "/api/v1/lookup/test", ADMIN),
     // customers
     read("/api/v1/customers", SERVE).look("customers-read"),
     control("POST", "/api/v1/customers", SERVE),

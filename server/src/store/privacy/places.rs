@@ -87,6 +87,7 @@ pub(in crate::store) const PLACES: &[Table] = &[
     ("journal_head", &[], &[]),
     ("kept_calls", &[("body", Place::Live)], &["call_id"]),
     ("logins", &[], &["user_name", "password", "roles", "extension"]),
+    ("lookup", &[], &["url", "method", "token", "fields"]),
     ("messages", &[("from_number", Place::Outside), ("path", Place::Voice)], &["message_id", "mailbox", "call_id", "state"]),
     ("offers", &[], &["offer_id", "item_id", "agent", "decision", "outcome", "cause"]),
     // Our own people: `tandem user remove`.

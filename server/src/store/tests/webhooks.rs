@@ -3,7 +3,7 @@
 use tandem_switch::webhooks::{Mark, Streak};
 
 use super::{at, queued};
-use crate::store::{Record, WebhookProgress, WebhookTerms, testing::both};
+use crate::store::{LookupTerms, Record, WebhookProgress, WebhookTerms, testing::both};
 
 fn terms(kinds: &[&str]) -> WebhookTerms {
     let kinds = kinds.iter().map(|&kind| kind.to_owned()).collect();
@@ -76,5 +76,31 @@ async fn how_far_it_is_and_what_was_given_up_are_one_and_outlive_the_process() {
         store.resume_webhook(&name, "test", at(13)).await.unwrap();
         let row = store.webhook(&name).await.unwrap().unwrap();
         assert_eq!((row.paused_at, row.mark.streak), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn there_is_one_crm_to_ask_or_none() {
+    for db in both().await {
+        let store = db.open().await;
+        assert_eq!(store.lookup().await.unwrap(), None);
+        let first = LookupTerms {
+            url: "https://crm.example/{number}".into(),
+            is_post: false,
+            token: Some("secret".to_owned().into()),
+            fields: [("Name".to_owned(), "/name".to_owned())].into(),
+            wait_ms: 100,
+            limit_ms: 2_000,
+            keep_s: 300,
+        };
+        store.put_lookup(&first, "test", at(0)).await.unwrap();
+        assert_eq!(store.lookup().await.unwrap(), Some(first.clone()));
+        let other = LookupTerms { is_post: true, token: None, ..first };
+        store.put_lookup(&other, "test", at(1)).await.unwrap();
+        assert_eq!(store.lookup().await.unwrap(), Some(other));
+        store.remove_lookup("test", at(2)).await.unwrap();
+        assert_eq!(store.lookup().await.unwrap(), None);
+        let journal = store.events_after(0, 100).await.unwrap();
+        assert!(journal.len() == 3 && journal.iter().all(|row| !row.body.contains("secret")), "{journal:?}");
     }
 }
