@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tandem_switch::webhooks::{Event, Input, Mark, Outcome, Output, PAGE, Subscriber, Terms};
+use tandem_switch::{
+    time::Timestamp,
+    webhooks::{Event, Input, Mark, Outcome, Output, PAGE, Subscriber, Terms},
+};
 use tokio::{sync::watch, time::sleep};
 
 use super::{Letter, events, send};
@@ -15,6 +18,8 @@ use crate::{
 
 /// A journal that nobody here wrote to is looked at so often.
 const LOOK: Duration = Duration::from_secs(5);
+/// What was read of the journal so long ago is read again: somebody may have been erased from it meanwhile.
+const FRESH_MS: u64 = 5_000;
 /// A database that does not answer is asked again after that.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Who does it, in the audit.
@@ -30,7 +35,8 @@ pub(super) async fn run(store: Store, outgoing: Outgoing, name: String, mut poke
     let mut core = Subscriber::new(row.mark, terms, u64::from_le_bytes(seed));
     let mut committed = store.committed();
     let (error, messages, failing) = (row.last_error.clone(), BTreeMap::new(), Failing::default());
-    let mut task = Task { store, outgoing, name, row, messages, delivered_at: None, error, failing };
+    let mut task =
+        Task { store, outgoing, name, row, messages, read_at: Timestamp::default(), delivered_at: None, error, failing };
     task.look(&mut core).await;
     loop {
         if poked.has_changed().unwrap_or(true) {
@@ -110,7 +116,9 @@ struct Task {
     row: WebhookRow,
     /// What was read of the journal and waits: kind and message.
     messages: BTreeMap<i64, (String, String)>,
-    delivered_at: Option<tandem_switch::time::Timestamp>,
+    /// When.
+    read_at: Timestamp,
+    delivered_at: Option<Timestamp>,
     error: Option<String>,
     failing: Failing,
 }
@@ -176,6 +184,7 @@ impl Task {
             }
         };
         self.messages.clear();
+        self.read_at = clock::now().at;
         let mut wanted = Vec::new();
         for row in rows.iter().filter(|row| events::is_wanted(&self.row.kinds, &row.kind)) {
             if let Some(message) = events::message(row) {
@@ -187,7 +196,8 @@ impl Task {
     }
 
     async fn send(&mut self, seq: i64, attempt: u32) -> Outcome {
-        let found = match self.messages.get(&seq) {
+        let is_fresh = clock::now().at.ms_since(self.read_at) < FRESH_MS;
+        let found = match self.messages.get(&seq).filter(|_| is_fresh) {
             Some(found) => Some(found.clone()),
             None => match self.store.events_after(seq - 1, 1).await {
                 Ok(rows) => {
