@@ -31,8 +31,11 @@ use crate::{
         plan_order::PlanAnswer,
         view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
+    lookup::Lookups,
+    reach::Reach,
     recordings::Archive,
     store::{Person, Store, Writer},
+    webhooks::Webhooks,
     wire::{
         floor::FloorAsk,
         line::{LineAsk, Service},
@@ -94,15 +97,21 @@ pub(super) fn api_control(
     (requests_tx, floor): (mpsc::Sender<ControlRequest>, &mpsc::Sender<FloorAsk>),
     (store, writer, traces): (&Store, &Writer, TraceBus),
     ready: &Arc<Readiness>,
-    (data, plan): (&DataFolder, &Path),
+    (data, plan, reach): (&DataFolder, &Path, &Reach),
     (archive, country, service): (watch::Receiver<Arc<Archive>>, watch::Receiver<Option<String>>, &Service),
 ) -> Control {
     let customers = Customers::new(store.clone(), country);
     customers::follow::start(customers.clone());
-    let beside = Beside::start(customers.clone(), writer, floor.clone());
+    let lookups = Lookups::new(store.clone(), reach.clone());
+    lookups.start();
+    let beside = Beside::start_with(customers.clone(), writer, floor.clone(), lookups.clone());
+    let webhooks = Webhooks::new(store.clone(), reach.clone());
+    webhooks.start();
     Control {
         customers,
         beside,
+        webhooks,
+        lookups,
         requests_tx,
         store: store.clone(),
         writer: writer.clone(),

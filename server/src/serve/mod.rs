@@ -92,6 +92,8 @@ pub struct Options {
     pub media_threads: usize,
     /// How long a drain waits for calls to end, in s.
     pub drain_s: u64,
+    /// How far requests to systems outside may go.
+    pub reach: crate::reach::Reach,
 }
 
 /// Why the switch did not start, or stopped.
@@ -314,7 +316,7 @@ impl Start {
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
         let (country_tx, country) = watch::channel(service.plan.country.clone());
         crate::rollups::start(store.clone(), writer.clone());
-        let folders = (&data, folder.path.as_path());
+        let folders = (&data, folder.path.as_path(), &options.reach);
         let control =
             api_control((requests_tx, &floor_tx), (&store, &writer, traces), &ready, folders, (archive, country, &service));
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;

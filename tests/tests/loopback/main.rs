@@ -24,6 +24,7 @@ mod hostile;
 mod identity;
 mod kamailio;
 mod legs;
+mod lookups;
 mod media;
 mod media_attacks;
 mod media_keys;
@@ -60,6 +61,7 @@ mod turn;
 mod voicemail;
 mod watching;
 mod web;
+mod webhooks;
 mod whatsapp;
 
 use std::path::Path;
