@@ -9,6 +9,8 @@ use crate::{codec::Audio, live::LiveVoice, pipe::Pipe};
 
 /// A player that is late sends at most so many packets at once; what is beyond is not caught up.
 const MAX_BURST: u32 = 3;
+/// Packets of silence behind a tone's sound before its pause: whoever conceals what is missing goes on with what came last.
+const HANG_OVER: u32 = 5;
 /// The place in a list of prompts.
 #[derive(Debug)]
 pub struct Player {
@@ -17,6 +19,8 @@ pub struct Player {
     /// In samples at 8 kHz, so that the codec may change while it plays.
     position: usize,
     repeat: bool,
+    /// Packets of silence since the last sound; `None`: all silence is sent.
+    quiet: Option<u32>,
     /// Instead of prompts.
     live: Option<Box<LiveVoice>>,
     /// What `Played` names; `None` for tones, whose end nobody awaits.
@@ -28,14 +32,28 @@ impl Player {
     #[must_use]
     pub fn new(audio: Vec<Arc<Audio>>, repeat: bool, play: Option<u32>) -> Self {
         let repeat = repeat && audio.iter().any(|a| !a.pcm_8k.is_empty());
-        Self { audio, item: 0, position: 0, repeat, live: None, play }
+        Self { audio, item: 0, position: 0, repeat, quiet: None, live: None, play }
+    }
+
+    /// A tone with pauses, over and over. Nothing is sent in them (RFC 3551 section 4.1 lets a sender be silent so): of ring-back
+    /// they are four fifths, and it goes to everybody who waits.
+    #[must_use]
+    pub fn tone(audio: Arc<Audio>) -> Self {
+        Self { quiet: Some(0), ..Self::new(vec![audio], true, None) }
+    }
+
+    /// Whether a packet that was filled need not be sent.
+    pub fn pauses(&mut self, packet: &[i16]) -> bool {
+        let Some(quiet) = &mut self.quiet else { return false };
+        *quiet = if packet.iter().all(|sample| *sample == 0) { quiet.saturating_add(1) } else { 0 };
+        *quiet > HANG_OVER
     }
 
     /// Plays what comes through a pipe, in 8 or 16 kHz, until that is closed.
     #[must_use]
     pub fn live(from: Arc<Pipe>, rate_hz: u32) -> Self {
         let live = Some(Box::new(LiveVoice::new(from, rate_hz)));
-        Self { audio: Vec::new(), item: 0, position: 0, repeat: false, live, play: None }
+        Self { audio: Vec::new(), item: 0, position: 0, repeat: false, quiet: None, live, play: None }
     }
 
     /// Fills `out` with the next samples at 16 kHz when `wideband`, else at 8 kHz, across the borders

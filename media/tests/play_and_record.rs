@@ -67,6 +67,34 @@ fn numbers_go_on_from_prompt_to_partner_to_ring_back() {
     assert!(share_of(&pcm[4_000..], 16_000, 425.0) > 0.9);
 }
 
+simulated_clock!(WAITING, waiting);
+#[test]
+fn the_pauses_of_ring_back_are_not_sent() {
+    let mut bench = Bench::new(39, waiting);
+    let (mut a, mut b) = (bench.phone(Codec::Pcma), bench.phone(Codec::Pcmu));
+    bench.command(Command::Echo { stream: b.stream });
+    bench.command(Command::RingBack { stream: a.stream });
+    // A second of tone and its hang-over, twice; the four seconds between them are a jump of the clock.
+    let mut heard: Vec<(u16, u32, bool)> = Vec::new();
+    let mut pcm = Vec::new();
+    for tick in 0..300 {
+        if tick % 250 < 55 {
+            let packet = a.receive();
+            a.listen(&packet, &mut pcm);
+            heard.push((packet.header.sequence_number, packet.header.timestamp, packet.header.marker));
+        }
+        // So that the engine sees each tick, and not a jump of the clock.
+        b.settle();
+        WAITING.advance_ms(20);
+    }
+    for pair in heard.windows(2) {
+        let (gap, number) = (pair[1].1.wrapping_sub(pair[0].1), pair[1].0.wrapping_sub(pair[0].0));
+        assert!(number == 1 && (gap, pair[1].2) == if pair[1].2 { (196 * 160, true) } else { (160, false) }, "{pair:?}");
+    }
+    assert_eq!((heard.len(), heard.iter().filter(|packet| packet.2).count()), (105, 2));
+    assert!(share_of(&pcm[..8_000], 8_000, 425.0) > 0.9 && share_of(&pcm[8_800..16_400], 8_000, 425.0) > 0.9);
+}
+
 fn temporary(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.wav", std::process::id()));
     let _ = std::fs::remove_file(&path);

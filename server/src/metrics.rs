@@ -329,6 +329,17 @@ metrics! {
     counter recordings_deleted = "tandem_recordings_deleted_total", "recordings", "Recordings deleted because their time was over.";
     counter recordings_retried = "tandem_recordings_retried_total", "attempts", "Attempts to finish a recording that are made again, as on a full disk.";
 
+    family webhook_deliveries = "tandem_webhook_deliveries_total", "attempts", "Attempts to tell subscribers outside of an event, by what came of them.", "result",
+        &["taken", "refused", "failed"];
+    counter webhook_dead = "tandem_webhook_dead_total", "events", "Events that a subscriber outside did not take in time, and that are dead letters.";
+    gauge webhooks_failing = "tandem_webhooks_failing", "subscriptions", "Subscriptions whose last attempt failed.";
+    histogram webhook_time = "tandem_webhook_seconds", "seconds", "From the begin of an attempt to what came of it.", BUDGET_US;
+
+    family lookups = "tandem_lookups_total", "lookups", "Questions to the CRM about numbers, by what came of them.", "result",
+        &["answered", "nobody", "kept", "failed", "busy", "resting"];
+    counter lookups_late = "tandem_lookups_late_total", "lookups", "Answers of the CRM that came after the screens that wanted them.";
+    histogram lookup_time = "tandem_lookup_seconds", "seconds", "From a question to the CRM to what came of it.", BUDGET_US;
+
     counter messages_left = "tandem_messages_left_total", "messages", "Voice messages that were left.";
     counter messages_failed = "tandem_messages_failed_total", "messages", "Voice messages that could not be written.";
 

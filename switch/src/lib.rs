@@ -15,6 +15,8 @@
 //! - [`toll`]: how much may be called outside.
 //! - [`ladder`]: the queues that a waiting caller may pass on to.
 //! - [`rules`]: when this happens, unless that, then do so: across channels.
+//! - [`lookup`]: what is kept of a CRM's answers, and when it is left alone.
+//! - [`webhooks`]: what subscribers outside are sent, in what order, and how long it is tried.
 //! - [`step`]: what a dialplan may ask of a call, and how each step can end.
 
 pub mod ask;
@@ -30,8 +32,10 @@ pub mod identity;
 pub mod kpi;
 pub mod ladder;
 pub mod link;
+pub mod lookup;
 pub mod name;
 pub mod rules;
 pub mod step;
 pub mod time;
 pub mod toll;
+pub mod webhooks;

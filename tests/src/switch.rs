@@ -408,6 +408,8 @@ fn spawn(ground: &Ground, config: &str, database: Option<&str>) -> (Child, Recei
     let mut command = Command::new(program());
     // No test presses these but those that want a fault: of a call, of the line loop.
     command.env("TANDEM_FAULT_KEY", "DC");
+    // Receivers of webhooks are on this machine.
+    command.env("TANDEM_REACH", "127.0.0.0/8");
     // A plan's own `trusted.pem` is the store of authorities of its machine.
     let trusted = Path::new(config).join("trusted.pem");
     if trusted.exists() {

@@ -7,6 +7,7 @@ mod audio_streams;
 mod decisions;
 mod identity;
 mod mailboxes;
+mod noun;
 mod places;
 mod protect;
 mod queues;
@@ -17,6 +18,7 @@ mod test_blocks;
 mod trunk_calls;
 mod trunks;
 
+pub(crate) use noun::Noun;
 pub(crate) use places::TOP;
 pub(crate) use steps::{HANDLERS, STEPS};
 
@@ -110,40 +112,6 @@ pub(crate) struct Prop {
     /// As it would be written; empty when leaving it out means something that `about` tells.
     pub(crate) default: &'static str,
     pub(crate) about: &'static str,
-}
-
-/// Things with names. A reference is checked against the declarations of the same noun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Noun {
-    Queue,
-    Skill,
-    Schedule,
-    Trunk,
-    Route,
-    Prompt,
-    Lot,
-    PickupGroup,
-    AudioStream,
-    DecisionService,
-    Rule,
-}
-
-impl Noun {
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Queue => "queue",
-            Self::Skill => "skill",
-            Self::Schedule => "schedule",
-            Self::Trunk => "trunk",
-            Self::Route => "route",
-            Self::Prompt => "prompt",
-            Self::Lot => "parking",
-            Self::PickupGroup => "pickup group",
-            Self::AudioStream => "audio stream",
-            Self::DecisionService => "decision service",
-            Self::Rule => "rule",
-        }
-    }
 }
 
 /// The type of a value.

@@ -70,8 +70,8 @@ impl Worker {
             }
             Command::Play { play, audio, repeat, .. } => self.play(slot, Some(Player::new(audio, repeat, Some(play)))),
             Command::RingBack { .. } => {
-                let tone = vec![Arc::clone(&self.ring_back)];
-                self.play(slot, Some(Player::new(tone, true, None)));
+                let tone = Player::tone(Arc::clone(&self.ring_back));
+                self.play(slot, Some(tone));
             }
             Command::StopPlay { .. } => self.play(slot, None),
             Command::Detect { what, .. } => self.listen(slot, what),

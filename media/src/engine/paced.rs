@@ -100,7 +100,9 @@ impl Outbound {
             if !player.fill(rate == 16_000, &mut cx.frame[..samples]) {
                 return true;
             }
-            if self.allowed {
+            if player.pauses(&cx.frame[..samples]) {
+                self.unsent_ms = self.unsent_ms.saturating_add(u32::from(format.ptime_ms));
+            } else if self.allowed {
                 self.send_frame(Speaker::Player, rate, samples, 0, cx);
             }
         }

@@ -19,6 +19,7 @@ mod journal;
 mod kpi;
 mod ladder;
 mod logins;
+mod lookup;
 mod lsp;
 mod messages;
 mod people;
@@ -34,6 +35,7 @@ mod shipped;
 mod simulate;
 mod table;
 mod tokens;
+mod webhooks;
 
 use std::{fmt, net::IpAddr, path::PathBuf, process::ExitCode};
 
@@ -155,6 +157,12 @@ enum Command {
     /// Customers: who they are, merges, cases, consent, import and export.
     #[command(subcommand)]
     Customer(customers::CustomerCommand),
+    /// The CRM that is asked about a number when a call comes.
+    #[command(subcommand)]
+    Lookup(lookup::LookupCommand),
+    /// Systems outside that are told what happens: subscriptions, dead letters.
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// Voice messages.
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
@@ -193,6 +201,9 @@ struct ServeArgs {
     /// How long a stop waits for calls to end, in seconds.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     drain: u64,
+    /// Networks of yours that webhooks and lookups may go to, as in 10.1.0.0/16; else only the public Internet by https.
+    #[arg(long, env = "TANDEM_REACH", value_name = "NETWORK", value_delimiter = ',', value_parser = crate::reach::network)]
+    reach: Vec<tandem_dialplan::Network>,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     log_format: log::LogFormat,
@@ -261,6 +272,8 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Conferences(command) => conferences::run(command, common).await?,
             Command::Recordings(command) => recordings::run(command, common).await?,
             Command::Customer(command) => customers::run(command, common).await?,
+            Command::Lookup(command) => lookup::run(command, common).await?,
+            Command::Webhooks(command) => webhooks::run(command, common).await?,
             Command::Messages(command) => messages::run(command, common).await?,
             Command::Schedules => schedules::schedules(common).await?,
             Command::Schedule(args) => schedules::schedule(args, common).await?,
@@ -285,6 +298,7 @@ fn serve(args: ServeArgs, common: &Common) -> Result<ExitCode, CliError> {
         database: common.database.clone(),
         media_threads: usize::from(args.media_threads),
         drain_s: args.drain,
+        reach: crate::reach::Reach::new(args.reach),
     })
     .map_err(CliError::failed)?;
     Ok(ExitCode::SUCCESS)

@@ -4,9 +4,10 @@
 //! No loop waits for it: it is told through a bounded channel that drops the oldest news when it is full, and its look-ups have a
 //! budget and a number.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use tandem_switch::{
+    customers::IdentityKind,
     floor::OfferOutcome,
     id::{CallId, CustomerId, OfferId},
     name::AgentName,
@@ -23,6 +24,9 @@ use super::{
 };
 use crate::{
     clock,
+    lookup::{Looked, Lookups},
+    metrics::METRICS,
+    reach::Reach,
     store::{Told, Writer},
     wire::floor::FloorAsk,
 };
@@ -43,6 +47,8 @@ const START: Duration = Duration::from_secs(10);
 pub enum Shown {
     /// An agent is asked.
     Pop(Arc<Pop>),
+    /// What a CRM said of whoever rings came after the pop.
+    LookedUp(Arc<Pop>),
     /// They have answered, or not.
     Ended {
         /// Which offer.
@@ -74,11 +80,18 @@ impl Beside {
     /// Starts the task.
     #[must_use]
     pub fn start(customers: Customers, writer: &Writer, floor: mpsc::Sender<FloorAsk>) -> Self {
+        let lookups = Lookups::new(customers.store.clone(), Reach::default());
+        Self::start_with(customers, writer, floor, lookups)
+    }
+
+    /// The same with a CRM that is asked beside the database.
+    #[must_use]
+    pub fn start_with(customers: Customers, writer: &Writer, floor: mpsc::Sender<FloorAsk>, lookups: Lookups) -> Self {
         let (asks, asked) = mpsc::channel(ASKS);
         let pops = broadcast::Sender::new(POPS);
         let (found_tx, found) = mpsc::channel(MAX_LOOK_UPS);
         let slots = Arc::new(Semaphore::new(MAX_LOOK_UPS));
-        let task = Task { screens: Screens::default(), customers, pops: pops.clone(), floor, found_tx, slots };
+        let task = Task { screens: Screens::default(), lookups, customers, pops: pops.clone(), floor, found_tx, slots };
         tokio::spawn(task.run(writer.told(), found, asked));
         Self { asks, pops }
     }
@@ -112,6 +125,7 @@ impl Beside {
 
 struct Task {
     screens: Screens,
+    lookups: Lookups,
     customers: Customers,
     pops: broadcast::Sender<Shown>,
     floor: mpsc::Sender<FloorAsk>,
@@ -180,6 +194,10 @@ impl Task {
                 Output::LookUp { call, identity } => self.look_up(call, identity),
                 // Without subscribers nobody misses it.
                 Output::Pop(pop) => drop(self.pops.send(Shown::Pop(pop))),
+                Output::LookedUp(pop) => {
+                    METRICS.lookups_late.inc();
+                    drop(self.pops.send(Shown::LookedUp(pop)));
+                }
                 Output::Ended { pop, outcome } => {
                     let shown = Shown::Ended { offer: pop.offer, agent: pop.agent.clone(), outcome };
                     drop(self.pops.send(shown));
@@ -192,20 +210,40 @@ impl Task {
         }
     }
 
-    /// Looks somebody up beside everything else; says so within the budget, whatever the database does.
+    /// Looks somebody up beside everything else; says so within the budget, whatever the database and the CRM do. What the CRM
+    /// says later is told later.
     fn look_up(&self, call: CallId, identity: Option<tandem_switch::customers::Identity>) {
-        let (customers, found_tx, slot) =
-            (self.customers.clone(), self.found_tx.clone(), Arc::clone(&self.slots).try_acquire_owned());
+        let (customers, lookups, found_tx) = (self.customers.clone(), self.lookups.clone(), self.found_tx.clone());
+        let slot = Arc::clone(&self.slots).try_acquire_owned();
         tokio::spawn(async move {
             let began = clock::now();
-            let known = match slot {
-                Ok(_held) => timeout(BUDGET, customers.known(identity.as_ref(), began.at)).await.ok().and_then(Result::ok),
-                Err(_) => None,
+            let known = async {
+                let _held = slot.ok()?;
+                timeout(BUDGET, customers.known(identity.as_ref(), began.at)).await.ok().and_then(Result::ok)
             };
+            let (wait, number) = (lookups.wait(), identity.as_ref().filter(|identity| identity.kind() == IdentityKind::Phone));
+            let mut asked = pin!(async {
+                match (wait, number) {
+                    (Some(_), Some(number)) => lookups.ask(number.value()).await.ok(),
+                    _ => None,
+                }
+            });
+            let waited = timeout(wait.unwrap_or(BUDGET).min(BUDGET), &mut asked);
+            let (known, said) = tokio::join!(known, waited);
+            // A task that is gone has no screens.
+            let tell = async |looked: Option<Looked>| {
+                if let Some(looked) = looked {
+                    drop(found_tx.send(Input::Looked { call, looked: Arc::new(looked) }).await);
+                }
+            };
+            let is_late = said.is_err();
+            tell(said.ok().flatten()).await;
             let took = clock::instant().saturating_duration_since(began.instant);
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            // A task that is gone has no screens.
             drop(found_tx.send(Input::Found { call, known: known.map(Arc::new), took_ms }).await);
+            if is_late {
+                tell(asked.await).await;
+            }
         });
     }
 

@@ -17,6 +17,7 @@ use tandem_switch::{
 };
 
 use super::known::Known;
+use crate::lookup::Looked;
 
 /// Calls, and items, that are remembered; the oldest are forgotten, and looked up again when an agent is asked.
 const MAX_KEPT: usize = 100_000;
@@ -77,6 +78,13 @@ pub enum Input {
         /// How long it took, in ms.
         took_ms: u64,
     },
+    /// A CRM said something of whoever is on a call.
+    Looked {
+        /// Which call.
+        call: CallId,
+        /// What.
+        looked: Arc<Looked>,
+    },
 }
 
 /// What is to be done.
@@ -91,6 +99,8 @@ pub enum Output {
     },
     /// Show it.
     Pop(Arc<Pop>),
+    /// What a CRM said came after the pop: show it too.
+    LookedUp(Arc<Pop>),
     /// The offer of a pop is over.
     Ended {
         /// Which.
@@ -128,6 +138,8 @@ pub struct Pop {
     pub known: Arc<Known>,
     /// How long it took to find out, in ms.
     pub took_ms: u64,
+    /// What a CRM said of them, as far as it did.
+    pub looked: Option<Arc<Looked>>,
 }
 
 #[derive(Debug)]
@@ -141,6 +153,9 @@ struct Guest {
     identity: Option<Identity>,
     looking: bool,
     known: Option<(Arc<Known>, Timestamp, u64)>,
+    looked: Option<Arc<Looked>>,
+    /// What the agent sees who took it.
+    taken: Option<Arc<Pop>>,
     /// Items of this call that wait, or are talked about.
     items: Vec<ItemId>,
     /// Those of them that the floor was not told about.
@@ -185,7 +200,7 @@ impl Screens {
                 let waiting = self.items.get(&item);
                 let (call, queue) = (waiting.map(|it| it.call), waiting.map(|it| it.queue.clone()));
                 let known = Arc::new(Known::nothing("nobody told who waits"));
-                self.pop(now, Pop { offer, item, call, queue, agent, why, at, known, took_ms: 0 });
+                self.pop(now, Pop { offer, item, call, queue, agent, why, at, known, took_ms: 0, looked: None });
             }
             Input::OfferEnded { offer, outcome } => {
                 if let Some(guest) = self.pending.remove(&offer).and_then(|call| self.guests.get_mut(&call)) {
@@ -199,6 +214,7 @@ impl Screens {
                 self.end(offer, outcome);
             }
             Input::Found { call, known, took_ms } => self.found(now, call, known, took_ms),
+            Input::Looked { call, looked } => self.looked(call, &looked),
         }
     }
 
@@ -262,7 +278,8 @@ impl Screens {
         };
         match &guest.known {
             Some((known, at, took_ms)) if !guest.looking && now.ms_since(*at) < FRESH_MS => {
-                let pop = Pop { known: Arc::clone(known), took_ms: *took_ms, ..pop };
+                let looked = guest.looked.clone();
+                let pop = Pop { known: Arc::clone(known), took_ms: *took_ms, looked, ..pop };
                 self.show(pop);
             }
             _ => {
@@ -275,6 +292,9 @@ impl Screens {
 
     fn end(&mut self, offer: OfferId, outcome: OfferOutcome) {
         if let Some(pop) = self.shown.remove(&offer) {
+            if let (OfferOutcome::Accepted, Some(guest)) = (outcome, pop.call.and_then(|call| self.guests.get_mut(&call))) {
+                guest.taken = Some(Arc::clone(&pop));
+            }
             self.outputs.push_back(Output::Ended { pop, outcome });
         }
     }
@@ -283,6 +303,20 @@ impl Screens {
         let pop = Arc::new(pop);
         self.shown.insert(pop.offer, Arc::clone(&pop));
         self.outputs.push_back(Output::Pop(pop));
+    }
+
+    /// Whoever sees who rings, or talks to them, sees this too. Pops that wait still take it along.
+    fn looked(&mut self, call: CallId, looked: &Arc<Looked>) {
+        let Some(guest) = self.guests.get_mut(&call) else { return };
+        if guest.looked.as_ref().is_some_and(|before| before.fields == looked.fields) {
+            return;
+        }
+        guest.looked = Some(Arc::clone(looked));
+        let seen = self.shown.values_mut().filter(|pop| pop.call == Some(call)).chain(guest.taken.as_mut());
+        for pop in seen {
+            *pop = Arc::new(Pop { looked: Some(Arc::clone(looked)), ..(**pop).clone() });
+            self.outputs.push_back(Output::LookedUp(Arc::clone(pop)));
+        }
     }
 
     fn found(&mut self, now: Timestamp, call: CallId, known: Option<Arc<Known>>, took_ms: u64) {
@@ -298,10 +332,11 @@ impl Screens {
         }
         let late = || Arc::new(Known::nothing("the database did not answer in time"));
         let known = guest.known.as_ref().map_or_else(late, |(known, ..)| Arc::clone(known));
+        let looked = guest.looked.clone();
         for (pop, ended) in std::mem::take(&mut guest.pops) {
             let offer = pop.offer;
             self.pending.remove(&offer);
-            self.show(Pop { known: Arc::clone(&known), took_ms, ..pop });
+            self.show(Pop { known: Arc::clone(&known), took_ms, looked: looked.clone(), ..pop });
             if let Some(outcome) = ended {
                 self.end(offer, outcome);
             }
@@ -463,6 +498,33 @@ mod tests {
         assert_eq!(desk.give(offered()), [look_up()]);
         desk.give(found(None));
         desk.give(Input::Gone(ITEM));
+        assert_eq!(desk.0.guests.len(), 0);
+    }
+
+    fn said(name: &str) -> Arc<Looked> {
+        Arc::new(Looked { fields: [("Name".to_owned(), name.to_owned())].into(), is_kept: false, took_ms: 40 })
+    }
+
+    #[test]
+    fn what_a_crm_says_is_on_the_screen_or_comes_later_to_whoever_sees_the_call() {
+        let mut desk = desk();
+        desk.give(arrived());
+        desk.give(waits());
+        desk.give(offered());
+        assert_eq!(desk.give(Input::Looked { call: CALL, looked: said("Ada") }), [], "the pop that waits takes it along");
+        assert_eq!(popped(&desk.give(found(Some(customer(7))))).looked, Some(said("Ada")));
+        assert_eq!(desk.give(Input::Looked { call: CALL, looked: said("Ada") }), [], "that is seen already");
+        let outputs = desk.give(Input::Looked { call: CALL, looked: said("Ada Lovelace") });
+        let [Output::LookedUp(pop)] = &outputs[..] else { panic!("{outputs:?}") };
+        assert_eq!((pop.offer, &pop.looked), (OFFER, &Some(said("Ada Lovelace"))));
+        assert_eq!(desk.0.shown().next().unwrap().looked, Some(said("Ada Lovelace")), "for who connects now");
+        // Nobody is asked any more: whoever talks hears of it, the others do not.
+        desk.give(Input::OfferEnded { offer: OFFER, outcome: OfferOutcome::Accepted });
+        let outputs = desk.give(Input::Looked { call: CALL, looked: said("Countess of Lovelace") });
+        assert!(matches!(&outputs[..], [Output::LookedUp(_)]), "{outputs:?}");
+        desk.give(Input::Over(CALL));
+        desk.give(Input::Gone(ITEM));
+        assert_eq!(desk.give(Input::Looked { call: CALL, looked: said("Ada") }), []);
         assert_eq!(desk.0.guests.len(), 0);
     }
 }

@@ -347,7 +347,7 @@ fn asked(offer: u64, item: u64) -> Record {
 async fn popped(shown: &mut broadcast::Receiver<Shown>) -> Arc<Pop> {
     match tokio::time::timeout(Duration::from_secs(20), shown.recv()).await.unwrap().unwrap() {
         Shown::Pop(pop) => pop,
-        Shown::Ended { .. } => panic!("nothing has ended"),
+        Shown::Ended { .. } | Shown::LookedUp(_) => panic!("nothing has ended or comes late"),
     }
 }
 

@@ -99,7 +99,7 @@ trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 
 /// A connection to a service.
-struct Link(TokioIo<Box<dyn Socket>>);
+pub(crate) struct Link(TokioIo<Box<dyn Socket>>);
 
 impl Connection for Link {
     fn connected(&self) -> Connected {
@@ -155,6 +155,11 @@ async fn connect(uri: Uri) -> io::Result<Link> {
     let addresses: Vec<SocketAddr> = found.filter(|at| is_secure || at.ip().is_loopback()).collect();
     let tcp = TcpStream::connect(&addresses[..]).await?;
     let _slower = tcp.set_nodelay(true);
+    link(tcp, host, is_secure).await
+}
+
+/// Speaks TLS over a connection, if it is to be.
+pub(crate) async fn link(tcp: TcpStream, host: String, is_secure: bool) -> io::Result<Link> {
     let socket: Box<dyn Socket> = if is_secure {
         let name = ServerName::try_from(host).map_err(io::Error::other)?;
         Box::new(TlsConnector::from(Arc::clone(&crate::programs::tls())).connect(name, tcp).await?)

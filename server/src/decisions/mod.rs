@@ -4,7 +4,7 @@
 //! the time by itself. Questions of one service that are under way are bounded, so that one that hangs takes nothing
 //! from the others: with too many, the next one has no answer at once. Nothing is asked twice.
 
-mod exchange;
+pub(crate) mod exchange;
 mod message;
 
 use std::{

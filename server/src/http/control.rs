@@ -322,6 +322,10 @@ pub struct Control {
     pub customers: Customers,
     /// What stands on the screens of agents.
     pub beside: Beside,
+    /// Who outside is told what happens.
+    pub webhooks: crate::webhooks::Webhooks,
+    /// The CRM that is asked about numbers.
+    pub lookups: crate::lookup::Lookups,
 }
 
 impl Control {

@@ -23,6 +23,7 @@ pub mod kpis;
 mod listen;
 pub mod logins;
 mod looks;
+pub mod lookup;
 pub mod messages;
 pub mod payments;
 pub mod people;
@@ -45,6 +46,7 @@ mod tests;
 
 pub mod tokens;
 pub mod view;
+pub mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -107,6 +109,7 @@ impl Api {
     tags(
         (name = "floor", description = "Queues, agents and items."),
         (name = "calls", description = "Calls, their records and recordings."),
+        (name = "webhooks", description = "Systems outside that are told what happens."),
         (name = "customers", description = "Who is outside: customers, cases, consent."),
         (name = "plan", description = "The dialplan in service."),
         (name = "live", description = "What happens, as it happens, by WebSocket."),
@@ -200,6 +203,8 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(people::changed))
         .routes(routes!(tokens::tokens, tokens::add_token))
         .routes(routes!(tokens::revoke_token))
+        .merge(webhooks::routes())
+        .merge(lookup::routes())
         .routes(routes!(audits::audit));
     let plans =
         OpenApiRouter::new().routes(routes!(generations::apply)).layer(DefaultBodyLimit::max(generations::MAX_PLAN_BODY_BYTES));

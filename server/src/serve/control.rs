@@ -31,9 +31,12 @@ use crate::{
         plan_order::PlanAnswer,
         view::{PlanProblem, RouteConsidered, RouteExplanation},
     },
+    lookup::Lookups,
+    reach::Reach,
     recordings::Archive,
     rules::{Desk, Parts},
     store::{Person, Store, Writer},
+    webhooks::Webhooks,
     wire::{
         floor::FloorAsk,
         line::{LineAsk, Service},
@@ -92,23 +95,32 @@ pub struct Director {
     pub rules: watch::Sender<Vec<Rule>>,
 }
 
+/// What tasks hear of each plan: about recordings, the country, and rules over channels.
+type OfPlan = (watch::Receiver<Arc<Archive>>, watch::Receiver<Option<String>>, watch::Receiver<Vec<Rule>>);
+
 /// What the HTTP API works with.
 pub(super) fn api_control(
     (requests_tx, floor): (mpsc::Sender<ControlRequest>, &mpsc::Sender<FloorAsk>),
     (store, writer, traces): (&Store, &Writer, TraceBus),
     ready: &Arc<Readiness>,
-    (data, plan): (&DataFolder, &Path),
-    (archive, country, plan_rules): (watch::Receiver<Arc<Archive>>, watch::Receiver<Option<String>>, watch::Receiver<Vec<Rule>>),
+    (data, plan, reach): (&DataFolder, &Path, &Reach),
+    (archive, country, plan_rules): OfPlan,
     service: &Service,
 ) -> Control {
     let customers = Customers::new(store.clone(), country);
     customers::follow::start(customers.clone());
-    let beside = Beside::start(customers.clone(), writer, floor.clone());
+    let lookups = Lookups::new(store.clone(), reach.clone());
+    lookups.start();
+    let beside = Beside::start_with(customers.clone(), writer, floor.clone(), lookups.clone());
+    let webhooks = Webhooks::new(store.clone(), reach.clone());
+    webhooks.start();
     let rules = Desk::start(Parts { customers: customers.clone(), requests: requests_tx.clone(), plan: plan_rules });
     Control {
         rules,
         customers,
         beside,
+        webhooks,
+        lookups,
         requests_tx,
         store: store.clone(),
         writer: writer.clone(),

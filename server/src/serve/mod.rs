@@ -92,6 +92,8 @@ pub struct Options {
     pub media_threads: usize,
     /// How long a drain waits for calls to end, in s.
     pub drain_s: u64,
+    /// How far requests to systems outside may go.
+    pub reach: crate::reach::Reach,
 }
 
 /// Why the switch did not start, or stopped.
@@ -312,18 +314,11 @@ impl Start {
         let (requests_tx, requests) = mpsc::channel(CONTROL_CAPACITY);
         let (archive_tx, archive) = watch::channel(Arc::clone(&service.archive));
         recordings::start(&store, &writer, data.join("recordings"), &archive)?;
-        let (country_tx, country) = watch::channel(service.plan.country.clone());
-        let (rules_tx, rules) = watch::channel(service.plan.rules.clone());
+        let ((country_tx, country), (rules_tx, rules)) = of_plan(&service.plan);
         crate::rollups::start(store.clone(), writer.clone());
-        let folders = (&data, folder.path.as_path());
-        let control = api_control(
-            (requests_tx, &floor_tx),
-            (&store, &writer, traces),
-            &ready,
-            folders,
-            (archive, country, rules),
-            &service,
-        );
+        let folders = (&data, folder.path.as_path(), &options.reach);
+        let stores = (&store, &writer, traces);
+        let control = api_control((requests_tx, &floor_tx), stores, &ready, folders, (archive, country, rules), &service);
         let (stop_http, servers) = start_http((http, https), &tls, &crate::http::app(control.clone(), web))?;
         write_access(&data, &listen, &store, now.at).await?;
         banner::print(&service.plan, &listen, &people::first_passwords(&service.plan, &data), &options);
@@ -591,4 +586,11 @@ async fn write_access(data: &DataFolder, listen: &Listen, store: &Store, at: Tim
     let text = json!({ "server": format!("http://{reachable}"), "token": token }).to_string();
     data::write_private(&file, &text)?;
     Ok(())
+}
+
+type Told<T> = (watch::Sender<T>, watch::Receiver<T>);
+
+/// What tasks hear of each plan: its country, and its rules over channels.
+fn of_plan(plan: &tandem_dialplan::Plan) -> (Told<Option<String>>, Told<Vec<tandem_switch::rules::Rule>>) {
+    (watch::channel(plan.country.clone()), watch::channel(plan.rules.clone()))
 }

@@ -74,7 +74,7 @@ impl CustomerNews {
     }
 
     /// What a row of the journal says; `None`: it is about something else.
-    pub(super) fn read(row: &JournalRow) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn read(row: &JournalRow) -> Result<Option<Self>, StoreError> {
         if !KINDS.contains(&&*row.kind) {
             return Ok(None);
         }

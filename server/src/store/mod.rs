@@ -22,6 +22,7 @@ mod floor_entry;
 mod generations;
 mod items;
 mod logins;
+mod lookup;
 mod messages;
 mod people;
 mod privacy;
@@ -42,6 +43,7 @@ mod tokens;
 mod told;
 mod tolls;
 mod verify;
+mod webhooks;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -63,6 +65,7 @@ pub use generations::{
 };
 pub use items::{ItemStory, OfferRow};
 pub use logins::{IDLE_MS, Login, MOST_FAILURES, Role, SESSION_PREFIX, Session};
+pub use lookup::LookupTerms;
 pub use messages::{MessageFilter, MessageLeft, MessageRow, MessageStarted, MessageState};
 pub use people::{Person, Secret};
 pub use privacy::{ErasedCall, Hold, Number, PersonCall, Redaction};
@@ -77,6 +80,7 @@ pub use schedules::ScheduleTurned;
 pub use tokens::{Scope, Token, TokenCheck};
 pub use told::Told;
 pub use verify::{Difference, Verified};
+pub use webhooks::{DeadRow, OLD_SECRET_MS, WebhookProgress, WebhookRow, WebhookTerms};
 pub use writer::{Refused, Writer};
 
 use db::Db;

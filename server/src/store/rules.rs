@@ -7,7 +7,7 @@ pub use read::{CallOf, DeedRow, DeedTodo, ItemOf, MessageOf};
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     channel::Channel,
-    customers::{Identity, IdentityKind},
+    customers::Identity,
     id::{CallId, CustomerId, TimerId},
     name::PartyNumber,
     rules::{About, End, Timer},
@@ -16,8 +16,7 @@ use tandem_switch::{
 
 use super::{
     JournalRow, StoreError,
-    customers_read::maybe,
-    db::{Arg, Row, args, json},
+    db::{Arg, args, json},
     rules_sql as sql,
 };
 
@@ -347,55 +346,4 @@ fn timer_put(timer: &Timer) -> Statement {
         timer.due_at,
     ];
     (sql::PUT_TIMER, row.to_vec())
-}
-
-/// An address of a row; `None`: there is none, or it was erased.
-fn identity(row: &Row) -> Result<Option<Identity>, StoreError> {
-    let kind = IdentityKind::of(row.get("who_kind")?);
-    let value: String = row.get("who_value")?;
-    Ok(kind.map(|kind| Identity::kept(kind, value)))
-}
-
-fn timer_row(row: &Row) -> Result<TimerRow, StoreError> {
-    let about = About {
-        identity: identity(row)?,
-        customer: maybe(row, "customer_id")?,
-        call: maybe(row, "call_id")?,
-        dialled: row.get::<Option<&str>>("dialled")?.map(PartyNumber::from),
-    };
-    let timer = Timer {
-        timer: row.parsed("timer_id")?,
-        rule: row.json("rule")?,
-        cause: row.get("cause_seq")?,
-        thing: row.json("thing")?,
-        about,
-        set_at: row.at("set_us")?,
-        due_at: row.at("due_us")?,
-    };
-    Ok(TimerRow { timer, state: row.get("state")?, why: row.get("why")?, ended_at: row.maybe_at("ended_us")? })
-}
-
-fn outbox_row(row: &Row) -> Result<OutboxRow, StoreError> {
-    let unreadable = |column| StoreError::Unreadable { column };
-    let channel = Channel::of(row.get("channel")?).ok_or_else(|| unreadable("outbox.channel"))?;
-    let to = identity(row)?.ok_or_else(|| unreadable("outbox.who_kind"))?;
-    let message = OutboxMessage {
-        message: row.get("message_id")?,
-        channel,
-        to,
-        customer: maybe(row, "customer_id")?,
-        template: row.get("template")?,
-    };
-    Ok(OutboxRow {
-        message,
-        timer: row.parsed("timer_id")?,
-        state: row.get("state")?,
-        attempts: u32::try_from(row.count("attempts")?).unwrap_or(u32::MAX),
-        next_at: row.at("next_us")?,
-        leased_by: row.get("leased_by")?,
-        leased_until_at: row.maybe_at("leased_until_us")?,
-        why: row.get("why")?,
-        made_at: row.at("made_us")?,
-        ended_at: row.maybe_at("ended_us")?,
-    })
 }

@@ -105,6 +105,8 @@ const KINDS: &[Heard] = &[
     kind("toll-spent", ADMIN),
     kind("plan-texts", ADMIN),
     kind("customers-read-up-to", ADMIN),
+    kind("outbox-leased", ADMIN),
+    kind("rules-read-up-to", ADMIN),
 ];
 
 /// What one subscriber hears.

@@ -31,6 +31,7 @@ use crate::{
         Api,
         auth::Caller,
         control::ControlRequest,
+        lookup::LookedView,
         problem::{Params, Path, Problem, id},
         socket::{self, Closed, Subscriber},
         view::At,
@@ -157,6 +158,9 @@ pub struct PopView {
     pub at: At,
     /// Who is outside.
     pub caller: CallerView,
+    /// What the CRM says of them; absent where none is asked, or it has not answered yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked: Option<LookedView>,
 }
 
 impl From<&Pop> for PopView {
@@ -170,11 +174,12 @@ impl From<&Pop> for PopView {
             why: pop.why.clone(),
             at: At(pop.at),
             caller: CallerView::of((*pop.known).clone(), pop.took_ms),
+            looked: pop.looked.as_deref().map(LookedView::from),
         }
     }
 }
 
-/// One message: a pop, the end of its offer, or a gap.
+/// One message: a pop, what a CRM says later, the end of an offer, or a gap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum PopMessage {
@@ -182,6 +187,15 @@ pub enum PopMessage {
     Pop {
         /// What their screen shows.
         pop: Box<PopView>,
+    },
+    /// What the CRM says came after the pop.
+    LookedUp {
+        /// Of which offer.
+        looked_up: String,
+        /// Whose screen.
+        agent: String,
+        /// What it says.
+        looked: LookedView,
     },
     /// They have answered, or not.
     Ended {
@@ -248,6 +262,12 @@ async fn serve(mut subscriber: Subscriber, agent: Option<String>) -> Result<(), 
             Ok(Shown::Pop(pop)) if first.remove(&pop.offer) => {}
             Ok(Shown::Pop(pop)) if is_theirs(&pop.agent) => {
                 subscriber.send(&PopMessage::Pop { pop: Box::new((&*pop).into()) }).await?;
+            }
+            Ok(Shown::LookedUp(pop)) if is_theirs(&pop.agent) => {
+                if let Some(looked) = pop.looked.as_deref().map(LookedView::from) {
+                    let (looked_up, agent) = (pop.offer.to_string(), pop.agent.to_string());
+                    subscriber.send(&PopMessage::LookedUp { looked_up, agent, looked }).await?;
+                }
             }
             Ok(Shown::Ended { offer, agent, outcome }) if is_theirs(&agent) => {
                 let (ended, agent) = (offer.to_string(), agent.to_string());

@@ -7,12 +7,14 @@ mod customers;
 mod generations;
 mod kpis;
 mod live;
+mod lookup;
 mod plan_files;
 mod priority;
 mod privacy;
 mod resources;
 mod roles;
 mod talks;
+mod webhooks;
 
 use std::{
     path::PathBuf,
@@ -87,7 +89,11 @@ impl Fixture {
         let (_, archive) = tokio::sync::watch::channel(Arc::default());
         let (_, country) = tokio::sync::watch::channel(Some("IT".to_owned()));
         let customers = crate::customers::Customers::new(store.clone(), country);
-        let beside = crate::customers::beside::Beside::start(customers.clone(), &writer, mpsc::channel(16).0);
+        let here = crate::reach::Reach::new(vec!["127.0.0.1".parse().unwrap()]);
+        let webhooks = crate::webhooks::Webhooks::new(store.clone(), here.clone());
+        let lookups = crate::lookup::Lookups::new(store.clone(), here);
+        let beside =
+            crate::customers::beside::Beside::start_with(customers.clone(), &writer, mpsc::channel(16).0, lookups.clone());
         let (_, plan_rules) = tokio::sync::watch::channel(Vec::new());
         let parts = crate::rules::Parts { customers: customers.clone(), requests: requests_tx.clone(), plan: plan_rules };
         let rules = crate::rules::Desk::start(parts);
@@ -95,6 +101,8 @@ impl Fixture {
             rules,
             customers,
             beside,
+            webhooks,
+            lookups,
             requests_tx,
             store,
             writer,

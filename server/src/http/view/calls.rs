@@ -238,7 +238,8 @@ pub struct RecordingPage {
     pub next: Option<String>,
 }
 
-fn origin(origin: &Origin) -> String {
+/// `extension:1001` or `trunk:acme`.
+pub(crate) fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Extension(extension) => format!("extension:{extension}"),
         Origin::Trunk(trunk) => format!("trunk:{trunk}"),

@@ -10,6 +10,7 @@ mod plans;
 use std::{fmt, str::FromStr};
 
 pub use admin::{CapacityView, PersonView, PlanFileView, PlanProblem, PlanView, RouteConsidered, RouteExplanation};
+pub(crate) use calls::origin;
 pub use calls::{
     CallDetail, CallView, CdrPage, CdrView, ConferenceView, MemberView, ParkedView, RecordingPage, RecordingView, SegmentView,
     WaveformView,

@@ -87,6 +87,7 @@ pub(in crate::store) const PLACES: &[Table] = &[
     ("journal_head", &[], &[]),
     ("kept_calls", &[("body", Place::Live)], &["call_id"]),
     ("logins", &[], &["user_name", "password", "roles", "extension"]),
+    ("lookup", &[], &["url", "method", "token", "fields"]),
     ("messages", &[("from_number", Place::Outside), ("path", Place::Voice)], &["message_id", "mailbox", "call_id", "state"]),
     ("offers", &[], &["offer_id", "item_id", "agent", "decision", "outcome", "cause"]),
     (
@@ -134,5 +135,8 @@ pub(in crate::store) const PLACES: &[Table] = &[
     ("toll_spent", &[], &["who", "body"]),
     ("waits", &[], &["item_id", "call_id", "queue", "ended_how", "agent"]),
     ("waveforms", &[("peaks", Place::Voice)], &["recording_id"]),
+    // What somebody outside is told stands in the journal only.
+    ("webhook_dead", &[], &["webhook_id", "why"]),
+    ("webhooks", &[], &["webhook_id", "url", "kinds", "secret", "old_secret", "paused_why", "last_error"]),
     ("writers", &[], &["writer"]),
 ];

@@ -1,14 +1,15 @@
 //! Questions about rules, about the outbox, and about what rules are set off by.
 
 use tandem_switch::{
-    customers::Identity,
+    channel::Channel,
+    customers::{Identity, IdentityKind},
     id::{CallId, CustomerId, ItemId, RecordingId, TimerId},
     name::{MailboxName, PartyNumber, QueueName},
-    rules::Timer,
+    rules::{About, Timer},
     time::Timestamp,
 };
 
-use super::{DeedState, OutboxRow, RuleChange, RuleNews, TimerRow, outbox_row, timer_row};
+use super::{DeedState, OutboxMessage, OutboxRow, RuleChange, RuleNews, TimerRow};
 use crate::store::{
     Record, Store, StoreError,
     customers_read::maybe,
@@ -313,4 +314,55 @@ impl DeedState {
     pub const fn is_over(self) -> bool {
         !matches!(self, Self::Todo)
     }
+}
+
+/// An address of a row; `None`: there is none, or it was erased.
+fn identity(row: &Row) -> Result<Option<Identity>, StoreError> {
+    let kind = IdentityKind::of(row.get("who_kind")?);
+    let value: String = row.get("who_value")?;
+    Ok(kind.map(|kind| Identity::kept(kind, value)))
+}
+
+fn timer_row(row: &Row) -> Result<TimerRow, StoreError> {
+    let about = About {
+        identity: identity(row)?,
+        customer: maybe(row, "customer_id")?,
+        call: maybe(row, "call_id")?,
+        dialled: row.get::<Option<&str>>("dialled")?.map(PartyNumber::from),
+    };
+    let timer = Timer {
+        timer: row.parsed("timer_id")?,
+        rule: row.json("rule")?,
+        cause: row.get("cause_seq")?,
+        thing: row.json("thing")?,
+        about,
+        set_at: row.at("set_us")?,
+        due_at: row.at("due_us")?,
+    };
+    Ok(TimerRow { timer, state: row.get("state")?, why: row.get("why")?, ended_at: row.maybe_at("ended_us")? })
+}
+
+fn outbox_row(row: &Row) -> Result<OutboxRow, StoreError> {
+    let unreadable = |column| StoreError::Unreadable { column };
+    let channel = Channel::of(row.get("channel")?).ok_or_else(|| unreadable("outbox.channel"))?;
+    let to = identity(row)?.ok_or_else(|| unreadable("outbox.who_kind"))?;
+    let message = OutboxMessage {
+        message: row.get("message_id")?,
+        channel,
+        to,
+        customer: maybe(row, "customer_id")?,
+        template: row.get("template")?,
+    };
+    Ok(OutboxRow {
+        message,
+        timer: row.parsed("timer_id")?,
+        state: row.get("state")?,
+        attempts: u32::try_from(row.count("attempts")?).unwrap_or(u32::MAX),
+        next_at: row.at("next_us")?,
+        leased_by: row.get("leased_by")?,
+        leased_until_at: row.maybe_at("leased_until_us")?,
+        why: row.get("why")?,
+        made_at: row.at("made_us")?,
+        ended_at: row.maybe_at("ended_us")?,
+    })
 }

@@ -9,6 +9,7 @@ mod privacy;
 mod projections;
 mod rollups;
 mod verify;
+mod webhooks;
 
 use tandem_switch::{
     cause::{Blame, Cause},
@@ -122,9 +123,9 @@ async fn every_statement_is_understood_by_both_databases() {
     for db in both().await {
         let store = db.open().await;
         let all = sql::ALL.iter().chain(super::figures::ALL).chain(super::rollups::ALL).chain(super::verify::ALL);
-        let all =
-            all.chain(super::customers_sql::ALL).chain(super::rules_sql::ALL).chain(super::logins::ALL).chain(super::audits::ALL);
-        let all = all.chain(super::privacy::statements());
+        let all = all.chain(super::customers_sql::ALL).chain(super::rules_sql::ALL);
+        let all = all.chain(super::logins::ALL).chain(super::audits::ALL);
+        let all = all.chain(super::privacy::statements()).chain(super::webhooks::ALL).chain(super::lookup::ALL);
         let mut texts: Vec<String> = all.map(|(_, text)| (*text).to_owned()).collect();
         let inserts = sql::ALL_INSERTS.iter().copied().chain([&super::rollups::INSERT_ROLLUP]);
         texts.extend(inserts.flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));

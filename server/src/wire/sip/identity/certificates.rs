@@ -2,11 +2,7 @@
 //! may be reached by it: the address is looked at after the name is resolved, and it alone is connected to. Redirects
 //! are not followed.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -17,6 +13,8 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tandem_signaling::identity::{Fetched, MAX_CERTIFICATE_BYTES};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_rustls::TlsConnector;
+
+use crate::reach::is_public;
 
 /// Everything together takes no longer.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -82,71 +80,9 @@ fn max_age(headers: &HeaderMap) -> Duration {
     age.unwrap_or(USUAL_AGE)
 }
 
-/// Whether an address is one of the public Internet (RFC 6890 and its registries), and not one in which another hides.
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
-    }
-}
-
-fn is_public_v4(v4: Ipv4Addr) -> bool {
-    let [a, b, c, _] = v4.octets();
-    let special = matches!((a, b, c), (0 | 10 | 127, ..) | (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _))
-        || matches!(
-            (a, b, c),
-            (192, 0, 0 | 2) | (192, 88, 99) | (192, 168, _) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113)
-        );
-    !special && a < 224
-}
-
-fn is_public_v6(v6: Ipv6Addr) -> bool {
-    let [a, b, ..] = v6.segments();
-    // Global unicast without Teredo and its neighbours, documentation, and 6to4.
-    let special = (a == 0x2001 && (b < 0x200 || b == 0xDB8)) || a == 0x2002 || (a == 0x3FFF && b < 0x1000);
-    (0x2000..0x4000).contains(&a) && !special
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_addresses_of_the_public_internet_are_reached() {
-        for address in ["1.1.1.1", "192.0.1.1", "172.32.0.1", "100.63.0.1", "223.255.255.1", "2606:4700::1111", "2a00::1"] {
-            assert!(is_public(address.parse().unwrap()), "{address}");
-        }
-        for address in [
-            "0.0.0.0",
-            "10.1.2.3",
-            "127.0.0.1",
-            "100.64.0.1",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.8",
-            "192.0.2.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::ffff:10.0.0.1",
-            "::ffff:127.0.0.1",
-            "64:ff9b::a00:1",
-            "2001::1",
-            "2001:db8::1",
-            "2002:a00:1::",
-            "fc00::1",
-            "fe80::1",
-            "ff02::1",
-        ] {
-            assert!(!is_public(address.parse().unwrap()), "{address}");
-        }
-    }
 
     #[test]
     fn a_response_is_kept_as_long_as_it_says() {
