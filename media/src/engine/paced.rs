@@ -10,12 +10,14 @@ use crate::{
     codec::Codec,
     contract::{Event, Format},
     dtmf::{EVENT_STEP_MS, EventPacket},
-    player::Pacer,
+    player::{Pacer, Player},
     rtp::HEADER_BYTES,
 };
 
 /// So long prompts and key presses wait for keys by DTLS, which a browser has within a second.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Whoever waits without a sound is sent a packet so often: their side, and what lies between, must not think us gone.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 impl Stream {
     /// A key is to reach the peer, in the form that it takes. `true`: it is sent by the clock from now on.
@@ -29,6 +31,18 @@ impl Stream {
             }
             Some(_) => self.outbound.tones.push(key, duration_ms),
         }
+    }
+
+    /// Whether all that it sends by the clock is sound that fills the time of somebody who waits.
+    pub(super) fn only_fills_time(&self) -> bool {
+        let Outbound { player, target, .. } = &self.outbound;
+        target.is_some() && !self.outbound.has_keys() && player.as_ref().is_some_and(Player::is_endless)
+    }
+
+    /// Leaves such sound out, but for a sign of life: it goes on where it was.
+    pub(super) fn leave_out(&mut self, cx: &mut Context) {
+        self.outbound.player_pacer = None;
+        self.outbound.show_life(SIGN_OF_LIFE, cx);
     }
 
     /// Sends what is due. `false` when nothing is left to send by the clock.
@@ -78,7 +92,13 @@ impl Outbound {
 
     /// Sends one packet of silence when nothing was sent for so long as was agreed, or nothing at all yet.
     pub(super) fn keep_alive(&mut self, cx: &mut Context) {
-        let (Some(every), Some(format)) = (self.keep_alive, self.format) else { return };
+        if let Some(every) = self.keep_alive {
+            self.show_life(every, cx);
+        }
+    }
+
+    fn show_life(&mut self, every: Duration, cx: &mut Context) {
+        let Some(format) = self.format else { return };
         let is_due = self.identity.sent_at().is_none_or(|at| cx.now.saturating_duration_since(at) >= every);
         if !is_due || !self.allowed || self.has_keys() {
             return;

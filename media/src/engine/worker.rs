@@ -117,6 +117,11 @@ pub(super) struct Worker {
     pub(super) paced: Vec<usize>,
     /// Where in that list the tick goes on.
     paced_next: usize,
+    /// How many so far only fill the time of somebody who waits, and how many may.
+    sounds: usize,
+    most_sounds: usize,
+    /// It was said that these are too many.
+    sounds_told: bool,
     pub(super) recordings: HashMap<u64, u64>,
     pub(super) rooms: HashMap<u64, Room>,
     /// A stream that comes from another thread; orders wait for it.
@@ -169,6 +174,9 @@ impl Worker {
             slots: HashMap::new(),
             paced: Vec::new(),
             paced_next: 0,
+            sounds: 0,
+            most_sounds: config.most_sounds,
+            sounds_told: false,
             recordings: HashMap::new(),
             rooms: HashMap::new(),
             awaited: None,
@@ -377,12 +385,20 @@ impl Worker {
         for _ in 0..PACED_AT_ONCE {
             let Some(&slot) = self.paced.get(self.paced_next) else {
                 self.paced_next = 0;
+                self.count_sounds();
                 return true;
             };
             let mut busy = false;
             self.guarded(slot, |worker| {
                 if let Some(stream) = worker.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) {
-                    busy = stream.pace(&mut worker.cx);
+                    let fills_time = stream.only_fills_time();
+                    worker.sounds += usize::from(fills_time);
+                    if fills_time && worker.sounds > worker.most_sounds {
+                        stream.leave_out(&mut worker.cx);
+                        busy = true;
+                    } else {
+                        busy = stream.pace(&mut worker.cx);
+                    }
                     busy |= stream.pace_checks(&mut worker.cx);
                     busy |= stream.give_branches(&worker.cx);
                     busy |= worker.hear(slot);
@@ -399,6 +415,21 @@ impl Worker {
             }
         }
         false
+    }
+
+    /// All had their turn: those who came first have sound, and are first again.
+    fn count_sounds(&mut self) {
+        let sounds = std::mem::take(&mut self.sounds);
+        if sounds > self.most_sounds && !self.sounds_told {
+            self.sounds_told = true;
+            tracing::warn!(
+                sounds,
+                most = self.most_sounds,
+                "more callers wait than a media thread has music for: the others hear silence"
+            );
+        } else if sounds < self.most_sounds / 2 {
+            self.sounds_told = false;
+        }
     }
 
     /// Opens the socket of RTCP of a stream that needs one. Another program may have the port: then the call has
