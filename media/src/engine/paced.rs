@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     context::Context,
     stream::{Outbound, Speaker, Stream},
+    worker::Worker,
 };
 use crate::{
     codec::Codec,
@@ -71,6 +72,49 @@ impl Stream {
             cx.events.push_back(Event::Played { stream: self.id, play });
         }
         self.outbound.player.is_some()
+    }
+}
+
+impl Worker {
+    /// A stream that only fills the time of somebody has no place among those that are sent to by the clock.
+    pub(super) fn rest(&mut self, slot: usize) {
+        let Some(stream) = self.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) else { return };
+        stream.leave_out(&mut self.cx);
+        if !std::mem::replace(&mut stream.rests, true) {
+            if self.resting.is_empty() {
+                tracing::warn!(
+                    most = self.most_sounds,
+                    "more callers wait than a media thread has music for: the others hear silence"
+                );
+            }
+            self.resting.push(slot);
+        }
+    }
+
+    /// Signs of life for those who rest, and sound again for as many as there are places now.
+    pub(super) fn see_to_resting(&mut self) {
+        if self.resting.is_empty() {
+            return;
+        }
+        let fills_time = |slot: &&usize| self.streams[**slot].as_deref().is_some_and(Stream::only_fills_time);
+        let mut places = self.most_sounds.saturating_sub(self.paced.iter().filter(fills_time).count());
+        let mut resting = std::mem::take(&mut self.resting);
+        resting.retain(|slot| {
+            let Some(stream) = self.streams.get_mut(*slot).and_then(Option::as_deref_mut) else { return false };
+            // Whoever is sent to by the clock again, or has nothing to hear, is none of them.
+            let is_left = places > 0 || stream.paced || stream.faulty || !stream.only_fills_time();
+            if !is_left {
+                stream.leave_out(&mut self.cx);
+                return true;
+            }
+            stream.rests = false;
+            if !stream.paced && !stream.faulty && stream.only_fills_time() {
+                places -= 1;
+                self.start_pacing(*slot);
+            }
+            false
+        });
+        self.resting = resting;
     }
 }
 

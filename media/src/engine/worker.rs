@@ -119,9 +119,9 @@ pub(super) struct Worker {
     paced_next: usize,
     /// How many so far only fill the time of somebody who waits, and how many may.
     sounds: usize,
-    most_sounds: usize,
-    /// It was said that these are too many.
-    sounds_told: bool,
+    pub(super) most_sounds: usize,
+    /// Those who have none, in the order in which they came.
+    pub(super) resting: Vec<usize>,
     pub(super) recordings: HashMap<u64, u64>,
     pub(super) rooms: HashMap<u64, Room>,
     /// A stream that comes from another thread; orders wait for it.
@@ -176,7 +176,7 @@ impl Worker {
             paced_next: 0,
             sounds: 0,
             most_sounds: config.most_sounds,
-            sounds_told: false,
+            resting: Vec::new(),
             recordings: HashMap::new(),
             rooms: HashMap::new(),
             awaited: None,
@@ -366,6 +366,7 @@ impl Worker {
         self.readers.iter_mut().for_each(|reader| reader.borrow(now, is_slow));
         if is_slow {
             self.slow_at = now + SLOW;
+            self.see_to_resting();
             if !self.recordings.is_empty() {
                 self.cx.tape.reached(now);
             }
@@ -385,17 +386,16 @@ impl Worker {
         for _ in 0..PACED_AT_ONCE {
             let Some(&slot) = self.paced.get(self.paced_next) else {
                 self.paced_next = 0;
-                self.count_sounds();
+                self.sounds = 0;
                 return true;
             };
-            let mut busy = false;
+            let (mut busy, mut rests) = (false, false);
             self.guarded(slot, |worker| {
                 if let Some(stream) = worker.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) {
                     let fills_time = stream.only_fills_time();
                     worker.sounds += usize::from(fills_time);
                     if fills_time && worker.sounds > worker.most_sounds {
-                        stream.leave_out(&mut worker.cx);
-                        busy = true;
+                        rests = true;
                     } else {
                         busy = stream.pace(&mut worker.cx);
                     }
@@ -412,24 +412,12 @@ impl Worker {
                 if let Some(stream) = self.streams[slot].as_deref_mut() {
                     stream.paced = false;
                 }
+                if rests {
+                    self.rest(slot);
+                }
             }
         }
         false
-    }
-
-    /// All had their turn: those who came first have sound, and are first again.
-    fn count_sounds(&mut self) {
-        let sounds = std::mem::take(&mut self.sounds);
-        if sounds > self.most_sounds && !self.sounds_told {
-            self.sounds_told = true;
-            tracing::warn!(
-                sounds,
-                most = self.most_sounds,
-                "more callers wait than a media thread has music for: the others hear silence"
-            );
-        } else if sounds < self.most_sounds / 2 {
-            self.sounds_told = false;
-        }
     }
 
     /// Opens the socket of RTCP of a stream that needs one. Another program may have the port: then the call has

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use tandem_switch::{
-    id::{ItemId, OfferId},
+    id::{ConversationId, InteractionId, ItemId, OfferId},
     name::AgentName,
 };
 
@@ -29,6 +29,10 @@ pub(super) enum Key {
     Agent(AgentName),
     /// Of `agent_spells`, and roll-ups of them.
     Spells(AgentName),
+    /// Of `conversations`.
+    Conversation(ConversationId),
+    /// Of `interactions`.
+    Interaction(InteractionId),
 }
 
 /// Changes, in an order that comes to the same as that in which they were added.

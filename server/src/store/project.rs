@@ -32,9 +32,9 @@ pub(super) struct Batch {
     /// Of each call only what was kept last.
     kept: BTreeMap<CallId, (u32, String, Timestamp)>,
     kept_calls: Rows,
-    /// What the floor's events change.
-    pub(super) floor: Changes,
-    /// What is not worth a multi-row insert, in the order of the records; no table of it is one of the floor's.
+    /// What the floor's events and what becomes of customers change.
+    pub(super) changes: Changes,
+    /// What is not worth a multi-row insert, in the order of the records; no table of it is one of those.
     others: Vec<(&'static str, Vec<Arg>)>,
 }
 
@@ -47,7 +47,7 @@ impl Batch {
             segments: Rows::new(&sql::INSERT_SEGMENT),
             kept: BTreeMap::new(),
             kept_calls: Rows::new(&sql::INSERT_KEPT_CALL),
-            floor: Changes::default(),
+            changes: Changes::default(),
             others: Vec::new(),
         };
         // Mostly nothing is settled that far: one look for the whole batch.
@@ -80,7 +80,7 @@ impl Batch {
         for (statement, args) in &self.others {
             tx.execute(statement, args).await?;
         }
-        self.floor.write(tx).await?;
+        self.changes.write(tx).await?;
         Ok(rows)
     }
 
@@ -133,7 +133,7 @@ impl Batch {
                 self.run(sql::EXPIRE_SCHEDULE_SWITCHES, args![*at]);
                 self.run(sql::EXPIRE_TOLL_SPENT, args![tolls::forgotten(*at)]);
             }
-            Record::Customer(news) => self.others.extend(news.changes()),
+            Record::Customer(news) => news.join(&mut self.changes),
             Record::Audit(_) | Record::TollAlarm(_) => {}
         }
     }
@@ -181,7 +181,7 @@ impl Batch {
     }
 
     fn floor(&mut self, event: &FloorEvent) {
-        let floor = &mut self.floor;
+        let floor = &mut self.changes;
         figures::changes(event, floor);
         match event {
             FloorEvent::AgentChanged { agent, state, at } => agent_changed(agent, state, *at, floor),

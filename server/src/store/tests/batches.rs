@@ -231,7 +231,7 @@ fn a_batch_takes_as_many_statements_as_it_has_kinds_of_change() {
     };
     let steps = |lives: u64| {
         let records: Vec<Record> = (1..=lives).flat_map(life).map(Record::Floor).collect();
-        Batch::new(&records).floor.len()
+        Batch::new(&records).changes.len()
     };
     assert_eq!((steps(1), steps(70)), (18, 18));
 }

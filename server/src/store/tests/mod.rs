@@ -125,7 +125,12 @@ async fn every_statement_is_understood_by_both_databases() {
         let all = all.chain(super::customers_sql::ALL).chain(super::logins::ALL).chain(super::audits::ALL);
         let all = all.chain(super::privacy::statements());
         let mut texts: Vec<String> = all.map(|(_, text)| (*text).to_owned()).collect();
-        let inserts = sql::ALL_INSERTS.iter().chain(super::floor_sql::ALL).copied().chain([&super::rollups::INSERT_ROLLUP]);
+        let inserts = sql::ALL_INSERTS
+            .iter()
+            .chain(super::floor_sql::ALL)
+            .chain(&super::customers_put::ALL)
+            .copied()
+            .chain([&super::rollups::INSERT_ROLLUP]);
         let bare = matches!(store.db, Db::Lite(_));
         texts.extend(inserts.flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, bare).to_owned())));
         for text in texts {
