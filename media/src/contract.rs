@@ -68,6 +68,9 @@ pub struct EngineConfig {
     /// Events that fit into the channel to the caller, at least 16. When it is full, each media
     /// thread keeps as many again in order; beyond that, events are dropped, counted and logged.
     pub event_capacity: usize,
+    /// So many streams of a media thread hear music or ring-back that has no end. Further ones are sent a packet of silence each
+    /// second until it is their turn, so that thousands who wait do not take the thread's time from those who talk.
+    pub most_sounds: usize,
     /// Reads the monotonic clock. The engine reads it once per wake-up of a thread.
     pub clock: fn() -> Instant,
     /// Unix time in microseconds at the moment of `Engine::start`, for the NTP times of RTCP.
@@ -89,6 +92,7 @@ impl EngineConfig {
             turn: None,
             drain: Duration::from_millis(500),
             event_capacity: 4_096,
+            most_sounds: 1_000,
             clock,
             unix_us: 0,
             seed: 0,

@@ -56,6 +56,12 @@ impl Player {
         Self { audio: Vec::new(), item: 0, position: 0, repeat: false, quiet: None, live, play: None }
     }
 
+    /// Whether it has no end: music, or a tone.
+    #[must_use]
+    pub const fn is_endless(&self) -> bool {
+        self.repeat
+    }
+
     /// Fills `out` with the next samples at 16 kHz when `wideband`, else at 8 kHz, across the borders
     /// of prompts; the rest of the last packet is silence. `false` when nothing was left to play.
     pub fn fill(&mut self, wideband: bool, out: &mut [i16]) -> bool {

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """The run of `make bench`: measures each figure of figures.py beside its floor.  Called by bench.sh; see docs/benchmarks.md."""
 import argparse, json, os, resource, signal, subprocess, sys, time
-import figures, floor_bench, floors, plan_bench, restart
+import figures, floor_bench, floors, plan_bench, queue_bench, restart, store_bench
 from lab import CALLEE, CALLEE_SIP, CALLER, HERE, SIP, Lab, Trouble, say, whole_cpu_ns
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 RELAY_BASE = 12000          # the switch is not running while relay.c has these ports
 AGENTS, TALK_S = 50, 1.0
 
-FULL = dict(runs=3, secs=10, search_secs=8, tol=0.06, held=2000, ramp=200, settle=5, media_secs=12, queue_secs=20, overload_secs=14, growth_secs=10, limit_s=1700)
-QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.25, held=2000, ramp=400, settle=3, media_secs=6, queue_secs=6, overload_secs=8, growth_secs=5, limit_s=600)
+FULL = dict(runs=3, secs=10, search_secs=8, tol=0.06, held=2000, ramp=200, settle=5, media_secs=12, queue_secs=20, store_secs=15, interactions=1_000_000, overload_secs=14, growth_secs=10, limit_s=1700)
+QUICK = dict(runs=1, secs=5, search_secs=3, tol=0.25, held=2000, ramp=400, settle=3, media_secs=6, queue_secs=6, store_secs=5, interactions=100_000, overload_secs=8, growth_secs=5, limit_s=600)
 CPU_RATE = 300              # calls/s at which CPU per call is read: below the limit of every switch that was compared but the slowest
 WAYS = [("udp", 5060), ("tcp", 5060), ("tls", 5061), ("wss", 8443)]
 RELAYED, OPUS, G722, MIXED = 100, 30, 50, 100
@@ -21,8 +21,8 @@ FEW, MANY, GROWTH_RATE = 100, 10000, 500
 
 
 class Bench:
-    def __init__(self, lab, speed, floor_speed, size):
-        self.floor_speed = floor_speed
+    def __init__(self, lab, speed, floor_speed, store_speeds, size):
+        self.floor_speed, self.store_speeds = floor_speed, store_speeds
         self.lab, self.speed, self.size, self.measured = lab, speed, size, {}
         self.began = time.monotonic()
 
@@ -268,6 +268,35 @@ class Bench:
             raise Trouble(failure([t]))
         self.put("queue_connected_per_s", t["connected_per_s"], AGENTS / TALK_S, f"60 calls/s offered, {t['connected']} of {t['offered']} calls connected")
 
+    def offered_too_much(self):
+        secs = self.size["queue_secs"]
+        bare = queue_bench.trial(self.lab, CALLEE_SIP, queue_bench.CAPACITY / 2, min(secs, 6), None, "--direct")
+        found = queue_bench.measure(self.lab, secs)
+        share, rung = queue_bench.worst(found)
+        each = lambda of: "; ".join(f"{line['times']:g} x: {of(line)}" for line in found)
+        self.put("queue_overload_share", share, None, each(lambda line: f"{line['connected_per_s']:.1f} calls/s"))
+        self.put("queue_dispatch_p99_ms", rung, bare["dispatch_ms_p99"], each(lambda line: f"{line['rung_ms_p99']} ms"))
+
+    # ---- the store
+    def journal(self):
+        journal, _, _ = self.store_speeds
+        with store_bench.places() as (file, database):
+            for name, place in (("sqlite", file("journal.db")), ("postgres", database("tandem_journal"))):
+                found = store_bench.run(journal, place, self.size["store_secs"])
+                self.put(f"journal_{name}_events_per_s", found["events_per_s"], None, f"{found['events']} events, each there once and its tables right")
+
+    def kpi(self):
+        journal, kpi, _ = self.store_speeds
+        count = self.size["interactions"]
+        with store_bench.places() as (file, database):
+            found = [store_bench.kpi(kpi, journal, place, count) for place in (file("kpi.db"), database("tandem_kpi"))]
+        self.put("kpi_1m_ms", *store_bench.kpi_figure(found, count))
+
+    def consoles(self):
+        *_, console = self.store_speeds
+        few, many = [store_bench.consoles(self.lab.program, console, count) for count in (1, store_bench.CONSOLES)]
+        self.put("event_to_console_p99_ms", many["p99_ms"], few["p99_ms"], f"{store_bench.CONSOLES} consoles, median {many['p50_ms']} ms")
+
     # ---- restart
     def restart(self):
         program, core, runs = self.lab.program, self.lab.server_core, self.size["runs"]
@@ -325,6 +354,10 @@ class Bench:
         self.step(f"restart with {floor_bench.ITEMS} waiting items", self.restart_items, "restart_100k_items_s")
         self.step("queue below its capacity", self.dispatch, "queue_dispatch_ms_p50", "queue_dispatch_ms_p99")
         self.step("queue above its capacity", self.capacity, "queue_connected_per_s")
+        self.step("queue at up to ten times its capacity", self.offered_too_much, "queue_overload_share", "queue_dispatch_p99_ms")
+        self.step("journal", self.journal, "journal_sqlite_events_per_s", "journal_postgres_events_per_s")
+        self.step("consoles", self.consoles, "event_to_console_p99_ms")
+        self.step(f"figures of {self.size['interactions']} interactions", self.kpi, "kpi_1m_ms")
         say(f"[{time.monotonic() - self.began:4.0f} s] done")
 
 
@@ -373,6 +406,8 @@ def main():
     a.add_argument("--program", required=True, help="the switch to measure")
     a.add_argument("--speed", required=True, help="the example plan_speed of the crate tandem-dialplan")
     a.add_argument("--floor-speed", required=True, help="the example floor_speed of the crate tandem-switch")
+    for name in ("journal", "kpi", "console"):
+        a.add_argument(f"--{name}-speed", required=True, help=f"the example {name}_speed of the crate tandem")
     a.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     a.add_argument("--last", action="store_true", help="print the last run, measure nothing")
     options = a.parse_args()
@@ -382,7 +417,8 @@ def main():
         quick = os.environ.get("BENCH") == "quick"
         place = figures.machine(ROOT, not os.environ.get("BENCH_PROGRAM"))
         say(f"{'Quick' if quick else 'Full'} run: {place}")
-        found = measure(os.path.abspath(options.program), os.path.abspath(options.speed), os.path.abspath(options.floor_speed), QUICK if quick else FULL)
+        found = measure(os.path.abspath(options.program), os.path.abspath(options.speed), os.path.abspath(options.floor_speed),
+                        [os.path.abspath(file) for file in (options.journal_speed, options.kpi_speed, options.console_speed)], QUICK if quick else FULL)
         text = figures.markdown(found, "BENCH=quick make bench" if quick else "make bench", place)
         figures.write(ROOT, found, text)
     print(text if options.markdown else figures.table(found))
@@ -390,7 +426,7 @@ def main():
         say("Written: target/bench.json, target/bench.md")
 
 
-def measure(program, speed, floor_speed, size):
+def measure(program, speed, floor_speed, store_speeds, size):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     with Lab(program) as lab:
@@ -400,7 +436,7 @@ def measure(program, speed, floor_speed, size):
             lab.check_ports()
         except Trouble as e:
             sys.exit(f"bench: {e}")
-        bench = Bench(lab, speed, floor_speed, size)
+        bench = Bench(lab, speed, floor_speed, store_speeds, size)
         bench.run()
         return figures.rows(bench.measured)
 

@@ -45,6 +45,12 @@ FIGURES = [
     Figure("replay_100k_calls_s", "s", "none", bar=30),
     Figure("decision_p99_us", "us", "the same with calls alone", bar=1000),
     Figure("restart_100k_items_s", "s", "the same with no items", bar=2),
+    Figure("queue_overload_share", "of what can be had", "none", bar=0.95, more_is_better=True),
+    Figure("queue_dispatch_p99_ms", "ms", "caller and agent without a switch", bar=10),
+    Figure("journal_sqlite_events_per_s", "events/s", "none", bar=2000, more_is_better=True),
+    Figure("journal_postgres_events_per_s", "events/s", "none", bar=5000, more_is_better=True),
+    Figure("event_to_console_p99_ms", "ms", "the same with one console", bar=50),
+    Figure("kpi_1m_ms", "ms", "none", bar=300),
     Figure("queue_connected_per_s", "calls/s", "ideal: agents / talk time", goal=47.5, more_is_better=True),
 ]
 

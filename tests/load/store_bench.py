@@ -9,6 +9,7 @@ from plan_bench import identifier
 
 INTERACTIONS, DAYS, QUEUES, AGENTS = 1_000_000, 30, 10, 200
 SECONDS = 15
+CONSOLES = 500
 
 
 def run(program, *arguments, limit_s=900):
@@ -42,6 +43,13 @@ def postgres(url=None):
         with contextlib.suppress(subprocess.CalledProcessError):
             tool("pg_ctl", "-D", f"{folder}/d", "stop", "-m", "immediate")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def places(url=None):
+    """Two functions: where an SQLite file of a name is to lie, and the URL of an empty PostgreSQL database of a name."""
+    with tempfile.TemporaryDirectory(prefix="tandem-store-bench.") as folder, postgres(url) as database:
+        yield lambda name: os.path.join(folder, name), database
 
 
 def made(url, name):
@@ -133,6 +141,13 @@ def kpi(program, empty, database, count):
     return run(program, database, limit_s=3000)
 
 
+def kpi_figure(found, count):
+    """The slowest question on either database, nothing it is compared with, and what the others took."""
+    lists = [{name.removesuffix("_ms"): took for name, took in line.items() if name.endswith("_ms")} for line in found]
+    said = [f"{name} {', '.join(f'{question} {took:g} ms' for question, took in took.items())}" for name, took in zip(("SQLite:", "PostgreSQL:"), lists)]
+    return max(max(took.values()) for took in lists), None, f"{count} interactions; " + "; ".join(said)
+
+
 # ---- consoles
 PLAN = """
 realm "tandem"
@@ -170,19 +185,19 @@ def main():
     a.add_argument("--kpi", required=True)
     a.add_argument("--program", help="the switch, for the consoles")
     a.add_argument("--console", help="the example console_speed")
-    a.add_argument("--consoles", type=int, default=500)
+    a.add_argument("--consoles", type=int, default=CONSOLES)
     a.add_argument("--only", default="journal,kpi,console")
     a.add_argument("--postgres")
     a.add_argument("--interactions", type=int, default=INTERACTIONS)
     options = a.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tandem-store-bench.") as folder, postgres(options.postgres) as database:
+    with places(options.postgres) as (file, database):
         if "journal" in options.only:
-            print("journal_sqlite", json.dumps(run(options.journal, os.path.join(folder, "journal.db"), SECONDS)), flush=True)
+            print("journal_sqlite", json.dumps(run(options.journal, file("journal.db"), SECONDS)), flush=True)
             print("journal_postgres", json.dumps(run(options.journal, database("tandem_journal"), SECONDS)), flush=True)
         if "console" in options.only and options.program and options.console:
             print("consoles", json.dumps(consoles(options.program, options.console, options.consoles)), flush=True)
         if "kpi" in options.only:
-            print("kpi_sqlite", json.dumps(kpi(options.kpi, options.journal, os.path.join(folder, "kpi.db"), options.interactions)), flush=True)
+            print("kpi_sqlite", json.dumps(kpi(options.kpi, options.journal, file("kpi.db"), options.interactions)), flush=True)
             print("kpi_postgres", json.dumps(kpi(options.kpi, options.journal, database("tandem_kpi"), options.interactions)), flush=True)
 
 

@@ -5,17 +5,20 @@ use std::time::{Duration, Instant};
 use super::{
     context::Context,
     stream::{Outbound, Speaker, Stream},
+    worker::Worker,
 };
 use crate::{
     codec::Codec,
     contract::{Event, Format},
     dtmf::{EVENT_STEP_MS, EventPacket},
-    player::Pacer,
+    player::{Pacer, Player},
     rtp::HEADER_BYTES,
 };
 
 /// So long prompts and key presses wait for keys by DTLS, which a browser has within a second.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Whoever waits without a sound is sent a packet so often: their side, and what lies between, must not think us gone.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 impl Stream {
     /// A key is to reach the peer, in the form that it takes. `true`: it is sent by the clock from now on.
@@ -29,6 +32,18 @@ impl Stream {
             }
             Some(_) => self.outbound.tones.push(key, duration_ms),
         }
+    }
+
+    /// Whether all that it sends by the clock is sound that fills the time of somebody who waits.
+    pub(super) fn only_fills_time(&self) -> bool {
+        let Outbound { player, target, .. } = &self.outbound;
+        target.is_some() && !self.outbound.has_keys() && player.as_ref().is_some_and(Player::is_endless)
+    }
+
+    /// Leaves such sound out, but for a sign of life: it goes on where it was.
+    pub(super) fn leave_out(&mut self, cx: &mut Context) {
+        self.outbound.player_pacer = None;
+        self.outbound.show_life(SIGN_OF_LIFE, cx);
     }
 
     /// Sends what is due. `false` when nothing is left to send by the clock.
@@ -60,6 +75,49 @@ impl Stream {
     }
 }
 
+impl Worker {
+    /// A stream that only fills the time of somebody has no place among those that are sent to by the clock.
+    pub(super) fn rest(&mut self, slot: usize) {
+        let Some(stream) = self.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) else { return };
+        stream.leave_out(&mut self.cx);
+        if !std::mem::replace(&mut stream.rests, true) {
+            if self.resting.is_empty() {
+                tracing::warn!(
+                    most = self.most_sounds,
+                    "more callers wait than a media thread has music for: the others hear silence"
+                );
+            }
+            self.resting.push(slot);
+        }
+    }
+
+    /// Signs of life for those who rest, and sound again for as many as there are places now.
+    pub(super) fn see_to_resting(&mut self) {
+        if self.resting.is_empty() {
+            return;
+        }
+        let fills_time = |slot: &&usize| self.streams[**slot].as_deref().is_some_and(Stream::only_fills_time);
+        let mut places = self.most_sounds.saturating_sub(self.paced.iter().filter(fills_time).count());
+        let mut resting = std::mem::take(&mut self.resting);
+        resting.retain(|slot| {
+            let Some(stream) = self.streams.get_mut(*slot).and_then(Option::as_deref_mut) else { return false };
+            // Whoever is sent to by the clock again, or has nothing to hear, is none of them.
+            let is_left = places > 0 || stream.paced || stream.faulty || !stream.only_fills_time();
+            if !is_left {
+                stream.leave_out(&mut self.cx);
+                return true;
+            }
+            stream.rests = false;
+            if !stream.paced && !stream.faulty && stream.only_fills_time() {
+                places -= 1;
+                self.start_pacing(*slot);
+            }
+            false
+        });
+        self.resting = resting;
+    }
+}
+
 impl Outbound {
     /// Whether what is to be sent by the clock waits until there is somebody to hear it: keys by DTLS come a little after
     /// the answer, and the first word of a prompt must not be lost for that. Bounded: then it goes on unheard.
@@ -78,7 +136,13 @@ impl Outbound {
 
     /// Sends one packet of silence when nothing was sent for so long as was agreed, or nothing at all yet.
     pub(super) fn keep_alive(&mut self, cx: &mut Context) {
-        let (Some(every), Some(format)) = (self.keep_alive, self.format) else { return };
+        if let Some(every) = self.keep_alive {
+            self.show_life(every, cx);
+        }
+    }
+
+    fn show_life(&mut self, every: Duration, cx: &mut Context) {
+        let Some(format) = self.format else { return };
         let is_due = self.identity.sent_at().is_none_or(|at| cx.now.saturating_duration_since(at) >= every);
         if !is_due || !self.allowed || self.has_keys() {
             return;

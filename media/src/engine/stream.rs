@@ -50,6 +50,8 @@ pub(super) struct Stream {
     pub(super) faulty: bool,
     /// Whether the thread's list of paced streams holds it.
     pub(super) paced: bool,
+    /// Whether the list of those that have no sound holds it.
+    pub(super) rests: bool,
     /// Its keys are agreed by DTLS.
     pub(super) browser: Option<Box<Browser>>,
 }
@@ -214,6 +216,7 @@ impl Stream {
             branches: Vec::new(),
             faulty: false,
             paced: false,
+            rests: false,
             browser: None,
         };
         if let Some(to) = &new.to {

@@ -117,6 +117,11 @@ pub(super) struct Worker {
     pub(super) paced: Vec<usize>,
     /// Where in that list the tick goes on.
     paced_next: usize,
+    /// How many so far only fill the time of somebody who waits, and how many may.
+    sounds: usize,
+    pub(super) most_sounds: usize,
+    /// Those who have none, in the order in which they came.
+    pub(super) resting: Vec<usize>,
     pub(super) recordings: HashMap<u64, u64>,
     pub(super) rooms: HashMap<u64, Room>,
     /// A stream that comes from another thread; orders wait for it.
@@ -169,6 +174,9 @@ impl Worker {
             slots: HashMap::new(),
             paced: Vec::new(),
             paced_next: 0,
+            sounds: 0,
+            most_sounds: config.most_sounds,
+            resting: Vec::new(),
             recordings: HashMap::new(),
             rooms: HashMap::new(),
             awaited: None,
@@ -358,6 +366,7 @@ impl Worker {
         self.readers.iter_mut().for_each(|reader| reader.borrow(now, is_slow));
         if is_slow {
             self.slow_at = now + SLOW;
+            self.see_to_resting();
             if !self.recordings.is_empty() {
                 self.cx.tape.reached(now);
             }
@@ -377,12 +386,19 @@ impl Worker {
         for _ in 0..PACED_AT_ONCE {
             let Some(&slot) = self.paced.get(self.paced_next) else {
                 self.paced_next = 0;
+                self.sounds = 0;
                 return true;
             };
-            let mut busy = false;
+            let (mut busy, mut rests) = (false, false);
             self.guarded(slot, |worker| {
                 if let Some(stream) = worker.streams[slot].as_deref_mut().filter(|stream| !stream.faulty) {
-                    busy = stream.pace(&mut worker.cx);
+                    let fills_time = stream.only_fills_time();
+                    worker.sounds += usize::from(fills_time);
+                    if fills_time && worker.sounds > worker.most_sounds {
+                        rests = true;
+                    } else {
+                        busy = stream.pace(&mut worker.cx);
+                    }
                     busy |= stream.pace_checks(&mut worker.cx);
                     busy |= stream.give_branches(&worker.cx);
                     busy |= worker.hear(slot);
@@ -395,6 +411,9 @@ impl Worker {
                 self.paced.swap_remove(self.paced_next);
                 if let Some(stream) = self.streams[slot].as_deref_mut() {
                     stream.paced = false;
+                }
+                if rests {
+                    self.rest(slot);
                 }
             }
         }

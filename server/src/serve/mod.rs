@@ -278,7 +278,7 @@ impl Start {
         audio.launch_with(Launcher::new(tokio::runtime::Handle::current(), line_tx.downgrade()));
         let (floor_tx, floor_asks) = mpsc::channel(ASKS);
         let between = (from_lines, to_line, floor_asks);
-        let floor_loop = tokio::spawn(FloorLoop::run(floor_parts(&service, (&people, restored), between, (&writer, &ready))));
+        let floor_loop = FloorLoop::start(floor_parts(&service, (&people, restored), between, (&writer, &ready)));
 
         let (taken_up_tx, taken_up) = oneshot::channel();
         let line = LineStart {
@@ -524,6 +524,7 @@ impl LineStart {
         let web = network.web();
         let (ended_tx, ended) = oneshot::channel();
         thread::Builder::new().name("line-0".into()).spawn(move || {
+            crate::wire::hurry();
             let lost = own.block_on(Line::run(parts, network));
             let _nobody_waits = ended_tx.send(lost);
         })?;

@@ -12,8 +12,9 @@ use tandem_switch::{
 
 use super::{
     CaseRow, CustomerChange, CustomerNews, CustomerRow, DispositionRow, IdentityRow, InteractionRow, JournalRow, StoreError,
+    changes::{Changes, Key},
     customers_sql as sql,
-    db::{Arg, args, json},
+    db::{Arg, Insert, args, json},
 };
 
 type Statement = (&'static str, Vec<Arg>);
@@ -37,7 +38,44 @@ const KINDS: [&str; 15] = [
     "consent-ended",
 ];
 
+/// What each call does to the tables, many calls at a time: the same as the statements of one.
+static PUT_CONVERSATIONS: Insert = Insert::new(
+    "INSERT INTO conversations (conversation_id, customer_id, case_id, channel, started_us)",
+    5,
+    " ON CONFLICT DO NOTHING",
+);
+static PUT_INTERACTIONS: Insert = Insert::new(
+    "INSERT INTO interactions (interaction_id, conversation_id, channel, direction, kind, value, candidates, call_id, started_us)",
+    9,
+    " ON CONFLICT DO NOTHING",
+);
+static INTERACTIONS_ENDED: Insert = Insert::new(
+    "WITH each (interaction_id, queue, agent, at_us) AS (",
+    4,
+    ") UPDATE interactions SET queue = each.queue, agent = each.agent, ended_us = CAST(each.at_us AS BIGINT) FROM each \
+     WHERE interactions.interaction_id = each.interaction_id",
+);
+/// All of them.
+#[cfg(test)]
+pub(super) static ALL: [&Insert; 3] = [&PUT_CONVERSATIONS, &PUT_INTERACTIONS, &INTERACTIONS_ENDED];
+
 impl CustomerNews {
+    /// What brings the tables up to date, together with other news.
+    pub(super) fn join(&self, into: &mut Changes) {
+        match &self.what {
+            CustomerChange::InteractionStarted(row) => {
+                let (thread, spell) = interaction_put(row);
+                into.row(&PUT_CONVERSATIONS, Key::Conversation(row.conversation), thread);
+                into.row(&PUT_INTERACTIONS, Key::Interaction(row.interaction), spell);
+            }
+            CustomerChange::InteractionEnded { interaction, queue, agent } => {
+                let row = args![interaction.to_string(), queue.as_deref(), agent.as_deref(), self.at];
+                into.row(&INTERACTIONS_ENDED, Key::Interaction(*interaction), row);
+            }
+            _ => self.changes().into_iter().for_each(|(statement, args)| into.alone(statement, args)),
+        }
+    }
+
     /// The journal's word.
     pub(super) const fn kind(&self) -> &'static str {
         match &self.what {
@@ -137,7 +175,10 @@ impl CustomerNews {
             CustomerChange::ConversationMoved { conversation, customer, case } => {
                 one(sql::CONVERSATION_MOVED, &args![conversation.to_string(), text(*customer), text(*case)])
             }
-            CustomerChange::InteractionStarted(row) => interaction_put(row).into(),
+            CustomerChange::InteractionStarted(row) => {
+                let (thread, spell) = interaction_put(row);
+                vec![(sql::PUT_CONVERSATION, thread.to_vec()), (sql::PUT_INTERACTION, spell.to_vec())]
+            }
             CustomerChange::InteractionEnded { interaction, queue, agent } => {
                 one(sql::INTERACTION_ENDED, &args![interaction.to_string(), queue.as_deref(), agent.as_deref(), self.at])
             }
@@ -205,7 +246,7 @@ fn case_put(row: &CaseRow) -> Statement {
     (sql::PUT_CASE, row.to_vec())
 }
 
-fn interaction_put(row: &InteractionRow) -> [Statement; 2] {
+fn interaction_put(row: &InteractionRow) -> ([Arg; 5], [Arg; 9]) {
     let conversation = row.conversation.to_string();
     let (kind, value) = row.identity.as_ref().map_or(("", ""), |identity| (identity.kind().word(), identity.value()));
     let thread = args![conversation.as_str(), text(row.customer), text(row.case), row.channel.word(), row.started_at];
@@ -220,7 +261,7 @@ fn interaction_put(row: &InteractionRow) -> [Statement; 2] {
         text(row.call),
         row.started_at,
     ];
-    [(sql::PUT_CONVERSATION, thread.to_vec()), (sql::PUT_INTERACTION, spell.to_vec())]
+    (thread, spell)
 }
 
 fn consent_put(rule: &Rule) -> Statement {

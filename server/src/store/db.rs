@@ -19,6 +19,9 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(20);
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 const LITE_CONNECTIONS: u32 = 4;
 const PG_CONNECTIONS: u32 = 8;
+/// Every table is found by an index.
+const BEGIN_WRITING: &str =
+    "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 /// Rows in one insert at most.
 const MOST_ROWS: usize = 64;
 /// Up to so many rows go in one insert of just this length; more go in inserts of a power of two. So the texts are
@@ -116,6 +119,15 @@ impl Db {
         Ok(match self {
             Self::Lite(pool) => Tx::Lite(pool.begin().await?),
             Self::Pg(pool) => Tx::Pg(pool.begin().await?),
+        })
+    }
+
+    /// A transaction for changes of many rows by their keys. PostgreSQL keeps the plan of a statement that it carries out again
+    /// and again: made while a table is new, it would read all of it each time.
+    pub(super) async fn begin_writing(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Lite(pool) => Tx::Lite(pool.begin().await?),
+            Self::Pg(pool) => Tx::Pg(pool.begin_with(BEGIN_WRITING).await?),
         })
     }
 
@@ -225,7 +237,8 @@ impl Row {
     }
 }
 
-/// A multi-row insert: `into` names table and columns, `tail` what happens on a conflict.
+/// A multi-row insert: `into` names table and columns, `tail` what happens on a conflict. Also any other statement that takes
+/// such rows: `into` is what stands before them, `tail` what stands behind.
 #[derive(Debug)]
 pub(super) struct Insert {
     pub(super) into: &'static str,
@@ -268,6 +281,11 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) const fn new(insert: &'static Insert) -> Self {
         Self { insert, args: Vec::new() }
+    }
+
+    /// Whether this is where they go.
+    pub(super) fn is_of(&self, insert: &'static Insert) -> bool {
+        std::ptr::eq(self.insert, insert)
     }
 
     pub(super) fn push<const WIDTH: usize>(&mut self, row: [Arg; WIDTH]) {

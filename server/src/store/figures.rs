@@ -3,7 +3,8 @@
 //! `waits` and `agent_spells` are projections of the floor's events; `tandem_switch::kpi::Books` folds the same rows.
 
 use tandem_switch::{
-    floor::{AgentState, FloorEvent, OfferOutcome},
+    floor::{AgentState, FloorEvent, OfferOutcome, WaitingItem},
+    id::ItemId,
     kpi::{Activity, Spell, Wait, WaitEnd},
     name::{AgentName, QueueName},
     time::Timestamp,
@@ -11,8 +12,10 @@ use tandem_switch::{
 
 use super::{
     Store, StoreError,
+    changes::{Changes, Key},
     counting::FigureQuery,
-    db::{Arg, Row, args},
+    db::{Row, args},
+    floor_sql,
     sql::statements,
 };
 
@@ -20,9 +23,6 @@ use super::{
 pub(super) const PAGE: u32 = 5_000;
 
 statements! {
-    PUT_WAIT = "INSERT INTO waits (item_id, nth, call_id, queue, callback, entered_us, since_us) \
-        SELECT CAST($1 AS TEXT), COALESCE(MAX(nth), -1) + 1, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), \
-        CAST($5 AS BIGINT), CAST($6 AS BIGINT) FROM waits WHERE item_id = $1";
     PUT_WAIT_UNLESS_TAKEN_OVER = "INSERT INTO waits (item_id, nth, call_id, queue, callback, entered_us, since_us) \
         SELECT CAST($1 AS TEXT), 0, CAST($2 AS TEXT), CAST($3 AS TEXT), 0, CAST($4 AS BIGINT), CAST($5 AS BIGINT) \
         WHERE NOT EXISTS (SELECT 1 FROM waits WHERE item_id = $1)";
@@ -39,19 +39,6 @@ statements! {
         WHERE item_id = $1 AND ended_us IS NULL";
     OVERFLOWED = "UPDATE waits SET ended_us = $2, ended_how = 'overflowed' \
         WHERE item_id = $1 AND ended_us IS NULL AND nth < (SELECT MAX(nth) FROM waits WHERE item_id = $1)";
-    WAIT_ENDED = "UPDATE waits SET ended_us = $2, ended_how = $3, agent = $4 WHERE item_id = $1 AND ended_us IS NULL";
-    WAIT_FINISHED = "UPDATE waits SET finished_us = $2 WHERE item_id = $1 AND ended_how = 'answered' AND finished_us IS NULL";
-    SPELL_ENDED = "UPDATE agent_spells SET to_us = $2 WHERE agent = $1 AND to_us IS NULL";
-    PUT_SPELL = "INSERT INTO agent_spells (agent, nth, activity, item_id, reason, from_us) \
-        SELECT CAST($1 AS TEXT), COALESCE(MAX(nth), -1) + 1, CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), \
-        CAST($5 AS BIGINT) FROM agent_spells WHERE agent = $1";
-    PUT_WRAP_UP = "INSERT INTO agent_spells (agent, nth, activity, item_id, from_us) \
-        SELECT CAST($1 AS TEXT), COALESCE(MAX(nth), -1) + 1, 'wrap-up', (SELECT item_id FROM agent_spells WHERE agent = $1 \
-        AND activity = 'engaged' ORDER BY nth DESC LIMIT 1), CAST($2 AS BIGINT) FROM agent_spells WHERE agent = $1";
-    UNSEAL_WRAPPED_UP = "DELETE FROM figure_rollups WHERE to_us > (SELECT MIN(entered_us) FROM waits WHERE item_id = \
-        (SELECT item_id FROM agent_spells WHERE agent = $1 AND activity = 'engaged' ORDER BY nth DESC LIMIT 1)) \
-        AND from_us <= (SELECT MAX(entered_us) FROM waits WHERE item_id = \
-        (SELECT item_id FROM agent_spells WHERE agent = $1 AND activity = 'engaged' ORDER BY nth DESC LIMIT 1))";
     FIGURES_ARE_MISSING = "SELECT seq FROM journal WHERE kind IN ('queued', 'agent-changed') \
         AND NOT EXISTS (SELECT 1 FROM waits) AND NOT EXISTS (SELECT 1 FROM agent_spells) ORDER BY seq LIMIT 1";
     WAITS = "SELECT item_id, nth, call_id, queue, callback, entered_us, since_us, ended_us, ended_how, agent, finished_us, \
@@ -76,72 +63,73 @@ statements! {
 }
 
 /// What an event of the floor does to the two tables.
-pub(super) fn changes(event: &FloorEvent) -> Vec<(&'static str, Vec<Arg>)> {
-    let ended = |item: String, how: WaitEnd, agent: Option<&str>, at: Timestamp| {
-        vec![(WAIT_ENDED, args![item, at, how.as_str(), agent].to_vec())]
-    };
+pub(super) fn changes(event: &FloorEvent, into: &mut Changes) {
     match event {
-        FloorEvent::AgentChanged { agent, state, at } => changed(agent, state, *at),
-        FloorEvent::Queued { item, rejoined: None, at } => {
-            let (id, call) = (item.item.to_string(), item.call.to_string());
-            vec![(PUT_WAIT, args![id, call, item.queue.as_str(), 0u64, *at, item.virtual_arrival_at].to_vec())]
-        }
+        FloorEvent::AgentChanged { agent, state, at } => changed(agent, state, *at, into),
+        FloorEvent::Queued { item, rejoined: None, at } => entered(item, *at, into),
         FloorEvent::Queued { item, rejoined: Some(old), at } => {
             let (id, call, old) = (item.item.to_string(), item.call.to_string(), old.to_string());
             let row = args![id.as_str(), call.as_str(), item.queue.as_str(), *at, item.virtual_arrival_at];
-            vec![
-                (WAIT_TAKEN_OVER, args![old.as_str(), id.as_str(), call.as_str()].to_vec()),
-                (CALLBACK_CAME_BACK, args![old, *at].to_vec()),
-                (PUT_WAIT_UNLESS_TAKEN_OVER, row.to_vec()),
-            ]
+            into.alone(WAIT_TAKEN_OVER, args![old.as_str(), id.as_str(), call.as_str()]);
+            into.alone(CALLBACK_CAME_BACK, args![old, *at]);
+            into.alone(PUT_WAIT_UNLESS_TAKEN_OVER, row);
         }
         FloorEvent::CallbackKept { item, at } => {
             let id = item.item.to_string();
-            vec![
-                (PUT_CALLBACK, args![id.as_str(), *at, item.queue.as_str(), item.virtual_arrival_at].to_vec()),
-                (CALLBACK_TAKEN, args![id, *at].to_vec()),
-            ]
+            into.alone(PUT_CALLBACK, args![id.as_str(), *at, item.queue.as_str(), item.virtual_arrival_at]);
+            into.alone(CALLBACK_TAKEN, args![id, *at]);
         }
         FloorEvent::Overflowed { item, at, .. } => {
             let id = item.item.to_string();
-            vec![
-                (PUT_OVERFLOWED, args![id.as_str(), *at, item.queue.as_str(), item.virtual_arrival_at].to_vec()),
-                (OVERFLOWED, args![id, *at].to_vec()),
-            ]
+            into.alone(PUT_OVERFLOWED, args![id.as_str(), *at, item.queue.as_str(), item.virtual_arrival_at]);
+            into.alone(OVERFLOWED, args![id, *at]);
         }
         FloorEvent::OfferEnded { item, agent, outcome: OfferOutcome::Accepted, at, .. } => {
-            ended(item.to_string(), WaitEnd::Answered, Some(agent.as_str()), *at)
+            ended(*item, WaitEnd::Answered, Some(agent.as_str()), *at, into);
         }
-        FloorEvent::Left { item, reason, at } => ended(item.to_string(), WaitEnd::Left(*reason), None, *at),
-        FloorEvent::Finished { item, at, .. } => vec![(WAIT_FINISHED, args![item.to_string(), *at].to_vec())],
+        FloorEvent::Left { item, reason, at } => ended(*item, WaitEnd::Left(*reason), None, *at, into),
+        FloorEvent::Finished { item, at, .. } => finished(*item, *at, into),
         FloorEvent::Returned { item, at, .. } => {
-            let id = item.item.to_string();
-            let row = args![id.as_str(), item.call.to_string(), item.queue.as_str(), 0u64, *at, item.virtual_arrival_at];
-            vec![(WAIT_FINISHED, args![id.as_str(), *at].to_vec()), (PUT_WAIT, row.to_vec())]
+            finished(item.item, *at, into);
+            entered(item, *at, into);
         }
         FloorEvent::AgentAsked { .. }
         | FloorEvent::Prioritised { .. }
         | FloorEvent::ConversationChanged { .. }
         | FloorEvent::Refused { .. }
         | FloorEvent::Offered { .. }
-        | FloorEvent::OfferEnded { .. } => Vec::new(),
+        | FloorEvent::OfferEnded { .. } => {}
     }
 }
 
-fn changed(agent: &AgentName, state: &AgentState, at: Timestamp) -> Vec<(&'static str, Vec<Arg>)> {
-    let agent = agent.as_str();
+fn entered(item: &WaitingItem, at: Timestamp, into: &mut Changes) {
+    let row = args![item.item.to_string(), item.call.to_string(), item.queue.as_str(), at, item.virtual_arrival_at];
+    into.row(&floor_sql::PUT_WAIT, Key::Waits(item.item), row);
+}
+
+fn ended(item: ItemId, how: WaitEnd, agent: Option<&str>, at: Timestamp, into: &mut Changes) {
+    into.row(&floor_sql::WAIT_ENDED, Key::Waits(item), args![item.to_string(), at, how.as_str(), agent]);
+}
+
+fn finished(item: ItemId, at: Timestamp, into: &mut Changes) {
+    into.row(&floor_sql::WAIT_FINISHED, Key::Waits(item), args![item.to_string(), at]);
+}
+
+fn changed(agent: &AgentName, state: &AgentState, at: Timestamp, into: &mut Changes) {
+    let (key, name) = (Key::Spells(agent.clone()), agent.as_str());
     let (item, reason) = match state {
         AgentState::Engaged { item } => (item.map(|item| item.to_string()), None),
         AgentState::NotReady { reason } => (None, Some(reason.as_str())),
         _ => (None, None),
     };
-    let ended = (SPELL_ENDED, args![agent, at].to_vec());
+    into.row(&floor_sql::SPELL_ENDED, key.clone(), args![name, at]);
     match state {
-        // The conversation may lie in a stretch that is settled already.
         AgentState::WrapUp { .. } => {
-            vec![ended, (UNSEAL_WRAPPED_UP, args![agent].to_vec()), (PUT_WRAP_UP, args![agent, at].to_vec())]
+            // The conversation may lie in a stretch that is settled already.
+            into.row(&floor_sql::UNSEAL_WRAPPED_UP, key.clone(), args![name]);
+            into.row(&floor_sql::PUT_WRAP_UP, key, args![name, at]);
         }
-        _ => vec![ended, (PUT_SPELL, args![agent, Activity::of(state).as_str(), item, reason, at].to_vec())],
+        _ => into.row(&floor_sql::PUT_SPELL, key, args![name, Activity::of(state).as_str(), item, reason, at]),
     }
 }
 

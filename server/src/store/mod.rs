@@ -8,6 +8,7 @@ mod audits;
 mod bans;
 mod bindings;
 mod calls;
+mod changes;
 mod conferences;
 mod counting;
 mod customers;
@@ -19,6 +20,7 @@ mod db;
 mod events;
 mod figures;
 mod floor_entry;
+mod floor_sql;
 mod generations;
 mod items;
 mod logins;
@@ -175,7 +177,7 @@ impl Store {
     /// Runs statements and appends records in one transaction.
     async fn change(&self, statements: &[(&'static str, Vec<db::Arg>)], records: &[Record]) -> Result<(), StoreError> {
         let batch = project::Batch::new(records);
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_writing().await?;
         // The journal first: its head is the lock that puts all writers in one order.
         let rows = batch.write(&mut tx).await?;
         for (statement, args) in statements {

@@ -14,9 +14,10 @@ use tandem_switch::{
 
 use super::{
     Binding, Record, StoreError,
+    changes::{Changes, Key},
     db::{Arg, Rows, Tx, args, json},
     events::JournalRow,
-    figures, generations, messages,
+    figures, floor_sql, generations, messages,
     record::{CallStarted, Entry},
     recordings, rollups, sql, tolls,
 };
@@ -31,7 +32,9 @@ pub(super) struct Batch {
     /// Of each call only what was kept last.
     kept: BTreeMap<CallId, (u32, String, Timestamp)>,
     kept_calls: Rows,
-    /// What is not worth a multi-row insert, in the order of the records.
+    /// What the floor's events and what becomes of customers change.
+    pub(super) changes: Changes,
+    /// What is not worth a multi-row insert, in the order of the records; no table of it is one of those.
     others: Vec<(&'static str, Vec<Arg>)>,
 }
 
@@ -44,6 +47,7 @@ impl Batch {
             segments: Rows::new(&sql::INSERT_SEGMENT),
             kept: BTreeMap::new(),
             kept_calls: Rows::new(&sql::INSERT_KEPT_CALL),
+            changes: Changes::default(),
             others: Vec::new(),
         };
         // Mostly nothing is settled that far: one look for the whole batch.
@@ -76,6 +80,7 @@ impl Batch {
         for (statement, args) in &self.others {
             tx.execute(statement, args).await?;
         }
+        self.changes.write(tx).await?;
         Ok(rows)
     }
 
@@ -128,8 +133,8 @@ impl Batch {
                 self.run(sql::EXPIRE_SCHEDULE_SWITCHES, args![*at]);
                 self.run(sql::EXPIRE_TOLL_SPENT, args![tolls::forgotten(*at)]);
             }
-            Record::Customer(news) => self.others.extend(news.changes()),
-            Record::Rule(news) => self.others.extend(news.changes()),
+            Record::Customer(news) => news.join(&mut self.changes),
+            Record::Rule(news) => news.changes().into_iter().for_each(|(statement, args)| self.changes.alone(statement, args)),
             Record::Audit(_) | Record::TollAlarm(_) => {}
         }
     }
@@ -177,19 +182,20 @@ impl Batch {
     }
 
     fn floor(&mut self, event: &FloorEvent) {
-        self.others.extend(figures::changes(event));
+        let floor = &mut self.changes;
+        figures::changes(event, floor);
         match event {
-            FloorEvent::AgentChanged { agent, state, at } => {
-                self.agent_changed(agent, state, *at);
-            }
+            FloorEvent::AgentChanged { agent, state, at } => agent_changed(agent, state, *at, floor),
             FloorEvent::AgentAsked { agent, request, .. } => {
                 let wish = matches!(request, AgentRequest::SignOut | AgentRequest::NotReady { .. });
-                self.run(sql::AGENT_PENDING, args![agent.as_str(), wish.then(|| json(request))]);
+                let row = args![agent.as_str(), wish.then(|| json(request))];
+                floor.row(&floor_sql::AGENT_PENDING, Key::Agent(agent.clone()), row);
             }
-            FloorEvent::Queued { item, rejoined, at } => self.queued(item, *rejoined, *at),
+            FloorEvent::Queued { item, rejoined, at } => queued(item, *rejoined, *at, floor),
             FloorEvent::Refused { .. } => {}
             FloorEvent::Offered { offer, item, agent, decision, at } => {
-                self.run(sql::PUT_OFFER, args![offer.to_string(), item.to_string(), agent.as_str(), json(decision), *at]);
+                let row = args![offer.to_string(), item.to_string(), agent.as_str(), json(decision), *at];
+                floor.row(&floor_sql::PUT_OFFER, Key::Offer(*offer), row);
             }
             FloorEvent::OfferEnded { offer, item, agent, outcome, at } => {
                 let (word, cause) = match outcome {
@@ -199,53 +205,33 @@ impl Batch {
                     OfferOutcome::Unreached(cause) => ("unreached", Some(cause.as_str())),
                     OfferOutcome::Withdrawn => ("withdrawn", None),
                 };
-                self.run(sql::OFFER_ENDED, args![offer.to_string(), word, cause, *at]);
+                floor.row(&floor_sql::OFFER_ENDED, Key::Offer(*offer), args![offer.to_string(), word, cause, *at]);
                 if *outcome == OfferOutcome::Accepted {
-                    self.run(sql::ITEM_SERVED, args![item.to_string(), agent.as_str(), *at]);
+                    floor.row(&floor_sql::ITEM_SERVED, Key::Item(*item), args![item.to_string(), agent.as_str(), *at]);
                 }
             }
             FloorEvent::CallbackKept { item, .. } => {
                 let callback = item.callback.as_ref().map(json);
-                self.run(sql::ITEM_CALLBACK, args![item.item.to_string(), callback]);
+                floor.alone(sql::ITEM_CALLBACK, args![item.item.to_string(), callback]);
             }
             FloorEvent::Overflowed { item, .. } => {
-                self.run(sql::ITEM_OVERFLOWED, args![item.item.to_string(), item.queue.as_str(), item.virtual_arrival_at]);
+                floor.alone(sql::ITEM_OVERFLOWED, args![item.item.to_string(), item.queue.as_str(), item.virtual_arrival_at]);
             }
             FloorEvent::Prioritised { item, .. } => {
-                self.run(sql::ITEM_PRIORITISED, args![item.item.to_string(), item.priority_minutes]);
+                floor.alone(sql::ITEM_PRIORITISED, args![item.item.to_string(), item.priority_minutes]);
             }
             FloorEvent::ConversationChanged { item, standing, turn, .. } => {
-                self.run(sql::ITEM_CONVERSATION, args![item.to_string(), word(standing), word(turn)]);
+                floor.row(&floor_sql::ITEM_CONVERSATION, Key::Item(*item), args![item.to_string(), word(standing), word(turn)]);
             }
-            FloorEvent::Returned { item, at, .. } => self.queued(item, None, *at),
+            FloorEvent::Returned { item, at, .. } => queued(item, None, *at, floor),
             FloorEvent::Left { item, reason, at } => {
-                self.run(sql::ITEM_LEFT, args![item.to_string(), word(reason), *at]);
+                floor.row(&floor_sql::ITEM_LEFT, Key::Item(*item), args![item.to_string(), word(reason), *at]);
             }
             FloorEvent::Finished { item, agent, cause, at } => {
-                self.run(sql::AGENT_IDLE_SINCE, args![agent.as_str(), *at]);
-                self.run(sql::ITEM_FINISHED, args![item.to_string(), cause.as_str(), *at]);
+                floor.row(&floor_sql::AGENT_IDLE_SINCE, Key::Agent(agent.clone()), args![agent.as_str(), *at]);
+                floor.row(&floor_sql::ITEM_FINISHED, Key::Item(*item), args![item.to_string(), cause.as_str(), *at]);
             }
         }
-    }
-
-    /// As `Restored::apply` folds it, in SQL.
-    fn agent_changed(&mut self, agent: &AgentName, state: &AgentState, at: Timestamp) {
-        let idle_since = (*state != AgentState::Offline).then_some(at);
-        self.run(sql::PUT_AGENT_STATE, args![agent.as_str(), json(state), at, idle_since]);
-        if !matches!(state, AgentState::Engaged { item: Some(_) } | AgentState::WrapUp { .. }) {
-            self.run(sql::AGENT_PENDING, args![agent.as_str(), None::<&str>]);
-        }
-    }
-
-    fn queued(&mut self, item: &WaitingItem, rejoined: Option<ItemId>, at: Timestamp) {
-        if let Some(old) = rejoined {
-            self.run(sql::ITEM_REJOINED, args![old.to_string(), at]);
-        }
-        let WaitingItem { item, call, queue, caller, skills, priority_minutes, virtual_arrival_at, callback: _, work } = item;
-        let (item, call, work) = (item.to_string(), call.to_string(), (!work.is_plain()).then(|| json(work)));
-        let (queue, caller, skills) = (queue.as_str(), caller.as_str(), json(skills));
-        let row = args![item, call, queue, caller, skills, *priority_minutes, *virtual_arrival_at, at, work];
-        self.run(sql::PUT_ITEM, row);
     }
 
     fn binding_put(&mut self, binding: &Binding) {
@@ -266,6 +252,27 @@ impl Batch {
             ],
         );
     }
+}
+
+/// As `Restored::apply` folds it, in SQL.
+fn agent_changed(agent: &AgentName, state: &AgentState, at: Timestamp, floor: &mut Changes) {
+    let idle_since = (*state != AgentState::Offline).then_some(at);
+    let kind = match state {
+        AgentState::Engaged { item: Some(_) } | AgentState::WrapUp { .. } => &floor_sql::PUT_AGENT_STATE,
+        _ => &floor_sql::PUT_AGENT_STATE_WITHOUT_WISH,
+    };
+    floor.row(kind, Key::Agent(agent.clone()), args![agent.as_str(), json(state), at, idle_since]);
+}
+
+fn queued(item: &WaitingItem, rejoined: Option<ItemId>, at: Timestamp, floor: &mut Changes) {
+    if let Some(old) = rejoined {
+        floor.alone(sql::ITEM_REJOINED, args![old.to_string(), at]);
+    }
+    let WaitingItem { item, call, queue, caller, skills, priority_minutes, virtual_arrival_at, callback: _, work } = item;
+    let (id, call, work) = (item.to_string(), call.to_string(), (!work.is_plain()).then(|| json(work)));
+    let (queue, caller, skills) = (queue.as_str(), caller.as_str(), json(skills));
+    let row = args![id, call, queue, caller, skills, *priority_minutes, *virtual_arrival_at, at, work];
+    floor.row(&floor_sql::PUT_ITEM, Key::Item(*item), row);
 }
 
 const fn ended(record: &Record) -> Option<CallId> {

@@ -58,18 +58,10 @@ statements! {
     DROP_WRITER = "DELETE FROM writers WHERE writer = $1";
 
     // items and offers
-    PUT_ITEM = "INSERT INTO items (item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, state, queued_us, work) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9) \
-        ON CONFLICT (item_id) DO UPDATE SET state = 'waiting', virtual_arrival_us = excluded.virtual_arrival_us, agent = NULL, \
-        served_us = NULL, ended_us = NULL, reason = NULL, work = excluded.work, standing = NULL, turn = NULL";
     ITEM_PRIORITISED = "UPDATE items SET priority_minutes = $2 WHERE item_id = $1";
-    ITEM_CONVERSATION = "UPDATE items SET standing = $2, turn = $3 WHERE item_id = $1";
     ITEM_REJOINED = "UPDATE items SET state = 'rejoined', ended_us = $2 WHERE item_id = $1";
     ITEM_OVERFLOWED = "UPDATE items SET queue = $2, virtual_arrival_us = $3 WHERE item_id = $1";
     ITEM_CALLBACK = "UPDATE items SET callback = $2 WHERE item_id = $1";
-    ITEM_SERVED = "UPDATE items SET state = 'served', agent = $2, served_us = $3 WHERE item_id = $1";
-    ITEM_LEFT = "UPDATE items SET state = 'left', reason = $2, ended_us = $3 WHERE item_id = $1";
-    ITEM_FINISHED = "UPDATE items SET state = 'served', reason = $2, ended_us = $3 WHERE item_id = $1";
     PROMISED_SINCE = "SELECT caller, COUNT(*) AS promised FROM items WHERE callback IS NOT NULL AND queued_us >= $1 GROUP BY caller";
     ITEMS_WAITING = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, work FROM items \
         WHERE state = 'waiting' ORDER BY virtual_arrival_us, item_id";
@@ -77,20 +69,12 @@ statements! {
         served_us, ended_us, reason FROM items WHERE item_id = $1";
     ITEMS_SERVED = "SELECT item_id, call_id, queue, caller, skills, priority_minutes, virtual_arrival_us, callback, work, agent, served_us, \
         standing, turn FROM items WHERE state = 'served' AND ended_us IS NULL ORDER BY served_us, item_id";
-    PUT_OFFER = "INSERT INTO offers (offer_id, item_id, agent, decision, offered_us) VALUES ($1, $2, $3, $4, $5) \
-        ON CONFLICT DO NOTHING";
-    OFFER_ENDED = "UPDATE offers SET outcome = $2, cause = $3, ended_us = $4 WHERE offer_id = $1";
     OFFERS_OF_ITEM = "SELECT offer_id, agent, decision, offered_us, ended_us, outcome, cause FROM offers WHERE item_id = $1 \
         ORDER BY offered_us, offer_id LIMIT $2";
 
     OFFERS_OPEN = "SELECT offer_id, item_id, agent FROM offers WHERE ended_us IS NULL ORDER BY offered_us, offer_id";
 
-    // agents: idle since the end of the last conversation, or since the sign-in
-    PUT_AGENT_STATE = "INSERT INTO agents_state (agent, state, since_us, idle_since_us) VALUES ($1, $2, $3, $4) \
-        ON CONFLICT (agent) DO UPDATE SET state = excluded.state, since_us = excluded.since_us, \
-        idle_since_us = COALESCE(agents_state.idle_since_us, excluded.idle_since_us)";
-    AGENT_IDLE_SINCE = "UPDATE agents_state SET idle_since_us = $2 WHERE agent = $1";
-    AGENT_PENDING = "UPDATE agents_state SET pending = $2 WHERE agent = $1";
+    // agents
     AGENT_STATES = "SELECT agent, state, since_us, idle_since_us, pending FROM agents_state ORDER BY agent";
 
     // calls

@@ -21,6 +21,7 @@ use tandem_switch::{
 use self::{figures::Figures, others::Others};
 use super::{
     Store, StoreError,
+    changes::Changes,
     customers_verify::CustomersAgain,
     db::args,
     figures::{FIGURES_ARE_MISSING, changes},
@@ -141,17 +142,17 @@ impl Store {
     pub(super) async fn fill_figures(&self) -> Result<(), StoreError> {
         let Some(first) = self.db.fetch_one(FIGURES_ARE_MISSING, &[]).await? else { return Ok(()) };
         let mut seq = first.get::<i64>("seq")? - 1;
-        let mut tx = self.db.begin().await?;
+        let mut tx = self.db.begin_writing().await?;
         tx.execute(UNSEAL_SINCE, &args![Timestamp(i64::MIN)]).await?;
         loop {
             let page = self.events_after(seq, PAGE).await?;
             let Some(last) = page.last() else { break };
             seq = last.seq;
+            let mut made = Changes::default();
             for row in page.iter().filter(|row| row.is_of_floor()) {
-                for (statement, args) in changes(&read(&row.body)?) {
-                    tx.execute(statement, &args).await?;
-                }
+                changes(&read(&row.body)?, &mut made);
             }
+            made.write(&mut tx).await?;
         }
         tx.commit().await
     }

@@ -307,7 +307,7 @@ impl Task {
                 return self.store.events_after(seq - rows, u32::try_from(rows).unwrap_or(u32::MAX)).await;
             }
         }
-        let mut tx = self.store.db.begin().await?;
+        let mut tx = self.store.db.begin_writing().await?;
         let rows = batch.write(&mut tx).await?;
         let seq = rows.last().map_or(0, |row| row.seq);
         tx.execute(sql::PUT_WRITER, &args![self.name.as_str(), self.batch, seq, rows.len() as u64]).await?;

@@ -14,7 +14,11 @@ use tandem_switch::{
     step::AgentRequest,
     time::Timestamp,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 use super::{
     beat::Heartbeat,
@@ -155,6 +159,16 @@ enum Woken {
 }
 
 impl FloorLoop {
+    /// Starts it on a thread of its own: a free agent must not wait while somebody's tables are read.
+    #[must_use]
+    pub fn start(parts: Parts) -> JoinHandle<usize> {
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            super::hurry();
+            runtime.block_on(Self::run(parts))
+        })
+    }
+
     /// Runs until it is told to stop, or the asking side is gone. How many events found no room with the writer and
     /// are lost.
     pub async fn run(parts: Parts) -> usize {

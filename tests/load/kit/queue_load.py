@@ -22,6 +22,7 @@ a.add_argument("--uas", default="127.0.0.3:5090")
 a.add_argument("--core", default="1")
 a.add_argument("--direct", action="store_true", help="no server: TARGET is --uas, call i goes straight to agent i; what the load generator itself costs")
 a.add_argument("--drain", type=float, default=15)
+a.add_argument("--steady-from", type=float, default=5, help="the rate of connected calls is read from so many seconds after the first call to the last offered one")
 a.add_argument("--out")
 A = a.parse_args()
 os.sched_setaffinity(0, {int(A.core)})
@@ -120,9 +121,10 @@ S.run([ua, ub], t0 + A.secs + A.drain, step)
 t1 = time.monotonic()
 S.run([ua, ub], time.monotonic() + 1.0)
 c1, i1 = ps.cpu(A.pid), ps.idle()
+counted = collections.Counter(stat)      # what follows is the end of everything, all at once
 for c in calls:
     if c.state in ("up", "answered", "calling", "ringing"):
-        stat["left"] += 1
+        counted["left"] += 1
         ua.bye(c)
 S.run([ua, ub], time.monotonic() + 2)
 
@@ -135,12 +137,12 @@ def q(v, p):
 d = [t_agent[k] - t_inv[k] for k in t_agent]
 e = [t_conn[k] - t_inv[k] for k in t_conn if k in t_inv]
 span = max(t_conn.values()) - t0 if t_conn else 0
-stat["connected_5_to_15s"] = sum(1 for t in t_conn.values() if t0 + 5 <= t < t0 + 15)      # steady state, of 10 s
+steady = sum(1 for t in t_conn.values() if t0 + A.steady_from <= t < t0 + A.secs) / max(A.secs - A.steady_from, 1)
 r = dict(kind="queue", target=A.target, agents=A.agents, rate=A.rate, secs=A.secs, talk=A.talk, ring=A.ring, offered=len(calls), connected=len(t_conn),
-         connected_per_s=round(len(t_conn) / span, 1) if span else 0, dispatch_ms_p50=q(d, .5), dispatch_ms_p90=q(d, .9), dispatch_ms_p99=q(d, .99), dispatch_ms_max=q(d, 1),
+         connected_per_s=round(len(t_conn) / span, 1) if span else 0, steady_per_s=round(steady, 2), dispatch_ms_p50=q(d, .5), dispatch_ms_p90=q(d, .9), dispatch_ms_p99=q(d, .99), dispatch_ms_max=q(d, 1),
          connect_ms_p50=q(e, .5), connect_ms_p99=q(e, .99), gap_n=len(gaps), gap_ms_p50=q(gaps, .5), gap_ms_p99=q(gaps, .99),
          cpu_ms_per_call=round(1000 * (sum(c1) - sum(c0)) / max(1, len(t_conn)), 2) if A.pid else None, cpu_pct=round(100 * (sum(c1) - sum(c0)) / (t1 - t0 + 1), 1),
-         retrans=ua.retrans + ub.retrans, cores_busy=ps.steal_pct(i0, i1), load=ps.load(), **stat)
+         retrans=ua.retrans + ub.retrans, cores_busy=ps.steal_pct(i0, i1), load=ps.load(), **counted)
 print(json.dumps(r), flush=True)
 if A.out:
     open(A.out, "a").write(json.dumps(r) + "\n")

@@ -1,5 +1,6 @@
 //! The store on both databases.
 
+mod batches;
 mod durability;
 mod figures;
 mod generations;
@@ -127,8 +128,14 @@ async fn every_statement_is_understood_by_both_databases() {
         let all = all.chain(super::logins::ALL).chain(super::audits::ALL);
         let all = all.chain(super::privacy::statements()).chain(super::webhooks::ALL).chain(super::lookup::ALL);
         let mut texts: Vec<String> = all.map(|(_, text)| (*text).to_owned()).collect();
-        let inserts = sql::ALL_INSERTS.iter().copied().chain([&super::rollups::INSERT_ROLLUP]);
-        texts.extend(inserts.flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, false).to_owned())));
+        let inserts = sql::ALL_INSERTS
+            .iter()
+            .chain(super::floor_sql::ALL)
+            .chain(&super::customers_put::ALL)
+            .copied()
+            .chain([&super::rollups::INSERT_ROLLUP]);
+        let bare = matches!(store.db, Db::Lite(_));
+        texts.extend(inserts.flat_map(|insert| [1, 2, 64].map(|rows| insert.text(rows, bare).to_owned())));
         for text in texts {
             let statement = AssertSqlSafe(text.clone()).into_sql_str();
             let outcome = match &store.db {

@@ -80,7 +80,7 @@ async fn cdrs_come_in_pages_newest_first_and_filtered() {
 
 /// The events of a floor that saw everything: the tables must say what folding them says.
 /// A caller who is called back.
-fn promise() -> Callback {
+pub(super) fn promise() -> Callback {
     Callback {
         target: Target::Trunk { trunk: "carrier".into(), number: "+390212345".into() },
         tries: Tries { left: 2, apart_ms: 60_000, ring_ms: 20_000 },

@@ -49,7 +49,8 @@ fn a_thread_that_is_behind_with_its_commands_makes_nobody_leave_a_room() {
     assert_eq!(edge.enter_room(leg, &weekly, true), Entering::In);
     edge.commit();
     let mut voice = true;
-    let is_owed = (0..1_000).any(|_| {
+    // Whether it is depends on who has the cores: it is tried until it is.
+    let is_owed = (0..50_000).any(|_| {
         while edge.engine.command(Command::Watch { stream, silence: None }).is_ok() {}
         voice = !voice;
         assert_eq!(edge.enter_room(leg, &weekly, voice), Entering::In);
