@@ -2,10 +2,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use support::{Bench, Phone};
-use tandem_media::{codec::Codec, contract::Command};
+use tandem_media::{
+    codec::{Audio, Codec},
+    contract::Command,
+};
 
 fn packets(phone: &mut Phone) -> usize {
     std::iter::from_fn(|| phone.try_receive(Duration::from_millis(2))).count()
@@ -17,7 +20,8 @@ fn those_who_came_first_hear_music_and_the_others_a_sign_of_life_until_it_is_the
     let mut bench = Bench::with(61, crowd, |config| config.most_sounds = 2);
     let mut phones: Vec<Phone> = (0..4).map(|_| bench.phone(Codec::Pcma)).collect();
     for phone in &phones {
-        bench.command(Command::RingBack { stream: phone.stream });
+        let music = vec![Arc::new(Audio::tone(600.0, -12.0, 1_000, 0))];
+        bench.command(Command::Play { stream: phone.stream, play: 1, audio: music, repeat: true });
     }
     let pass = |phones: &mut Vec<Phone>, seconds: u64| {
         let mut heard = vec![0; phones.len()];

@@ -38,9 +38,10 @@ def measure(lab, secs, rates=RATES):
 
 
 def worst(found):
-    """The smallest share and the longest time of all rates; `None`: not known of one of them."""
-    times = [line["rung_ms_p99"] for line in found]
-    return min(line["share"] for line in found), None if None in times else max(times)
+    """The smallest share and the longest time of all rates. Just at the capacity it may be that nobody waits for an agent, so that no agent is rung late;
+    at any other rate a time that is not known makes the figure unknown."""
+    times = [line["rung_ms_p99"] for line in found if line["times"] != 1 or line["rung_ms_p99"] is not None]
+    return min(line["share"] for line in found), None if None in times or not times else max(times)
 
 
 def main():
