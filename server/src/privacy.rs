@@ -3,10 +3,13 @@
 //!
 //! The voice goes before the number: a job that is cut off leaves a row that still says which files are to go.
 
-use std::io;
+mod person;
 
+use std::{collections::BTreeSet, io};
+
+pub(crate) use person::{Person, Wanted};
 use tandem_switch::{
-    id::{CallId, RecordingId},
+    id::{CallId, CustomerId, RecordingId},
     time::Timestamp,
 };
 
@@ -33,8 +36,11 @@ pub(crate) enum PrivacyError {
     /// Something of them must stay.
     #[error("a legal hold keeps something of them: {} ({})", .0.id, .0.why)]
     Held(Hold),
+    /// Nobody knows whose it is.
+    #[error("a number is that of several customers: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Shared(Vec<CustomerId>),
     /// It would be written again.
-    #[error("a call of theirs is up, or waits to be made")]
+    #[error("a call of theirs is up, or waits to be made, or they have a new address")]
     Busy,
     /// A recording is not yet what it will be.
     #[error("recording {0} goes on, or is being finished")]
@@ -50,6 +56,12 @@ pub(crate) enum PrivacyError {
 /// What was, or would be, taken out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
+    /// Customers, merged ones each.
+    pub(crate) customers: u64,
+    /// Addresses of theirs that are somebody else's, too, and stay there.
+    pub(crate) shared: u64,
+    /// Suppressions that stay, hashed.
+    pub(crate) suppressions: u64,
     /// Calls.
     pub(crate) calls: u64,
     /// Recordings of them.
@@ -64,19 +76,40 @@ pub(crate) struct Taken {
 
 impl Taken {
     fn words(&self) -> String {
-        let Self { calls, recordings, messages, events, held } = self;
-        format!("{calls} calls, {recordings} recordings, {messages} messages, {events} events; {held} held")
+        let Self { customers, calls, recordings, messages, events, held, suppressions, shared } = self;
+        format!(
+            "{customers} customers, {calls} calls, {recordings} recordings, {messages} messages, {events} events; {held} held, \
+             {suppressions} suppressions kept, {shared} addresses are somebody else's too"
+        )
     }
 }
 
-/// Erases everything of some numbers of one person.
-pub(crate) async fn erase(
-    control: &Control,
-    numbers: &[Number],
-    by: &Doer,
-    (dry_run, compact): (bool, bool),
-) -> Result<Taken, PrivacyError> {
+/// How somebody is erased.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct How {
+    /// Only count.
+    pub(crate) dry_run: bool,
+    /// Write the database anew.
+    pub(crate) compact: bool,
+    /// Never contact them again.
+    pub(crate) suppress: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Erased {
+    /// What was taken out.
+    pub(crate) taken: Taken,
+    /// What stands in its place; empty after a dry run.
+    pub(crate) tombstone: String,
+}
+
+/// Erases everything of one person.
+pub(crate) async fn erase(control: &Control, wanted: Wanted, by: &Doer, how: How) -> Result<Erased, PrivacyError> {
+    let How { dry_run, compact, suppress } = how;
     let (store, now) = (&control.store, clock::now().at);
+    let person = Person::find(&control.customers, wanted).await?;
+    let numbers = &person.numbers;
     for number in numbers {
         if let Some(hold) = store.holds_on(number).await?.into_iter().next() {
             return Err(PrivacyError::Held(hold));
@@ -85,19 +118,87 @@ pub(crate) async fn erase(
             return Err(PrivacyError::Busy);
         }
     }
-    let (redaction, mut taken) = (Redaction::of(numbers), Taken::default());
+    let redaction = Redaction::of(numbers);
+    let mut job = Job { control, by, redaction: &redaction, dry_run, now, seen: BTreeSet::new(), taken: Taken::default() };
+    job.taken.customers = u64::try_from(person.all.members.len()).unwrap_or(u64::MAX);
+    job.taken.shared = person.all.shared;
+    job.taken.suppressions = person.suppressions(suppress, now);
+    for root in &person.roots {
+        let mut after: Option<CallId> = None;
+        loop {
+            let page = person.calls(store, *root, after).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            for call in page.iter().filter_map(|(_, call)| call.as_ref()) {
+                job.call(call, true).await?;
+            }
+        }
+    }
     for number in numbers {
+        job.number(number).await?;
+    }
+    let mut taken = job.taken;
+    if !dry_run {
+        {
+            let _turn = control.customers.turn().await;
+            // Whoever changed something of theirs meanwhile did it before this.
+            let again = person.again(&control.customers).await?;
+            taken.events += again.erase(&control.customers, &redaction, (&by.who, suppress, now)).await?;
+        }
+        for number in numbers {
+            let mut after = Some(0);
+            while let Some(seq) = after {
+                let (last, events) = store.erase_events(number, &redaction, seq).await?;
+                (after, taken.events) = (last, taken.events + events);
+            }
+        }
+        let subject = format!("{}: {}", redaction.tombstone(), taken.words());
+        store.commit(&[Record::Audit(Audit::of(by.clone(), "person-erased", subject, now))]).await?;
+    }
+    if compact && !dry_run {
+        store.compact().await?;
+    }
+    let tombstone = if dry_run { String::new() } else { redaction.tombstone().to_owned() };
+    Ok(Erased { taken, tombstone })
+}
+
+/// Calls and messages of somebody who is being erased.
+struct Job<'a> {
+    control: &'a Control,
+    by: &'a Doer,
+    redaction: &'a Redaction,
+    dry_run: bool,
+    now: Timestamp,
+    seen: BTreeSet<CallId>,
+    taken: Taken,
+}
+
+impl Job<'_> {
+    /// One call with its recordings. Of a call of the customer by somebody else's number that goes, too, in this call.
+    async fn call(&mut self, call: &PersonCall, with_others: bool) -> Result<(), PrivacyError> {
+        if !self.seen.insert(call.call) {
+            return Ok(());
+        }
+        self.taken.recordings += recordings_of(self.control, call, self.by, self.dry_run).await?;
+        self.taken.calls += 1;
+        if !self.dry_run {
+            let others = if with_others { call.outside() } else { Vec::new() };
+            let redaction = self.redaction.and(&others);
+            self.taken.events += self.control.store.erase_call(call, &redaction, self.now).await?.events;
+        }
+        Ok(())
+    }
+
+    /// Everything of one number.
+    async fn number(&mut self, number: &Number) -> Result<(), PrivacyError> {
+        let store = &self.control.store;
         let mut after: Option<CallId> = None;
         loop {
             let page = store.calls_of(number, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.call);
             for call in &page {
-                taken.recordings += recordings_of(control, call, by, dry_run).await?;
-                taken.calls += 1;
-                if !dry_run {
-                    taken.events += store.erase_call(call, &redaction, now).await?.events;
-                }
+                self.call(call, false).await?;
             }
         }
         let mut after: Option<RecordingId> = None;
@@ -106,29 +207,17 @@ pub(crate) async fn erase(
             let Some(last) = page.last() else { break };
             after = Some(last.message);
             for message in page {
-                taken.messages += 1;
-                if !dry_run {
-                    forget_message(control, message, now).await?;
+                self.taken.messages += 1;
+                if !self.dry_run {
+                    forget_message(self.control, message, self.now).await?;
                 }
             }
         }
-        if !dry_run {
-            store.erase_rules(number, &redaction).await?;
+        if !self.dry_run {
+            store.erase_rules(number, self.redaction).await?;
         }
-        let mut after = (!dry_run).then_some(0);
-        while let Some(seq) = after {
-            let (last, events) = store.erase_events(number, &redaction, seq).await?;
-            (after, taken.events) = (last, taken.events + events);
-        }
+        Ok(())
     }
-    if !dry_run {
-        let subject = format!("{}: {}", redaction.tombstone(), taken.words());
-        store.commit(&[Record::Audit(Audit::of(by.clone(), "person-erased", subject, now))]).await?;
-    }
-    if compact && !dry_run {
-        store.compact().await?;
-    }
-    Ok(taken)
 }
 
 /// Takes the numbers of people outside out of calls that began before a time, and deletes voice messages of before it.

@@ -18,15 +18,24 @@ use crate::http::{
 pub(super) enum PersonCommand {
     /// Everything that is kept of somebody, one JSON value a line, to standard output.
     Export {
-        /// Their numbers, as records have them.
-        #[arg(required = true)]
+        /// Their numbers and other addresses, as records have them.
+        #[arg(required_unless_present = "customers")]
         numbers: Vec<String>,
+        /// Or a customer, by the identifier; needed where several have a number. Can be given more than once.
+        #[arg(long = "customer", value_name = "CUSTOMER")]
+        customers: Vec<String>,
     },
     /// Take somebody out of records, journal, recordings and messages. Figures stay.
     Erase {
-        /// Their numbers, as records have them.
-        #[arg(required = true)]
+        /// Their numbers and other addresses, as records have them.
+        #[arg(required_unless_present = "customers")]
         numbers: Vec<String>,
+        /// Or a customer, by the identifier; needed where several have a number. Can be given more than once.
+        #[arg(long = "customer", value_name = "CUSTOMER")]
+        customers: Vec<String>,
+        /// Never contact them again: a hash of each address stays, by which it is known.
+        #[arg(long)]
+        suppress: bool,
         /// Only say what would go.
         #[arg(long)]
         dry_run: bool,
@@ -77,9 +86,9 @@ fn days(text: &str) -> Result<u32, String> {
 pub(super) async fn person(command: PersonCommand, common: &Common) -> Result<(), CliError> {
     let client = Client::find(common)?;
     match command {
-        PersonCommand::Export { numbers } => export(&client, numbers).await,
-        PersonCommand::Erase { numbers, dry_run, compact } => {
-            let order = EraseOrder { numbers, dry_run, compact };
+        PersonCommand::Export { numbers, customers } => export(&client, PersonOrder { numbers, customers }).await,
+        PersonCommand::Erase { numbers, customers, suppress, dry_run, compact } => {
+            let order = EraseOrder { numbers, customers, suppress, dry_run, compact };
             let taken: TakenView = client.order(Method::POST, &["privacy", "erase"], &order).await?;
             print(common, &taken, told)
         }
@@ -87,9 +96,9 @@ pub(super) async fn person(command: PersonCommand, common: &Common) -> Result<()
 }
 
 /// As it comes: an export may be longer than memory is.
-async fn export(client: &Client, numbers: Vec<String>) -> Result<(), CliError> {
+async fn export(client: &Client, order: PersonOrder) -> Result<(), CliError> {
     use std::io::Write as _;
-    let mut response = client.stream(&["privacy", "export"], &PersonOrder { numbers }).await?;
+    let mut response = client.stream(&["privacy", "export"], &order).await?;
     let (mut out, mut last) = (std::io::stdout(), Vec::new());
     let broken = || CliError::failed("the export broke off and is not whole").todo("see the server's log, and ask again");
     while let Some(chunk) = response.chunk().await.map_err(|_| broken())? {
@@ -130,12 +139,22 @@ fn told(taken: &TakenView) -> String {
     if taken.running {
         return "It takes longer, and goes on: `tandem audit` will say how it ended.\n".to_owned();
     }
-    let TakenView { dry_run, calls, recordings, messages, events, held, .. } = taken;
+    let TakenView { dry_run, receipt, customers, shared, suppressions, calls, recordings, messages, events, held, .. } = taken;
     let verb = if *dry_run { "Would go" } else { "Gone" };
-    format!(
-        "{verb}: the numbers of {calls} calls, {recordings} recordings, {messages} messages; {events} rows of the journal changed.\n\
-         Held: {held}.\n"
-    )
+    let mut text = format!(
+        "{verb}: {customers} customers, the numbers of {calls} calls, {recordings} recordings, {messages} messages; {events} rows of \
+         the journal changed.\nHeld: {held}.\n"
+    );
+    if *suppressions > 0 {
+        text.push_str(&format!("Kept, hashed: {suppressions} suppressions.\n"));
+    }
+    if *shared > 0 {
+        text.push_str(&format!("Left, because they are somebody else's too: {shared} addresses.\n"));
+    }
+    if !receipt.is_empty() {
+        text.push_str(&format!("Receipt: {receipt} (`tandem audit` names it)\n"));
+    }
+    text
 }
 
 fn drawn(holds: &[HoldView]) -> String {

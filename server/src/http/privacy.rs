@@ -1,35 +1,30 @@
 //! People outside: what is kept of one, taken out on their wish or by age, and held for a court.
 
+mod export;
+
 use std::time::Duration;
 
 use axum::{
     Extension, Json,
-    body::{Body, Bytes},
     extract::State,
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tandem_switch::{
-    id::{CallId, RecordingId},
-    time::Timestamp,
-};
+use tandem_switch::{id::CallId, time::Timestamp};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api,
     auth::Caller,
-    messages::MessageView,
     problem::{JsonBody, Path, Problem, id},
-    view::{At, CdrView, Done, RecordingView},
+    view::{At, Done},
 };
 use crate::{
     clock,
-    privacy::{self, PrivacyError, Taken},
-    store::{Hold, Number, Store, StoreError},
+    privacy::{self, Erased, How, PrivacyError, Taken, Wanted},
+    store::{Hold, Number},
 };
 
 /// Numbers of one person.
@@ -37,25 +32,35 @@ const MOST_NUMBERS: usize = 16;
 const MOST_HOLDS: usize = 10_000;
 /// How long an answer waits for the job; then it says that the job goes on.
 const PATIENCE: Duration = Duration::from_secs(25);
-const PAGE: u32 = 50;
-/// Journal rows of one call, at most.
-const EVENTS: u32 = 10_000;
 const DAY_US: i64 = 86_400_000_000;
 
-/// Whose data, by how they are reached.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+/// Whose data, by how they are reached or by what they are.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PersonOrder {
-    /// Their numbers as records have them, with or without `+`; up to 16. Numbers have 6 digits or more.
+    /// Their numbers and other addresses as records have them, with or without `+`; up to 16. Numbers have 6 digits or more.
+    /// A customer who has one of them is meant with all their addresses.
+    #[serde(default)]
     pub numbers: Vec<String>,
+    /// Customers, by their identifiers; up to 16. Needed where several have a number.
+    #[serde(default)]
+    pub customers: Vec<String>,
 }
 
 /// Who is to be erased.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseOrder {
-    /// Their numbers as records have them, with or without `+`; up to 16. Numbers have 6 digits or more.
+    /// Their numbers and other addresses as records have them, with or without `+`; up to 16. Numbers have 6 digits or more.
+    /// A customer who has one of them goes with all their addresses.
+    #[serde(default)]
     pub numbers: Vec<String>,
+    /// Customers, by their identifiers; up to 16. Needed where several have a number.
+    #[serde(default)]
+    pub customers: Vec<String>,
+    /// Never contact them again: their addresses stay, hashed with a key, as suppressions.
+    #[serde(default)]
+    pub suppress: bool,
     /// Only say what would go.
     #[serde(default)]
     pub dry_run: bool,
@@ -77,12 +82,21 @@ pub struct RetentionOrder {
 }
 
 /// What went, or would go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TakenView {
     /// Nothing was changed.
     pub dry_run: bool,
     /// It takes longer, and goes on: the audit will say how it ended. The counts are not known yet.
     pub running: bool,
+    /// What stands in the place of names and numbers now: the receipt, which the audit names, too. Empty after a dry run and
+    /// where each record has one of its own.
+    pub receipt: String,
+    /// Customers of whom only figures stay; each that was merged counts.
+    pub customers: u64,
+    /// Addresses that are somebody else's, too, and stay with them.
+    pub shared: u64,
+    /// Suppressions that stay, hashed.
+    pub suppressions: u64,
     /// Calls whose numbers went.
     pub calls: u64,
     /// Recordings that were deleted.
@@ -96,9 +110,10 @@ pub struct TakenView {
 }
 
 impl TakenView {
-    const fn new(taken: Taken, dry_run: bool) -> Self {
-        let Taken { calls, recordings, messages, events, held } = taken;
-        Self { dry_run, running: false, calls, recordings, messages, events, held }
+    fn new(erased: Erased, dry_run: bool) -> Self {
+        let Erased { taken, tombstone: receipt } = erased;
+        let Taken { customers, shared, suppressions, calls, recordings, messages, events, held } = taken;
+        Self { dry_run, running: false, receipt, customers, shared, suppressions, calls, recordings, messages, events, held }
     }
 }
 
@@ -144,7 +159,8 @@ impl From<PrivacyError> for Problem {
     fn from(error: PrivacyError) -> Self {
         let (status, todo) = match &error {
             PrivacyError::Held(_) => (StatusCode::CONFLICT, "lift the hold first, if that is lawful: `tandem hold list`"),
-            PrivacyError::Busy => (StatusCode::CONFLICT, "wait until the call is over, or cancel the callback"),
+            PrivacyError::Shared(_) => (StatusCode::CONFLICT, "name the customer who is meant in `customers`"),
+            PrivacyError::Busy => (StatusCode::CONFLICT, "wait until the call is over or cancel the callback, and do it again"),
             PrivacyError::Unfinished(_) => (StatusCode::CONFLICT, "try again when it is finished"),
             PrivacyError::File(..) => (StatusCode::INTERNAL_SERVER_ERROR, "mend what stands in its way, and do it again"),
             PrivacyError::Store(_) => {
@@ -160,119 +176,34 @@ impl From<PrivacyError> for Problem {
 /// All of them are for admins, but the list of holds.
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
-        .routes(routes!(export))
+        .merge(export::routes())
         .routes(routes!(erase))
         .routes(routes!(retention))
         .routes(routes!(holds, place_hold))
         .routes(routes!(lift_hold))
 }
 
-fn numbers(texts: &[String]) -> Result<Vec<Number>, Problem> {
-    if texts.is_empty() || texts.len() > MOST_NUMBERS {
-        return Err(Problem::bad(format!("give 1 to {MOST_NUMBERS} numbers")).at("body.numbers"));
+/// Reads whom somebody means.
+async fn wanted(api: &Api, numbers: &[String], customers: &[String]) -> Result<Wanted, Problem> {
+    if numbers.len() + customers.len() == 0 || numbers.len() > MOST_NUMBERS || customers.len() > MOST_NUMBERS {
+        return Err(Problem::bad(format!("give 1 to {MOST_NUMBERS} numbers, or customers")).at("body.numbers"));
     }
-    let read = |text: &String| text.parse().map_err(|sentence: String| Problem::bad(sentence).at("body.numbers"));
-    texts.iter().map(read).collect()
-}
-
-/// Everything that is kept of a person
-///
-/// One JSON value a line: each call with its recordings and its part of the journal, each voice message, and at last
-/// `{"end": …}` with how many there were; without it the export is not whole. Audio is told by its identifiers.
-#[utoipa::path(post, path = "/api/v1/privacy/export", tag = "admin", security(("token" = ["admin"])), request_body = PersonOrder,
-    responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 400, body = Problem)))]
-pub(super) async fn export(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    JsonBody(order): JsonBody<PersonOrder>,
-) -> Result<Response, Problem> {
-    let numbers = numbers(&order.numbers)?;
-    api.audit(&caller, "person-exported", order.numbers.join(" "));
-    let export = Export { store: api.control.store.clone(), numbers, calls: 0, messages: 0, at: Place::Calls(None) };
-    let lines = stream::unfold(Some(export), |export| async move {
-        let mut export = export?;
-        match export.next().await {
-            Ok(Some(lines)) => Some((Ok::<_, StoreError>(Bytes::from(lines)), Some(export))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    let kind =
-        [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CONTENT_DISPOSITION, "attachment; filename=\"person.ndjson\"")];
-    Ok((kind, Body::from_stream(lines)).into_response())
-}
-
-/// An export that is under way: a page at a time, whatever there is.
-struct Export {
-    store: Store,
-    /// The first is being told.
-    numbers: Vec<Number>,
-    calls: u64,
-    messages: u64,
-    at: Place,
-}
-
-enum Place {
-    Calls(Option<CallId>),
-    Messages(Option<RecordingId>),
-    Over,
-}
-
-impl Export {
-    async fn next(&mut self) -> Result<Option<String>, StoreError> {
-        let Some(number) = self.numbers.first().cloned() else {
-            if matches!(std::mem::replace(&mut self.at, Place::Over), Place::Over) {
-                return Ok(None);
-            }
-            return Ok(Some(line(&json!({ "end": { "calls": self.calls, "messages": self.messages } }))));
-        };
-        let mut lines = String::new();
-        match self.at {
-            Place::Calls(after) => {
-                let page = self.store.calls_of(&number, after, PAGE).await?;
-                for call in &page {
-                    lines.push_str(&self.call(call.call).await?);
-                    self.calls += 1;
-                }
-                self.at = page.last().map_or(Place::Messages(None), |last| Place::Calls(Some(last.call)));
-            }
-            Place::Messages(after) => {
-                let page = self.store.messages_of(&number, after, PAGE).await?;
-                let last = page.last().map(|last| last.message);
-                for message in page {
-                    lines.push_str(&line(&json!({ "message": MessageView::from(message) })));
-                    self.messages += 1;
-                }
-                self.at = match last {
-                    Some(last) => Place::Messages(Some(last)),
-                    None => {
-                        self.numbers.remove(0);
-                        Place::Calls(None)
-                    }
-                };
-            }
-            Place::Over => return Ok(None),
-        }
-        Ok(Some(lines))
+    let mut wanted = Wanted::default();
+    for text in numbers {
+        let country = api.control.customers.country();
+        wanted.add(text, country).map_err(|sentence| Problem::bad(sentence).at("body.numbers"))?;
     }
-
-    async fn call(&self, call: CallId) -> Result<String, StoreError> {
-        let record = self.store.cdr(call).await?.map(CdrView::from);
-        let recordings = self.store.recordings(Some(call), None, PAGE).await?;
-        let recordings: Vec<_> = recordings.into_iter().map(RecordingView::from).collect();
-        let events = self.store.events_of_call(call, EVENTS).await?;
-        Ok(line(&json!({ "call": record, "recordings": recordings, "events": events })))
+    for customer in customers {
+        wanted.customers.push(api.root(customer).await?.customer);
     }
-}
-
-fn line(value: &serde_json::Value) -> String {
-    format!("{value}\n")
+    Ok(wanted)
 }
 
 /// Erase a person
 ///
-/// Their numbers go from records of calls, items and the whole journal, a tombstone takes their place; recordings of their
-/// calls and their voice messages are deleted; figures stay. Refused while a hold keeps something of them or a call of
+/// Their numbers and other addresses go from records of calls, items, customers and the whole journal, with names, notes and the
+/// words of their cases, and a tombstone takes their place; recordings of their calls and their voice messages are deleted;
+/// figures stay, and where they must not be contacted stays as a hash. Refused while a hold keeps something of them or a call of
 /// theirs is up. Staff are no people outside: `DELETE /api/v1/people/{extension}`.
 #[utoipa::path(post, path = "/api/v1/privacy/erase", tag = "admin", security(("token" = ["admin"])), request_body = EraseOrder,
     responses((status = 200, body = TakenView), (status = 202, body = TakenView), (status = 400, body = Problem), (status = 409, body = Problem)))]
@@ -281,11 +212,12 @@ pub(super) async fn erase(
     Extension(caller): Extension<Caller>,
     JsonBody(order): JsonBody<EraseOrder>,
 ) -> Result<Response, Problem> {
-    let (numbers, by, control) = (numbers(&order.numbers)?, caller.by(), api.control.clone());
-    let how = (order.dry_run, order.compact);
+    let wanted = wanted(&api, &order.numbers, &order.customers).await?;
+    let (by, control) = (caller.by(), api.control.clone());
+    let how = How { dry_run: order.dry_run, compact: order.compact, suppress: order.suppress };
     // What is on its way to the database is erased, too.
     api.control.writer.flush().await.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
-    job(&api, order.dry_run, async move { privacy::erase(&control, &numbers, &by, how).await }).await
+    job(&api, order.dry_run, async move { privacy::erase(&control, wanted, &by, how).await }).await
 }
 
 /// Age records
@@ -304,14 +236,18 @@ pub(super) async fn retention(
     }
     let before = Timestamp(clock::now().at.0 - i64::from(order.older_than_days) * DAY_US);
     let (by, control, dry_run) = (caller.by(), api.control.clone(), order.dry_run);
-    job(&api, dry_run, async move { privacy::retain(&control, before, &by, dry_run).await }).await
+    job(&api, dry_run, async move {
+        let taken = privacy::retain(&control, before, &by, dry_run).await?;
+        Ok(Erased { taken, tombstone: String::new() })
+    })
+    .await
 }
 
 /// Runs one job at a time. Who asks may leave, and after a while is told that it goes on.
 async fn job(
     api: &Api,
     dry_run: bool,
-    work: impl Future<Output = Result<Taken, PrivacyError>> + Send + 'static,
+    work: impl Future<Output = Result<Erased, PrivacyError>> + Send + 'static,
 ) -> Result<Response, Problem> {
     let alone =
         api.erasing.clone().try_lock_owned().map_err(|_| {

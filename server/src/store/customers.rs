@@ -136,6 +136,12 @@ pub enum CustomerChange {
         /// Which.
         consent: ConsentId,
     },
+    /// They are nobody any more: their addresses are nobody's.
+    #[serde(rename = "customer-erased")]
+    Erased {
+        /// Who.
+        customer: CustomerId,
+    },
     /// The journal was read up to here for calls: only the table changes.
     #[serde(rename = "customers-read-up-to")]
     ReadUpTo(i64),

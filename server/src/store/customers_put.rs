@@ -20,7 +20,7 @@ use super::{
 type Statement = (&'static str, Vec<Arg>);
 
 /// Rows of the journal that are about customers.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "customer-put",
     "identity-put",
     "identity-gone",
@@ -36,6 +36,7 @@ const KINDS: [&str; 15] = [
     "disposition-put",
     "consent-put",
     "consent-ended",
+    "customer-erased",
 ];
 
 /// What each call does to the tables, many calls at a time: the same as the statements of one.
@@ -94,6 +95,7 @@ impl CustomerNews {
             CustomerChange::DispositionPut(_) => "disposition-put",
             CustomerChange::ConsentPut(_) => "consent-put",
             CustomerChange::ConsentEnded { .. } => "consent-ended",
+            CustomerChange::Erased { .. } => "customer-erased",
             CustomerChange::ReadUpTo(_) => "customers-read-up-to",
         }
     }
@@ -190,6 +192,13 @@ impl CustomerNews {
             }
             CustomerChange::ConsentPut(rule) => vec![consent_put(rule)],
             CustomerChange::ConsentEnded { consent } => one(sql::CONSENT_ENDED, &args![consent.to_string(), self.at]),
+            CustomerChange::Erased { customer } => {
+                let customer = customer.to_string();
+                vec![
+                    (sql::DROP_IDENTITIES, args![customer.as_str()].to_vec()),
+                    (sql::CUSTOMER_ERASED, args![customer.as_str(), self.at].to_vec()),
+                ]
+            }
             CustomerChange::ReadUpTo(seq) => one(sql::PUT_CURSOR, &args![*seq]),
         }
     }

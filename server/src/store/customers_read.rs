@@ -171,10 +171,20 @@ impl Store {
             let of = args![identity.kind().word(), identity.value()];
             rows.extend(self.db.fetch(sql::CONSENTS_OF_IDENTITY, &of).await?);
         }
-        if let Some(customer) = customer {
-            rows.extend(self.db.fetch(sql::CONSENTS_OF_CUSTOMER, &args![customer.to_string()]).await?);
+        let mut rules: Vec<Rule> = rows.iter().map(rule_row).collect::<Result<_, _>>()?;
+        // Who was erased and must not be contacted is known by a hash of the address, and by nothing else.
+        if let Some(identity) = identity
+            && let Some(hashed) = self.hashed(identity).await?
+        {
+            for row in self.db.fetch(sql::CONSENTS_OF_IDENTITY, &args![hashed.kind().word(), hashed.value()]).await? {
+                rules.push(Rule { whose: Whose::Identity(identity.clone()), ..rule_row(&row)? });
+            }
         }
-        rows.iter().map(rule_row).collect()
+        if let Some(customer) = customer {
+            let rows = self.db.fetch(sql::CONSENTS_OF_CUSTOMER, &args![customer.to_string()]).await?;
+            rules.extend(rows.iter().map(rule_row).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(rules)
     }
 
     /// Whether there is such a consent or suppression.
@@ -216,7 +226,7 @@ fn identity(row: &Row) -> Result<Option<Identity>, StoreError> {
     Ok(Some(Identity::kept(kind, row.get("value")?)))
 }
 
-fn identity_row(row: &Row) -> Result<IdentityRow, StoreError> {
+pub(super) fn identity_row(row: &Row) -> Result<IdentityRow, StoreError> {
     Ok(IdentityRow {
         customer: row.parsed("customer_id")?,
         identity: identity(row)?.ok_or(StoreError::Unreadable { column: "kind" })?,
@@ -268,7 +278,7 @@ fn interaction_row(row: &Row) -> Result<InteractionRow, StoreError> {
     })
 }
 
-fn rule_row(row: &Row) -> Result<Rule, StoreError> {
+pub(super) fn rule_row(row: &Row) -> Result<Rule, StoreError> {
     let channel: Option<String> = row.get("channel")?;
     let unreadable = StoreError::Unreadable { column: "channel" };
     Ok(Rule {

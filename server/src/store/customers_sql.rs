@@ -10,11 +10,13 @@ statements! {
         changed_us = excluded.changed_us";
     CUSTOMER = "SELECT customer_id, name, language, attributes, root_id, created_us, changed_us FROM customers WHERE customer_id = $1";
     CUSTOMERS_BY_NAME = "SELECT customer_id, name, language, attributes, root_id, created_us, changed_us FROM customers \
-        WHERE customer_id < $1 AND root_id = customer_id AND ($2 = '' OR (' ' || name_folded) LIKE $2 ESCAPE '!') \
+        WHERE customer_id < $1 AND root_id = customer_id AND erased_us IS NULL AND ($2 = '' OR (' ' || name_folded) LIKE $2 ESCAPE '!') \
         ORDER BY customer_id DESC LIMIT $3";
     CUSTOMERS_AFTER = "SELECT customer_id, name, language, attributes, root_id, created_us, changed_us FROM customers \
-        WHERE customer_id > $1 AND root_id = customer_id ORDER BY customer_id LIMIT $2";
+        WHERE customer_id > $1 AND root_id = customer_id AND erased_us IS NULL ORDER BY customer_id LIMIT $2";
     FAMILY = "SELECT customer_id, link_id, merged_into FROM customers WHERE root_id = $1 ORDER BY customer_id LIMIT 1000";
+    CUSTOMER_ERASED = "UPDATE customers SET erased_us = $2 WHERE customer_id = $1";
+    DROP_IDENTITIES = "DELETE FROM identities WHERE customer_id = $1";
     SET_LINK = "UPDATE customers SET link_id = $2, merged_into = $3 WHERE customer_id = $1";
     SET_ROOT = "UPDATE customers SET root_id = $2 WHERE customer_id = $1";
     PUT_LINK = "INSERT INTO customer_links (link_id, kept, folded, merged_by, why, merged_us) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -108,7 +110,8 @@ statements! {
 
     // the same, as the journal has them: everything as text
     ALL_CUSTOMERS = "SELECT customer_id, name, name_folded, language, attributes, root_id, link_id, merged_into, \
-        CAST(created_us AS TEXT) AS created_text, CAST(changed_us AS TEXT) AS changed_text FROM customers WHERE \
+        CAST(created_us AS TEXT) AS created_text, CAST(changed_us AS TEXT) AS changed_text, \
+        CAST(erased_us AS TEXT) AS erased_text FROM customers WHERE \
         customer_id > $1 ORDER BY customer_id LIMIT $2";
     ALL_IDENTITIES = "SELECT customer_id, kind, value, CASE WHEN verified THEN 'yes' ELSE 'no' END AS verified_text, \
         source, CAST(confidence AS TEXT) AS confidence_text, CAST(valid_from_us AS TEXT) AS valid_from_text, \
@@ -154,6 +157,7 @@ pub(super) static TABLES: [Compared; 10] = [
             "merged_into",
             "created_text",
             "changed_text",
+            "erased_text",
         ],
     },
     Compared {

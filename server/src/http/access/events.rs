@@ -60,6 +60,7 @@ const KINDS: &[Heard] = &[
     kind("disposition-put", FLOOR),
     kind("consent-put", FLOOR),
     kind("consent-ended", FLOOR),
+    kind("customer-erased", FLOOR),
     kind("rule-set", FLOOR),
     kind("rule-moved", FLOOR),
     kind("rule-ended", FLOOR),

@@ -176,7 +176,7 @@ impl Api {
     }
 
     /// A customer as they are after all merges.
-    async fn root(&self, customer: &str) -> Result<CustomerRow, Problem> {
+    pub(super) async fn root(&self, customer: &str) -> Result<CustomerRow, Problem> {
         let store = &self.control.store;
         let found = store.customer(id::<CustomerId>(customer)?).await?;
         let found = found.ok_or_else(|| Problem::not_found("customer", customer))?;

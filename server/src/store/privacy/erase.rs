@@ -16,7 +16,7 @@ use crate::store::{
 };
 
 /// Journal rows that are read, and changed, at a time.
-const PAGE: u32 = 200;
+pub(super) const PAGE: u32 = 200;
 
 statements! {
     CALLS_OF_NUMBER = "SELECT call_id, origin, from_number, to_number, answered_by FROM calls \
@@ -46,7 +46,10 @@ statements! {
     ERASE_ITEM = "UPDATE items SET caller = $2, callback = $3 WHERE item_id = $1";
     JOURNAL_OF_CALL = "SELECT seq, body FROM journal WHERE call_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     JOURNAL_OF_ITEM = "SELECT seq, body FROM journal WHERE item_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    INTERACTION_OF_CALL = "SELECT interaction_id, value FROM interactions WHERE interaction_id = $1 AND call_id = $1";
+    ERASE_INTERACTION = "UPDATE interactions SET value = $2 WHERE interaction_id = $1";
     JOURNAL_LIKE = "SELECT seq, body FROM journal WHERE body LIKE $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    PERSON_CALL = "SELECT call_id, origin, from_number, to_number, answered_by FROM calls WHERE call_id = $1 AND ended_us IS NOT NULL";
     ERASE_EVENT = "UPDATE journal SET body = $2 WHERE seq = $1";
 }
 
@@ -77,11 +80,16 @@ impl PersonCall {
     /// The numbers of people outside in it: who called by a trunk; whom an extension called; where it was passed on to.
     #[must_use]
     pub fn outside(&self) -> Vec<Number> {
+        self.parties().filter_map(Number::outside).collect()
+    }
+
+    /// The same as the record has them.
+    pub fn parties(&self) -> impl Iterator<Item = &str> {
         let party = match self.origin {
             Origin::Trunk(_) => &self.from,
             Origin::Extension(_) => &self.to,
         };
-        [Some(party), self.answered_by.as_ref()].into_iter().flatten().filter_map(|field| Number::outside(field)).collect()
+        [Some(party), self.answered_by.as_ref()].into_iter().flatten().map(String::as_str)
     }
 }
 
@@ -90,6 +98,11 @@ impl Store {
     pub async fn calls_of(&self, number: &Number, after: Option<CallId>, limit: u32) -> Result<Vec<PersonCall>, StoreError> {
         let after = after.map(|call| call.to_string()).unwrap_or_default();
         self.db.fetch(CALLS_OF_NUMBER, &args![number.as_str(), after, limit]).await?.iter().map(person_call).collect()
+    }
+
+    /// A call that is over.
+    pub async fn person_call(&self, call: CallId) -> Result<Option<PersonCall>, StoreError> {
+        self.db.fetch_one(PERSON_CALL, &args![call.to_string()]).await?.as_ref().map(person_call).transpose()
     }
 
     /// Whether a call of a number is up, or waits to be made: what is taken out now would be written again.
@@ -151,6 +164,10 @@ impl Store {
         let answered_by = call.answered_by.as_deref().map(plain);
         tx.execute(ERASE_CALL, &args![id.as_str(), plain(&call.from), plain(&call.to), answered_by, at]).await?;
         let mut erased = ErasedCall { events: erase_events(&mut tx, JOURNAL_OF_CALL, (&id, redaction, true)).await? };
+        // The interaction of a call has its number.
+        if let Some(row) = tx.fetch(INTERACTION_OF_CALL, &args![id.as_str()]).await?.first() {
+            tx.execute(ERASE_INTERACTION, &args![id.as_str(), plain(row.get("value")?)]).await?;
+        }
         for row in &items {
             let (item, caller): (&str, &str) = (row.get("item_id")?, row.get("caller")?);
             let callback = row.get::<Option<String>>("callback")?.map(|text| redaction.json(&text, true).unwrap_or(text));
@@ -169,9 +186,8 @@ impl Store {
         redaction: &Redaction,
         after: i64,
     ) -> Result<(Option<i64>, u64), StoreError> {
-        let like = format!("%{}%", number.as_str());
         let mut tx = self.db.begin().await?;
-        let rows = tx.fetch(JOURNAL_LIKE, &args![like, after, PAGE]).await?;
+        let rows = tx.fetch(JOURNAL_LIKE, &args![number.pattern(), after, PAGE]).await?;
         let (last, changed) = erase_rows(&mut tx, &rows, (redaction, false)).await?;
         tx.commit().await?;
         Ok((last, changed))

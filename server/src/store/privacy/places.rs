@@ -12,7 +12,7 @@ pub(in crate::store) enum Place {
     Live,
     /// The name of a file of somebody's voice: the file goes.
     Voice,
-    /// Of a customer, and left where it is: an erasure does not reach it yet, and docs/privacy.md says so.
+    /// Words about a customer: they go with the customer.
     Customer,
     /// Whoever placed a hold wrote a number into it: it is lifted first.
     Held,
@@ -129,6 +129,7 @@ pub(in crate::store) const PLACES: &[Table] = &[
     ),
     ("schedule_switches", &[], &["schedule", "says", "turned_by", "why"]),
     ("segments", &[], &["call_id", "state", "agent", "cause"]),
+    ("suppression_key", &[], &["secret"]),
     ("sessions", &[], &["session_id", "session_sha256", "user_name", "source"]),
     ("tokens", &[], &["token_id", "token_sha256", "name", "scopes"]),
     // Extensions and trunks, and what they spent.

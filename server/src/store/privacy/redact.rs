@@ -11,15 +11,26 @@ const MOST_LETTERS: usize = 128;
 /// Fields that hold nothing but what came from outside beside the numbers: they go whole.
 const WHOLE_FIELDS: [&str; 1] = ["told"];
 
-/// A number, or another address, of somebody outside: as the database compares it, without `+` and leading zeros.
+/// A number, or another address, of somebody outside.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Number(String);
+pub struct Number {
+    /// As the database compares it: without `+` and leading zeros.
+    key: String,
+    /// As it stands in texts; of a number its shortest form.
+    written: String,
+}
 
 impl Number {
     /// As rows are compared with it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.key
+    }
+
+    /// What a text has in it that names it, as a pattern of SQL; more texts may fit it.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        format!("%{}%", self.written)
     }
 
     /// The number in a field of a record, when it can be somebody's outside.
@@ -31,7 +42,7 @@ impl Number {
     }
 
     fn is_digits(&self) -> bool {
-        self.0.bytes().all(|byte| byte.is_ascii_digit())
+        self.key.bytes().all(|byte| byte.is_ascii_digit())
     }
 }
 
@@ -52,7 +63,7 @@ impl FromStr for Number {
             let digits = digits.trim_start_matches('0');
             let fits = (FEWEST_DIGITS..=MOST_DIGITS).contains(&digits.len());
             return if fits {
-                Ok(Self(digits.to_owned()))
+                Ok(Self { key: digits.to_owned(), written: digits.to_owned() })
             } else {
                 Err(format!("a number has {FEWEST_DIGITS} to {MOST_DIGITS} digits"))
             };
@@ -60,14 +71,18 @@ impl FromStr for Number {
         let plain = text.replace('+', "");
         let plain = plain.trim_start_matches('0');
         let fits = (3..=MOST_LETTERS).contains(&plain.chars().count()) && !plain.contains(char::is_control);
-        fits.then(|| Self(plain.to_owned())).ok_or_else(|| format!("an address has 3 to {MOST_LETTERS} letters"))
+        fits.then(|| Self { key: plain.to_owned(), written: text.to_owned() })
+            .ok_or_else(|| format!("an address has 3 to {MOST_LETTERS} letters"))
     }
 }
 
 /// Takes one person's numbers out of texts.
+#[derive(Clone)]
 pub struct Redaction {
-    /// How the numbers may be written, longest first.
-    forms: Vec<String>,
+    /// How the numbers may be written, longest first, and what takes their place.
+    forms: Vec<(String, String)>,
+    /// Each number and what takes its place.
+    numbers: Vec<(Number, String)>,
     tombstone: String,
 }
 
@@ -87,27 +102,54 @@ impl Redaction {
         Self::with(numbers, format!("erased-{letters}"))
     }
 
+    /// Each number has a tombstone of its own, so that what was told apart still is.
     fn with(numbers: &[Number], tombstone: String) -> Self {
-        let mut forms = Vec::new();
+        let mut redaction = Self { forms: Vec::new(), numbers: Vec::new(), tombstone };
         for number in numbers {
-            match number.is_digits() {
-                true => forms.extend([
-                    format!("+{}", number.0),
-                    format!("00{}", number.0),
-                    format!("0{}", number.0),
-                    number.0.clone(),
-                ]),
-                false => forms.push(number.0.clone()),
+            if redaction.of_number(number).is_none() {
+                let mark = match redaction.numbers.len() {
+                    0 => redaction.tombstone.clone(),
+                    before => format!("{}-{}", redaction.tombstone, before + 1),
+                };
+                redaction.add(number.clone(), mark);
             }
         }
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        Self { forms, tombstone }
+        redaction
     }
 
-    /// What stands in the place of the numbers.
+    fn add(&mut self, number: Number, mark: String) {
+        let Number { key, written } = &number;
+        let forms = match number.is_digits() {
+            true => vec![format!("+{key}"), format!("00{key}"), format!("0{key}"), key.clone()],
+            false => vec![written.clone()],
+        };
+        self.forms.extend(forms.into_iter().map(|form| (form, mark.clone())));
+        self.forms.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+        self.numbers.push((number, mark));
+    }
+
+    /// These numbers, and others with tombstones of another person.
+    #[must_use]
+    pub fn and(&self, others: &[Number]) -> Self {
+        let (mut both, others) = (self.clone(), Self::of(others));
+        for (number, mark) in others.numbers {
+            if both.of_number(&number).is_none() {
+                both.add(number, mark);
+            }
+        }
+        both
+    }
+
+    /// What stands in the place of names and of the first number.
     #[must_use]
     pub fn tombstone(&self) -> &str {
         &self.tombstone
+    }
+
+    /// What stands in the place of one of the numbers.
+    #[must_use]
+    pub fn of_number(&self, number: &Number) -> Option<&str> {
+        self.numbers.iter().find(|(one, _)| one == number).map(|(_, mark)| mark.as_str())
     }
 
     /// A text without the numbers; `None` when they do not stand in it. A number within a longer one is another number.
@@ -116,9 +158,9 @@ impl Redaction {
         let (mut out, mut at, mut last, mut found) = (String::new(), 0, None::<char>, false);
         while let Some(letter) = text[at..].chars().next() {
             let free = last.is_none_or(|last| !last.is_alphanumeric());
-            let form = free.then(|| self.forms.iter().find(|form| self.stands(text, at, form, last))).flatten();
-            if let Some(form) = form {
-                out.push_str(&self.tombstone);
+            let form = free.then(|| self.forms.iter().find(|(form, _)| stands(text, at, form, last))).flatten();
+            if let Some((form, mark)) = form {
+                out.push_str(mark);
                 (at, found) = (at + form.len(), true);
                 last = form.chars().last();
             } else {
@@ -128,11 +170,6 @@ impl Redaction {
             }
         }
         found.then_some(out)
-    }
-
-    fn stands(&self, text: &str, at: usize, form: &str, before: Option<char>) -> bool {
-        let behind = text[at..].strip_prefix(form).map(|rest| rest.chars().next());
-        before != Some('+') && behind.is_some_and(|next| next.is_none_or(|next| !next.is_alphanumeric()))
     }
 
     /// Takes the numbers out of every text of a structure, and with `whole` what else came from outside. Whether it changed.
@@ -177,6 +214,13 @@ impl Redaction {
     }
 }
 
+/// Whether a form stands in a text, and not within a longer number or address.
+fn stands(text: &str, at: usize, form: &str, before: Option<char>) -> bool {
+    let behind = text[at..].strip_prefix(form).map(|rest| rest.chars().next());
+    let joins = |letter: char| letter == '+' || (form.contains('@') && "._-%".contains(letter));
+    !before.is_some_and(joins) && behind.is_some_and(|next| next.is_none_or(|next| !next.is_alphanumeric()))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test ends at the first surprise")]
@@ -212,7 +256,7 @@ mod tests {
             ("390212345", "erased-x"),
             ("00390212345", "erased-x"),
             ("sip:+390212345@trunk.example;user=phone", "sip:erased-x@trunk.example;user=phone"),
-            ("from +390212345 to 4479460.", "from erased-x to erased-x."),
+            ("from +390212345 to 4479460.", "from erased-x to erased-x-2."),
             ("?number=+390212345&limit=1", "?number=erased-x&limit=1"),
             ("+390212345,+390212345", "erased-x,erased-x"),
         ] {
@@ -221,6 +265,19 @@ mod tests {
         for text in ["+3902123456", "1390212345", "a390212345", "390212345b", "+1390212345", "++44794601", "", "é"] {
             assert_eq!(redaction.text(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn addresses_go_as_they_are_written_and_not_out_of_longer_ones() {
+        let redaction = redaction(&["anna+news@example.com", "crm:4711"]);
+        assert_eq!(redaction.text("to <anna+news@example.com>, crm:4711").as_deref(), Some("to <erased-x>, erased-x-2"));
+        for text in ["joanna+news@example.com", "jo.anna+news@example.com", "annanews@example.com", "crm:47110"] {
+            assert_eq!(redaction.text(text), None, "{text}");
+        }
+        let other: Number = "+390212345".parse().unwrap();
+        let both = redaction.and(std::slice::from_ref(&other));
+        assert_ne!(both.of_number(&other), Some("erased-x"), "another's number is another's");
+        assert_eq!(both.text("crm:4711").as_deref(), Some("erased-x-2"));
     }
 
     #[test]

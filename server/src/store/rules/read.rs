@@ -295,7 +295,7 @@ impl Store {
     /// # Errors
     /// The database.
     pub async fn erase_rules(&self, number: &Number, redaction: &Redaction) -> Result<u64, StoreError> {
-        let of = args![number.as_str(), redaction.tombstone()];
+        let of = args![number.as_str(), redaction.of_number(number).unwrap_or_else(|| redaction.tombstone())];
         Ok(self.db.execute(sql::ERASE_TIMERS, &of).await? + self.db.execute(sql::ERASE_OUTBOX, &of).await?)
     }
 }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod durability;
+mod erased;
 mod figures;
 mod generations;
 mod logins;

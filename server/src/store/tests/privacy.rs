@@ -74,7 +74,7 @@ fn cdr(call: u64, from: &str, ms: i64) -> Cdr {
 }
 
 /// A whole call of somebody with everything that is kept of one.
-async fn lives(store: &Store, call: u64, number: &str, ms: i64) {
+pub(super) async fn lives(store: &Store, call: u64, number: &str, ms: i64) {
     let from = PartyNumber::from(number);
     let cdr = cdr(call, number, ms);
     let item = WaitingItem { call: cdr.call, caller: from.clone(), ..super::waiting(call, ms) };
@@ -113,7 +113,7 @@ async fn lives(store: &Store, call: u64, number: &str, ms: i64) {
 }
 
 /// Where a text stands, anywhere in the database.
-async fn places_of(store: &Store, canary: &str) -> Vec<String> {
+pub(super) async fn places_of(store: &Store, canary: &str) -> Vec<String> {
     let mut hits = Vec::new();
     for (table, personal, plain) in PLACES {
         for column in personal.iter().map(|(column, _)| column).chain(*plain) {
