@@ -3,10 +3,14 @@
 //!
 //! The voice goes before the number: a job that is cut off leaves a row that still says which files are to go.
 
+mod age;
 mod person;
 
 use std::{collections::BTreeSet, io};
 
+#[cfg(test)]
+pub(crate) use age::look;
+pub(crate) use age::{Ages, retain, start};
 pub(crate) use person::{Person, Wanted};
 use tandem_switch::{
     id::{CallId, CustomerId, RecordingId},
@@ -15,10 +19,7 @@ use tandem_switch::{
 
 use crate::{
     clock,
-    http::{
-        control::{Control, ControlRequest},
-        view::At,
-    },
+    http::control::{Control, ControlRequest},
     recordings::{file::below, sweep},
     store::{
         Audit, Doer, Happened, Hold, MessageRow, Number, PersonCall, Record, RecordingNews, RecordingState, Redaction, StoreError,
@@ -27,6 +28,7 @@ use crate::{
 
 /// Rows that are looked at in one go.
 const PAGE: u32 = 100;
+pub(crate) const DAY_US: i64 = 86_400_000_000;
 /// Recordings of one call, at most: a call has one.
 const RECORDINGS: u32 = 500;
 
@@ -123,6 +125,9 @@ pub(crate) async fn erase(control: &Control, wanted: Wanted, by: &Doer, how: How
     job.taken.customers = u64::try_from(person.all.members.len()).unwrap_or(u64::MAX);
     job.taken.shared = person.all.shared;
     job.taken.suppressions = person.suppressions(suppress, now);
+    for number in numbers {
+        job.messages(number).await?;
+    }
     for root in &person.roots {
         let mut after: Option<CallId> = None;
         loop {
@@ -189,18 +194,9 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Everything of one number.
-    async fn number(&mut self, number: &Number) -> Result<(), PrivacyError> {
+    /// Voice messages of one number. They go before its calls, which take the number out of them.
+    async fn messages(&mut self, number: &Number) -> Result<(), PrivacyError> {
         let store = &self.control.store;
-        let mut after: Option<CallId> = None;
-        loop {
-            let page = store.calls_of(number, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.call);
-            for call in &page {
-                self.call(call, false).await?;
-            }
-        }
         let mut after: Option<RecordingId> = None;
         loop {
             let page = store.messages_of(number, after, PAGE).await?;
@@ -213,47 +209,26 @@ impl Job<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Everything else of one number.
+    async fn number(&mut self, number: &Number) -> Result<(), PrivacyError> {
+        let store = &self.control.store;
+        let mut after: Option<CallId> = None;
+        loop {
+            let page = store.calls_of(number, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.call);
+            for call in &page {
+                self.call(call, false).await?;
+            }
+        }
         if !self.dry_run {
             store.erase_rules(number, self.redaction).await?;
         }
         Ok(())
     }
-}
-
-/// Takes the numbers of people outside out of calls that began before a time, and deletes voice messages of before it.
-pub(crate) async fn retain(control: &Control, before: Timestamp, by: &Doer, dry_run: bool) -> Result<Taken, PrivacyError> {
-    let (store, now) = (&control.store, clock::now().at);
-    let (old_calls, old_messages) = store.older_than(before).await?;
-    let (mut taken, mut after) = (Taken::default(), None);
-    loop {
-        let page = store.calls_to_erase(before, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.call);
-        for call in &page {
-            taken.calls += 1;
-            if !dry_run {
-                taken.events += store.erase_call(call, &Redaction::of(&call.outside()), now).await?.events;
-            }
-        }
-    }
-    let mut after = None;
-    loop {
-        let page = store.messages_to_erase(before, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.message);
-        for message in page {
-            taken.messages += 1;
-            if !dry_run {
-                forget_message(control, message, now).await?;
-            }
-        }
-    }
-    taken.held = (old_calls + old_messages).saturating_sub(taken.calls + taken.messages);
-    if !dry_run {
-        let audit = Audit::of(by.clone(), "records-aged", format!("before {}: {}", At(before), taken.words()), now);
-        store.commit(&[Record::Audit(audit)]).await?;
-    }
-    Ok(taken)
 }
 
 /// Deletes the audio of a call, wherever it is; how many recordings there were.

@@ -10,7 +10,7 @@ use super::{
     table::{draw, instant, maybe},
 };
 use crate::http::{
-    privacy::{EraseOrder, HoldOrder, HoldView, PersonOrder, RetentionOrder, TakenView},
+    privacy::{EraseOrder, HoldOrder, HoldView, PersonOrder, RetentionOrder, RetentionPolicy, TakenView},
     view::Done,
 };
 
@@ -46,13 +46,42 @@ pub(super) enum PersonCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct RetentionArgs {
-    /// Records that began so long ago: days, as in 730d.
+    #[command(subcommand)]
+    command: Option<RetentionCommand>,
+    /// Calls and voice messages that began so long ago, now: days, as in 730d.
+    #[arg(long, value_name = "DAYS", value_parser = days, required_unless_present = "customers_older_than")]
+    older_than: Option<u32>,
+    /// Customers of whom nothing was heard for so long, now: days, as in 1095d.
     #[arg(long, value_name = "DAYS", value_parser = days)]
-    older_than: u32,
+    customers_older_than: Option<u32>,
     /// Only say what would go.
     #[arg(long)]
     dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum RetentionCommand {
+    /// What ages by itself, daily, and when it last did.
+    Show,
+    /// Have it age by itself, daily.
+    Set {
+        /// Calls and voice messages since they began: days, as in 730d, or never.
+        #[arg(long, value_name = "DAYS", value_parser = maybe_days)]
+        calls: Option<Age>,
+        /// Customers since anything was heard of them: days, as in 1095d, or never.
+        #[arg(long, value_name = "DAYS", value_parser = maybe_days)]
+        customers: Option<Age>,
+    },
+}
+
+/// Days, or never.
+#[derive(Clone, Copy, Debug)]
+struct Age(Option<u32>);
+
+fn maybe_days(text: &str) -> Result<Age, String> {
+    if text == "never" { Ok(Age(None)) } else { days(text).map(|days| Age(Some(days))) }
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,9 +140,36 @@ async fn export(client: &Client, order: PersonOrder) -> Result<(), CliError> {
 }
 
 pub(super) async fn retention(args: RetentionArgs, common: &Common) -> Result<(), CliError> {
-    let order = RetentionOrder { older_than_days: args.older_than, dry_run: args.dry_run };
-    let taken: TakenView = Client::find(common)?.order(Method::POST, &["privacy", "retention"], &order).await?;
-    print(common, &taken, told)
+    let (client, path) = (Client::find(common)?, ["privacy", "retention"]);
+    match args.command {
+        None => {
+            let RetentionArgs { older_than: older_than_days, customers_older_than: customers_older_than_days, dry_run, .. } =
+                args;
+            let order = RetentionOrder { older_than_days, customers_older_than_days, dry_run };
+            let taken: TakenView = client.order(Method::POST, &path, &order).await?;
+            print(common, &taken, told)
+        }
+        Some(RetentionCommand::Show) => print(common, &client.get(&path).await?, aged),
+        Some(RetentionCommand::Set { calls, customers }) => {
+            // What is not said stays.
+            let mut policy: RetentionPolicy = client.get(&path).await?;
+            policy.calls_days = calls.map_or(policy.calls_days, |age| age.0);
+            policy.customers_days = customers.map_or(policy.customers_days, |age| age.0);
+            let order = RetentionPolicy { last_at: None, ..policy };
+            let policy: RetentionPolicy = client.order(Method::PUT, &path, &order).await?;
+            print(common, &policy, aged)
+        }
+    }
+}
+
+fn aged(policy: &RetentionPolicy) -> String {
+    let said = |days: Option<u32>| days.map_or_else(|| "never".to_owned(), |days| format!("after {days} days"));
+    let last = policy.last_at.map_or_else(|| "not yet".to_owned(), instant);
+    format!(
+        "Calls and voice messages: {}\nCustomers: {}\nLast looked for: {last}\n",
+        said(policy.calls_days),
+        said(policy.customers_days)
+    )
 }
 
 pub(super) async fn hold(command: HoldCommand, common: &Common) -> Result<(), CliError> {

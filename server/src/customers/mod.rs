@@ -40,13 +40,15 @@ pub struct Customers {
     country: watch::Receiver<Option<String>>,
     ids: Arc<Mutex<IdSource>>,
     turns: Arc<Turns<()>>,
+    /// Whoever erases people does it alone.
+    pub erasing: Arc<Turns<()>>,
 }
 
 impl Customers {
     /// Customers of a store, with the country of the plan in service.
     #[must_use]
     pub fn new(store: Store, country: watch::Receiver<Option<String>>) -> Self {
-        Self { store, country, ids: Arc::new(Mutex::new(IdSource::new(LANE))), turns: Arc::default() }
+        Self { store, country, ids: Arc::new(Mutex::new(IdSource::new(LANE))), turns: Arc::default(), erasing: Arc::default() }
     }
 
     /// The country whose numbers are written without a prefix.

@@ -86,14 +86,13 @@ pub(crate) struct Api {
     pub(crate) gate: Arc<Gate>,
     looks: Arc<Looks>,
     pub(crate) board: Arc<board::Board>,
-    erasing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
         let (subscribers, tickets) = (Arc::new(Semaphore::new(subscribers)), Arc::new(Tickets::new()));
-        let (gate, looks, erasing, board) = (Arc::default(), Arc::default(), Arc::default(), board::Board::new());
-        Self { control, subscribers, tickets, gate, looks, erasing, board }
+        let (gate, looks, board) = (Arc::default(), Arc::default(), board::Board::new());
+        Self { control, subscribers, tickets, gate, looks, board }
     }
 }
 

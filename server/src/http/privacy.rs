@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use tandem_switch::{id::CallId, time::Timestamp};
+use tandem_switch::id::CallId;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     clock,
-    privacy::{self, Erased, How, PrivacyError, Taken, Wanted},
-    store::{Hold, Number},
+    privacy::{self, Ages, Erased, How, PrivacyError, Taken, Wanted},
+    store::{Hold, Number, RetentionTerms},
 };
 
 /// Numbers of one person.
@@ -32,7 +32,6 @@ const MOST_NUMBERS: usize = 16;
 const MOST_HOLDS: usize = 10_000;
 /// How long an answer waits for the job; then it says that the job goes on.
 const PATIENCE: Duration = Duration::from_secs(25);
-const DAY_US: i64 = 86_400_000_000;
 
 /// Whose data, by how they are reached or by what they are.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -70,15 +69,34 @@ pub struct EraseOrder {
     pub compact: bool,
 }
 
-/// From what age on records are nobody's any more.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+/// What is to age now.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionOrder {
-    /// Days since their begin; 1 to 36,500.
-    pub older_than_days: u32,
+    /// Calls and voice messages, by days since their begin; 1 to 36,500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_than_days: Option<u32>,
+    /// Customers, by days since anything was heard of them; 1 to 36,500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customers_older_than_days: Option<u32>,
     /// Only say what would go.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// What ages by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionPolicy {
+    /// Calls and voice messages, by days since their begin; 1 to 36,500; never when absent.
+    #[serde(default)]
+    pub calls_days: Option<u32>,
+    /// Customers, by days since anything was heard of them; 1 to 36,500; never when absent.
+    #[serde(default)]
+    pub customers_days: Option<u32>,
+    /// When it last ran. It is not for you to set, and is not read.
+    #[serde(default)]
+    pub last_at: Option<At>,
 }
 
 /// What went, or would go.
@@ -178,7 +196,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .merge(export::routes())
         .routes(routes!(erase))
-        .routes(routes!(retention))
+        .routes(routes!(policy, put_policy, retention))
         .routes(routes!(holds, place_hold))
         .routes(routes!(lift_hold))
 }
@@ -222,8 +240,9 @@ pub(super) async fn erase(
 
 /// Age records
 ///
-/// Of calls that began so long ago the numbers of people outside go, and voice messages of so long ago are deleted; figures
-/// stay, and what a hold keeps. Recordings have a time of their own, in the plan.
+/// Of calls that began so long ago the numbers of people outside go, and voice messages of so long ago are deleted; of customers
+/// without an open case of whom nothing was heard for so long the words go. Figures stay, and what a hold keeps. Recordings have
+/// a time of their own, in the plan.
 #[utoipa::path(post, path = "/api/v1/privacy/retention", tag = "admin", security(("token" = ["admin"])), request_body = RetentionOrder,
     responses((status = 200, body = TakenView), (status = 202, body = TakenView), (status = 400, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn retention(
@@ -231,16 +250,48 @@ pub(super) async fn retention(
     Extension(caller): Extension<Caller>,
     JsonBody(order): JsonBody<RetentionOrder>,
 ) -> Result<Response, Problem> {
-    if !(1..=36_500).contains(&order.older_than_days) {
-        return Err(Problem::bad("give 1 to 36,500 days").at("body.older_than_days"));
+    in_days(order.older_than_days, "body.older_than_days")?;
+    in_days(order.customers_older_than_days, "body.customers_older_than_days")?;
+    if order.older_than_days.or(order.customers_older_than_days).is_none() {
+        return Err(Problem::bad("say what is to age: older_than_days, customers_older_than_days, or both").at("body"));
     }
-    let before = Timestamp(clock::now().at.0 - i64::from(order.older_than_days) * DAY_US);
+    let ages = Ages::of((order.older_than_days, order.customers_older_than_days), clock::now().at);
     let (by, control, dry_run) = (caller.by(), api.control.clone(), order.dry_run);
     job(&api, dry_run, async move {
-        let taken = privacy::retain(&control, before, &by, dry_run).await?;
+        let taken = privacy::retain(&control, ages, &by, dry_run).await?;
         Ok(Erased { taken, tombstone: String::new() })
     })
     .await
+}
+
+fn in_days(days: Option<u32>, place: &str) -> Result<(), Problem> {
+    let fits = days.is_none_or(|days| (1..=36_500).contains(&days));
+    fits.then_some(()).ok_or_else(|| Problem::bad("give 1 to 36,500 days").at(place))
+}
+
+/// What ages by itself, and when it last did
+#[utoipa::path(get, path = "/api/v1/privacy/retention", tag = "admin", security(("token" = ["admin"])),
+    responses((status = 200, body = RetentionPolicy)))]
+pub(super) async fn policy(State(api): State<Api>) -> Result<Json<RetentionPolicy>, Problem> {
+    let RetentionTerms { calls_days, customers_days, last_at } = api.control.store.retention().await?;
+    Ok(Json(RetentionPolicy { calls_days, customers_days, last_at: last_at.map(At) }))
+}
+
+/// Say what ages by itself, daily
+///
+/// What is absent never does.
+#[utoipa::path(put, path = "/api/v1/privacy/retention", tag = "admin", security(("token" = ["admin"])), request_body = RetentionPolicy,
+    responses((status = 200, body = RetentionPolicy), (status = 400, body = Problem)))]
+pub(super) async fn put_policy(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(wish): JsonBody<RetentionPolicy>,
+) -> Result<Json<RetentionPolicy>, Problem> {
+    in_days(wish.calls_days, "body.calls_days")?;
+    in_days(wish.customers_days, "body.customers_days")?;
+    let terms = RetentionTerms { calls_days: wish.calls_days, customers_days: wish.customers_days, last_at: None };
+    api.control.store.put_retention(terms, caller.by(), clock::now().at).await?;
+    policy(State(api)).await
 }
 
 /// Runs one job at a time. Who asks may leave, and after a while is told that it goes on.
@@ -250,7 +301,7 @@ async fn job(
     work: impl Future<Output = Result<Erased, PrivacyError>> + Send + 'static,
 ) -> Result<Response, Problem> {
     let alone =
-        api.erasing.clone().try_lock_owned().map_err(|_| {
+        api.control.customers.erasing.clone().try_lock_owned().map_err(|_| {
             Problem::new(StatusCode::CONFLICT, "another erasure is under way").todo("wait for its row in the audit")
         })?;
     let running = tokio::spawn(async move {

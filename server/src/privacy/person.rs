@@ -158,6 +158,16 @@ impl Person {
         Ok(page)
     }
 
+    /// Whether something of theirs must stay, or goes on.
+    pub(crate) async fn is_kept(&self, store: &Store) -> Result<bool, StoreError> {
+        for number in &self.numbers {
+            if !store.holds_on(number).await?.is_empty() || store.is_about(number).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Where they must not be contacted, whatever else becomes of them.
     fn suppressed(&self, now: Timestamp) -> Vec<(Identity, &Rule)> {
         let holds = |rule: &&Rule| !rule.allowed && rule.valid_to.is_none_or(|end| end > now);

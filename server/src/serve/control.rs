@@ -115,7 +115,7 @@ pub(super) fn api_control(
     let webhooks = Webhooks::new(store.clone(), reach.clone());
     webhooks.start();
     let rules = Desk::start(Parts { customers: customers.clone(), requests: requests_tx.clone(), plan: plan_rules });
-    Control {
+    let control = Control {
         rules,
         customers,
         beside,
@@ -131,7 +131,9 @@ pub(super) fn api_control(
         messages: data.join("messages"),
         realm: service.plan.realm.clone(),
         plan_files: Arc::new(crate::plan_files::PlanFiles::new(plan)),
-    }
+    };
+    crate::privacy::start(&control);
+    control
 }
 
 impl Director {

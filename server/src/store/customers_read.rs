@@ -132,6 +132,12 @@ impl Store {
         row.map(|row| Ok((maybe(&row, "customer_id")?, maybe(&row, "case_id")?))).transpose()
     }
 
+    /// Conversations of a customer, as they were made, that came by an address.
+    pub async fn conversations_by(&self, identity: &Identity, customer: CustomerId) -> Result<Vec<ConversationId>, StoreError> {
+        let of = args![identity.kind().word(), identity.value(), customer.to_string()];
+        self.db.fetch(sql::CONVERSATIONS_BY, &of).await?.iter().map(|row| row.parsed("conversation_id")).collect()
+    }
+
     /// One spell of contact.
     pub async fn interaction(&self, interaction: InteractionId) -> Result<Option<InteractionRow>, StoreError> {
         let row = self.db.fetch_one(sql::INTERACTION, &args![interaction.to_string()]).await?;

@@ -61,6 +61,9 @@ statements! {
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     CONVERSATION_MOVED = "UPDATE conversations SET customer_id = $2, case_id = $3 WHERE conversation_id = $1";
     CONVERSATION = "SELECT conversation_id, customer_id, case_id FROM conversations WHERE conversation_id = $1";
+    CONVERSATIONS_BY = "SELECT DISTINCT interactions.conversation_id FROM interactions JOIN conversations \
+        ON conversations.conversation_id = interactions.conversation_id WHERE interactions.kind = $1 AND interactions.value = $2 \
+        AND conversations.customer_id = $3 ORDER BY interactions.conversation_id";
     CONVERSATIONS_SPLIT = "UPDATE conversations SET customer_id = $4, case_id = NULL WHERE customer_id = $3 AND conversation_id IN \
         (SELECT conversation_id FROM interactions WHERE kind = $1 AND value = $2)";
     PUT_INTERACTION = "INSERT INTO interactions (interaction_id, conversation_id, channel, direction, kind, value, candidates, \

@@ -70,7 +70,7 @@ pub use logins::{IDLE_MS, Login, MOST_FAILURES, Role, SESSION_PREFIX, Session};
 pub use lookup::LookupTerms;
 pub use messages::{MessageFilter, MessageLeft, MessageRow, MessageStarted, MessageState};
 pub use people::{Person, Secret};
-pub use privacy::{Belongings, ErasedCall, ErasedCustomer, Hold, Number, PersonCall, Redaction, is_hashed};
+pub use privacy::{Belongings, ErasedCall, ErasedCustomer, Hold, Number, PersonCall, Redaction, RetentionTerms, is_hashed};
 pub use record::{Audit, CallStarted, Doer, Record, RecordingStarted};
 pub use recordings::{Happened, KeptAs, RecordingNews, RecordingRow, RecordingState};
 pub use restore::{KeptRow, Restart};

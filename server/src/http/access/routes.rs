@@ -210,6 +210,8 @@ pub(in crate::http) const ROUTES: &[Row] = &[
     read("/api/v1/whoami", EVERYBODY),
     admin("POST", "/api/v1/privacy/export", ADMIN),
     admin("POST", "/api/v1/privacy/erase", ADMIN),
+    admin("GET", "/api/v1/privacy/retention", AUDIT),
+    admin("PUT", "/api/v1/privacy/retention", ADMIN),
     admin("POST", "/api/v1/privacy/retention", ADMIN),
     admin("GET", "/api/v1/holds", AUDIT),
     admin("POST", "/api/v1/holds", ADMIN),

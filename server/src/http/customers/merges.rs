@@ -116,13 +116,17 @@ pub(in crate::http) async fn split(
     let mut row =
         CustomerRow { customer: new, name: String::new(), language, attributes, root: new, created_at: now, changed_at: now };
     super::apply(super::CustomerWish { name: Some(wish.name), ..super::CustomerWish::default() }, &mut row)?;
-    let mut changes = vec![CustomerChange::Put(row)];
+    let (mut changes, mut with_them) = (vec![CustomerChange::Put(row)], Vec::new());
     for name in wish.identities {
         let identity = api.identity(&name.kind, &name.value, "body.identities")?;
         let before = changes.len();
         for row in held.iter().filter(|row| row.identity == identity) {
             let moved = IdentityRow { customer: new, ..row.clone() };
+            let conversations = customers.store.conversations_by(&identity, row.customer).await?;
             changes.push(CustomerChange::IdentityMoved { row: moved, from: row.customer });
+            // Each by name: numbers may be gone from some of them when the journal is read again.
+            let moved = |conversation| CustomerChange::ConversationMoved { conversation, customer: Some(new), case: None };
+            with_them.extend(conversations.into_iter().map(moved));
         }
         if changes.len() == before {
             return Err(Problem::bad("the customer does not have that address").at("body.identities"));
@@ -134,6 +138,7 @@ pub(in crate::http) async fn split(
     if held.len() < changes.len() {
         return Err(Problem::bad("the customer would have no address left").at("body.identities"));
     }
+    changes.extend(with_them);
     customers.commit(&caller.name(), now, changes).await?;
     let row = api.root(&new.to_string()).await?;
     Ok(Json(api.detail(row).await?))

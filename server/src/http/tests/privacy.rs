@@ -196,3 +196,40 @@ async fn nobody_is_erased_while_they_are_on_the_line() {
     let told = order(&fixture, "/api/v1/privacy/erase", json!({ "numbers": [ANNA] })).await.problem(409);
     assert!(told.starts_with("a call of theirs is up"), "{told}");
 }
+
+#[tokio::test]
+async fn what_is_said_to_age_does_so_daily_by_itself() {
+    let fixture = Fixture::start().await;
+    let now = crate::clock::now().at;
+    let day = 86_400_000_000;
+    let later = |days: i64| tandem_switch::time::Timestamp(now.0 + days * day);
+    lives(&fixture, 21, ANNA).await;
+    let person = json!({ "name": "Canary Anna", "identities": [{ "kind": "phone", "value": "+390212345679" }] });
+    let customer = order(&fixture, "/api/v1/customers", person).await.good()["customer"].as_str().unwrap().to_owned();
+    let path = "/api/v1/privacy/retention";
+    let never = json!({ "calls_days": null, "customers_days": null, "last_at": null });
+    assert_eq!(fixture.get(&fixture.admin, path).await.good(), never);
+    assert_eq!(crate::privacy::look(&fixture.control, later(10_000)).await.unwrap(), None, "nobody said so");
+
+    let set = async |body: Value| fixture.order(Method::PUT, &fixture.admin, path, body).await;
+    set(json!({ "calls_days": 0 })).await.problem(400);
+    set(json!({ "calls_days": 30, "customers_days": 300 })).await.good();
+    // The call is of 2026 and a day ages it; of the customer something was heard just now.
+    let taken = crate::privacy::look(&fixture.control, later(100)).await.unwrap().unwrap();
+    assert_eq!((taken.calls, taken.messages, taken.customers), (1, 1, 0));
+    assert_eq!(crate::privacy::look(&fixture.control, later(100)).await.unwrap(), None, "once a day");
+    assert!(!fixture.get(&fixture.admin, path).await.good()["last_at"].is_null());
+
+    let hold = order(&fixture, "/api/v1/holds", json!({ "number": "+390212345679", "why": "a claim" })).await.good();
+    let taken = crate::privacy::look(&fixture.control, later(400)).await.unwrap().unwrap();
+    assert_eq!((taken.customers, taken.held), (0, 1), "a hold keeps customers, too");
+    let lifted = format!("/api/v1/holds/{}", hold["id"].as_str().unwrap());
+    fixture.send(request(Method::DELETE, &lifted, Some(&fixture.admin), None)).await.good();
+    let taken = crate::privacy::look(&fixture.control, later(401)).await.unwrap().unwrap();
+    assert_eq!((taken.customers, taken.held), (1, 0));
+    let row = fixture.get(&fixture.read, &format!("/api/v1/customers/{customer}")).await.good();
+    assert!(row["name"].as_str().unwrap().starts_with("erased-"), "{row}");
+    assert_eq!(fixture.control.store.verify().await.unwrap().different, 0);
+    let audits = fixture.get(&fixture.admin, "/api/v1/audit?what=records-aged").await.good();
+    assert!(audits.to_string().contains("1 customers"), "{audits}");
+}

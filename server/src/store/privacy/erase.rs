@@ -47,6 +47,8 @@ statements! {
     JOURNAL_OF_CALL = "SELECT seq, body FROM journal WHERE call_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     JOURNAL_OF_ITEM = "SELECT seq, body FROM journal WHERE item_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
     INTERACTION_OF_CALL = "SELECT interaction_id, value FROM interactions WHERE interaction_id = $1 AND call_id = $1";
+    MESSAGES_OF_CALL = "SELECT message_id, from_number FROM messages WHERE call_id = $1";
+    ERASE_MESSAGE = "UPDATE messages SET from_number = $2 WHERE message_id = $1";
     ERASE_INTERACTION = "UPDATE interactions SET value = $2 WHERE interaction_id = $1";
     JOURNAL_LIKE = "SELECT seq, body FROM journal WHERE body LIKE $1 AND seq > $2 ORDER BY seq LIMIT $3";
     PERSON_CALL = "SELECT call_id, origin, from_number, to_number, answered_by FROM calls WHERE call_id = $1 AND ended_us IS NOT NULL";
@@ -167,6 +169,11 @@ impl Store {
         // The interaction of a call has its number.
         if let Some(row) = tx.fetch(INTERACTION_OF_CALL, &args![id.as_str()]).await?.first() {
             tx.execute(ERASE_INTERACTION, &args![id.as_str(), plain(row.get("value")?)]).await?;
+        }
+        // A message that is younger than its call outlives the number.
+        for row in tx.fetch(MESSAGES_OF_CALL, &args![id.as_str()]).await? {
+            let (message, from): (&str, &str) = (row.get("message_id")?, row.get("from_number")?);
+            tx.execute(ERASE_MESSAGE, &args![message, plain(from)]).await?;
         }
         for row in &items {
             let (item, caller): (&str, &str) = (row.get("item_id")?, row.get("caller")?);

@@ -28,7 +28,9 @@ async fn rows(store: &Store, sql: String) -> Vec<crate::store::db::Row> {
 
 #[tokio::test]
 async fn every_column_of_text_has_a_place_in_the_list_and_no_place_is_of_nothing() {
-    let store = both().await[0].open().await;
+    // The folder goes with it.
+    let all = both().await;
+    let store = all[0].open().await;
     let found = rows(
         &store,
         "SELECT tables.name AS t, columns.name AS c FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns \
@@ -129,12 +131,12 @@ pub(super) async fn places_of(store: &Store, canary: &str) -> Vec<String> {
 /// As the server does it, without the files.
 async fn erase(store: &Store, number: &Number) -> String {
     let redaction = Redaction::of(std::slice::from_ref(number));
-    for call in store.calls_of(number, None, 10).await.unwrap() {
-        store.erase_call(&call, &redaction, at(99_000)).await.unwrap();
-    }
     for message in store.messages_of(number, None, 10).await.unwrap() {
         let (message, mailbox) = (message.message, message.mailbox);
         store.commit(&[Record::MessageGone { message, mailbox, why: "erased", at: at(99_000) }]).await.unwrap();
+    }
+    for call in store.calls_of(number, None, 10).await.unwrap() {
+        store.erase_call(&call, &redaction, at(99_000)).await.unwrap();
     }
     let mut after = Some(0);
     while let Some(seq) = after {
