@@ -31,6 +31,27 @@ pub enum CallerIdentity {
 }
 
 impl CallerIdentity {
+    /// All of them.
+    const ALL: [Self; 11] = [
+        Self::Pending,
+        Self::VerifiedA,
+        Self::VerifiedB,
+        Self::VerifiedC,
+        Self::NoIdentity,
+        Self::Stale,
+        Self::NumberMismatch,
+        Self::BadSignature,
+        Self::UntrustedCertificate,
+        Self::CertificateUnavailable,
+        Self::Malformed,
+    ];
+
+    /// The one that a word names.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|identity| identity.as_str() == word)
+    }
+
     /// The word for it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

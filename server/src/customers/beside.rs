@@ -7,9 +7,10 @@
 use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use tandem_switch::{
-    customers::IdentityKind,
+    customers::{Identity, IdentityKind},
     floor::OfferOutcome,
     id::{CallId, CustomerId, OfferId},
+    identity::CallerIdentity,
     name::AgentName,
 };
 use tokio::{
@@ -20,6 +21,7 @@ use tokio::{
 use super::{
     Customers, follow,
     known::Known,
+    promised::{self, Promised},
     screens::{Input, Output, Pop, Screens},
 };
 use crate::{
@@ -67,6 +69,7 @@ pub type Named = BTreeMap<CallId, (CustomerId, String)>;
 enum Ask {
     Shown(oneshot::Sender<Vec<Arc<Pop>>>),
     Named(Vec<CallId>, oneshot::Sender<Named>),
+    Review(oneshot::Sender<()>),
 }
 
 /// The way to the task. Cheap to clone.
@@ -91,7 +94,16 @@ impl Beside {
         let pops = broadcast::Sender::new(POPS);
         let (found_tx, found) = mpsc::channel(MAX_LOOK_UPS);
         let slots = Arc::new(Semaphore::new(MAX_LOOK_UPS));
-        let task = Task { screens: Screens::default(), lookups, customers, pops: pops.clone(), floor, found_tx, slots };
+        let task = Task {
+            screens: Screens::default(),
+            promised: Promised::default(),
+            lookups,
+            customers,
+            pops: pops.clone(),
+            floor,
+            found_tx,
+            slots,
+        };
         tokio::spawn(task.run(writer.told(), found, asked));
         Self { asks, pops }
     }
@@ -112,6 +124,11 @@ impl Beside {
         self.ask(|reply| Ask::Named(calls, reply)).await
     }
 
+    /// A suppression is new: whoever is called back is looked at again.
+    pub async fn review(&self) {
+        self.ask(Ask::Review).await;
+    }
+
     /// A task that is busy is one that knows nothing.
     async fn ask<T: Default>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> T {
         let (reply, answer) = oneshot::channel();
@@ -126,6 +143,7 @@ impl Beside {
 struct Task {
     screens: Screens,
     lookups: Lookups,
+    promised: Promised,
     customers: Customers,
     pops: broadcast::Sender<Shown>,
     floor: mpsc::Sender<FloorAsk>,
@@ -140,6 +158,8 @@ impl Task {
             tokio::select! {
                 news = told.recv() => match news {
                     Ok(news) => {
+                        let asked = self.promised.hear(&news);
+                        promised::review(&self.customers, &self.floor, asked.into_iter().collect());
                         let input = self.input(news);
                         self.give(input);
                     }
@@ -164,7 +184,11 @@ impl Task {
             return;
         };
         for item in restored.waiting {
-            let news = Told::Waits { item: item.item, call: item.call, queue: item.queue, caller: item.caller };
+            let is_callback = item.callback.is_some();
+            if is_callback {
+                self.promised.insert(item.item, item.caller.clone());
+            }
+            let news = Told::Waits { item: item.item, call: item.call, queue: item.queue, caller: item.caller, is_callback };
             let input = self.input(news);
             self.give(input);
         }
@@ -176,9 +200,10 @@ impl Task {
                 let outside = follow::outside(&self.customers, &origin, from.as_str(), to.as_str());
                 Input::Arrived { call, identity: outside.and_then(|(_, identity)| identity) }
             }
+            Told::Doubted { call, proof } => Input::Doubted { call, proof },
             Told::Over { call } => Input::Over(call),
-            Told::Waits { item, call, queue, caller } => {
-                let identity = tandem_switch::customers::Identity::of_caller(caller.as_str(), self.customers.country());
+            Told::Waits { item, call, queue, caller, .. } => {
+                let identity = Identity::of_caller(caller.as_str(), self.customers.country());
                 Input::Waits { item, call, queue, identity }
             }
             Told::Gone { item } => Input::Gone(item),
@@ -191,7 +216,7 @@ impl Task {
         self.screens.handle(clock::now().at, input);
         while let Some(output) = self.screens.poll() {
             match output {
-                Output::LookUp { call, identity } => self.look_up(call, identity),
+                Output::LookUp { call, identity, proof } => self.look_up(call, identity, proof),
                 // Without subscribers nobody misses it.
                 Output::Pop(pop) => drop(self.pops.send(Shown::Pop(pop))),
                 Output::LookedUp(pop) => {
@@ -212,14 +237,14 @@ impl Task {
 
     /// Looks somebody up beside everything else; says so within the budget, whatever the database and the CRM do. What the CRM
     /// says later is told later.
-    fn look_up(&self, call: CallId, identity: Option<tandem_switch::customers::Identity>) {
+    fn look_up(&self, call: CallId, identity: Option<Identity>, proof: Option<CallerIdentity>) {
         let (customers, lookups, found_tx) = (self.customers.clone(), self.lookups.clone(), self.found_tx.clone());
         let slot = Arc::clone(&self.slots).try_acquire_owned();
         tokio::spawn(async move {
             let began = clock::now();
             let known = async {
                 let _held = slot.ok()?;
-                timeout(BUDGET, customers.known(identity.as_ref(), began.at)).await.ok().and_then(Result::ok)
+                timeout(BUDGET, customers.known(identity.as_ref(), proof, began.at)).await.ok().and_then(Result::ok)
             };
             let (wait, number) = (lookups.wait(), identity.as_ref().filter(|identity| identity.kind() == IdentityKind::Phone));
             let mut asked = pin!(async {
@@ -240,7 +265,7 @@ impl Task {
             tell(said.ok().flatten()).await;
             let took = clock::instant().saturating_duration_since(began.instant);
             let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            drop(found_tx.send(Input::Found { call, known: known.map(Arc::new), took_ms }).await);
+            drop(found_tx.send(Input::Found { call, proof, known: known.map(Arc::new), took_ms }).await);
             if is_late {
                 tell(asked.await).await;
             }
@@ -250,6 +275,10 @@ impl Task {
     fn answer(&self, ask: Ask) {
         // Whoever asked may have stopped waiting.
         match ask {
+            Ask::Review(reply) => {
+                promised::review(&self.customers, &self.floor, self.promised.all());
+                let _asker_is_gone = reply.send(());
+            }
             Ask::Shown(reply) => drop(reply.send(self.screens.shown().cloned().collect())),
             Ask::Named(calls, reply) => {
                 let name = |call: CallId| {

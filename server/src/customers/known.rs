@@ -6,6 +6,7 @@ use tandem_switch::{
         matching::{Candidate, Doubt, Matched},
     },
     id::CustomerId,
+    identity::CallerIdentity,
     time::Timestamp,
 };
 
@@ -60,13 +61,18 @@ impl Known {
 }
 
 impl Customers {
-    /// What is known of whoever has an address.
+    /// What is known of whoever has an address. `proof`: what is known of the caller's signature.
     ///
     /// # Errors
     /// The database.
-    pub async fn known(&self, identity: Option<&Identity>, now: Timestamp) -> Result<Known, StoreError> {
+    pub async fn known(
+        &self,
+        identity: Option<&Identity>,
+        proof: Option<CallerIdentity>,
+        now: Timestamp,
+    ) -> Result<Known, StoreError> {
         let Some(identity) = identity else { return Ok(Known::nothing("the number is withheld, or one of the house")) };
-        match self.whose(identity, None, now).await? {
+        match self.whose(identity, proof, now).await? {
             Matched::Certain(customer) => self.known_customer(customer, format!("{} is theirs", identity.value())).await,
             Matched::Candidates(candidates) => self.known_candidates(candidates).await,
             Matched::Nobody => self.known_candidates(Vec::new()).await,

@@ -7,6 +7,7 @@ pub mod beside;
 pub mod follow;
 pub mod import;
 pub mod known;
+mod promised;
 pub mod screens;
 #[cfg(test)]
 mod tests;

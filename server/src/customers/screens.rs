@@ -12,6 +12,7 @@ use tandem_switch::{
     customers::Identity,
     floor::OfferOutcome,
     id::{CallId, CustomerId, ItemId, OfferId},
+    identity::CallerIdentity,
     name::{AgentName, QueueName},
     time::Timestamp,
 };
@@ -33,6 +34,13 @@ pub enum Input {
         call: CallId,
         /// Its side outside; `None` where it has none, or shows no number.
         identity: Option<Identity>,
+    },
+    /// The signature of its caller's number speaks against them.
+    Doubted {
+        /// Which.
+        call: CallId,
+        /// What the check said.
+        proof: CallerIdentity,
     },
     /// It is over.
     Over(CallId),
@@ -73,6 +81,8 @@ pub enum Input {
     Found {
         /// Of which call.
         call: CallId,
+        /// What the look-up knew of the caller's signature.
+        proof: Option<CallerIdentity>,
         /// What was found.
         known: Option<Arc<Known>>,
         /// How long it took, in ms.
@@ -96,6 +106,8 @@ pub enum Output {
         call: CallId,
         /// Whose address.
         identity: Option<Identity>,
+        /// What speaks against their being who they show.
+        proof: Option<CallerIdentity>,
     },
     /// Show it.
     Pop(Arc<Pop>),
@@ -151,6 +163,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Guest {
     identity: Option<Identity>,
+    proof: Option<CallerIdentity>,
     looking: bool,
     known: Option<(Arc<Known>, Timestamp, u64)>,
     looked: Option<Arc<Looked>>,
@@ -188,6 +201,13 @@ impl Screens {
                     self.guests.pop_first();
                 }
             }
+            Input::Doubted { call, proof } => {
+                if let Some(guest) = self.guests.get_mut(&call).filter(|guest| guest.proof != Some(proof)) {
+                    // What is being looked up without it does not count.
+                    (guest.proof, guest.looking) = (Some(proof), false);
+                    self.look_up(call);
+                }
+            }
             Input::Over(call) => {
                 if let Some(guest) = self.guests.get_mut(&call) {
                     guest.over = true;
@@ -213,7 +233,11 @@ impl Screens {
                 }
                 self.end(offer, outcome);
             }
-            Input::Found { call, known, took_ms } => self.found(now, call, known, took_ms),
+            Input::Found { call, proof, known, took_ms } => {
+                if self.guests.get(&call).is_some_and(|guest| guest.proof == proof) {
+                    self.found(now, call, known, took_ms);
+                }
+            }
             Input::Looked { call, looked } => self.looked(call, &looked),
         }
     }
@@ -237,7 +261,7 @@ impl Screens {
     fn look_up(&mut self, call: CallId) {
         let Some(guest) = self.guests.get_mut(&call).filter(|guest| !guest.looking) else { return };
         guest.looking = true;
-        self.outputs.push_back(Output::LookUp { call, identity: guest.identity.clone() });
+        self.outputs.push_back(Output::LookUp { call, identity: guest.identity.clone(), proof: guest.proof });
     }
 
     fn waits(&mut self, item: ItemId, waiting: Waiting, identity: Option<Identity>) {
@@ -333,6 +357,21 @@ impl Screens {
         let late = || Arc::new(Known::nothing("the database did not answer in time"));
         let known = guest.known.as_ref().map_or_else(late, |(known, ..)| Arc::clone(known));
         let looked = guest.looked.clone();
+        // Whoever sees somebody for certain who is in doubt now sees that, too.
+        let is_doubted = guest.proof.is_some();
+        let (taken, of_call) = (guest.taken.take(), |pop: &&Arc<Pop>| is_doubted && pop.call == Some(call) && pop.known != known);
+        let ringing = self.shown.values().filter(of_call).map(|pop| ((**pop).clone(), None));
+        let talking = taken.iter().filter(of_call).map(|pop| ((**pop).clone(), Some(OfferOutcome::Accepted)));
+        let again: Vec<_> = ringing.chain(talking).collect();
+        guest.taken = taken;
+        for (pop, ended) in again {
+            let offer = pop.offer;
+            self.show(Pop { known: Arc::clone(&known), took_ms, ..pop });
+            if let Some(outcome) = ended {
+                self.end(offer, outcome);
+            }
+        }
+        let Some(guest) = self.guests.get_mut(&call) else { return };
         for (pop, ended) in std::mem::take(&mut guest.pops) {
             let offer = pop.offer;
             self.pending.remove(&offer);
@@ -410,11 +449,11 @@ mod tests {
     }
 
     fn found(known: Option<Known>) -> Input {
-        Input::Found { call: CALL, known: known.map(Arc::new), took_ms: 2 }
+        Input::Found { call: CALL, proof: None, known: known.map(Arc::new), took_ms: 2 }
     }
 
     fn look_up() -> Output {
-        Output::LookUp { call: CALL, identity: ada() }
+        Output::LookUp { call: CALL, identity: ada(), proof: None }
     }
 
     fn popped(outputs: &[Output]) -> &Pop {
@@ -526,5 +565,29 @@ mod tests {
         desk.give(Input::Gone(ITEM));
         assert_eq!(desk.give(Input::Looked { call: CALL, looked: said("Ada") }), []);
         assert_eq!(desk.0.guests.len(), 0);
+    }
+
+    #[test]
+    fn whoever_is_in_doubt_is_nobody_for_certain_even_when_they_were_shown_before() {
+        let proof = CallerIdentity::BadSignature;
+        for is_taken in [false, true] {
+            let mut desk = desk();
+            for input in [arrived(), waits(), found(Some(customer(7))), offered()] {
+                desk.give(input);
+            }
+            if is_taken {
+                desk.give(Input::OfferEnded { offer: OFFER, outcome: OfferOutcome::Accepted });
+            }
+            let asked = desk.give(Input::Doubted { call: CALL, proof });
+            assert_eq!(asked, [Output::LookUp { call: CALL, identity: ada(), proof: Some(proof) }]);
+            // An answer to what was asked before does not count any more.
+            assert_eq!(desk.give(found(Some(customer(7)))), []);
+            let nobody = Arc::new(Known::nothing("it is not certain whose number this is"));
+            let late = Input::Found { call: CALL, proof: Some(proof), known: Some(Arc::clone(&nobody)), took_ms: 1 };
+            let outputs = desk.give(late);
+            assert_eq!((popped(&outputs).offer, &popped(&outputs).known), (OFFER, &nobody));
+            assert_eq!(outputs.len(), if is_taken { 2 } else { 1 }, "who talks already is told so, and that it was answered");
+            assert_eq!(desk.give(Input::Doubted { call: CALL, proof }), [], "once is enough");
+        }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     problem::{JsonBody, Params, Path, Problem, id},
     view::{At, Done, ItemView, SkillView},
 };
-use crate::clock;
+use crate::{clock, customers::beside};
 
 /// Characters of a reason, at most.
 const MAX_REASON: usize = 64;
@@ -132,8 +132,17 @@ pub(super) async fn ask_callback(
             return Err(Problem::bad("either a number or an extension is called back").at("body").todo(todo));
         }
     };
+    let (customers, now) = (&api.control.customers, clock::now().at);
     let customer = match &whom {
-        CallbackWhom::Number { number, .. } => api.control.customers.caller(number, clock::now().at).await,
+        CallbackWhom::Number { number, .. } => {
+            // A database that is away is asked again when the agent is rung.
+            let asked = tokio::time::timeout(beside::BUDGET, customers.not_called_back(number, now)).await;
+            if let Ok(Ok(Some(why))) = asked {
+                let todo = "end the suppression first, if the customer says so: `tandem customer consent list`";
+                return Err(Problem::new(StatusCode::CONFLICT, format!("the number may not be called: it {why}")).todo(todo));
+            }
+            customers.caller(number, now).await
+        }
         CallbackWhom::Extension(_) => None,
     };
     let skills = skills.iter().map(Into::into).collect();

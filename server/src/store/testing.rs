@@ -13,6 +13,15 @@ use std::{
     },
 };
 
+use tandem_switch::{
+    callback::{Callback, Tries},
+    cdr::Origin,
+    id::CustomerId,
+    ladder::Ladder,
+    step::{QueueStep, Target},
+    time::Timestamp,
+};
+
 use super::Store;
 
 /// Prints the folder once the server answers; `read` ends when our side of the pipe does.
@@ -136,4 +145,35 @@ pub(crate) async fn both() -> [TestDb; 2] {
 fn fresh_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("tandem_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A promise to call somebody by a trunk.
+pub(crate) fn promise() -> Callback {
+    Callback {
+        target: Target::Trunk { trunk: "carrier".into(), number: "+390212345".into() },
+        tries: Tries { left: 2, apart_ms: 60_000, ring_ms: 20_000 },
+        not_before: moment(50_000),
+        origin: Origin::Trunk("carrier".into()),
+        dialled: "1800".into(),
+        arrived_at: moment(40),
+        step: QueueStep {
+            queue: "support".into(),
+            skills: Vec::new(),
+            priority_minutes: 2,
+            max_wait_ms: None,
+            music: None,
+            language: "en".into(),
+            announce_every_ms: None,
+            comfort: None,
+            record: true,
+            wait_without_agents: true,
+            ladder: Ladder::default(),
+            callback: None,
+        },
+        customer: Some(CustomerId(5)),
+    }
+}
+
+fn moment(ms: i64) -> Timestamp {
+    Timestamp::from_ms(1_790_000_000_000 + ms)
 }

@@ -5,6 +5,7 @@ use tandem_switch::{
     cdr::Origin,
     floor::{FloorEvent, OfferOutcome},
     id::{CallId, ItemId, OfferId},
+    identity::CallerIdentity,
     name::{AgentName, PartyNumber, QueueName},
     time::Timestamp,
 };
@@ -28,6 +29,14 @@ pub enum Told {
         /// What was dialled.
         to: PartyNumber,
     },
+    /// The signature of its caller's number says that the number may not be theirs. No row of the journal: the record of the call
+    /// will say it.
+    Doubted {
+        /// Which.
+        call: CallId,
+        /// What the check said.
+        proof: CallerIdentity,
+    },
     /// It is over.
     Over {
         /// Which.
@@ -43,6 +52,8 @@ pub enum Told {
         queue: QueueName,
         /// Who.
         caller: PartyNumber,
+        /// They are not on the line: they are called when it is their turn.
+        is_callback: bool,
     },
     /// It does not any more, and nobody talks about it.
     Gone {
@@ -84,7 +95,13 @@ impl Told {
             Record::CallEnded { cdr, .. } => Self::Over { call: cdr.call },
             Record::Floor(
                 FloorEvent::Queued { item, .. } | FloorEvent::CallbackKept { item, .. } | FloorEvent::Overflowed { item, .. },
-            ) => Self::Waits { item: item.item, call: item.call, queue: item.queue.clone(), caller: item.caller.clone() },
+            ) => Self::Waits {
+                item: item.item,
+                call: item.call,
+                queue: item.queue.clone(),
+                caller: item.caller.clone(),
+                is_callback: item.callback.is_some(),
+            },
             Record::Floor(FloorEvent::Left { item, .. } | FloorEvent::Finished { item, .. }) => Self::Gone { item: *item },
             Record::Floor(FloorEvent::Offered { offer, item, agent, decision, at }) => {
                 let chosen = decision.considered.iter().find(|one| one.agent == *agent);

@@ -122,6 +122,12 @@ impl Writer {
         Err(refused)
     }
 
+    /// Tells what becomes no record to who stands beside the calls.
+    pub fn tell(&self, news: Told) {
+        // Without a listener nobody misses it.
+        drop(self.told.send(news));
+    }
+
     /// What is handed in from now on, before it is written.
     #[must_use]
     pub fn told(&self) -> broadcast::Receiver<Told> {

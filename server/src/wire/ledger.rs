@@ -20,7 +20,7 @@ use super::{audio::CallAudio, line::Service, trial::Trial};
 use crate::{
     metrics::METRICS,
     recordings::{Archive, Begin},
-    store::{CallStarted, Happened, Record, RecordingNews, RecordingStarted, Writer},
+    store::{CallStarted, Happened, Record, RecordingNews, RecordingStarted, Told, Writer},
 };
 
 /// Records of calls that are over, kept while the writer is full. New calls are refused long before.
@@ -68,6 +68,11 @@ impl Ledger {
             return true;
         }
         !self.is_pressed() && self.writer.try_write(Record::CallStarted(started)).is_ok()
+    }
+
+    /// The caller of a call may not be who they show.
+    pub fn doubted(&self, call: CallId, proof: CallerIdentity) {
+        self.writer.tell(Told::Doubted { call, proof });
     }
 
     /// Writes the record of a call, with what was measured on its legs.

@@ -114,7 +114,8 @@ fn weighed(holder: &Holder, proof: Option<CallerIdentity>, now: Timestamp) -> Ca
 }
 
 /// A signature that is there and does not hold. None at all says nothing: most carriers send none.
-const fn speaks_against(proof: CallerIdentity) -> bool {
+#[must_use]
+pub const fn speaks_against(proof: CallerIdentity) -> bool {
     match proof {
         CallerIdentity::Stale
         | CallerIdentity::NumberMismatch

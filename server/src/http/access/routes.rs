@@ -195,7 +195,7 @@ pub(in crate::http) const ROUTES: &[Row] = &[
     // live
     read("/api/v1/events", WATCH).own(Own::Picked),
     read("/api/v1/follow", DUTY),
-    read("/api/v1/screen-pops", FLOOR).look("customer-read"),
+    read("/api/v1/screen-pops", FLOOR).own(Own::Picked).look("customer-read"),
     // people, tokens, logins
     admin("GET", "/api/v1/people", AUDIT),
     admin("GET", "/api/v1/people/{extension}", AUDIT),

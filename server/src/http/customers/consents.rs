@@ -226,6 +226,9 @@ pub(in crate::http) async fn add_consent(
         valid_to,
     };
     customers.commit(&caller.name(), now, vec![CustomerChange::ConsentPut(rule.clone())]).await?;
+    if !rule.allowed {
+        api.control.beside.review().await;
+    }
     Ok(Json(rule.into()))
 }
 

@@ -11,9 +11,13 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
-    customers::matching::Doubt,
+    customers::{
+        Identity,
+        matching::{Doubt, speaks_against},
+    },
     floor::OfferOutcome,
     id::{CallId, InteractionId},
+    identity::CallerIdentity,
     name::AgentName,
 };
 use tokio::{sync::broadcast::error::RecvError, time::timeout};
@@ -94,24 +98,30 @@ pub(in crate::http) async fn caller(
 
 /// What is known; `None`: there is no such call.
 async fn known(api: &Api, call: CallId) -> Result<Option<Known>, Problem> {
-    let customers = &api.control.customers;
-    if let Some(row) = customers.store.interaction(InteractionId(call.0)).await? {
-        let address = row.identity.as_ref().map(|identity| identity.value().to_owned());
-        return Ok(Some(match (row.customer, address) {
-            (Some(customer), address) => {
-                let because = address.map_or_else(|| "somebody said so".to_owned(), |it| format!("{it} is theirs"));
-                customers.known_customer(customer, because).await?
-            }
-            (None, Some(_)) => customers.known_candidates(row.candidates).await?,
-            (None, None) => customers.known(None, clock::now().at).await?,
-        }));
-    }
-    // It arrived just now: the journal may not have it yet.
-    let live = api.control.ask(ControlRequest::Calls).await?;
-    let Some(live) = live.into_iter().find(|live| live.call == call.to_string()) else { return Ok(None) };
-    let number = if live.origin.starts_with("trunk:") { &live.from } else { &live.to };
-    let identity = tandem_switch::customers::Identity::of_caller(number, customers.country());
-    Ok(Some(customers.known(identity.as_ref(), clock::now().at).await?))
+    let (customers, now) = (&api.control.customers, clock::now().at);
+    let row = customers.store.interaction(InteractionId(call.0)).await?;
+    // One that arrived just now: the journal may not have it yet. And one whose caller may be in doubt.
+    let may_be_live = row.as_ref().is_none_or(|row| row.ended_at.is_none());
+    let live = if may_be_live { api.control.ask(ControlRequest::Calls).await? } else { Vec::new() };
+    let live = live.into_iter().find(|live| live.call == call.to_string());
+    let proof =
+        live.as_ref().and_then(|live| CallerIdentity::of(live.identity.as_deref()?)).filter(|proof| speaks_against(*proof));
+    let Some(row) = row else {
+        let Some(live) = live else { return Ok(None) };
+        let number = if live.origin.starts_with("trunk:") { &live.from } else { &live.to };
+        let identity = Identity::of_caller(number, customers.country());
+        return Ok(Some(customers.known(identity.as_ref(), proof, now).await?));
+    };
+    Ok(Some(match (row.customer, &row.identity) {
+        (Some(_), Some(identity)) if proof.is_some() && row.inbound => customers.known(Some(identity), proof, now).await?,
+        (Some(customer), address) => {
+            let said = || "somebody said so".to_owned();
+            let because = address.as_ref().map_or_else(said, |it| format!("{} is theirs", it.value()));
+            customers.known_customer(customer, because).await?
+        }
+        (None, Some(_)) => customers.known_candidates(row.candidates).await?,
+        (None, None) => customers.known(None, None, now).await?,
+    }))
 }
 
 impl CallerView {
@@ -218,7 +228,7 @@ pub enum PopMessage {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct PopQuery {
-    /// Of this agent; of all unless said.
+    /// Of this agent; of all unless said. An agent sees their own.
     agent: Option<String>,
 }
 
@@ -226,7 +236,8 @@ pub(in crate::http) struct PopQuery {
 ///
 /// At first the offers that are open, then each as it is made: with the customer, their addresses, the last things that
 /// happened, open cases, the language that they prefer, and why this agent is asked. It is there 150 ms after the offer at the
-/// latest, whatever the database does; who is not found by then is unknown.
+/// latest, whatever the database does; who is not found by then is unknown. A pop of an offer that was shown already takes its
+/// place: the signature of the caller's number came later, and speaks against them.
 #[utoipa::path(get, path = "/api/v1/screen-pops", tag = "live", security(("token" = ["read"])), params(PopQuery),
     responses((status = 101, description = "WebSocket; each text message is one of these", body = PopMessage), (status = 503, body = Problem)))]
 pub(in crate::http) async fn screen_pops(
@@ -236,8 +247,14 @@ pub(in crate::http) async fn screen_pops(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(socket::no_upgrade)?;
-    api.audit(&caller, "screen-pops-read", query.agent.clone().unwrap_or_default());
-    socket::upgrade(upgrade, api, caller, move |subscriber| serve(subscriber, query.agent))
+    // Who is an agent and nothing more sees their own.
+    let agent = match (caller.own(), query.agent) {
+        (Some(own), Some(asked)) if asked != own.as_str() => return Err(Problem::forbidden("these are another agent's screens")),
+        (Some(own), _) => Some(own.to_string()),
+        (None, asked) => asked,
+    };
+    api.audit(&caller, "screen-pops-read", agent.clone().unwrap_or_default());
+    socket::upgrade(upgrade, api, caller, move |subscriber| serve(subscriber, agent))
 }
 
 async fn serve(mut subscriber: Subscriber, agent: Option<String>) -> Result<(), Closed> {

@@ -164,6 +164,9 @@ async fn may_contact_answers_with_its_reason() {
     let no = json!({ "identity": { "kind": "phone", "value": "+390230412345" }, "allowed": false, "jurisdiction": "it", "source": "register" });
     let no = fixture.order(Method::POST, &fixture.operate, "/api/v1/consents", no).await.good();
     assert_eq!(may("marketing").await, (false, "is suppressed for all purposes on all channels, by register".to_owned()));
+    let back = json!({ "queue": "support", "number": "0230412345", "via": "carrier", "shown": "1800" });
+    let told = fixture.order(Method::POST, &fixture.operate, "/api/v1/callbacks", back).await.problem(409);
+    assert_eq!(told, "the number may not be called: it is suppressed for all purposes on all channels, by register");
     let path = format!("/api/v1/consents/{}", no["consent"].as_str().unwrap());
     fixture.order(Method::DELETE, &fixture.operate, &path, json!({})).await.good();
     assert!(may("marketing").await.0);

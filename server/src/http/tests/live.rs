@@ -299,4 +299,12 @@ async fn an_agent_sees_who_rings_and_why_and_nobody_elses_screen() {
     let pop = next(&mut all).await.unwrap()["pop"].clone();
     assert_eq!((pop["agent"].as_str(), pop["caller"]["customer"].is_null()), (Some("1002"), true));
     assert_eq!(pop["caller"]["because"], "the number is withheld, or one of the house");
+    // An agent sees their own, and asks for nobody else's.
+    let agent = logged_in(&fixture, "zoe", &[Role::Agent], Some("1003")).await;
+    let mut own = connect(address, &agent, "screen-pops").await.unwrap();
+    for record in [waits(6, "1002"), offer(52, 6, "1002"), waits(7, "1002"), offer(53, 7, "1003")] {
+        fixture.control.writer.try_write(record).unwrap();
+    }
+    assert_eq!(next(&mut own).await.unwrap()["pop"]["agent"], "1003");
+    assert!(connect(address, &agent, "screen-pops?agent=1002").await.is_err());
 }

@@ -12,12 +12,12 @@ use tandem_switch::{
     step::AgentRequest,
 };
 
-use super::{at, decision, projections::promise, waiting};
+use super::{at, decision, waiting};
 use crate::store::{
     Record, Store,
     db::args,
     project::Batch,
-    testing::{TestDb, both},
+    testing::{TestDb, both, promise},
 };
 
 /// Every row of each table that the floor's events change; the parts of a row stand one behind the other.

@@ -2,24 +2,22 @@
 
 use tandem_dialplan::Override;
 use tandem_switch::{
-    callback::{Callback, Tries},
     cause::Cause,
-    cdr::Origin,
     channel::Channel,
     floor::{AgentState, FloorEvent, OfferOutcome, Preferred, Restored, ReturnReason, Side, Standing, WaitingItem, Work},
-    id::{CallId, CustomerId, ItemId, OfferId, RecordingId},
+    id::{CallId, ItemId, OfferId, RecordingId},
     identity::CallerIdentity,
-    ladder::Ladder,
     link::LeaveReason,
     name::Extension,
-    step::{AgentRequest, QueueStep, Target},
+    step::AgentRequest,
     toll::TollSpent,
 };
 
 use super::{at, cdr, changed, ended, offered, queued, started, waiting};
 use crate::store::{
     Ban, Binding, BindingWay, CallRecord, CdrFilter, Generation, GenerationRow, How, PlanFile, PlanState, Record,
-    RecordingStarted, RecordingState, ScheduleTurned, Terms, testing::both,
+    RecordingStarted, RecordingState, ScheduleTurned, Terms,
+    testing::{both, promise},
 };
 
 #[tokio::test]
@@ -79,33 +77,6 @@ async fn cdrs_come_in_pages_newest_first_and_filtered() {
 }
 
 /// The events of a floor that saw everything: the tables must say what folding them says.
-/// A caller who is called back.
-pub(super) fn promise() -> Callback {
-    Callback {
-        target: Target::Trunk { trunk: "carrier".into(), number: "+390212345".into() },
-        tries: Tries { left: 2, apart_ms: 60_000, ring_ms: 20_000 },
-        not_before: at(50_000),
-        origin: Origin::Trunk("carrier".into()),
-        dialled: "1800".into(),
-        arrived_at: at(40),
-        step: QueueStep {
-            queue: "support".into(),
-            skills: Vec::new(),
-            priority_minutes: 2,
-            max_wait_ms: None,
-            music: None,
-            language: "en".into(),
-            announce_every_ms: None,
-            comfort: None,
-            record: true,
-            wait_without_agents: true,
-            ladder: Ladder::default(),
-            callback: None,
-        },
-        customer: Some(CustomerId(5)),
-    }
-}
-
 fn busy_floor() -> Vec<FloorEvent> {
     let wrap_up = AgentState::WrapUp { until_at: at(40_000) };
     let ask = |agent: &str, request, ms| FloorEvent::AgentAsked { agent: agent.into(), request, at: at(ms) };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tandem_switch::identity::CallerIdentity;
+use tandem_switch::{customers::matching::speaks_against, identity::CallerIdentity};
 
 use super::LiveCall;
 use crate::wire::edges::Edges;
@@ -28,9 +28,13 @@ impl LiveCall {
         }
     }
 
+    /// Shows what the check said; a caller in doubt is told to whoever knows customers.
     pub(super) fn trace_identity(&self, edges: &Edges) {
         if let Some(identity) = self.facts.identity {
             self.trace(edges, "sip", || format!("caller id: {}", identity.as_str()));
+            if speaks_against(identity) {
+                edges.ledger.doubted(self.facts.call, identity);
+            }
         }
     }
 
