@@ -459,6 +459,8 @@ mod tests {
             "tandem messages delete 01",
             "tandem customer add --name Ada --phone +390212345678 --email ada@example.com --attribute plan=gold",
             "tandem customer case set 01 --status solved --outcome fixed",
+            "tandem customer case set 01 --respond-within 600 --resolve-within 86400",
+            "tandem customer case due",
             "tandem customer disposition set sold --label Bought",
             "tandem customer consent suppress --phone +390212345678 --source register",
             "tandem customer import customers.csv --dry-run --separator semicolon",

@@ -83,6 +83,8 @@ fn case(id: u64, customer: u64, status: CaseStatus, topic: Option<&str>) -> Cust
         status,
         outcome: None,
         reopen_window_s: REOPEN_WINDOW_S,
+        respond_within_s: None,
+        resolve_within_s: None,
         opened_at: at(0),
         touched_at: at(0),
         solved_at: (status == CaseStatus::Solved).then_some(at(0)),

@@ -172,6 +172,8 @@ async fn case(
             status,
             outcome: None,
             reopen_window_s: REOPEN_WINDOW_S,
+            respond_within_s: None,
+            resolve_within_s: None,
             opened_at: now,
             touched_at: now,
             solved_at: (!status.is_open()).then_some(now),

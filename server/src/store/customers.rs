@@ -10,6 +10,7 @@ use tandem_switch::{
     customers::{
         Channel, Identity,
         cases::{CaseHead, CaseStatus},
+        clocks::Promises,
         consent::Rule,
         links::Moved,
         matching::Candidate,
@@ -209,6 +210,12 @@ pub struct CaseRow {
     pub outcome: Option<String>,
     /// How long it can be gone on with after it was solved, in s.
     pub reopen_window_s: u32,
+    /// An answer is promised within that, in s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub respond_within_s: Option<u32>,
+    /// A solution is promised within that, in s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve_within_s: Option<u32>,
     /// Its begin.
     pub opened_at: Timestamp,
     /// The last thing that happened to it.
@@ -254,6 +261,12 @@ impl CaseRow {
             (false, solved_at) => solved_at.or(Some(at)),
         };
         (self.status, self.status_by, self.status_at) = (status, by.to_owned(), at);
+    }
+
+    /// What is promised.
+    #[must_use]
+    pub const fn promises(&self) -> Promises {
+        Promises { respond_within_s: self.respond_within_s, resolve_within_s: self.resolve_within_s }
     }
 
     /// What has to be known to go on with it.

@@ -250,7 +250,9 @@ fn case_put(row: &CaseRow) -> Statement {
         *touched_at,
         *solved_at,
         by,
-        row.status_at
+        row.status_at,
+        row.respond_within_s.map(u64::from),
+        row.resolve_within_s.map(u64::from)
     ];
     (sql::PUT_CASE, row.to_vec())
 }

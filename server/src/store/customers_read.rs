@@ -10,6 +10,7 @@ use tandem_switch::{
         matching::Holder,
     },
     id::{CaseId, ConsentId, ConversationId, CustomerId, InteractionId, LinkId, NoteId},
+    time::Timestamp,
 };
 
 use super::{
@@ -114,6 +115,17 @@ impl Store {
     pub async fn case_states(&self, case: CaseId) -> Result<Vec<CaseState>, StoreError> {
         let read = |row: &Row| Ok(CaseState { status: status(row)?, by: row.get("changed_by")?, at: row.at("at_us")? });
         self.db.fetch(sql::CASE_STATES, &args![case.to_string()]).await?.iter().map(read).collect()
+    }
+
+    /// Cases that are open and of which something is promised, the oldest first.
+    pub async fn cases_promised(&self, limit: u32) -> Result<Vec<CaseRow>, StoreError> {
+        self.db.fetch(sql::CASES_PROMISED, &args![limit]).await?.iter().map(case_row).collect()
+    }
+
+    /// When somebody of ours first spoke with the customer about a case, since a moment.
+    pub async fn replied(&self, case: CaseId, since: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let row = self.db.fetch_one(sql::REPLIED, &args![case.to_string(), since]).await?;
+        row.map_or(Ok(None), |row| row.maybe_at("at_us"))
     }
 
     /// Every code for what an interaction was, those that are not offered any more among them.
@@ -248,6 +260,10 @@ fn status(row: &Row) -> Result<CaseStatus, StoreError> {
     CaseStatus::of(row.get("status")?).ok_or(StoreError::Unreadable { column: "status" })
 }
 
+fn seconds(row: &Row, column: &'static str) -> Result<Option<u32>, StoreError> {
+    Ok(row.get::<Option<i64>>(column)?.and_then(|seconds| u32::try_from(seconds).ok()))
+}
+
 fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
     Ok(CaseRow {
         case: row.parsed("case_id")?,
@@ -257,6 +273,8 @@ fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
         status: status(row)?,
         outcome: row.get("outcome")?,
         reopen_window_s: u32::try_from(row.count("reopen_window_s")?).unwrap_or(0),
+        respond_within_s: seconds(row, "respond_within_s")?,
+        resolve_within_s: seconds(row, "resolve_within_s")?,
         opened_at: row.at("opened_us")?,
         touched_at: row.at("touched_us")?,
         solved_at: row.maybe_at("solved_us")?,

@@ -43,16 +43,28 @@ statements! {
 
     // cases
     PUT_CASE = "INSERT INTO cases (case_id, customer_id, subject, topic, status, outcome, reopen_window_s, opened_us, touched_us, \
-        solved_us, status_by, status_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (case_id) DO UPDATE SET \
+        solved_us, status_by, status_us, respond_within_s, resolve_within_s) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (case_id) DO UPDATE SET \
         customer_id = excluded.customer_id, subject = excluded.subject, topic = excluded.topic, status = excluded.status, \
         outcome = excluded.outcome, reopen_window_s = excluded.reopen_window_s, touched_us = excluded.touched_us, \
-        solved_us = excluded.solved_us, status_by = excluded.status_by, status_us = excluded.status_us";
+        solved_us = excluded.solved_us, status_by = excluded.status_by, status_us = excluded.status_us, \
+        respond_within_s = excluded.respond_within_s, resolve_within_s = excluded.resolve_within_s";
     CASE = "SELECT case_id, customer_id, subject, topic, status, outcome, reopen_window_s, opened_us, touched_us, solved_us, \
-        status_by, status_us FROM cases WHERE case_id = $1";
+        status_by, status_us, respond_within_s, resolve_within_s FROM cases WHERE case_id = $1";
+    CASES_PROMISED = "SELECT case_id, customer_id, subject, topic, status, outcome, reopen_window_s, opened_us, touched_us, solved_us, \
+        status_by, status_us, respond_within_s, resolve_within_s FROM cases WHERE status IN ('open', 'pending') \
+        AND (respond_within_s IS NOT NULL OR resolve_within_s IS NOT NULL) ORDER BY opened_us, case_id LIMIT $1";
+    REPLIED = "SELECT MIN(COALESCE(calls.connected_us, interactions.started_us)) AS at_us FROM interactions \
+        JOIN conversations ON conversations.conversation_id = interactions.conversation_id \
+        LEFT JOIN calls ON calls.call_id = interactions.call_id \
+        WHERE conversations.case_id = $1 AND interactions.agent IS NOT NULL \
+        AND (calls.call_id IS NULL OR calls.connected_us IS NOT NULL) \
+        AND COALESCE(calls.connected_us, interactions.started_us) >= $2";
     PUT_CASE_STATE = "INSERT INTO case_states (case_id, at_us, status, changed_by) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     CASE_STATES = "SELECT status, changed_by, at_us FROM case_states WHERE case_id = $1 ORDER BY at_us LIMIT 1000";
     CASES_OF = "SELECT cases.case_id, cases.customer_id, cases.subject, cases.topic, cases.status, cases.outcome, \
-        cases.reopen_window_s, cases.opened_us, cases.touched_us, cases.solved_us, cases.status_by, cases.status_us FROM cases \
+        cases.reopen_window_s, cases.opened_us, cases.touched_us, cases.solved_us, cases.status_by, cases.status_us, \
+        cases.respond_within_s, cases.resolve_within_s FROM cases \
         JOIN customers ON customers.customer_id = cases.customer_id WHERE customers.root_id = $1 \
         ORDER BY cases.touched_us DESC, cases.case_id DESC LIMIT $2";
 
@@ -125,7 +137,8 @@ statements! {
         $2";
     ALL_CASES = "SELECT case_id, customer_id, subject, topic, status, outcome, CAST(reopen_window_s AS TEXT) AS \
         reopen_window_s_text, CAST(opened_us AS TEXT) AS opened_text, CAST(touched_us AS TEXT) AS touched_text, \
-        CAST(solved_us AS TEXT) AS solved_text, status_by, CAST(status_us AS TEXT) AS status_text FROM cases WHERE \
+        CAST(solved_us AS TEXT) AS solved_text, status_by, CAST(status_us AS TEXT) AS status_text, \
+        CAST(respond_within_s AS TEXT) AS respond_text, CAST(resolve_within_s AS TEXT) AS resolve_text FROM cases WHERE \
         case_id > $1 ORDER BY case_id LIMIT $2";
     ALL_CASE_STATES = "SELECT case_id, CAST(at_us AS TEXT) AS at_text, status, changed_by FROM case_states WHERE \
         (case_id, CAST(at_us AS TEXT)) > ($1, $2) ORDER BY case_id, CAST(at_us AS TEXT) LIMIT $3";
@@ -191,6 +204,8 @@ pub(super) static TABLES: [Compared; 10] = [
             "solved_text",
             "status_by",
             "status_text",
+            "respond_text",
+            "resolve_text",
         ],
     },
     Compared { table: "case_states", page: ALL_CASE_STATES, key: &["case_id", "at_text"], columns: &["status", "changed_by"] },

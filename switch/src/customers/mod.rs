@@ -10,6 +10,7 @@
 //! - [`csv`] and [`import`]: customers as rows of a file.
 
 pub mod cases;
+pub mod clocks;
 pub mod consent;
 pub mod csv;
 mod identity;

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
+use tandem_switch::customers::clocks::ClockState;
 
 use super::{
     super::{
@@ -16,6 +17,7 @@ use crate::http::{
     customers::{
         IdentityName,
         cases::CaseWish,
+        clocks::{CaseDetail, ClockView},
         consents::{ConsentView, ConsentWish},
         dispositions::{CodeWish, DispositionView, DispositionWish},
         view::{CaseStateView, CaseView},
@@ -44,6 +46,8 @@ pub(in crate::cli) enum CaseCommand {
         #[command(flatten)]
         wish: CaseArgs,
     },
+    /// Open cases of which an answer or a solution is promised, the one that is due first first.
+    Due,
     /// Each status that a case had, who made it so and when.
     States {
         /// Its identifier.
@@ -65,6 +69,12 @@ pub(in crate::cli) struct CaseArgs {
     /// What came of it, in one word.
     #[arg(long)]
     outcome: Option<String>,
+    /// Promise an answer within that: seconds; 0 takes the promise back.
+    #[arg(long, value_name = "SECONDS")]
+    respond_within: Option<u32>,
+    /// Promise a solution within that, not counting while it is pending: seconds; 0 takes the promise back.
+    #[arg(long, value_name = "SECONDS")]
+    resolve_within: Option<u32>,
     /// A conversation that is about it; may be given several times.
     #[arg(long)]
     conversation: Vec<String>,
@@ -142,8 +152,17 @@ pub(in crate::cli) struct ConsentArgs {
 
 impl From<CaseArgs> for CaseWish {
     fn from(args: CaseArgs) -> Self {
-        let CaseArgs { subject, topic, status, outcome, conversation } = args;
-        Self { subject, topic, status, outcome, reopen_window_s: None, conversations: conversation }
+        let CaseArgs { subject, topic, status, outcome, respond_within, resolve_within, conversation } = args;
+        Self {
+            subject,
+            topic,
+            status,
+            outcome,
+            reopen_window_s: None,
+            respond_within_s: respond_within,
+            resolve_within_s: resolve_within,
+            conversations: conversation,
+        }
     }
 }
 
@@ -165,12 +184,33 @@ impl ConsentArgs {
     }
 }
 
+fn clocks_drawn(cases: &[CaseDetail]) -> String {
+    let told = |clock: Option<ClockView>| {
+        let Some(ClockView { state, within_ms, used_ms, due_at }) = clock else { return "-".to_owned() };
+        let due = due_at.map(|at| format!(", due {}", instant(at))).unwrap_or_default();
+        format!("{} {} of {} min{due}", words(state), used_ms / 60_000, within_ms / 60_000)
+    };
+    let rows = cases.iter().map(|CaseDetail { case, response, resolution }| {
+        vec![case.case.clone(), case.status.clone(), told(*response), told(*resolution), case.subject.clone()]
+    });
+    draw(&["CASE", "STATUS", "ANSWER", "SOLUTION", "SUBJECT"], &rows.collect::<Vec<_>>())
+}
+
+const fn words(state: ClockState) -> &'static str {
+    match state {
+        ClockState::Running => "running",
+        ClockState::Paused => "paused",
+        ClockState::Met => "met",
+        ClockState::Missed => "missed",
+    }
+}
+
 pub(super) async fn case(command: CaseCommand, client: &Client, common: &Common) -> Result<(), CliError> {
     let one = |case: &CaseView| cases_drawn(std::slice::from_ref(case));
     match command {
         CaseCommand::Show { case } => {
-            let case: CaseView = client.get(&["cases", &case]).await?;
-            print(common, &case, one)
+            let case: CaseDetail = client.get(&["cases", &case]).await?;
+            print(common, &case, |case| clocks_drawn(std::slice::from_ref(case)))
         }
         CaseCommand::Open { customer, wish } => {
             let wish = CaseWish::from(wish);
@@ -180,6 +220,10 @@ pub(super) async fn case(command: CaseCommand, client: &Client, common: &Common)
         CaseCommand::Set { case, wish } => {
             let case: CaseView = client.order(Method::PATCH, &["cases", &case], &CaseWish::from(wish)).await?;
             print(common, &case, one)
+        }
+        CaseCommand::Due => {
+            let cases: Vec<CaseDetail> = client.get(&["cases"]).await?;
+            print(common, &cases, |cases| clocks_drawn(cases))
         }
         CaseCommand::States { case } => {
             let states: Vec<CaseStateView> = client.get(&["cases", &case, "states"]).await?;

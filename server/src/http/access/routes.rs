@@ -139,6 +139,7 @@ pub(in crate::http) const ROUTES: &[Row] = &[
     read("/api/v1/customers/{customer}/timeline", SERVE).look("customer-read"),
     read("/api/v1/customers/{customer}/cases", SERVE).look("customer-read"),
     control("POST", "/api/v1/customers/{customer}/cases", SERVE),
+    read("/api/v1/cases", FLOOR).look("cases-read"),
     read("/api/v1/cases/{case}", SERVE).look("case-read"),
     read("/api/v1/cases/{case}/states", SERVE).look("case-read"),
     control("PATCH", "/api/v1/cases/{case}", SERVE),

@@ -6,6 +6,7 @@ use tandem_switch::{
     customers::{
         MAX_NAME,
         cases::{CaseStatus, MAX_REOPEN_WINDOW_S, REOPEN_WINDOW_S},
+        clocks::MAX_WITHIN_S,
         fits,
     },
     id::{CaseId, ConversationId},
@@ -13,7 +14,10 @@ use tandem_switch::{
 };
 use utoipa::ToSchema;
 
-use super::view::{CaseStateView, CaseView};
+use super::{
+    clocks::{self, CaseDetail},
+    view::{CaseStateView, CaseView},
+};
 use crate::{
     clock,
     http::{
@@ -45,6 +49,12 @@ pub struct CaseWish {
     /// How long a new contact opens it again after it was solved, in s; seven days unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopen_window_s: Option<u32>,
+    /// Promise an answer within that, in s, from when the case is opened; 0: no promise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub respond_within_s: Option<u32>,
+    /// Promise a solution within that, in s, not counting while it is `pending`; 0: no promise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve_within_s: Option<u32>,
     /// Conversations that are about it; they are taken from wherever they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conversations: Vec<String>,
@@ -92,6 +102,14 @@ fn apply(wish: CaseWish, row: &mut CaseRow, (by, now): (&str, Timestamp)) -> Res
         }
         row.reopen_window_s = window;
     }
+    let promised = |wish: Option<u32>, old: Option<u32>, place: &str| match wish {
+        None => Ok(old),
+        Some(0) => Ok(None),
+        Some(within) if within <= MAX_WITHIN_S => Ok(Some(within)),
+        Some(_) => Err(Problem::bad("nothing can be promised for later than a year").at(place)),
+    };
+    row.respond_within_s = promised(wish.respond_within_s, row.respond_within_s, "body.respond_within_s")?;
+    row.resolve_within_s = promised(wish.resolve_within_s, row.resolve_within_s, "body.resolve_within_s")?;
     if let Some(status) = wish.status {
         let known = CaseStatus::of(&status)
             .ok_or_else(|| Problem::bad("no such status").at("body.status").todo("give open, pending, solved or closed"))?;
@@ -167,6 +185,8 @@ pub(in crate::http) async fn open_case(
         status: CaseStatus::Open,
         outcome: None,
         reopen_window_s: REOPEN_WINDOW_S,
+        respond_within_s: None,
+        resolve_within_s: None,
         opened_at: now,
         touched_at: now,
         solved_at: None,
@@ -176,18 +196,18 @@ pub(in crate::http) async fn open_case(
     put(&api, &caller, (row, now), wish).await
 }
 
-/// One case
+/// One case, with its clocks
 #[utoipa::path(get, path = "/api/v1/cases/{case}", tag = "customers", security(("token" = ["read"])),
     params(("case" = String, Path, description = "Its identifier")),
-    responses((status = 200, body = CaseView), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = CaseDetail), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(in crate::http) async fn case(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(case): Path<String>,
-) -> Result<Json<CaseView>, Problem> {
+) -> Result<Json<CaseDetail>, Problem> {
     let row = found(&api, &case).await?;
     api.audit(&caller, "case-read", case);
-    Ok(Json(row.into()))
+    Ok(Json(clocks::detail(&api, row, clock::now().at).await?))
 }
 
 /// Each status that a case had, the first one first; at most 1000

@@ -3,6 +3,7 @@
 #![expect(unused_qualifications, reason = "the macro that documents a query writes them")]
 
 pub mod cases;
+pub mod clocks;
 pub mod consents;
 pub mod dispositions;
 pub mod files;
@@ -52,6 +53,7 @@ pub(super) fn routes_to_read() -> OpenApiRouter<Api> {
         .routes(routes!(cases::cases))
         .routes(routes!(cases::case))
         .routes(routes!(cases::states))
+        .routes(routes!(clocks::due))
         .routes(routes!(dispositions::dispositions))
         .routes(routes!(consents::may))
         .routes(routes!(consents::consents))

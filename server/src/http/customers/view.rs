@@ -218,6 +218,12 @@ pub struct CaseView {
     pub outcome: Option<String>,
     /// How long a new contact opens it again after it was solved, in s.
     pub reopen_window_s: u32,
+    /// An answer is promised within that, in s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub respond_within_s: Option<u32>,
+    /// A solution is promised within that, in s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve_within_s: Option<u32>,
     /// Its begin.
     pub opened_at: At,
     /// The last thing that happened to it.
@@ -257,6 +263,8 @@ impl From<CaseRow> for CaseView {
             status: row.status.word().to_owned(),
             outcome: row.outcome,
             reopen_window_s: row.reopen_window_s,
+            respond_within_s: row.respond_within_s,
+            resolve_within_s: row.resolve_within_s,
             opened_at: At(row.opened_at),
             touched_at: At(row.touched_at),
             solved_at: row.solved_at.map(At),

@@ -193,3 +193,65 @@ async fn an_export_imports_as_it_is() {
     let lines = fixture.import("/api/v1/customers-import", "shoe\n1\n").await;
     assert!(lines[0]["error"].as_str().unwrap().starts_with("line 1: column 1 is none of"), "{lines:?}");
 }
+
+#[tokio::test]
+async fn the_clocks_of_a_case_say_what_is_due_first() {
+    let fixture = Fixture::start().await;
+    let ada = fixture.customer("Ada", "02 3041 2345").await;
+    let open = async |subject: &str, respond: u32, resolve: u32| {
+        let wish = json!({ "subject": subject, "respond_within_s": respond, "resolve_within_s": resolve });
+        let case = fixture.order(Method::POST, &fixture.operate, &format!("/api/v1/customers/{ada}/cases"), wish).await.good();
+        case["case"].as_str().unwrap().to_owned()
+    };
+    let (late, soon, never) = (open("late", 0, 7_200).await, open("soon", 600, 0).await, open("never", 0, 0).await);
+    let view = async |case: &str| fixture.get(&fixture.read, &format!("/api/v1/cases/{case}")).await.good();
+    let of_soon = view(&soon).await;
+    assert_eq!(
+        (of_soon["response"]["state"].as_str(), of_soon["response"]["within_ms"].as_u64()),
+        (Some("running"), Some(600_000))
+    );
+    assert_eq!((of_soon["resolution"].is_null(), view(&never).await["response"].is_null()), (true, true));
+    let due = async || {
+        let all = fixture.get(&fixture.read, "/api/v1/cases").await.good();
+        all.as_array().unwrap().iter().map(|case| case["case"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(due().await, [soon.clone(), late.clone()]);
+
+    let change = async |case: &str, wish: Value| {
+        fixture.order(Method::PATCH, &fixture.operate, &format!("/api/v1/cases/{case}"), wish).await
+    };
+    change(&late, json!({ "status": "pending" })).await.good();
+    let paused = view(&late).await["resolution"].clone();
+    assert_eq!((paused["state"].as_str(), paused["due_at"].is_null()), (Some("paused"), true));
+    // An agent spoke with her about it.
+    let store = &fixture.control.store;
+    let row = store.case(soon.parse().unwrap()).await.unwrap().unwrap();
+    let talk = InteractionRow {
+        interaction: InteractionId(77),
+        conversation: ConversationId(77),
+        customer: Some(row.customer),
+        case: Some(row.case),
+        channel: Channel::Chat,
+        inbound: true,
+        identity: None,
+        candidates: Vec::new(),
+        call: None,
+        queue: None,
+        agent: None,
+        started_at: row.opened_at.plus_ms(1_000),
+        ended_at: None,
+        disposition: None,
+    };
+    let (interaction, agent) = (talk.interaction, Some("1001".to_owned()));
+    let changes = vec![
+        CustomerChange::InteractionStarted(talk),
+        CustomerChange::InteractionEnded { interaction, queue: None, agent },
+    ];
+    fixture.control.customers.commit("test", row.opened_at.plus_ms(5_000), changes).await.unwrap();
+    let met = view(&soon).await["response"].clone();
+    assert_eq!((met["state"].as_str(), met["used_ms"].as_u64()), (Some("met"), Some(1_000)));
+    change(&soon, json!({ "respond_within_s": 0 })).await.good();
+    assert_eq!(due().await, [late]);
+    change(&soon, json!({ "resolve_within_s": 40_000_000 })).await.problem(400);
+    assert_eq!(store.verify().await.unwrap().different, 0);
+}

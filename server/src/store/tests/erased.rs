@@ -67,6 +67,8 @@ fn case(id: u64, customer: u64, word: &str) -> CustomerChange {
         status: CaseStatus::Solved,
         outcome: Some(format!("{word} outcome")),
         reopen_window_s: 3_600,
+        respond_within_s: None,
+        resolve_within_s: None,
         opened_at: at(0),
         touched_at: at(0),
         solved_at: Some(at(0)),

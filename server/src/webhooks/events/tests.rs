@@ -66,6 +66,8 @@ fn of_customers() -> Vec<CustomerChange> {
         status: CaseStatus::Pending,
         outcome: None,
         reopen_window_s: 60,
+        respond_within_s: None,
+        resolve_within_s: None,
         opened_at: AT,
         touched_at: AT,
         solved_at: None,
