@@ -56,7 +56,7 @@ pub fn opened(states: &[(CaseStatus, Timestamp)]) -> Option<Timestamp> {
         let before = nth.checked_sub(1).and_then(|before| states.get(before));
         before.is_none_or(|(status, _)| !status.is_open())
     };
-    states.iter().enumerate().filter(|(_, (status, _))| status.is_open()).filter(begins).next_back().map(|(_, (_, at))| *at)
+    states.iter().enumerate().filter(|(_, (status, _))| status.is_open()).rfind(begins).map(|(_, (_, at))| *at)
 }
 
 /// When it is to be answered. `replied_at`: when somebody of ours first spoke with the customer after it was opened.
