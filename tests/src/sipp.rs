@@ -188,6 +188,13 @@ impl Script {
         self.with(&["-m", &calls, "-l", &calls, "-r", per_second, "-timeout", "110s", "-timeout_error"]).spawn()
     }
 
+    /// Starts it for a call of each of its users, `per_second` new ones and so many at a time, however long that takes.
+    #[must_use]
+    pub fn start_row(self, at_a_time: usize, per_second: &str) -> Sipp {
+        let calls = self.rows.len().to_string();
+        self.with(&["-m", &calls, "-l", &at_a_time.to_string(), "-r", per_second]).spawn()
+    }
+
     fn spawn(self) -> Sipp {
         let file = |end: &str| self.folder.join(format!("{}.{end}", self.name));
         assert!(!self.text.contains("{{"), "{}: something is not set", self.name);
@@ -239,9 +246,18 @@ impl Sipp {
     /// # Panics
     /// When a call went otherwise, or it does not end.
     #[track_caller]
-    pub fn succeed(mut self) {
+    pub fn succeed(self) {
+        self.succeed_within(LIMIT);
+    }
+
+    /// As [`Sipp::succeed`], with another limit.
+    ///
+    /// # Panics
+    /// When a call went otherwise, or it does not end.
+    #[track_caller]
+    pub fn succeed_within(mut self, limit: Duration) {
         let name = self.name.clone();
-        let status = wait::until(&format!("the end of SIPp {name}"), LIMIT, || self.child.try_wait().expect("our child"));
+        let status = wait::until(&format!("the end of SIPp {name}"), limit, || self.child.try_wait().expect("our child"));
         if !status.success() {
             let errors = fs::read_to_string(&self.errors).unwrap_or_default();
             let shown: String = errors.chars().take(3_000).collect();

@@ -9,6 +9,7 @@ mod board;
 mod browser_audio;
 mod browsers;
 mod callbacks;
+mod calls_audit;
 mod capture;
 mod codecs;
 mod commands;

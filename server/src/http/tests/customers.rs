@@ -243,10 +243,8 @@ async fn the_clocks_of_a_case_say_what_is_due_first() {
         disposition: None,
     };
     let (interaction, agent) = (talk.interaction, Some("1001".to_owned()));
-    let changes = vec![
-        CustomerChange::InteractionStarted(talk),
-        CustomerChange::InteractionEnded { interaction, queue: None, agent },
-    ];
+    let changes =
+        vec![CustomerChange::InteractionStarted(talk), CustomerChange::InteractionEnded { interaction, queue: None, agent }];
     fixture.control.customers.commit("test", row.opened_at.plus_ms(5_000), changes).await.unwrap();
     let met = view(&soon).await["response"].clone();
     assert_eq!((met["state"].as_str(), met["used_ms"].as_u64()), (Some("met"), Some(1_000)));
