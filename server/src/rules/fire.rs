@@ -119,8 +119,6 @@ async fn refused(customers: &Customers, timer: &Timer, purpose: &str, now: Times
         let Some(identity) = address(customers, timer, channel, now).await? else { continue };
         let customer = timer.about.customer;
         let rules = customers.store.consent_rules(Some(&identity), customer).await?;
-        let word = tandem_switch::customers::Channel::of(channel.word());
-        let Some(channel) = word else { continue };
         let answer = may_contact(&rules, Question { identity: &identity, customer, purpose, channel, at: now });
         if !answer.may {
             return Ok(Some(answer.reason));

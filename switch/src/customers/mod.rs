@@ -5,7 +5,7 @@
 //! - [`Identity`]: one address of a customer in the one form that it is compared in.
 //! - [`matching`]: whose an address is. What is not certain is a candidate, and is never taken by itself.
 //! - [`links`]: two customers who are one, and how that is undone.
-//! - [`cases`]: which request a new contact goes on with.
+//! - [`cases`]: which request a new contact goes on with; [`clocks`]: by when it is to be answered and solved.
 //! - [`consent`]: one question, `may_contact`, and its reason.
 //! - [`csv`] and [`import`]: customers as rows of a file.
 
@@ -19,7 +19,8 @@ pub mod links;
 pub mod matching;
 
 pub use identity::{BadIdentity, Country, Identity, IdentityKind};
-use serde::{Deserialize, Serialize};
+
+pub use crate::channel::Channel;
 
 /// Characters of a name, at most.
 pub const MAX_NAME: usize = 200;
@@ -33,45 +34,6 @@ pub const MAX_WORD: usize = 64;
 pub const MAX_VALUE: usize = 1_000;
 /// Identities of one customer, at most.
 pub const MAX_IDENTITIES: usize = 64;
-
-/// A medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Channel {
-    /// Calls.
-    Voice,
-    /// Email.
-    Email,
-    /// Short messages.
-    Sms,
-    /// WhatsApp messages.
-    Whatsapp,
-    /// Chat on a web page.
-    Chat,
-}
-
-impl Channel {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Voice, Self::Email, Self::Sms, Self::Whatsapp, Self::Chat];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Voice => "voice",
-            Self::Email => "email",
-            Self::Sms => "sms",
-            Self::Whatsapp => "whatsapp",
-            Self::Chat => "chat",
-        }
-    }
-
-    /// The channel that a word names.
-    #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|channel| channel.word() == word)
-    }
-}
 
 /// Whether text of people is not empty, not longer than `most` characters, and holds no control characters but line ends.
 #[must_use]
