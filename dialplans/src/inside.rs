@@ -156,6 +156,7 @@ impl StarterAgents {
                 queues: self.queues.clone(),
                 skills: self.skills.clone(),
                 device,
+                devices: tandem_switch::device::Devices::default(),
                 always_on: self.always_on,
                 capacity: tandem_switch::channel::Capacity::default(),
             }

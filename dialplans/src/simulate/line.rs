@@ -22,7 +22,7 @@ const PROGRAM_MS: u64 = 10_000;
 impl Stage<'_> {
     pub(super) fn carry_out(&mut self, output: Output) {
         match output {
-            Output::InviteLeg { leg, target, caller_id, .. } => self.invite(leg, &target, &caller_id),
+            Output::InviteLeg { leg, target, caller_id, offered, .. } => self.invite(leg, &target, &caller_id, offered.as_ref()),
             Output::EndLeg { leg, .. } => {
                 self.leave_device(leg);
                 self.leave_leg(leg);

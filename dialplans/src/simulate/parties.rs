@@ -42,6 +42,7 @@ impl Plan {
             queues: self.queues.keys().cloned().collect(),
             skills: self.skills.iter().map(|skill| SkillLevel { skill: skill.clone(), level: 10 }).collect(),
             device: Target::Extension(name.as_str().into()),
+            devices: tandem_switch::device::Devices::default(),
             always_on: false,
             capacity: tandem_switch::channel::Capacity::default(),
         }
@@ -49,8 +50,8 @@ impl Plan {
 }
 
 impl Stage<'_> {
-    pub(super) fn invite(&mut self, leg: LegId, target: &Target, caller_id: &PartyNumber) {
-        let (name, does) = match (self.offered.clone(), target) {
+    pub(super) fn invite(&mut self, leg: LegId, target: &Target, caller_id: &PartyNumber, offered: Option<&AgentName>) {
+        let (name, does) = match (offered, target) {
             (Some(agent), _) => (agent.as_str().to_owned(), Ok(self.does(agent.as_str()))),
             (None, Target::Extension(extension)) => (extension.to_string(), Ok(self.does(extension.as_str()))),
             (None, Target::Fixed(address)) => (address.to_string(), Ok(self.does(address))),
@@ -58,7 +59,7 @@ impl Stage<'_> {
         };
         let by_trunk = matches!(target, Target::Trunk { .. });
         let occupies = match target {
-            Target::Extension(extension) if self.offered.is_none() => Some(extension.clone()),
+            Target::Extension(extension) if offered.is_none() => Some(extension.clone()),
             _ => None,
         };
         if let Some(extension) = &occupies {

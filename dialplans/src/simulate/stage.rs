@@ -71,8 +71,6 @@ pub(super) struct Stage<'a> {
     pub(super) to_floor: VecDeque<ToFloor>,
     pub(super) caller: Caller,
     pub(super) parties: BTreeMap<LegId, Party>,
-    /// The agent of the offer that the call works on.
-    pub(super) offered: Option<AgentName>,
     /// Live legs of each extension's devices outside of offers.
     pub(super) devices: BTreeMap<Extension, u32>,
     /// How often each service was asked.
@@ -112,7 +110,6 @@ impl<'a> Stage<'a> {
             to_floor: VecDeque::new(),
             caller: Caller::new(&script.keys),
             parties: BTreeMap::new(),
-            offered: None,
             devices: BTreeMap::new(),
             asked: BTreeMap::new(),
             is_streaming: false,
@@ -258,11 +255,6 @@ impl<'a> Stage<'a> {
     }
 
     fn call_told(&mut self, input: Input) {
-        let offered = match &input {
-            Input::Floor(FloorSays::Offer { agent, .. }) => Some(agent.clone()),
-            _ => None,
-        };
-        self.offered = offered;
         self.call.handle(self.now, input, &mut self.ids);
         while let Some(output) = self.call.poll() {
             self.carry_out(output);
