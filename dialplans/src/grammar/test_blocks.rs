@@ -57,7 +57,7 @@ pub(super) const NODES: &[NodeSpec] = &[
     )),
     many(node(
         "party",
-        "What somebody does who is called by `dial` or `hand-back`; who is not named answers.",
+        "What somebody does who is called by `dial` or `hand-back`, or at a device of an agent; who is not named answers. A `voicemail` answers and presses no key.",
         &[
             one("party", Kind::Text, "an extension, a number outside, or a trunk, which is `unreachable` for all numbers"),
             one("does", Kind::OneOf(PARTY_WORDS), ""),

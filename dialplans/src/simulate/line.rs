@@ -81,6 +81,7 @@ impl Stage<'_> {
                 self.story.heard(self.caller.stops_hearing(self.now));
                 self.hears(format!("{}, over and over", heard(&audio)));
             }
+            Output::Play { leg, .. } => self.asked_for_key(leg),
             Output::StopPlay { leg: LegId::CALLER } => self.story.heard(self.caller.stops_hearing(self.now)),
             Output::RingBack { leg: LegId::CALLER } | Output::RingCaller => self.hears("ring-back".to_owned()),
             Output::Echo { .. } => self.hears("themselves".to_owned()),

@@ -42,6 +42,7 @@ pub(super) enum Event {
     Rings(LegId),
     Answers(LegId),
     Forwards(LegId),
+    Confirms(LegId, char),
     Fails(LegId, Cause),
     HangsUp(LegId),
     Played { leg: LegId, play: u32 },
@@ -145,7 +146,15 @@ impl<'a> Stage<'a> {
             agents.push(self.plan.any_agent(name));
         }
         self.floor_told(floor::Input::Queues(self.plan.queue_profiles()));
+        let phones: BTreeSet<Extension> =
+            agents.iter().flat_map(|profile| profile.devices.extensions().cloned().collect::<Vec<_>>()).collect();
         self.floor_told(floor::Input::Agents(agents));
+        for phone in phones {
+            let does = self.script.parties.get(phone.as_str());
+            let reachable = does.is_none_or(|does| does.refuses(false) != Some(Cause::NotRegistered));
+            let agent = AgentName::from(phone.as_str());
+            self.floor_told(floor::Input::Line(ToFloor::DeviceReachable { agent, reachable }));
+        }
         if let Origin::Extension(extension) = &self.script.origin {
             let agent = AgentName::from(extension.as_str());
             self.floor_told(floor::Input::Line(ToFloor::DeviceReachable { agent, reachable: true }));
@@ -215,9 +224,12 @@ impl<'a> Stage<'a> {
             }
             Event::Answered { question, answer } => self.inputs.push_back(Input::Answered { question, answer }),
             Event::HandedBack(failed) => self.inputs.push_back(Input::HandedBack { leg: LegId::CALLER, failed }),
-            Event::Rings(leg) | Event::Answers(leg) | Event::Forwards(leg) | Event::Fails(leg, _) | Event::HangsUp(leg) => {
-                self.party_does(leg, &event);
-            }
+            Event::Rings(leg)
+            | Event::Answers(leg)
+            | Event::Forwards(leg)
+            | Event::Confirms(leg, _)
+            | Event::Fails(leg, _)
+            | Event::HangsUp(leg) => self.party_does(leg, &event),
         }
     }
 

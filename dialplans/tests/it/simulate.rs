@@ -151,7 +151,7 @@ fn a_script_that_cannot_be_is_refused_with_what_was_meant() {
     agent `1002` is told twice what to do
     there is no extension, number or trunk `carier` (did you mean `carrier`?)
     `busy` takes no time: only who answers or declines does
-    `ready` is not known here: expected answers, busy, no-answer, rejected, unreachable, forwards
+    `ready` is not known here: expected answers, busy, no-answer, rejected, unreachable, voicemail, forwards
     `forwards` needs the number that is called instead
     `bob` is no telephone number
     only phones of extensions forward here, and `carrier` is none
