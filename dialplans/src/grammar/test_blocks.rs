@@ -52,7 +52,12 @@ pub(super) const NODES: &[NodeSpec] = &[
                 "`ready` is signed in and answers; `away` is signed in and not ready; the last four are signed in and do not answer",
             ),
         ],
-        &[prop("after", Kind::Duration, "", "when they answer (`3s` when absent) or decline (`2s`)")],
+        &[prop(
+            "after",
+            Kind::Duration,
+            "",
+            "when they answer (`3s` when absent) or decline (`2s`); who is `away` or `offline` is ready then, counted from the begin of the call",
+        )],
         Body::None,
     )),
     many(node(

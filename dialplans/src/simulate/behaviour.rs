@@ -53,8 +53,9 @@ pub(super) enum Fault {
 /// Whether an agent is there when the call comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
-    Offline,
-    Away,
+    /// Until so long after the call came, in ms; `None` for good.
+    Offline(Option<u64>),
+    Away(Option<u64>),
     Ready,
 }
 
@@ -106,14 +107,10 @@ impl Default for Behaviour {
 
 /// Presence and phone of an agent.
 pub(super) fn agent(word: &str, after_ms: Option<u64>) -> Result<(Presence, Behaviour), ScriptError> {
-    let no_time = |presence| match after_ms {
-        None => Ok((presence, Behaviour::default())),
-        Some(_) => Err(ScriptError::new(format!("`{word}` takes no time: only who is `ready` or `rejected` does"))),
-    };
     match word {
         "ready" => Ok((Presence::Ready, Behaviour::of("answers", after_ms)?)),
-        "away" => no_time(Presence::Away),
-        "offline" => no_time(Presence::Offline),
+        "away" => Ok((Presence::Away(after_ms), Behaviour::default())),
+        "offline" => Ok((Presence::Offline(after_ms), Behaviour::default())),
         _ if AGENT_WORDS.contains(&word) => Ok((Presence::Ready, Behaviour::of(word, after_ms)?)),
         _ => Err(unknown(word, AGENT_WORDS)),
     }

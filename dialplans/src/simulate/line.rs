@@ -2,6 +2,7 @@
 
 use tandem_switch::{
     call::{Input, Output},
+    cause::Cause,
     id::LegId,
     step::{Step, StepOutcome},
 };
@@ -57,8 +58,12 @@ impl Stage<'_> {
             Output::ProgramKey { key } => self.story.row(self.now, "stream", format!("the program gets the key {key}")),
             Output::Ended(cdr) => {
                 self.story.heard(self.caller.stops_hearing(self.now));
-                self.is_over = true;
+                // Whoever is called back is simulated to the end.
+                self.is_over = cdr.cause != Cause::Callback && !self.is_promised;
                 self.story.ended(cdr);
+                if !self.is_over {
+                    self.promised();
+                }
             }
             media => self.media(media),
         }
@@ -87,7 +92,7 @@ impl Stage<'_> {
             Output::Echo { .. } => self.hears("themselves".to_owned()),
             Output::Supervise { agent, .. } => self.hears(format!("nothing: {agent} is in no conversation")),
             Output::Join { left, right } => {
-                let other = if left == LegId::CALLER { right } else { left };
+                let other = if left == self.call.caller() { right } else { left };
                 let name = self.parties.get(&other).map(|party| party.name.clone()).unwrap_or_default();
                 self.hears(name);
                 self.talk(left, right);

@@ -206,7 +206,7 @@ impl Stage<'_> {
 
     /// The two hear each other; whoever was called hangs up in their time.
     pub(super) fn talk(&mut self, left: LegId, right: LegId) {
-        let other = if left == LegId::CALLER { right } else { left };
+        let other = if left == self.call.caller() { right } else { left };
         let Some(party) = self.parties.get_mut(&other) else { return };
         if !std::mem::replace(&mut party.talks, true) {
             let name = party.name.clone();

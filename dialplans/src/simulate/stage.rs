@@ -43,6 +43,7 @@ pub(super) enum Event {
     Answers(LegId),
     Forwards(LegId),
     Confirms(LegId, char),
+    Comes(AgentName),
     Fails(LegId, Cause),
     HangsUp(LegId),
     Played { leg: LegId, play: u32 },
@@ -80,7 +81,9 @@ pub(super) struct Stage<'a> {
     pub(super) is_streaming: bool,
     pub(super) story: Story,
     pub(super) is_over: bool,
-    agenda: BTreeMap<(Timestamp, u64), Event>,
+    /// The call of the script is over, and its caller is called back.
+    pub(super) is_promised: bool,
+    pub(super) agenda: BTreeMap<(Timestamp, u64), Event>,
     serial: u64,
 }
 
@@ -116,6 +119,7 @@ impl<'a> Stage<'a> {
             is_streaming: false,
             story: Story::new(at),
             is_over: false,
+            is_promised: false,
             agenda: BTreeMap::new(),
             serial: 0,
         }
@@ -131,6 +135,7 @@ impl<'a> Stage<'a> {
             events += 1;
             self.happen(events > MAX_EVENTS);
             self.settle();
+            self.leave_off();
         }
         let trail = self.trails();
         self.story.end(self.plan, trail)
@@ -163,11 +168,14 @@ impl<'a> Stage<'a> {
         for (agent, (presence, phone)) in &script.agents {
             let reachable = phone.refuses(false) != Some(Cause::NotRegistered);
             self.floor_told(floor::Input::Line(ToFloor::DeviceReachable { agent: agent.clone(), reachable }));
-            let requests = match presence {
-                Presence::Offline => vec![AgentRequest::SignOut],
-                Presence::Ready => vec![AgentRequest::SignIn],
-                Presence::Away => vec![AgentRequest::SignIn, AgentRequest::NotReady { reason: "away".into() }],
+            let (requests, comes) = match presence {
+                Presence::Offline(comes) => (vec![AgentRequest::SignOut], *comes),
+                Presence::Ready => (vec![AgentRequest::SignIn], None),
+                Presence::Away(comes) => (vec![AgentRequest::SignIn, AgentRequest::NotReady { reason: "away".into() }], *comes),
             };
+            if let Some(ms) = comes {
+                self.later(ms, Event::Comes(agent.clone()));
+            }
             for request in requests {
                 self.floor_told(floor::Input::Agent { agent: agent.clone(), request });
             }
@@ -192,11 +200,18 @@ impl<'a> Stage<'a> {
     fn happen(&mut self, is_enough: bool) {
         let event = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let (floor, call) = (self.floor.deadline(), self.call.deadline());
-        let Some(due) = [event, floor, call].into_iter().flatten().min().filter(|_| !is_enough) else {
+        let due = [event, floor, call].into_iter().flatten().min().filter(|_| !is_enough);
+        let Some(due) = due else {
+            if self.is_promised {
+                return self.is_over = true;
+            }
             let said = format!("more happens than a simulation follows, which is {MAX_EVENTS} events: the call is ended");
             self.story.row(self.now, "call", said);
             return self.inputs.push_back(Input::Hangup { cause: Cause::Fault });
         };
+        if self.is_too_late(due) {
+            return self.is_over = true;
+        }
         self.now = self.now.max(due);
         if floor == Some(due) {
             self.floor_told(floor::Input::Tick);
@@ -223,6 +238,11 @@ impl<'a> Stage<'a> {
                 }
             }
             Event::Answered { question, answer } => self.inputs.push_back(Input::Answered { question, answer }),
+            Event::Comes(agent) => {
+                for request in [AgentRequest::SignIn, AgentRequest::Ready] {
+                    self.floor_told(floor::Input::Agent { agent: agent.clone(), request });
+                }
+            }
             Event::HandedBack(failed) => self.inputs.push_back(Input::HandedBack { leg: LegId::CALLER, failed }),
             Event::Rings(leg)
             | Event::Answers(leg)
@@ -261,7 +281,7 @@ impl<'a> Stage<'a> {
                 break;
             }
         }
-        if !self.is_over && self.caller.wants_to_type() {
+        if !self.is_over && !self.is_promised && self.caller.wants_to_type() {
             self.type_next();
         }
     }
@@ -278,8 +298,7 @@ impl<'a> Stage<'a> {
         while let Some(output) = self.floor.poll() {
             match output {
                 floor::Output::Journal(event) => self.story.floor(self.now, &event),
-                // Who calls back, and whether that is answered, is another call: it is not simulated.
-                floor::Output::Line(ToLine { say: FloorSays::CallBack { .. }, .. }) => {}
+                floor::Output::Line(ToLine { call, say: say @ FloorSays::CallBack { .. } }) => self.call_back(call, say),
                 floor::Output::Line(message) => self.inputs.push_back(Input::Floor(message.say)),
             }
         }
