@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tandem_switch::{
     callback::Tries,
+    device::Devices,
     floor::{AgentProfile, QueueProfile},
-    name::{AgentName, Extension, PromptName, QueueName, SkillLevel, TrunkName},
+    name::{AgentName, Extension, PartyNumber, PromptName, QueueName, SkillLevel, TrunkName},
     step::Target,
 };
 
@@ -137,11 +138,27 @@ pub struct StarterAgents {
     pub queues: Vec<QueueName>,
     /// What they can do.
     pub skills: Vec<SkillLevel>,
+    /// What rings for each of them instead, `{n}` being the number in each target.
+    pub devices: Devices,
     /// File in the data folder to which the passwords made for them are written.
     pub password_file: Option<String>,
 }
 
 impl StarterAgents {
+    fn devices_of(&self, filled: &impl Fn(&str) -> String) -> Devices {
+        let mut devices = self.devices.clone();
+        for device in &mut devices.list {
+            device.target = match &device.target {
+                Target::Extension(extension) => Target::Extension(filled(extension.as_str()).into()),
+                Target::Fixed(address) => Target::Fixed(filled(address).into()),
+                Target::Trunk { trunk, number } => {
+                    Target::Trunk { trunk: trunk.clone(), number: PartyNumber::from(filled(number.as_str()).as_str()) }
+                }
+            };
+        }
+        devices
+    }
+
     /// The agents one by one, as the floor takes them.
     pub fn agents(&self) -> impl Iterator<Item = AgentProfile> + '_ {
         (self.from..=self.to).map(|n| {
@@ -156,6 +173,7 @@ impl StarterAgents {
                 queues: self.queues.clone(),
                 skills: self.skills.clone(),
                 device,
+                devices: self.devices_of(&filled),
                 always_on: self.always_on,
                 capacity: tandem_switch::channel::Capacity::default(),
             }

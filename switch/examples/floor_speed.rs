@@ -216,6 +216,7 @@ fn agent(n: u64) -> AgentProfile {
         queues: (0..4).map(|k| queue_name(n + k * 9)).collect(),
         skills: (0..4).map(|k| skill(n / 3 + k * 3)).collect(),
         device: Target::Fixed("sip:agent@127.0.0.1".into()),
+        devices: tandem_switch::device::Devices::default(),
         always_on: true,
         capacity: Capacity::default(),
     }

@@ -11,6 +11,7 @@
 //! - [`ask`]: what a service outside is asked, and what counts as its answer.
 //! - [`kpi`]: what a floor achieves, one formula each.
 //! - [`link`]: the two closed enums in which line loop and floor loop talk.
+//! - [`device`]: what rings for an agent.
 //! - [`identity`]: how far a caller's number can be believed.
 //! - [`toll`]: how much may be called outside.
 //! - [`ladder`]: the queues that a waiting caller may pass on to.
@@ -26,6 +27,7 @@ pub mod cause;
 pub mod cdr;
 pub mod channel;
 pub mod customers;
+pub mod device;
 pub mod floor;
 pub mod id;
 pub mod identity;

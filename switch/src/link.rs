@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     callback::Callback,
     cause::Cause,
+    device::Devices,
     floor::{Side, Work},
     id::{CallId, ItemId, OfferId},
     name::{AgentName, PartyNumber, QueueName, SkillLevel},
-    step::{AgentRequest, Target},
+    step::AgentRequest,
     time::Timestamp,
 };
 
@@ -235,7 +236,7 @@ pub enum FloorSays {
         /// Whom first.
         agent: AgentName,
         /// Where.
-        device: Target,
+        devices: Devices,
         /// The agent's device rings so long, in ms. The floor keeps this time, the line need not.
         ring_ms: u64,
         /// The customer's number.
@@ -254,7 +255,7 @@ pub enum FloorSays {
         /// Whom.
         agent: AgentName,
         /// Where.
-        device: Target,
+        devices: Devices,
         /// The offer expires after so long, in ms. The floor keeps this time, the line need not.
         ring_ms: u64,
     },

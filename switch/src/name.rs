@@ -64,6 +64,10 @@ name! {
     AgentName
 }
 name! {
+    /// A device of an agent (`desk`).
+    DeviceName
+}
+name! {
     /// An internal number that a device registers as (`1001`).
     Extension
 }

@@ -265,7 +265,7 @@ pub struct Dial {
 }
 
 /// How a group is rung.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RingStrategy {
     /// Everybody at once; the first who answers has the call.

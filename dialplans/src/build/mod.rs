@@ -2,6 +2,7 @@
 
 mod audio_streams;
 mod decisions;
+mod devices;
 mod identity;
 mod lots;
 mod mailboxes;

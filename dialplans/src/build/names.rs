@@ -63,6 +63,7 @@ impl Names {
         }
         prompts::spoken(items, &languages, world, findings);
         prompts::of_callbacks(items, &languages, world, findings);
+        super::devices::prompts(items, &languages, world, findings);
         // A mistyped name leaves another one unused: that is no second finding.
         if !findings.has_errors() {
             self.unused(&used, findings);

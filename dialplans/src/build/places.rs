@@ -160,6 +160,7 @@ impl Builder<'_> {
                 name,
                 contact,
                 always_on: item.prop_flag("always-on").unwrap_or(false),
+                devices: self.devices(item, (from, to)),
                 queues: item.child("queues").into_iter().flat_map(Item::texts).map(QueueName::from).collect(),
                 skills: skill_levels(item),
                 password_file: item.child("password-file").and_then(Item::text).map(str::to_owned),

@@ -185,6 +185,7 @@ pub(crate) const TOP: &[NodeSpec] = &[
                 "a fixed address of each device, `{n}` being the number; without it, devices register",
             ),
             prop("always-on", Kind::Flag, "#false", "reachable and signed in from the start; for fixed devices"),
+            prop("strategy", Kind::OneOf(&["in-order", "all"]), "in-order", "how several devices ring"),
         ],
         Body::Optional(Place::StarterAgents),
     )),
@@ -308,6 +309,30 @@ pub(super) const STARTER_AGENTS: &[NodeSpec] = &[
         "What they can do.",
         &[one("skill", Kind::Refers(Noun::Skill), "")],
         &[prop("level", Kind::Count(1, 10), "5", "1 (some) to 10 (the best)")],
+        Body::None,
+    )),
+    many(node(
+        "device",
+        "Something that rings for each of them instead, the first one written first: at an `extension`, an `address`, or a `number` by a trunk.",
+        &[one("name", Kind::Text, "")],
+        &[
+            must(
+                "kind",
+                Kind::OneOf(&["desk", "softphone", "mobile"]),
+                "a `mobile` is taken by a key, so that no voicemail takes a call",
+            ),
+            prop("extension", Kind::Text, "", "all phones registered with it; `{n}` is the number of the agent"),
+            prop("address", Kind::Contact, "", "a fixed address, `{n}` being the number"),
+            prop("number", Kind::Text, "", "a number outside, `{n}` being the number"),
+            prop("via", Kind::Refers(Noun::Trunk), "", "the trunk that the number is called by"),
+            prop("ring", Kind::Duration, "", "it rings so long, 1 to 120 seconds; that of the queue when absent"),
+            prop(
+                "confirm",
+                Kind::Key,
+                "",
+                "whoever answers has the call only when they press this key; `1` for a mobile when absent",
+            ),
+        ],
         Body::None,
     )),
     node(

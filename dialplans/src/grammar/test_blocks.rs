@@ -52,12 +52,17 @@ pub(super) const NODES: &[NodeSpec] = &[
                 "`ready` is signed in and answers; `away` is signed in and not ready; the last four are signed in and do not answer",
             ),
         ],
-        &[prop("after", Kind::Duration, "", "when they answer (`3s` when absent) or decline (`2s`)")],
+        &[prop(
+            "after",
+            Kind::Duration,
+            "",
+            "when they answer (`3s` when absent) or decline (`2s`); who is `away` or `offline` is ready then, counted from the begin of the call",
+        )],
         Body::None,
     )),
     many(node(
         "party",
-        "What somebody does who is called by `dial` or `hand-back`; who is not named answers.",
+        "What somebody does who is called by `dial` or `hand-back`, or at a device of an agent; who is not named answers. A `voicemail` answers and presses no key.",
         &[
             one("party", Kind::Text, "an extension, a number outside, or a trunk, which is `unreachable` for all numbers"),
             one("does", Kind::OneOf(PARTY_WORDS), ""),

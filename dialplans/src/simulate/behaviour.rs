@@ -6,7 +6,7 @@ use super::script::ScriptError;
 use crate::{diagnostic::did_you_mean, plan::parse_number, read::duration_ms};
 
 /// What a called party can do.
-pub(crate) const PARTY_WORDS: &[&str] = &["answers", "busy", "no-answer", "rejected", "unreachable", "forwards"];
+pub(crate) const PARTY_WORDS: &[&str] = &["answers", "busy", "no-answer", "rejected", "unreachable", "voicemail", "forwards"];
 /// What an agent can do.
 pub(crate) const AGENT_WORDS: &[&str] = &["ready", "away", "offline", "busy", "no-answer", "rejected", "unreachable"];
 /// How a program that has the caller can end.
@@ -23,12 +23,22 @@ const REJECTS_AFTER_MS: u64 = 2_000;
 /// What a party does when its phone is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Behaviour {
-    Answers { after_ms: u64 },
+    Answers {
+        after_ms: u64,
+    },
+    /// Something answers that presses no key.
+    Voicemail {
+        after_ms: u64,
+    },
     Busy,
     NoAnswer,
-    Rejected { after_ms: u64 },
+    Rejected {
+        after_ms: u64,
+    },
     Unreachable,
-    Forwards { to: PartyNumber },
+    Forwards {
+        to: PartyNumber,
+    },
 }
 
 /// Something of ours that does not do its work.
@@ -43,8 +53,9 @@ pub(super) enum Fault {
 /// Whether an agent is there when the call comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
-    Offline,
-    Away,
+    /// Until so long after the call came, in ms; `None` for good.
+    Offline(Option<u64>),
+    Away(Option<u64>),
     Ready,
 }
 
@@ -54,13 +65,14 @@ impl Behaviour {
         let behaviour = match word {
             "answers" => Self::Answers { after_ms: after_ms.unwrap_or(ANSWERS_AFTER_MS) },
             "rejected" => Self::Rejected { after_ms: after_ms.unwrap_or(REJECTS_AFTER_MS) },
+            "voicemail" => Self::Voicemail { after_ms: after_ms.unwrap_or(ANSWERS_AFTER_MS) },
             "busy" => Self::Busy,
             "no-answer" => Self::NoAnswer,
             "unreachable" => Self::Unreachable,
             "forwards" => return Err(ScriptError::new("`forwards` needs the number that is called instead")),
             _ => return Err(unknown(word, PARTY_WORDS)),
         };
-        let takes_time = matches!(behaviour, Self::Answers { .. } | Self::Rejected { .. });
+        let takes_time = matches!(behaviour, Self::Answers { .. } | Self::Voicemail { .. } | Self::Rejected { .. });
         if after_ms.is_some() && !takes_time {
             return Err(ScriptError::new(format!("`{word}` takes no time: only who answers or declines does")));
         }
@@ -79,7 +91,9 @@ impl Behaviour {
             Self::Busy => Some(Cause::Busy),
             Self::Unreachable if by_trunk => Some(Cause::Unavailable),
             Self::Unreachable => Some(Cause::NotRegistered),
-            Self::Answers { .. } | Self::NoAnswer | Self::Rejected { .. } | Self::Forwards { .. } => None,
+            Self::Answers { .. } | Self::Voicemail { .. } | Self::NoAnswer | Self::Rejected { .. } | Self::Forwards { .. } => {
+                None
+            }
         }
     }
 }
@@ -93,14 +107,10 @@ impl Default for Behaviour {
 
 /// Presence and phone of an agent.
 pub(super) fn agent(word: &str, after_ms: Option<u64>) -> Result<(Presence, Behaviour), ScriptError> {
-    let no_time = |presence| match after_ms {
-        None => Ok((presence, Behaviour::default())),
-        Some(_) => Err(ScriptError::new(format!("`{word}` takes no time: only who is `ready` or `rejected` does"))),
-    };
     match word {
         "ready" => Ok((Presence::Ready, Behaviour::of("answers", after_ms)?)),
-        "away" => no_time(Presence::Away),
-        "offline" => no_time(Presence::Offline),
+        "away" => Ok((Presence::Away(after_ms), Behaviour::default())),
+        "offline" => Ok((Presence::Offline(after_ms), Behaviour::default())),
         _ if AGENT_WORDS.contains(&word) => Ok((Presence::Ready, Behaviour::of(word, after_ms)?)),
         _ => Err(unknown(word, AGENT_WORDS)),
     }

@@ -2,6 +2,7 @@
 
 use tandem_switch::{
     call::{Input, Output},
+    cause::Cause,
     id::LegId,
     step::{Step, StepOutcome},
 };
@@ -22,7 +23,7 @@ const PROGRAM_MS: u64 = 10_000;
 impl Stage<'_> {
     pub(super) fn carry_out(&mut self, output: Output) {
         match output {
-            Output::InviteLeg { leg, target, caller_id, .. } => self.invite(leg, &target, &caller_id),
+            Output::InviteLeg { leg, target, caller_id, offered, .. } => self.invite(leg, &target, &caller_id, offered.as_ref()),
             Output::EndLeg { leg, .. } => {
                 self.leave_device(leg);
                 self.leave_leg(leg);
@@ -57,8 +58,12 @@ impl Stage<'_> {
             Output::ProgramKey { key } => self.story.row(self.now, "stream", format!("the program gets the key {key}")),
             Output::Ended(cdr) => {
                 self.story.heard(self.caller.stops_hearing(self.now));
-                self.is_over = true;
+                // Whoever is called back is simulated to the end.
+                self.is_over = cdr.cause != Cause::Callback && !self.is_promised;
                 self.story.ended(cdr);
+                if !self.is_over {
+                    self.promised();
+                }
             }
             media => self.media(media),
         }
@@ -81,12 +86,13 @@ impl Stage<'_> {
                 self.story.heard(self.caller.stops_hearing(self.now));
                 self.hears(format!("{}, over and over", heard(&audio)));
             }
+            Output::Play { leg, .. } => self.asked_for_key(leg),
             Output::StopPlay { leg: LegId::CALLER } => self.story.heard(self.caller.stops_hearing(self.now)),
             Output::RingBack { leg: LegId::CALLER } | Output::RingCaller => self.hears("ring-back".to_owned()),
             Output::Echo { .. } => self.hears("themselves".to_owned()),
             Output::Supervise { agent, .. } => self.hears(format!("nothing: {agent} is in no conversation")),
             Output::Join { left, right } => {
-                let other = if left == LegId::CALLER { right } else { left };
+                let other = if left == self.call.caller() { right } else { left };
                 let name = self.parties.get(&other).map(|party| party.name.clone()).unwrap_or_default();
                 self.hears(name);
                 self.talk(left, right);

@@ -16,6 +16,7 @@
 //! - `test`, `coverage`, `junit`: `test` blocks of a plan, and what they never reached.
 
 mod behaviour;
+mod call_back;
 mod caller;
 mod coverage;
 mod junit;

@@ -4,6 +4,7 @@ use tandem_switch::{
     call::Input,
     cause::Cause,
     cdr::Origin,
+    device::Device,
     floor::AgentProfile,
     id::LegId,
     link::ToFloor,
@@ -19,6 +20,8 @@ use crate::plan::Plan;
 
 /// Before a phone rings, in ms.
 const RINGS_AFTER_MS: u64 = 200;
+/// Before somebody who is asked for a key presses it, in ms.
+const CONFIRMS_AFTER_MS: u64 = 2_000;
 
 /// Somebody on a leg that was called.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(super) struct Party {
     talks: bool,
     /// Whose phone names which number instead.
     forwards: Option<(Extension, PartyNumber)>,
+    /// What they press when they are asked whether they take the call.
+    key: Option<char>,
 }
 
 impl Plan {
@@ -42,6 +47,7 @@ impl Plan {
             queues: self.queues.keys().cloned().collect(),
             skills: self.skills.iter().map(|skill| SkillLevel { skill: skill.clone(), level: 10 }).collect(),
             device: Target::Extension(name.as_str().into()),
+            devices: tandem_switch::device::Devices::default(),
             always_on: false,
             capacity: tandem_switch::channel::Capacity::default(),
         }
@@ -49,27 +55,30 @@ impl Plan {
 }
 
 impl Stage<'_> {
-    pub(super) fn invite(&mut self, leg: LegId, target: &Target, caller_id: &PartyNumber) {
-        let (name, does) = match (self.offered.clone(), target) {
-            (Some(agent), _) => (agent.as_str().to_owned(), Ok(self.does(agent.as_str()))),
+    pub(super) fn invite(&mut self, leg: LegId, target: &Target, caller_id: &PartyNumber, offered: Option<&AgentName>) {
+        let device = offered.and_then(|agent| self.device_of(agent, target));
+        let (name, does) = match (offered, target) {
+            (Some(agent), _) => (agent.as_str().to_owned(), self.does_at(agent, device.as_ref(), caller_id)),
             (None, Target::Extension(extension)) => (extension.to_string(), Ok(self.does(extension.as_str()))),
             (None, Target::Fixed(address)) => (address.to_string(), Ok(self.does(address))),
             (None, Target::Trunk { trunk, number }) => (number.as_str().to_owned(), self.does_outside(trunk, number, caller_id)),
         };
         let by_trunk = matches!(target, Target::Trunk { .. });
         let occupies = match target {
-            Target::Extension(extension) if self.offered.is_none() => Some(extension.clone()),
+            Target::Extension(extension) if offered.is_none() => Some(extension.clone()),
             _ => None,
         };
         if let Some(extension) = &occupies {
             self.occupy(extension);
         }
-        self.story.row(self.now, "party", format!("{name} ({leg}) is called"));
+        let at = device.as_ref().map(|device| format!(" at {}", device.name)).unwrap_or_default();
+        self.story.row(self.now, "party", format!("{name} ({leg}) is called{at}"));
+        let key = device.and_then(|device| device.confirm).filter(|_| !matches!(does, Ok(Behaviour::Voicemail { .. })));
         let forwards = match (&does, target) {
             (Ok(Behaviour::Forwards { to }), Target::Extension(by)) => Some((by.clone(), to.clone())),
             _ => None,
         };
-        self.parties.insert(leg, Party { name, by_trunk, occupies, talks: false, forwards });
+        self.parties.insert(leg, Party { name, by_trunk, occupies, talks: false, forwards, key });
         match does {
             Err(cause) => self.later(0, Event::Fails(leg, cause)),
             Ok(does @ Behaviour::Unreachable) => self.refuse(leg, &does, 0),
@@ -80,7 +89,7 @@ impl Stage<'_> {
                 self.later(RINGS_AFTER_MS, Event::Rings(leg));
                 self.later(after_ms.max(RINGS_AFTER_MS), Event::Fails(leg, Cause::Rejected));
             }
-            Ok(Behaviour::Answers { after_ms }) => {
+            Ok(Behaviour::Answers { after_ms } | Behaviour::Voicemail { after_ms }) => {
                 self.later(RINGS_AFTER_MS, Event::Rings(leg));
                 self.later(after_ms.max(RINGS_AFTER_MS), Event::Answers(leg));
             }
@@ -91,6 +100,30 @@ impl Stage<'_> {
         let by_trunk = self.parties.get(&leg).is_some_and(|party| party.by_trunk);
         if let Some(cause) = does.refuses(by_trunk) {
             self.later(after_ms, Event::Fails(leg, cause));
+        }
+    }
+
+    /// The device of an agent that is called there, where they have any.
+    fn device_of(&self, agent: &AgentName, target: &Target) -> Option<Device> {
+        let profile = self.plan.starter_profiles().into_iter().find(|profile| profile.agent == *agent)?;
+        profile.devices.list.into_iter().find(|device| device.target == *target)
+    }
+
+    /// What happens at a device of an agent: what is said of its extension or number, else of the agent.
+    fn does_at(&mut self, agent: &AgentName, device: Option<&Device>, caller_id: &PartyNumber) -> Result<Behaviour, Cause> {
+        match device.map(|device| &device.target) {
+            Some(Target::Extension(extension)) if self.script.parties.contains_key(extension.as_str()) => {
+                Ok(self.does(extension.as_str()))
+            }
+            Some(Target::Trunk { trunk, number }) => self.does_outside(trunk, number, caller_id),
+            _ => Ok(self.does(agent.as_str())),
+        }
+    }
+
+    /// A called party is asked for the key that takes the call.
+    pub(super) fn asked_for_key(&mut self, leg: LegId) {
+        if let Some(digit) = self.parties.get(&leg).and_then(|party| party.key) {
+            self.later(CONFIRMS_AFTER_MS, Event::Confirms(leg, digit));
         }
     }
 
@@ -139,7 +172,7 @@ impl Stage<'_> {
         let does = self.script.parties.get(number.as_str()).cloned().unwrap_or_default();
         let (after_ms, failed) = match does {
             _ if !may => (0, Some(Cause::Forbidden)),
-            Behaviour::Answers { after_ms } => (after_ms, None),
+            Behaviour::Answers { after_ms } | Behaviour::Voicemail { after_ms } => (after_ms, None),
             Behaviour::Rejected { after_ms } => (after_ms, Some(Cause::Rejected)),
             Behaviour::Busy => (RINGS_AFTER_MS, Some(Cause::Busy)),
             Behaviour::NoAnswer => (30_000, Some(Cause::NoAnswer)),
@@ -155,6 +188,7 @@ impl Stage<'_> {
         let name = party.name.clone();
         let (what, input) = match event {
             Event::Rings(_) => ("rings".to_owned(), Input::LegRang { leg, early_media: false }),
+            Event::Confirms(_, digit) => (format!("presses {digit}"), Input::Digit { leg, digit: *digit }),
             Event::Answers(_) => ("answers".to_owned(), Input::LegAnswered { leg }),
             Event::Forwards(_) => match party.forwards.clone() {
                 Some((by, to)) => (format!("forwards to {}", to.as_str()), self.forwards(leg, by, to)),
@@ -172,7 +206,7 @@ impl Stage<'_> {
 
     /// The two hear each other; whoever was called hangs up in their time.
     pub(super) fn talk(&mut self, left: LegId, right: LegId) {
-        let other = if left == LegId::CALLER { right } else { left };
+        let other = if left == self.call.caller() { right } else { left };
         let Some(party) = self.parties.get_mut(&other) else { return };
         if !std::mem::replace(&mut party.talks, true) {
             let name = party.name.clone();

@@ -42,6 +42,8 @@ pub(super) enum Event {
     Rings(LegId),
     Answers(LegId),
     Forwards(LegId),
+    Confirms(LegId, char),
+    Comes(AgentName),
     Fails(LegId, Cause),
     HangsUp(LegId),
     Played { leg: LegId, play: u32 },
@@ -71,8 +73,6 @@ pub(super) struct Stage<'a> {
     pub(super) to_floor: VecDeque<ToFloor>,
     pub(super) caller: Caller,
     pub(super) parties: BTreeMap<LegId, Party>,
-    /// The agent of the offer that the call works on.
-    pub(super) offered: Option<AgentName>,
     /// Live legs of each extension's devices outside of offers.
     pub(super) devices: BTreeMap<Extension, u32>,
     /// How often each service was asked.
@@ -81,7 +81,9 @@ pub(super) struct Stage<'a> {
     pub(super) is_streaming: bool,
     pub(super) story: Story,
     pub(super) is_over: bool,
-    agenda: BTreeMap<(Timestamp, u64), Event>,
+    /// The call of the script is over, and its caller is called back.
+    pub(super) is_promised: bool,
+    pub(super) agenda: BTreeMap<(Timestamp, u64), Event>,
     serial: u64,
 }
 
@@ -112,12 +114,12 @@ impl<'a> Stage<'a> {
             to_floor: VecDeque::new(),
             caller: Caller::new(&script.keys),
             parties: BTreeMap::new(),
-            offered: None,
             devices: BTreeMap::new(),
             asked: BTreeMap::new(),
             is_streaming: false,
             story: Story::new(at),
             is_over: false,
+            is_promised: false,
             agenda: BTreeMap::new(),
             serial: 0,
         }
@@ -133,6 +135,7 @@ impl<'a> Stage<'a> {
             events += 1;
             self.happen(events > MAX_EVENTS);
             self.settle();
+            self.leave_off();
         }
         let trail = self.trails();
         self.story.end(self.plan, trail)
@@ -148,7 +151,15 @@ impl<'a> Stage<'a> {
             agents.push(self.plan.any_agent(name));
         }
         self.floor_told(floor::Input::Queues(self.plan.queue_profiles()));
+        let phones: BTreeSet<Extension> =
+            agents.iter().flat_map(|profile| profile.devices.extensions().cloned().collect::<Vec<_>>()).collect();
         self.floor_told(floor::Input::Agents(agents));
+        for phone in phones {
+            let does = self.script.parties.get(phone.as_str());
+            let reachable = does.is_none_or(|does| does.refuses(false) != Some(Cause::NotRegistered));
+            let agent = AgentName::from(phone.as_str());
+            self.floor_told(floor::Input::Line(ToFloor::DeviceReachable { agent, reachable }));
+        }
         if let Origin::Extension(extension) = &self.script.origin {
             let agent = AgentName::from(extension.as_str());
             self.floor_told(floor::Input::Line(ToFloor::DeviceReachable { agent, reachable: true }));
@@ -157,11 +168,14 @@ impl<'a> Stage<'a> {
         for (agent, (presence, phone)) in &script.agents {
             let reachable = phone.refuses(false) != Some(Cause::NotRegistered);
             self.floor_told(floor::Input::Line(ToFloor::DeviceReachable { agent: agent.clone(), reachable }));
-            let requests = match presence {
-                Presence::Offline => vec![AgentRequest::SignOut],
-                Presence::Ready => vec![AgentRequest::SignIn],
-                Presence::Away => vec![AgentRequest::SignIn, AgentRequest::NotReady { reason: "away".into() }],
+            let (requests, comes) = match presence {
+                Presence::Offline(comes) => (vec![AgentRequest::SignOut], *comes),
+                Presence::Ready => (vec![AgentRequest::SignIn], None),
+                Presence::Away(comes) => (vec![AgentRequest::SignIn, AgentRequest::NotReady { reason: "away".into() }], *comes),
             };
+            if let Some(ms) = comes {
+                self.later(ms, Event::Comes(agent.clone()));
+            }
             for request in requests {
                 self.floor_told(floor::Input::Agent { agent: agent.clone(), request });
             }
@@ -186,11 +200,18 @@ impl<'a> Stage<'a> {
     fn happen(&mut self, is_enough: bool) {
         let event = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let (floor, call) = (self.floor.deadline(), self.call.deadline());
-        let Some(due) = [event, floor, call].into_iter().flatten().min().filter(|_| !is_enough) else {
+        let due = [event, floor, call].into_iter().flatten().min().filter(|_| !is_enough);
+        let Some(due) = due else {
+            if self.is_promised {
+                return self.is_over = true;
+            }
             let said = format!("more happens than a simulation follows, which is {MAX_EVENTS} events: the call is ended");
             self.story.row(self.now, "call", said);
             return self.inputs.push_back(Input::Hangup { cause: Cause::Fault });
         };
+        if self.is_too_late(due) {
+            return self.is_over = true;
+        }
         self.now = self.now.max(due);
         if floor == Some(due) {
             self.floor_told(floor::Input::Tick);
@@ -217,10 +238,18 @@ impl<'a> Stage<'a> {
                 }
             }
             Event::Answered { question, answer } => self.inputs.push_back(Input::Answered { question, answer }),
-            Event::HandedBack(failed) => self.inputs.push_back(Input::HandedBack { leg: LegId::CALLER, failed }),
-            Event::Rings(leg) | Event::Answers(leg) | Event::Forwards(leg) | Event::Fails(leg, _) | Event::HangsUp(leg) => {
-                self.party_does(leg, &event);
+            Event::Comes(agent) => {
+                for request in [AgentRequest::SignIn, AgentRequest::Ready] {
+                    self.floor_told(floor::Input::Agent { agent: agent.clone(), request });
+                }
             }
+            Event::HandedBack(failed) => self.inputs.push_back(Input::HandedBack { leg: LegId::CALLER, failed }),
+            Event::Rings(leg)
+            | Event::Answers(leg)
+            | Event::Forwards(leg)
+            | Event::Confirms(leg, _)
+            | Event::Fails(leg, _)
+            | Event::HangsUp(leg) => self.party_does(leg, &event),
         }
     }
 
@@ -252,17 +281,12 @@ impl<'a> Stage<'a> {
                 break;
             }
         }
-        if !self.is_over && self.caller.wants_to_type() {
+        if !self.is_over && !self.is_promised && self.caller.wants_to_type() {
             self.type_next();
         }
     }
 
     fn call_told(&mut self, input: Input) {
-        let offered = match &input {
-            Input::Floor(FloorSays::Offer { agent, .. }) => Some(agent.clone()),
-            _ => None,
-        };
-        self.offered = offered;
         self.call.handle(self.now, input, &mut self.ids);
         while let Some(output) = self.call.poll() {
             self.carry_out(output);
@@ -274,8 +298,7 @@ impl<'a> Stage<'a> {
         while let Some(output) = self.floor.poll() {
             match output {
                 floor::Output::Journal(event) => self.story.floor(self.now, &event),
-                // Who calls back, and whether that is answered, is another call: it is not simulated.
-                floor::Output::Line(ToLine { say: FloorSays::CallBack { .. }, .. }) => {}
+                floor::Output::Line(ToLine { call, say: say @ FloorSays::CallBack { .. } }) => self.call_back(call, say),
                 floor::Output::Line(message) => self.inputs.push_back(Input::Floor(message.say)),
             }
         }

@@ -72,6 +72,8 @@ pub struct Simulation {
     pub facts: Vec<Fact>,
     /// The record. Its identifiers are made up.
     pub cdr: Cdr,
+    /// Those of the calls that were made to call the caller back.
+    pub called_back: Vec<Cdr>,
     pub(super) trail: Trail,
     zone: TimeZone,
 }
@@ -84,13 +86,22 @@ pub(super) struct Story {
     left_out: usize,
     facts: Vec<Fact>,
     cdr: Option<Box<Cdr>>,
+    called_back: Vec<Cdr>,
     /// The step gathers keys.
     pub(super) is_collecting: bool,
 }
 
 impl Story {
     pub(super) const fn new(began_at: Timestamp) -> Self {
-        Self { began_at, rows: Vec::new(), left_out: 0, facts: Vec::new(), cdr: None, is_collecting: false }
+        Self {
+            began_at,
+            rows: Vec::new(),
+            left_out: 0,
+            facts: Vec::new(),
+            cdr: None,
+            called_back: Vec::new(),
+            is_collecting: false,
+        }
     }
 
     pub(super) fn row(&mut self, at: Timestamp, part: &'static str, text: String) {
@@ -117,7 +128,10 @@ impl Story {
 
     pub(super) fn ended(&mut self, cdr: Box<Cdr>) {
         self.fact(Fact::Ended(cdr.cause));
-        self.cdr = Some(cdr);
+        match &self.cdr {
+            None => self.cdr = Some(cdr),
+            Some(_) => self.called_back.push(*cdr),
+        }
     }
 
     /// What the floor wrote down.
@@ -157,10 +171,10 @@ impl Story {
     }
 
     pub(super) fn end(self, plan: &Plan, trail: Trail) -> Simulation {
-        let Self { rows, left_out, facts, cdr, began_at, .. } = self;
+        let Self { rows, left_out, facts, cdr, called_back, began_at, .. } = self;
         let cdr = cdr.expect("a call that is over has given its record");
         debug_assert_eq!(cdr.started_at, began_at, "the call began with its script");
-        Simulation { rows, left_out, facts, cdr: *cdr, trail, zone: plan.time_zone.clone() }
+        Simulation { rows, left_out, facts, cdr: *cdr, called_back, trail, zone: plan.time_zone.clone() }
     }
 }
 
@@ -197,7 +211,11 @@ impl Simulation {
     /// The record, one line for each thing that is known.
     #[must_use]
     pub fn record(&self) -> String {
-        let cdr = &self.cdr;
+        let back = self.called_back.iter().map(|cdr| format!("\ncalled back\n{}", self.record_of(cdr)));
+        [self.record_of(&self.cdr)].into_iter().chain(back).collect()
+    }
+
+    fn record_of(&self, cdr: &Cdr) -> String {
         let since = |at: Option<Timestamp>| at.map(|at| format!("after {} s", seconds(self.after_ms(at))));
         let mut spells: Vec<(String, u64)> = Vec::new();
         for segment in cdr.segments.iter().filter(|segment| segment.to_at > segment.from_at) {

@@ -94,15 +94,18 @@ pub(crate) fn to_the_end(plan: &Arc<Plan>, from: &str, to: &str, outcomes: &[u8]
 
 /// What holds of every call that was simulated.
 fn whole(simulation: &Simulation) {
-    let cdr = &simulation.cdr;
-    assert!(simulation.after_ms(cdr.ended_at) <= MAX_CALL_MS + 2_000, "{simulation}");
-    assert_eq!(simulation.facts.last(), Some(&Fact::Ended(cdr.cause)), "{simulation}");
-    let mut at = cdr.started_at;
-    for segment in &cdr.segments {
-        assert_eq!(segment.from_at, at, "{simulation}");
-        at = segment.to_at;
+    assert!(simulation.after_ms(simulation.cdr.ended_at) <= MAX_CALL_MS + 2_000, "{simulation}");
+    let last = simulation.called_back.last().unwrap_or(&simulation.cdr);
+    assert_eq!(simulation.facts.last(), Some(&Fact::Ended(last.cause)), "{simulation}");
+    for cdr in simulation.called_back.iter().chain([&simulation.cdr]) {
+        let mut at = cdr.started_at;
+        for segment in &cdr.segments {
+            assert_eq!(segment.from_at, at, "{simulation}");
+            at = segment.to_at;
+        }
+        assert_eq!(at, cdr.ended_at, "{simulation}");
     }
-    assert_eq!(at, cdr.ended_at, "{simulation}");
+    assert!(simulation.called_back.windows(2).all(|pair| pair[0].ended_at <= pair[1].started_at), "{simulation}");
     assert!(!simulation.to_string().contains("more happens"), "{simulation}");
 }
 

@@ -37,7 +37,7 @@ fn world() -> World {
     let mut world = World::default();
     let plain = "welcome goodbye closed invalid-key no-input try-later all-agents-busy please-hold no-agents agent-signed-in agent-error \
                  unavailable busy no-answer not-found echo-start recording-notice ext-enter \
-                 voicemail-greeting callback-offer callback-kept callback-agent";
+                 voicemail-greeting callback-offer callback-kept callback-agent confirm-call";
     for language in ["en", "it"] {
         let names = plain.split_whitespace().map(PromptName::from).chain(vocabulary(&language.into()).unwrap());
         world.prompts.insert(language.into(), names.collect());

@@ -130,7 +130,7 @@ fn a_script_that_cannot_be_is_refused_with_what_was_meant() {
     assert!(new(None, None, "1").is_err() && new(Some("1001"), None, "").is_err() && new(Some("1001"), None, "1\n").is_err());
     let mut script = new(Some("1001"), None, "1").unwrap();
     let mut wrong = Vec::new();
-    for text in ["1002", "1002=redy", "2002=ready", "1002=away:3s", "1002=ready:soon", "1002=ready", "1002=busy"] {
+    for text in ["1002", "1002=redy", "2002=ready", "1002=busy:3s", "1002=ready:soon", "1002=ready", "1002=busy"] {
         wrong.extend(script.agent_text(&plan, text).map_err(refused).err());
     }
     for text in ["carier=unreachable", "1001=busy:2s", "1001=ready", "1001=forwards", "1001=forwards:bob", "carrier=forwards:1"] {
@@ -146,12 +146,12 @@ fn a_script_that_cannot_be_is_refused_with_what_was_meant() {
     `1002` says not what: expected as in `1002=ready`
     `redy` is not known here: expected ready, away, offline, busy, no-answer, rejected, unreachable (did you mean `ready`?)
     there is no agent or extension `2002`
-    `away` takes no time: only who is `ready` or `rejected` does
+    `busy` takes no time: only who answers or declines does
     `soon` is no duration: expected as in `500ms`, `20s`, `2m30s` or `1h`
     agent `1002` is told twice what to do
     there is no extension, number or trunk `carier` (did you mean `carrier`?)
     `busy` takes no time: only who answers or declines does
-    `ready` is not known here: expected answers, busy, no-answer, rejected, unreachable, forwards
+    `ready` is not known here: expected answers, busy, no-answer, rejected, unreachable, voicemail, forwards
     `forwards` needs the number that is called instead
     `bob` is no telephone number
     only phones of extensions forward here, and `carrier` is none

@@ -12,6 +12,7 @@ mod calls;
 mod client;
 mod conferences;
 mod customers;
+mod devices;
 mod floor;
 mod follow;
 mod import;
@@ -145,6 +146,9 @@ enum Command {
     Agents,
     /// Change an agent's state.
     Agent(floor::AgentArgs),
+    /// What rings for an agent: list, add, remove, put in order.
+    #[command(subcommand)]
+    Device(devices::DeviceCommand),
     /// Calls that are up, and records of those that are over.
     #[command(subcommand)]
     Calls(calls::CallsCommand),
@@ -268,6 +272,7 @@ fn run(command: Command, common: &Common) -> Result<ExitCode, CliError> {
             Command::Callbacks(args) => callbacks::run(args, common).await?,
             Command::Agents => floor::agents(common).await?,
             Command::Agent(args) => floor::agent(args, common).await?,
+            Command::Device(command) => devices::run(command, common).await?,
             Command::Calls(command) => calls::run(command, common).await?,
             Command::Conferences(command) => conferences::run(command, common).await?,
             Command::Recordings(command) => recordings::run(command, common).await?,
@@ -435,6 +440,10 @@ mod tests {
             "tandem queue show support",
             "tandem floor priority 01k3p9x7c0z4m 10 complaint",
             "tandem agent 1002 more-wrap-up",
+            "tandem device list 1001",
+            "tandem device add 1001 mobile --kind mobile --number +393331234567 --trunk carrier --ring-ms 20000 --confirm 1",
+            "tandem device remove 1001 desk",
+            "tandem device order 1001 mobile desk --in-order",
             "tandem user set 1011 --takes chat=500 --interrupts voice=email",
             "tandem callbacks",
             "tandem callbacks list --format json",

@@ -146,7 +146,7 @@ impl TryFrom<ChangeArgs> for PersonChange {
 }
 
 /// Where people are changed.
-enum People {
+pub(super) enum People {
     Server(Client),
     Database(Store),
 }
@@ -191,7 +191,7 @@ pub(super) async fn run(command: UserCommand, common: &Common) -> Result<(), Cli
 
 impl People {
     /// The server that was named, or the one that runs on the data folder; without one, the database.
-    async fn find(common: &Common) -> Result<Self, CliError> {
+    pub(super) async fn find(common: &Common) -> Result<Self, CliError> {
         match Client::find(common) {
             Ok(client) => match client.get::<serde_json::Value>(&["whoami"]).await {
                 // What the data folder names may have stopped long ago; what was named by hand is meant.
@@ -211,12 +211,22 @@ impl People {
         }
     }
 
-    async fn existing(&self, extension: &str) -> Result<Extension, CliError> {
+    pub(super) async fn existing(&self, extension: &str) -> Result<Extension, CliError> {
         let extension = read_extension(extension).map_err(CliError::failed)?;
         let known = self.all().await?.iter().any(|person| person.extension == extension.as_str());
         known
             .then(|| extension.clone())
             .ok_or_else(|| CliError::not_found("person", extension.as_str()).todo("see `tandem user list`"))
+    }
+
+    pub(super) async fn one(&self, extension: &Extension) -> Result<PersonView, CliError> {
+        match self {
+            Self::Server(client) => client.get(&["people", extension.as_str()]).await,
+            Self::Database(store) => {
+                let person = store.person(extension).await?;
+                person.as_ref().map(PersonView::from).ok_or_else(|| CliError::not_found("person", extension.as_str()))
+            }
+        }
     }
 
     async fn put(&self, extension: &Extension, change: PersonChange) -> Result<PersonView, CliError> {

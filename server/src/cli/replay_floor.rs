@@ -206,6 +206,7 @@ fn change_staff(setting: &mut Setting, staff: &Staff) -> Result<(), CliError> {
             queues: vec![queue.clone()],
             skills: skills.clone(),
             device,
+            devices: tandem_switch::device::Devices::default(),
             always_on: false,
             capacity: tandem_switch::channel::Capacity::default(),
         });
@@ -288,6 +289,7 @@ mod tests {
             queues: vec!["support".into()],
             skills: vec![SkillLevel { skill: "billing".into(), level }],
             device: Target::Extension(name.into()),
+            devices: tandem_switch::device::Devices::default(),
             always_on: false,
             capacity: tandem_switch::channel::Capacity::default(),
         };

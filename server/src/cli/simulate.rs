@@ -34,7 +34,7 @@ pub(super) struct SimulateArgs {
     /// What the caller types, prompt by prompt: "1,wait 2s,34#"; `nothing` leaves a prompt alone.
     #[arg(long, value_name = "KEYS")]
     digits: Option<String>,
-    /// What an agent does: 1002=ready, 1002=ready:10s, away, offline, busy, no-answer, rejected, unreachable. Nobody is
+    /// What an agent does: 1002=ready, 1002=ready:10s, away, offline (away:4m comes then), busy, no-answer, rejected, unreachable. Nobody is
     /// signed in unless said.
     #[arg(long, value_name = "AGENT=WORD", value_delimiter = ',')]
     agent: Vec<String>,

@@ -14,6 +14,7 @@ pub mod calls;
 pub mod conferences;
 pub mod control;
 pub mod customers;
+pub mod devices;
 mod events;
 mod floor;
 pub mod follow;
@@ -200,6 +201,7 @@ fn routes(api: &Api) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(people::person, people::put_person, people::delete_person))
         .routes(routes!(people::put_password))
         .routes(routes!(people::changed))
+        .merge(devices::routes())
         .routes(routes!(tokens::tokens, tokens::add_token))
         .routes(routes!(tokens::revoke_token))
         .merge(webhooks::routes())

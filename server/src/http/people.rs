@@ -73,10 +73,11 @@ impl PersonChange {
             person.device = if device.is_empty() {
                 Target::Extension(person.extension.clone())
             } else {
-                let scheme = device.starts_with("sip:") || device.starts_with("sips:");
-                let good = scheme && fits(&device, 200) && !device.contains([' ', '<', '>', '"', ',']);
-                good.then_some(()).ok_or("device: give an address like sip:agent7@127.0.0.3:5090, or nothing")?;
-                Target::Fixed(device.as_str().into())
+                Target::Fixed(
+                    read_address(&device)
+                        .map_err(|_| "device: give an address like sip:agent7@127.0.0.3:5090, or nothing")?
+                        .into(),
+                )
             };
         }
         if let Some(capacity) = self.capacity {
@@ -99,6 +100,16 @@ pub fn read_extension(text: &str) -> Result<Number, String> {
     good.then(|| Number::from(text)).ok_or_else(|| "an extension is 1 to 32 letters, digits, dots, dashes or underscores".into())
 }
 
+/// A fixed address that a person may be rung at.
+///
+/// # Errors
+/// A sentence on what is expected.
+pub fn read_address(text: &str) -> Result<&str, String> {
+    let scheme = text.starts_with("sip:") || text.starts_with("sips:");
+    let good = scheme && text.chars().count() <= 200 && !text.contains(|c: char| c.is_control() || " <>\",".contains(c));
+    good.then_some(text).ok_or_else(|| "address: give one like sip:agent7@127.0.0.3:5090".into())
+}
+
 /// A password that is long enough and can be typed.
 ///
 /// # Errors
@@ -108,12 +119,12 @@ pub fn read_password(text: &str) -> Result<&str, String> {
     good.then_some(text).ok_or_else(|| "a password has 8 to 128 characters".into())
 }
 
-fn extension(text: &str) -> Result<Number, Problem> {
+pub(super) fn extension(text: &str) -> Result<Number, Problem> {
     read_extension(text).map_err(|sentence| Problem::bad(sentence).at("path"))
 }
 
 impl Api {
-    async fn existing(&self, extension: &Number) -> Result<Person, Problem> {
+    pub(super) async fn existing(&self, extension: &Number) -> Result<Person, Problem> {
         let person = self.control.store.person(extension).await?;
         person.ok_or_else(|| Problem::not_found("person", extension.as_str()).todo("`PUT` makes one"))
     }

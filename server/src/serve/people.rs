@@ -65,7 +65,7 @@ pub async fn ensure_starters(plan: &Plan, store: &Store, data: &DataFolder, at: 
                 // Writing to a String cannot fail.
                 let _ = writeln!(text, "{extension} {password}");
             }
-            person.device = agent.device;
+            (person.device, person.devices) = (agent.device, agent.devices);
             people.push(person);
         }
         // Written down before anybody can need them.
@@ -77,6 +77,10 @@ pub async fn ensure_starters(plan: &Plan, store: &Store, data: &DataFolder, at: 
         }
         for person in &people {
             store.put_person(person, "first start", at).await?;
+            if !person.devices.is_none() {
+                let all = person.devices.list.iter().map(|device| device.name.as_str()).collect::<Vec<_>>().join(" ");
+                store.put_devices((&person.extension, &person.devices), ("device-added", &all), "first start", at).await?;
+            }
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ mod customers_read;
 mod customers_sql;
 mod customers_verify;
 mod db;
+mod devices;
 mod events;
 mod figures;
 mod floor_entry;

@@ -6,6 +6,7 @@ use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha512_256};
 use tandem_switch::{
     channel::Capacity,
+    device::Devices,
     floor::AgentProfile,
     name::{AgentName, Extension, QueueName, SkillLevel},
     step::Target,
@@ -67,6 +68,8 @@ pub struct Person {
     pub always_on: bool,
     /// What they can do at a time.
     pub capacity: Capacity,
+    /// What rings for them instead of `device`, when there is any. Changed by `Store::put_devices` alone.
+    pub devices: Devices,
 }
 
 impl Person {
@@ -84,6 +87,7 @@ impl Person {
             device: Target::Extension(extension.clone()),
             always_on: false,
             capacity: Capacity::default(),
+            devices: Devices::default(),
             extension,
         }
     }
@@ -112,6 +116,7 @@ impl Person {
             device: self.device.clone(),
             always_on: self.always_on,
             capacity: self.capacity.clone(),
+            devices: self.devices.clone(),
         })
     }
 }
@@ -141,6 +146,7 @@ impl Store {
             device,
             always_on,
             capacity,
+            devices: _,
         } = person;
         let row = args![
             extension.as_str(),
@@ -190,6 +196,10 @@ fn person(row: &Row) -> Result<Person, StoreError> {
         capacity: match row.get::<Option<&str>>("capacity")? {
             Some(_) => row.json("capacity")?,
             None => Capacity::default(),
+        },
+        devices: match row.get::<Option<&str>>("devices")? {
+            Some(_) => row.json("devices")?,
+            None => Devices::default(),
         },
     })
 }

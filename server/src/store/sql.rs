@@ -190,9 +190,9 @@ statements! {
         ha1_sha256 = excluded.ha1_sha256, queues = excluded.queues, skills = excluded.skills, device = excluded.device, \
         always_on = excluded.always_on, changed_us = excluded.changed_us, ha1_sha512_256 = excluded.ha1_sha512_256, \
         capacity = excluded.capacity";
-    PEOPLE = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on, capacity FROM people \
+    PEOPLE = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on, capacity, devices FROM people \
         ORDER BY extension";
-    PERSON = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on, capacity FROM people \
+    PERSON = "SELECT extension, display_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, queues, skills, device, always_on, capacity, devices FROM people \
         WHERE extension = $1";
     DROP_BINDINGS_OF_OLD_PASSWORD = "DELETE FROM bindings WHERE extension = $1 \
         AND EXISTS (SELECT 1 FROM people WHERE extension = $1 AND ha1_sha256 <> $2)";

@@ -24,7 +24,7 @@ use tandem_switch::{
     cdr::{Cdr, Origin, Segment, SegmentState},
     id::{CallId, ItemId, LegId, RecordingId},
     identity::CallerIdentity,
-    link::{FloorSays, LeaveReason, ToFloor},
+    link::{LeaveReason, ToFloor},
     name::{Extension, PartyNumber, RoomName},
     step::{StepOutcome, Target},
     time::Timestamp,
@@ -191,7 +191,7 @@ impl LiveCall {
     pub fn fail(&mut self, edges: &mut Edges) {
         let mut inputs = VecDeque::from([Input::Hangup { cause: Cause::Fault }]);
         while let Some(output) = self.call.poll() {
-            self.carry_out(edges, output, false, &mut inputs);
+            self.carry_out(edges, output, &mut inputs);
         }
         self.work_off(edges, inputs);
     }
@@ -223,11 +223,10 @@ impl LiveCall {
 
     fn work_off(&mut self, edges: &mut Edges, mut inputs: VecDeque<Input>) {
         while let Some(input) = inputs.pop_front() {
-            let offer = matches!(input, Input::Floor(FloorSays::Offer { .. } | FloorSays::CallBack { .. }));
             self.call.handle(edges.now.at, input, &mut edges.ids);
             inputs.extend(self.hide_payer(edges));
             while let Some(output) = self.call.poll() {
-                self.carry_out(edges, output, offer, &mut inputs);
+                self.carry_out(edges, output, &mut inputs);
             }
         }
         self.show_payer(edges);
@@ -262,8 +261,7 @@ impl LiveCall {
         }
     }
 
-    /// `offer`: what follows from an offer of the floor occupies nobody's device: the floor knows.
-    fn carry_out(&mut self, edges: &mut Edges, output: Output, offer: bool, inputs: &mut VecDeque<Input>) {
+    fn carry_out(&mut self, edges: &mut Edges, output: Output, inputs: &mut VecDeque<Input>) {
         let caller = self.at(LegId::CALLER);
         match output {
             Output::RingCaller => edges.sip.ring(caller),
@@ -277,9 +275,9 @@ impl LiveCall {
                     inputs.push_back(Input::Hangup { cause });
                 }
             }
-            Output::InviteLeg { leg, target, caller_id, diverted } => {
+            Output::InviteLeg { leg, target, caller_id, diverted, offered } => {
                 self.diverts(edges, leg, &target, diverted);
-                self.invite(edges, leg, &target, &caller_id, offer, inputs);
+                self.invite(edges, leg, &target, &caller_id, offered.is_some(), inputs);
             }
             Output::HandBack { leg, number } => {
                 if let Err(cause) = self.hand_back(edges, leg, &number) {

@@ -6,11 +6,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Doing, Input, Moment, talk::With, waiting::Queueing};
+use super::{
+    Call, Doing, Input, Moment,
+    ring::{Rings, Rung},
+    talk::With,
+    waiting::Queueing,
+};
 use crate::{
     callback::{AGENT_PROMPT, Callback},
     cause::{Blame, Cause},
     cdr::SegmentState,
+    device::Devices,
     id::{ItemId, LegId, OfferId},
     link::{FloorSays, LeaveReason, ToFloor},
     name::{AgentName, QueueName},
@@ -24,6 +30,7 @@ pub(super) struct CallingBack {
     offer: OfferId,
     item: ItemId,
     agent: AgentName,
+    /// The device that the agent took it at; of nobody as long as they are rung.
     agent_leg: LegId,
     callback: Box<Callback>,
     stage: Stage,
@@ -34,7 +41,8 @@ pub(super) struct CallingBack {
 #[serde(rename_all = "kebab-case")]
 enum Stage {
     Agent {
-        rang: bool,
+        #[serde(default)]
+        rung: Rung,
     },
     Customer {
         leg: LegId,
@@ -49,9 +57,9 @@ enum Stage {
 }
 
 impl CallingBack {
-    pub(super) const fn deadline(&self) -> Option<Timestamp> {
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
         match self.stage {
-            Stage::Agent { .. } => None,
+            Stage::Agent { ref rung } => rung.deadline(),
             Stage::Customer { until, .. } => Some(until),
             Stage::Both { reply_by, .. } => Some(reply_by),
         }
@@ -68,7 +76,7 @@ pub(super) struct First {
     pub(super) offer: OfferId,
     pub(super) item: ItemId,
     pub(super) agent: AgentName,
-    pub(super) device: Target,
+    pub(super) devices: Devices,
 }
 
 impl Call {
@@ -76,7 +84,7 @@ impl Call {
     pub(super) fn begin_call_back(
         &mut self,
         now: Timestamp,
-        First { offer, item, agent, device }: First,
+        First { offer, item, agent, devices }: First,
         queue: QueueName,
         callback: Box<Callback>,
     ) -> Doing {
@@ -84,14 +92,14 @@ impl Call {
         self.ledger.agent = Some(agent.clone());
         self.ledger.turn(now, SegmentState::Ringing, Some(agent.clone()));
         self.trace("callback", format!("{agent} first"));
-        match self.legs.invite(device, self.arrival.from.clone(), Vec::new()) {
-            Some(agent_leg) => {
-                let stage = Stage::Agent { rang: false };
+        match self.ring_devices(now, &agent, devices) {
+            Ok(rung) => {
+                let (agent_leg, stage) = (LegId::CALLER, Stage::Agent { rung });
                 Doing::CallBack(Box::new(CallingBack { offer, item, agent, agent_leg, callback, stage }))
             }
-            None => {
-                self.floor(ToFloor::Decline { offer, cause: Cause::Congestion });
-                self.give_up_callback(now, Cause::Congestion)
+            Err(cause) => {
+                self.floor(ToFloor::Decline { offer, cause });
+                self.give_up_callback(now, cause)
             }
         }
     }
@@ -108,17 +116,19 @@ impl Call {
             (Stage::Both { .. }, Input::Floor(FloorSays::Connect { offer: connected })) if connected == offer => {
                 return self.customer_connected(at, *back);
             }
-            (Stage::Agent { rang: rang @ false }, Input::LegRang { .. }) => {
-                *rang = true;
-                self.trace("rings", agent_leg.to_string());
-                self.floor(ToFloor::Ringing { offer });
-            }
-            (Stage::Agent { .. }, Input::LegAnswered { .. }) => return self.call_customer(at.now, back),
-            (Stage::Agent { .. }, Input::LegFailed { cause, .. } | Input::LegEnded { cause, .. }) => {
-                self.trace("offer declined", cause.as_str());
-                self.floor(ToFloor::Decline { offer, cause });
-                return self.give_up_callback(at.now, cause);
-            }
+            (Stage::Agent { rung }, input) => match self.device_said(at.now, rung, &back.callback.step.language, &input) {
+                Rings::On => {}
+                Rings::Heard => self.floor(ToFloor::Ringing { offer }),
+                Rings::Taken(leg) => {
+                    back.agent_leg = leg;
+                    return self.call_customer(at.now, back);
+                }
+                Rings::Failed(cause) => {
+                    self.trace("offer declined", cause.as_str());
+                    self.floor(ToFloor::Decline { offer, cause });
+                    return self.give_up_callback(at.now, cause);
+                }
+            },
             (Stage::Customer { leg, .. }, Input::LegRang { early_media, .. }) => {
                 let leg = *leg;
                 self.trace("rings", leg.to_string());

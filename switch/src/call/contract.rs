@@ -220,6 +220,8 @@ pub enum Output {
         caller_id: PartyNumber,
         /// Which numbers of the same trunk were called before and led here, the first one first, and why.
         diverted: Vec<(PartyNumber, Cause)>,
+        /// The agent whose device rings for an offer: the floor knows of it, so it occupies nobody.
+        offered: Option<AgentName>,
     },
     /// Ask the carrier of a leg to connect its party to a number itself. [`Input::HandedBack`] says how that went.
     HandBack {

@@ -111,7 +111,7 @@ impl Led {
 }
 
 /// How much a failure says to the caller.
-fn rank(cause: Cause) -> u8 {
+pub(super) fn rank(cause: Cause) -> u8 {
     match outcome(cause) {
         StepOutcome::Busy => 3,
         StepOutcome::Rejected => 2,

@@ -56,6 +56,9 @@ pub(super) struct Leg {
     pub(super) ear: Ear,
     /// Its side put us on hold.
     pub(super) held: bool,
+    /// A key of its side means something to us.
+    #[serde(default)]
+    pub(super) keys: bool,
 }
 
 /// The legs that are not gone, and all that is still to be told.
@@ -72,7 +75,7 @@ pub(super) struct Legs {
 
 impl Legs {
     pub(super) fn new() -> Self {
-        let caller = Leg { id: LegId::CALLER, stage: LegStage::Invited, ear: Ear::Silence, held: false };
+        let caller = Leg { id: LegId::CALLER, stage: LegStage::Invited, ear: Ear::Silence, held: false, keys: false };
         Self { alive: SmallVec::from_iter([caller]), caller: LegId::CALLER, last: 0, plays: 0, outputs: VecDeque::new() }
     }
 
@@ -148,7 +151,10 @@ impl Legs {
                 }
                 current
             }
-            Input::Digit { leg, digit } => leg == self.caller && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d'),
+            Input::Digit { leg, digit } => {
+                (leg == self.caller || self.iter().any(|l| l.id == leg && l.keys))
+                    && matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D' | 'a'..='d')
+            }
             Input::HandedBack { leg, .. }
             | Input::RoomFull { leg }
             | Input::RoomFailed { leg }
@@ -172,6 +178,13 @@ impl Legs {
             | Input::Mute { .. }
             | Input::Answered { .. }
             | Input::Tick => true,
+        }
+    }
+
+    /// A called leg whose keys are heard, or not any more.
+    pub(super) fn want_key(&mut self, leg: LegId, wanted: bool) {
+        if let Some(leg) = self.leg(leg) {
+            leg.keys = wanted;
         }
     }
 
@@ -232,10 +245,25 @@ impl Legs {
         caller_id: PartyNumber,
         diverted: Vec<(PartyNumber, Cause)>,
     ) -> Option<LegId> {
+        self.call_out(target, caller_id, diverted, None)
+    }
+
+    /// A new leg to a device that rings for an agent.
+    pub(super) fn offer(&mut self, target: Target, caller_id: PartyNumber, agent: Option<AgentName>) -> Option<LegId> {
+        self.call_out(target, caller_id, Vec::new(), agent)
+    }
+
+    fn call_out(
+        &mut self,
+        target: Target,
+        caller_id: PartyNumber,
+        diverted: Vec<(PartyNumber, Cause)>,
+        offered: Option<AgentName>,
+    ) -> Option<LegId> {
         let leg = self.next()?;
         self.last = leg.0;
-        self.alive.push(Leg { id: leg, stage: LegStage::Invited, ear: Ear::Silence, held: false });
-        self.say(Output::InviteLeg { leg, target, caller_id, diverted });
+        self.alive.push(Leg { id: leg, stage: LegStage::Invited, ear: Ear::Silence, held: false, keys: false });
+        self.say(Output::InviteLeg { leg, target, caller_id, diverted, offered });
         Some(leg)
     }
 
@@ -247,7 +275,7 @@ impl Legs {
     /// A leg that is up comes from elsewhere, with the name that is next.
     pub(super) fn adopt(&mut self, leg: LegId, held: bool) {
         self.last = leg.0;
-        self.alive.push(Leg { id: leg, stage: LegStage::Up, ear: Ear::Silence, held });
+        self.alive.push(Leg { id: leg, stage: LegStage::Up, ear: Ear::Silence, held, keys: false });
     }
 
     /// A leg goes elsewhere: it is none of ours any more.

@@ -30,6 +30,7 @@ mod payment;
 mod play;
 mod queue;
 mod redirect;
+mod ring;
 mod short;
 mod stream;
 mod supervise;
@@ -278,14 +279,16 @@ impl Call {
             Input::Floor(FloorSays::Offer { offer, item, .. }) if self.owed.waiting() != Some(item) => {
                 self.floor(ToFloor::Decline { offer, cause: Cause::Cancelled });
             }
-            Input::Floor(FloorSays::CallBack { offer, item, agent, device, queue, callback, .. }) => {
+            Input::Floor(FloorSays::CallBack { offer, item, agent, devices, queue, callback, .. }) => {
                 // Said to a call that is to be made, once.
                 if matches!(self.doing, Doing::AwaitStep) && self.legs.iter().next().is_none() {
-                    self.doing = self.begin_call_back(at.now, First { offer, item, agent, device }, queue, callback);
+                    self.doing = self.begin_call_back(at.now, First { offer, item, agent, devices }, queue, callback);
                 } else {
                     self.floor(ToFloor::Decline { offer, cause: Cause::Fault });
                 }
             }
+            // Of others only the key is heard that takes a call.
+            Input::Digit { leg, .. } if leg != self.legs.caller() => self.advance(at, input),
             Input::Digit { digit, .. } => {
                 if self.doing.wants_digits() && self.typed.len() < TYPED_AHEAD {
                     self.typed.push_back(digit.to_ascii_uppercase());

@@ -181,8 +181,8 @@ mod tests {
         };
         tell(&mut call, &mut ids, Input::Step(Step::Queue(step)));
         let item = call.owed.waiting().unwrap();
-        let (offer, device) = (OfferId(7), Target::Extension("1001".into()));
-        let offered = FloorSays::Offer { offer, item, agent: "1001".into(), device, ring_ms: 20_000 };
+        let (offer, devices) = (OfferId(7), Target::Extension("1001".into()).into());
+        let offered = FloorSays::Offer { offer, item, agent: "1001".into(), devices, ring_ms: 20_000 };
         tell(&mut call, &mut ids, Input::Floor(offered));
         tell(&mut call, &mut ids, Input::LegAnswered { leg: LegId(1) });
         tell(&mut call, &mut ids, Input::Floor(FloorSays::Connect { offer }));

@@ -8,17 +8,19 @@ use super::{
     Call, Doing, Input, Moment,
     callback_offer::Chance,
     overflow::Climb,
+    ring::Rings,
     talk::With,
     waiting::{Asked, Queueing},
 };
 use crate::{
     cause::{Blame, Cause},
     cdr::SegmentState,
+    device::Devices,
     floor::Work,
     id::{ItemId, OfferId},
     link::{Enqueue, FloorSays, LeaveReason, RefuseReason, ToFloor},
     name::AgentName,
-    step::{Audio, Phrase, QueueStep, StepOutcome, Target},
+    step::{Audio, Phrase, QueueStep, StepOutcome},
     time::Timestamp,
 };
 
@@ -86,7 +88,7 @@ impl Call {
     /// After a restart the caller waits on at their place, and hears music again. Whoever was rung meanwhile is
     /// not any more: the floor offers the item anew.
     pub(super) fn wait_again(&mut self, at: &mut Moment<'_>, mut queueing: Box<Queueing>) -> Doing {
-        if let Some(leg) = std::mem::replace(&mut queueing.asked, Asked::Nobody).leg() {
+        for leg in std::mem::replace(&mut queueing.asked, Asked::Nobody).legs() {
             self.legs.end(leg, Cause::Restart);
         }
         if queueing.chance == Chance::Kept {
@@ -118,38 +120,47 @@ impl Call {
             return if matches!(input, Input::Played { .. }) { self.leave_to_be_called(at.now) } else { Doing::Queue(queueing) };
         }
         match (&mut queueing.asked, input) {
-            (_, Input::Digit { digit, .. }) => self.pressed_while_waiting(at.now, &mut queueing, digit),
+            (_, Input::Digit { leg, digit }) if leg == self.legs.caller() => {
+                self.pressed_while_waiting(at.now, &mut queueing, digit)
+            }
             (_, Input::Floor(says)) => return self.floor_said(at, queueing, says),
-            (_, Input::Tick) => return self.queue_tick(at.now, queueing),
-            (Asked::Calling { offer, leg, rang: rang @ false, .. }, Input::LegRang { .. }) => {
-                *rang = true;
-                let (offer, leg) = (*offer, leg.to_string());
-                self.trace("rings", leg);
-                self.floor(ToFloor::Ringing { offer });
-            }
-            (Asked::Calling { offer, agent, leg, .. }, Input::LegAnswered { .. }) => {
-                let (offer, reply_by) = (*offer, at.now.plus_ms(self.settings.floor_reply_ms));
-                queueing.asked = Asked::Accepted { offer, agent: agent.clone(), leg: *leg, reply_by };
-                self.floor(ToFloor::Accept { offer });
-            }
-            (Asked::Calling { offer, .. }, Input::LegFailed { cause, .. } | Input::LegEnded { cause, .. }) => {
-                let offer = *offer;
-                queueing.asked = Asked::Nobody;
-                self.trace("offer declined", cause.as_str());
-                self.floor(ToFloor::Decline { offer, cause });
-                self.ask_for_callback(at.now, &mut queueing);
-            }
-            (Asked::Accepted { offer, reply_by, .. }, Input::LegFailed { cause, .. } | Input::LegEnded { cause, .. }) => {
-                queueing.asked = Asked::Lost { offer: *offer, cause, reply_by: *reply_by };
-                self.trace("agent lost", cause.as_str());
+            (_, Input::Tick) => {
+                self.agent_rung(at.now, &mut queueing, &Input::Tick);
+                return self.queue_tick(at.now, queueing);
             }
             (_, Input::Played { .. }) => {
                 queueing.announce_at = queueing.next_announcement(at.now);
                 self.waiting_music(&queueing);
             }
+            (Asked::Calling { .. }, input) => self.agent_rung(at.now, &mut queueing, &input),
+            (Asked::Accepted { offer, reply_by, .. }, Input::LegFailed { cause, .. } | Input::LegEnded { cause, .. }) => {
+                queueing.asked = Asked::Lost { offer: *offer, cause, reply_by: *reply_by };
+                self.trace("agent lost", cause.as_str());
+            }
             _ => {}
         }
         Doing::Queue(queueing)
+    }
+
+    /// What the devices of the agent say who is asked.
+    fn agent_rung(&mut self, now: Timestamp, queueing: &mut Queueing, input: &Input) {
+        let Asked::Calling { offer, agent, rung } = &mut queueing.asked else { return };
+        let offer = *offer;
+        match self.device_said(now, rung, &queueing.step.language, input) {
+            Rings::On => {}
+            Rings::Heard => self.floor(ToFloor::Ringing { offer }),
+            Rings::Taken(leg) => {
+                let reply_by = now.plus_ms(self.settings.floor_reply_ms);
+                queueing.asked = Asked::Accepted { offer, agent: agent.clone(), leg, reply_by };
+                self.floor(ToFloor::Accept { offer });
+            }
+            Rings::Failed(cause) => {
+                queueing.asked = Asked::Nobody;
+                self.trace("offer declined", cause.as_str());
+                self.floor(ToFloor::Decline { offer, cause });
+                self.ask_for_callback(now, queueing);
+            }
+        }
     }
 
     fn queue_tick(&mut self, now: Timestamp, mut queueing: Box<Queueing>) -> Doing {
@@ -212,10 +223,10 @@ impl Call {
             FloorSays::CallbackRefused { item } if self.owed.waiting() == Some(item) => {
                 self.callback_refused(at.now, &mut queueing)
             }
-            FloorSays::Offer { offer, agent, device, .. } => self.offered(&mut queueing, offer, agent, device),
+            FloorSays::Offer { offer, agent, devices, .. } => self.offered(at.now, &mut queueing, (offer, agent), devices),
             FloorSays::Withdraw { offer } if queueing.asked.offer() == Some(offer) => {
                 self.trace("offer", "withdrawn");
-                if let Some(leg) = queueing.asked.leg() {
+                for leg in queueing.asked.legs() {
                     self.legs.dismiss(leg);
                 }
                 queueing.asked = Asked::Nobody;
@@ -227,7 +238,7 @@ impl Call {
         Doing::Queue(queueing)
     }
 
-    fn offered(&mut self, queueing: &mut Queueing, offer: OfferId, agent: AgentName, device: Target) {
+    fn offered(&mut self, now: Timestamp, queueing: &mut Queueing, (offer, agent): (OfferId, AgentName), devices: Devices) {
         queueing.confirm_by = None;
         queueing.climb.is_held_up();
         queueing.chance.is_held_up();
@@ -237,9 +248,9 @@ impl Call {
             None => {}
         }
         self.trace("offer", format!("to {agent}"));
-        match self.legs.invite(device, self.arrival.from.clone(), Vec::new()) {
-            Some(leg) => queueing.asked = Asked::Calling { offer, agent, leg, rang: false },
-            None => self.floor(ToFloor::Decline { offer, cause: Cause::Congestion }),
+        match self.ring_devices(now, &agent, devices) {
+            Ok(rung) => queueing.asked = Asked::Calling { offer, agent, rung },
+            Err(cause) => self.floor(ToFloor::Decline { offer, cause }),
         }
     }
 
@@ -274,7 +285,7 @@ impl Call {
     }
 
     fn queue_ended(&mut self, now: Timestamp, queueing: &Queueing, outcome: StepOutcome) -> Doing {
-        if let Some(leg) = queueing.asked.leg() {
+        for leg in queueing.asked.legs() {
             self.legs.dismiss(leg);
         }
         self.legs.hush(self.legs.caller());

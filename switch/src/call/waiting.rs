@@ -1,8 +1,9 @@
 //! What is known of a caller who waits: how, since when, and who is asked to take the call.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
-use super::{callback_offer::Chance, overflow::Climb};
+use super::{callback_offer::Chance, overflow::Climb, ring::Rung};
 use crate::{
     callback::Callback,
     cause::Cause,
@@ -42,12 +43,12 @@ pub(super) struct Queueing {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Asked {
     Nobody,
-    /// The agent's device is called.
+    /// The agent's devices are called.
     Calling {
         offer: OfferId,
         agent: AgentName,
-        leg: LegId,
-        rang: bool,
+        #[serde(default)]
+        rung: Rung,
     },
     /// The agent answered; the floor says whether that counts.
     Accepted {
@@ -72,10 +73,20 @@ impl Asked {
         }
     }
 
-    pub(super) fn leg(&self) -> Option<LegId> {
-        match *self {
-            Self::Nobody | Self::Lost { .. } => None,
-            Self::Calling { leg, .. } | Self::Accepted { leg, .. } => Some(leg),
+    /// The legs of the agent's devices.
+    pub(super) fn legs(&self) -> SmallVec<[LegId; 2]> {
+        match self {
+            Self::Nobody | Self::Lost { .. } => SmallVec::new(),
+            Self::Calling { rung, .. } => rung.legs(),
+            Self::Accepted { leg, .. } => SmallVec::from_iter([*leg]),
+        }
+    }
+
+    /// When one of the devices that ring is given up.
+    pub(super) fn gives_up_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Calling { rung, .. } => rung.deadline(),
+            Self::Nobody | Self::Accepted { .. } | Self::Lost { .. } => None,
         }
     }
 
@@ -155,10 +166,8 @@ impl Queueing {
         if self.chance == Chance::Kept {
             return None;
         }
-        [self.give_up_at(), self.fault_at(), self.pass_on_at(), self.offer_callback_at(), self.announce_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let own = [self.give_up_at(), self.fault_at(), self.pass_on_at(), self.offer_callback_at(), self.announce_at];
+        own.into_iter().chain([self.asked.gives_up_at()]).flatten().min()
     }
 
     pub(super) fn next_announcement(&self, now: Timestamp) -> Option<Timestamp> {

@@ -87,9 +87,14 @@ impl Agent {
         }
     }
 
-    /// Whether a call could reach the device.
+    /// Whether a call could reach one of the devices.
     pub(super) fn is_reachable(&self) -> bool {
-        (self.profile.always_on || self.reachable) && !self.aside.is_some_and(|aside| is_unreachable(aside.cause))
+        self.could_be_reached() && !self.aside.is_some_and(|aside| is_unreachable(aside.cause))
+    }
+
+    /// Whether one of the devices is registered, or needs no registration.
+    pub(super) fn could_be_reached(&self) -> bool {
+        self.profile.always_on || self.reachable || self.profile.devices.is_always_there()
     }
 
     /// Whether they have nothing to do and can be asked at this moment.
@@ -123,7 +128,7 @@ impl Agent {
     }
 }
 
-const fn is_unreachable(cause: Cause) -> bool {
+pub(super) const fn is_unreachable(cause: Cause) -> bool {
     matches!(cause, Cause::NotRegistered | Cause::NotFound)
 }
 
@@ -350,28 +355,5 @@ impl Floor {
             agent.aside = None;
             self.sync_idle(name);
         }
-    }
-
-    /// Live legs outside offers: nobody is asked while they are on the phone.
-    pub(super) fn device_busy(&mut self, now: Timestamp, name: &AgentName, legs: u32) {
-        let Some(agent) = self.agents.get_mut(name) else { return };
-        agent.direct_legs = legs;
-        match agent.state {
-            AgentState::Ready if legs > 0 => self.set_state(now, name, AgentState::Engaged { item: None }),
-            AgentState::Engaged { item: None } if legs == 0 => self.set_state(now, name, AgentState::Ready),
-            _ => self.sync_idle(name),
-        }
-    }
-
-    pub(super) fn device_reachable(&mut self, now: Timestamp, name: &AgentName, reachable: bool) {
-        let Some(agent) = self.agents.get_mut(name) else { return };
-        agent.reachable = reachable;
-        if reachable && agent.aside.is_some_and(|aside| is_unreachable(aside.cause)) {
-            self.end_aside(name);
-        } else if !reachable && !agent.profile.always_on && agent.offer.is_some() {
-            self.take_offer_back(now, name);
-            self.rest(now, name);
-        }
-        self.sync_idle(name);
     }
 }

@@ -136,10 +136,10 @@ impl Floor {
     pub(super) fn ring_for(&mut self, now: Timestamp, id: ItemId, ring: FloorSays) -> Option<(CallId, FloorSays)> {
         let item = self.items.get(&id)?;
         let Behind::Callback(callback) = &item.behind else { return Some((item.call, ring)) };
-        let FloorSays::Offer { offer, item: _, agent, device, ring_ms } = ring else { return None };
+        let FloorSays::Offer { offer, item: _, agent, devices, ring_ms } = ring else { return None };
         let (caller, queue, callback) = (item.caller.clone(), item.queue.clone(), callback.clone());
         let call = CallId(self.ids.next(now));
-        Some((call, FloorSays::CallBack { offer, item: id, agent, device, ring_ms, caller, queue, callback }))
+        Some((call, FloorSays::CallBack { offer, item: id, agent, devices, ring_ms, caller, queue, callback }))
     }
 
     /// The agent's device answered, and the customer is called.

@@ -9,6 +9,7 @@ use crate::{
     callback::CallbackAsked,
     cause::Cause,
     channel::Capacity,
+    device::Devices,
     id::{CallId, CustomerId, ItemId, OfferId},
     link::{LeaveReason, RefuseReason, ToFloor, ToLine},
     name::{AgentName, QueueName, SkillLevel, SkillName},
@@ -117,11 +118,22 @@ pub struct AgentProfile {
     pub skills: Vec<SkillLevel>,
     /// Where they are rung.
     pub device: Target,
+    /// Where they are rung instead, when there is any.
+    #[serde(default, skip_serializing_if = "Devices::is_none")]
+    pub devices: Devices,
     /// A fixed device is taken as reachable and its agent as signed in from the start.
     pub always_on: bool,
     /// What they can do at a time.
     #[serde(default)]
     pub capacity: Capacity,
+}
+
+impl AgentProfile {
+    /// What rings for them.
+    #[must_use]
+    pub fn rings(&self) -> Devices {
+        if self.devices.is_none() { self.device.clone().into() } else { self.devices.clone() }
+    }
 }
 
 /// What an agent is doing.

@@ -28,6 +28,7 @@ impl Floor {
         self.nothing_is_left_over()?;
         for agent in self.agents.values() {
             self.agent_holds(agent)?;
+            must(agent.is_as(&self.phones), || format!("{} is not as their phones are", agent.profile.agent))?;
         }
         for item in self.items.values() {
             self.item_holds(now, item)?;

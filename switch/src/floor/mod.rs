@@ -29,6 +29,7 @@ mod matching;
 mod offers;
 mod order;
 mod overflow;
+mod phones;
 mod places;
 mod priority;
 mod profiles;
@@ -56,6 +57,7 @@ pub use kept::{
 };
 use load::Held;
 use offers::{EndedOffers, Offer};
+use phones::Phones;
 pub use priority::NotPrioritised;
 pub use promises::NotPromised;
 use promises::Promises;
@@ -97,8 +99,7 @@ pub struct Floor {
     restored_at: Option<Timestamp>,
     /// Agents that `Restore` named and no profile has named yet.
     remembered: BTreeMap<AgentName, RestoredAgent>,
-    /// Live legs outside of offers of such agents.
-    remembered_legs: BTreeMap<AgentName, u32>,
+    phones: Phones,
     /// Conversations of such agents that go on.
     remembered_work: BTreeMap<AgentName, Vec<Held>>,
     promises: Promises,
@@ -125,7 +126,7 @@ impl Floor {
             saved: BTreeMap::new(),
             restored_at: None,
             remembered: BTreeMap::new(),
-            remembered_legs: BTreeMap::new(),
+            phones: Phones::default(),
             remembered_work: BTreeMap::new(),
             promises: Promises::default(),
         }
@@ -187,6 +188,7 @@ impl Floor {
             ToFloor::DeviceBusy { agent, legs } => self.device_busy(now, &agent, legs),
             ToFloor::DeviceReachable { agent, reachable } => self.device_reachable(now, &agent, reachable),
             ToFloor::Agent { call, agent, request } => {
+                let agent = self.who_is_at(&agent);
                 let done = self.request(now, &agent, request);
                 self.say(call, FloorSays::AgentReply { done });
             }

@@ -63,7 +63,9 @@ impl Floor {
         let (Some(item), Some(asked)) = (self.items.get_mut(&id), self.agents.get(agent)) else { return };
         item.stage = Stage::Offered(offer);
         let ring_ms = self.queues.get(&item.queue).map_or(MIN_RING_MS, |queue| queue.profile.ring_ms.max(MIN_RING_MS));
-        let ring = FloorSays::Offer { offer, item: id, agent: agent.clone(), device: asked.profile.device.clone(), ring_ms };
+        let devices = asked.profile.rings().timed(ring_ms);
+        let ring_ms = devices.ring_ms(ring_ms);
+        let ring = FloorSays::Offer { offer, item: id, agent: agent.clone(), devices, ring_ms };
         let Some((call, ring)) = self.ring_for(now, id, ring) else { return };
         let asked = Offer { item: id, agent: agent.clone(), call, calls_customer: false, rings: false };
         self.offers.insert(offer, asked);
@@ -118,7 +120,7 @@ impl Floor {
         self.come_back(now, &offer, cause == Cause::NoAnswer);
     }
 
-    /// The device rang its time.
+    /// The devices rang their time.
     pub(super) fn expire(&mut self, now: Timestamp, id: OfferId) {
         if self.offers.get(&id).is_some_and(|offer| offer.calls_customer) {
             return self.unreached(now, id, Cause::Fault);

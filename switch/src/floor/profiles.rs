@@ -38,6 +38,8 @@ impl Floor {
     fn add_agent(&mut self, now: Timestamp, profile: AgentProfile) {
         let (name, queues, always_on) = (profile.agent.clone(), profile.queues.clone(), profile.always_on);
         let mut agent = Agent::new(profile, now);
+        self.phones.belong(None, Some(&agent.profile));
+        agent.hear_phones(&self.phones);
         agent.kind = self.classes.join(&agent);
         self.agents.insert(name.clone(), agent);
         self.take_up_work(now, &name);
@@ -66,7 +68,9 @@ impl Floor {
         agent.skills = skills::sorted(&profile.skills);
         let queues = profile.queues.clone();
         let fits_no_more = agent.profile.capacity != profile.capacity && agent.offer.is_some();
+        self.phones.belong(Some(&agent.profile), Some(&profile));
         let before = std::mem::replace(&mut agent.profile, profile).queues;
+        agent.hear_phones(&self.phones);
         let kind = self.classes.join(agent);
         self.classes.leave(std::mem::replace(&mut agent.kind, kind));
         for queue in before.iter().filter(|queue| !queues.contains(queue)) {
@@ -76,7 +80,7 @@ impl Floor {
             self.enlist(now, &name, queue);
         }
         self.release_saved(now, &name);
-        self.sync_idle(&name);
+        self.phones_changed(now, &name);
         if fits_no_more {
             self.take_offer_back(now, &name);
             self.rest(now, &name);
@@ -113,6 +117,7 @@ impl Floor {
         self.timers.clear(&Timer::Aside(name.clone()));
         if let Some(agent) = self.agents.remove(name) {
             self.classes.leave(agent.kind);
+            self.phones.belong(Some(&agent.profile), None);
             for queue in &agent.profile.queues {
                 if let Some(queue) = self.queues.get_mut(queue) {
                     queue.members.remove(name);

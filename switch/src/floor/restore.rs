@@ -110,7 +110,9 @@ impl Floor {
         }
         self.restored_at = Some(now);
         let GoingOn { waiting: live, talking, legs, promised } = restored.going_on;
-        self.remembered_legs = legs;
+        for (extension, legs) in legs {
+            self.phones.had_legs(&extension, legs);
+        }
         for (number, promises) in promised {
             self.promises.count(now, &number, promises);
         }
@@ -237,7 +239,6 @@ impl Floor {
         let RestoredAgent { agent: name, state, since_at, idle_since_at, pending } = record;
         let Some(agent) = self.agents.get_mut(&name) else { return };
         agent.idle_since_at = idle_since_at.or(agent.idle_since_at);
-        agent.direct_legs = self.remembered_legs.remove(&name).unwrap_or(agent.direct_legs);
         if agent.state == AgentState::Offline {
             self.adopt_state(since_at, &name, &state);
         } else {

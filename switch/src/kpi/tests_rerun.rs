@@ -36,7 +36,15 @@ fn queue() -> QueueProfile {
 fn agent(name: &str) -> AgentProfile {
     let device = Target::Extension(name.into());
     let (skills, capacity) = (Vec::new(), Capacity::default());
-    AgentProfile { agent: name.into(), queues: vec!["support".into()], skills, device, always_on: false, capacity }
+    AgentProfile {
+        agent: name.into(),
+        queues: vec!["support".into()],
+        skills,
+        device,
+        devices: crate::device::Devices::default(),
+        always_on: false,
+        capacity,
+    }
 }
 
 fn setting(agents: &[&str]) -> Setting {

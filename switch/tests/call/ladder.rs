@@ -20,6 +20,7 @@ use tandem_switch::{
     callback::{Callback, CallbackOffer, Tries},
     cause::Cause,
     cdr::{Cdr, Origin},
+    device::{Device, DeviceKind, Devices},
     id::{CallId, IdSource, ItemId, LegId, OfferId, RecordingId},
     ladder::{Hall, Ladder as QueueLadder, Rung},
     link::{FloorSays, Place, RefuseReason, ToFloor},
@@ -234,12 +235,12 @@ impl Ladder {
             ["not-in", queue] => FloorSays::Stays { item, to: queue.into(), reason: RefuseReason::Full },
             ["keeps"] => FloorSays::CallbackKept { item },
             ["does-not-keep"] => FloorSays::CallbackRefused { item },
-            ["calls-back", n, agent] => self.read_call_back(offer(n), agent),
+            ["calls-back", n, agent] => self.read_call_back(offer(n), agent, with),
             ["offers", n, agent] => FloorSays::Offer {
                 offer: offer(n),
                 item,
                 agent: agent.into(),
-                device: Target::Extension(agent.into()),
+                devices: read_devices(agent, with),
                 ring_ms: 20_000,
             },
             ["withdraws", n] => FloorSays::Withdraw { offer: offer(n) },
@@ -254,7 +255,7 @@ impl Ladder {
             Output::RingCaller => "ring caller".into(),
             Output::EarlyMedia => "early media".into(),
             Output::Answer => "answer".into(),
-            Output::InviteLeg { leg, target, caller_id, diverted } => {
+            Output::InviteLeg { leg, target, caller_id, diverted, .. } => {
                 let by = diverted.iter().map(|(number, why)| format!(", diverted by {} ({})", number.as_str(), why.as_str()));
                 format!("invite {leg}: {} as {caller_id:?}{}", show_target(&target), by.collect::<String>())
             }
@@ -316,7 +317,7 @@ impl Ladder {
         })
     }
 
-    fn read_call_back(&self, offer: OfferId, agent: &str) -> FloorSays {
+    fn read_call_back(&self, offer: OfferId, agent: &str, with: &HashMap<&str, &str>) -> FloorSays {
         let Step::Queue(step) = read_step(&["queue", "support"], &HashMap::from([("record", "yes")])) else { unreachable!() };
         let callback = Callback {
             target: read_target("+390687654321"),
@@ -332,7 +333,7 @@ impl Ladder {
             offer,
             item: ItemId(77),
             agent: agent.into(),
-            device: Target::Extension(agent.into()),
+            devices: read_devices(agent, with),
             ring_ms: 20_000,
             caller: "+390687654321".into(),
             queue: "support".into(),
@@ -429,6 +430,23 @@ fn number<T: PartialEq>(seen: &mut Vec<T>, id: T) -> usize {
 
 fn read_leg(word: &str) -> LegId {
     LegId(word.parse().unwrap())
+}
+
+/// `devices=1001:8,+39061234567:15:1`: whom, seconds, and the key; one after another, or with `rings=all` at once.
+fn read_devices(agent: &str, with: &HashMap<&str, &str>) -> Devices {
+    let Some(text) = with.get("devices") else { return Target::Extension(agent.into()).into() };
+    let order = if with.get("rings") == Some(&"all") { RingStrategy::All } else { RingStrategy::InOrder };
+    let device = |text: &str| {
+        let words: Vec<&str> = text.split(':').collect();
+        Device {
+            name: words[0].into(),
+            kind: if words.len() > 2 { DeviceKind::Mobile } else { DeviceKind::Desk },
+            target: read_target(words[0]),
+            ring_ms: Some(words[1].parse::<u64>().unwrap() * 1_000),
+            confirm: words.get(2).and_then(|key| key.chars().next()),
+        }
+    };
+    Devices { order, list: text.split(',').map(device).collect() }
 }
 
 fn read_origin(word: &str) -> Origin {

@@ -16,6 +16,7 @@ mod commands;
 mod conferences;
 mod crowd;
 mod decisions;
+mod devices;
 mod editors;
 mod emergency;
 mod endings;

@@ -154,3 +154,25 @@ fn a_caller_who_hangs_up_in_conversation_ends_it_for_the_agent() {
     tells(&switch.until_cdr("1011"), &[("agent", "1001"), ("cause", "normal"), ("blame", "caller")]);
     switch.until_agent("1001", "ready");
 }
+
+#[test]
+fn queues_and_skills_that_change_while_somebody_waits_count_at_once() {
+    let queue = "queue \"support\" {\n";
+    let plan = TEAM.replace(queue, &format!("skill \"billing\"\n{queue}    when-empty \"wait\"\n"));
+    let needs = "    to \"1800\"\n    answer\n    queue \"support\"\n";
+    assert!(plan.contains(needs));
+    let switch = Switch::with_plan(
+        &plan.replace(needs, "    to \"1800\"\n    answer\n    queue \"support\" { skill \"billing\" level=3; }\n"),
+    );
+    switch.cli(&["user", "set", "1001", "--queue", "elsewhere"]);
+    let _agents = agents(&switch, &["1001"]);
+    let waits = caller(&switch, "1011");
+    until_waiting(&switch, &["1011"]);
+    switch.cli(&["user", "set", "1001", "--queue", "support", "--skill", "billing=2"]);
+    wait::until_true("1001 serves the queue", || switch.agent("1001")["queues"] == serde_json::json!(["support"]));
+    until_waiting(&switch, &["1011"]);
+    switch.until_agent("1001", "ready");
+    switch.cli(&["user", "set", "1001", "--skill", "billing=3"]);
+    waits.succeed();
+    tells(&switch.until_cdr("1011"), &[("agent", "1001"), ("cause", "normal")]);
+}

@@ -13,7 +13,7 @@ use tandem_switch::{
     cause::Cause,
     cdr::{Cdr, Origin},
     id::{CallId, IdSource, LegId, RecordingId},
-    link::{FloorSays, ToFloor, ToLine},
+    link::{ToFloor, ToLine},
     name::{AgentName, Extension, PartyNumber},
     step::Target,
     time::Timestamp,
@@ -324,7 +324,7 @@ impl LiveCall {
         }
         let mut inputs = VecDeque::new();
         while let Some(output) = self.call.poll() {
-            self.carry_out(line, output, false, &mut inputs);
+            self.carry_out(line, output, &mut inputs);
         }
         self.work_off(line, inputs);
     }
@@ -350,18 +350,17 @@ impl LiveCall {
 
     fn work_off(&mut self, line: &mut Line, mut inputs: VecDeque<Input>) {
         while let Some(input) = inputs.pop_front() {
-            let offer = matches!(input, Input::Floor(FloorSays::Offer { .. }));
             if line.noting {
                 line.effects.push(Effect::Note(self.number.clone(), format!("call told {input:?}")));
             }
             self.call.handle(line.now, input, &mut line.ids);
             while let Some(output) = self.call.poll() {
-                self.carry_out(line, output, offer, &mut inputs);
+                self.carry_out(line, output, &mut inputs);
             }
         }
     }
 
-    fn carry_out(&mut self, line: &mut Line, output: Output, offer: bool, inputs: &mut VecDeque<Input>) {
+    fn carry_out(&mut self, line: &mut Line, output: Output, inputs: &mut VecDeque<Input>) {
         let caller = self.at(LegId::CALLER);
         if line.noting {
             line.effects.push(Effect::Note(self.number.clone(), format!("call wants {output:?}")));
@@ -371,7 +370,9 @@ impl LiveCall {
             Output::RingCaller => line.edge.progress(caller, 180),
             Output::EarlyMedia => line.edge.progress(caller, 183),
             Output::Answer => line.edge.answer(caller),
-            Output::InviteLeg { leg, target, caller_id, .. } => self.invite(line, leg, &target, &caller_id, offer, inputs),
+            Output::InviteLeg { leg, target, caller_id, offered, .. } => {
+                self.invite(line, leg, &target, &caller_id, offered.is_some(), inputs);
+            }
             Output::EndLeg { leg, cause } => {
                 line.must(self.has(leg), &self.number, || format!("{leg} is ended twice"));
                 line.edge.end(self.at(leg), cause);

@@ -46,6 +46,7 @@ pub(crate) fn agents(dice: &mut Dice, shape: Shape) -> Vec<AgentProfile> {
         always_on: address.is_some(),
         capacity: tandem_switch::channel::Capacity::default(),
         device: address.map_or_else(|| Target::Extension(name.as_str().into()), |address| Target::Fixed(address.into())),
+        devices: tandem_switch::device::Devices::default(),
     };
     all.into_iter().map(profile).collect()
 }

@@ -4,6 +4,7 @@ mod access;
 mod board;
 mod callbacks;
 mod customers;
+mod devices;
 mod generations;
 mod kpis;
 mod live;

@@ -12,7 +12,10 @@ use super::{
     floor::{SkillView, skills},
     text,
 };
-use crate::store::{Generation, Person};
+use crate::{
+    http::devices::DevicesView,
+    store::{Generation, Person},
+};
 
 /// One file of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -112,6 +115,9 @@ pub struct PersonView {
     /// What they can do at a time.
     #[serde(default)]
     pub capacity: CapacityView,
+    /// What rings for them instead, when there is any.
+    #[serde(default)]
+    pub devices: DevicesView,
 }
 
 /// What somebody can do at a time.
@@ -197,6 +203,7 @@ impl From<&Person> for PersonView {
             },
             always_on: person.always_on,
             capacity: CapacityView::from(&person.capacity),
+            devices: DevicesView::from(&person.devices),
         }
     }
 }

@@ -110,6 +110,7 @@ pub(in crate::store) const PLACES: &[Table] = &[
             "device",
             "ha1_sha512_256",
             "capacity",
+            "devices",
         ],
     ),
     // What an admin wrote into the plan is the plan's.

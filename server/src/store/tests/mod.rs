@@ -127,7 +127,11 @@ async fn every_statement_is_understood_by_both_databases() {
         let all = sql::ALL.iter().chain(super::figures::ALL).chain(super::rollups::ALL).chain(super::verify::ALL);
         let all = all.chain(super::customers_sql::ALL).chain(super::rules_sql::ALL);
         let all = all.chain(super::logins::ALL).chain(super::audits::ALL);
-        let all = all.chain(super::privacy::statements()).chain(super::webhooks::ALL).chain(super::lookup::ALL);
+        let all = all
+            .chain(super::privacy::statements())
+            .chain(super::webhooks::ALL)
+            .chain(super::lookup::ALL)
+            .chain(super::devices::ALL);
         let mut texts: Vec<String> = all.map(|(_, text)| (*text).to_owned()).collect();
         let inserts = sql::ALL_INSERTS
             .iter()

@@ -1,6 +1,10 @@
 //! People and tokens.
 
-use tandem_switch::{name::Extension, step::Target};
+use tandem_switch::{
+    device::{Device, DeviceKind, Devices},
+    name::Extension,
+    step::{RingStrategy, Target},
+};
 
 use super::at;
 use crate::store::{Binding, Person, Record, Scope, Secret, Store, TokenCheck, testing::both};
@@ -36,6 +40,42 @@ async fn people_read_back_and_passwords_are_kept_as_hashes_only() {
         assert!(store.remove_person(&person.extension, "command line", at(2)).await.unwrap());
         assert!(!store.remove_person(&person.extension, "command line", at(2)).await.unwrap());
         assert!(store.people().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn devices_are_kept_in_their_order_and_a_change_of_the_person_leaves_them() {
+    for db in both().await {
+        let store = db.open().await;
+        let mut person = Person::new(Extension::from("1001"), "tandem");
+        person.queues = vec!["support".into()];
+        store.put_person(&person, "ada", at(0)).await.unwrap();
+        let device =
+            |name: &str, kind, target| Device { name: name.into(), kind, target, ring_ms: Some(8_000), confirm: Some('1') };
+        let number = Target::Trunk { trunk: "carrier".into(), number: "+393331234567".into() };
+        person.devices = Devices {
+            order: RingStrategy::All,
+            list: vec![
+                device("mobile", DeviceKind::Mobile, number),
+                device("desk", DeviceKind::Desk, Target::Extension("1001".into())),
+                device("soft", DeviceKind::Softphone, Target::Fixed("sip:a@127.0.0.1:5090".into())),
+            ],
+        };
+        let what = ("device-added", "mobile");
+        store.put_devices((&person.extension, &person.devices), what, "ada", at(1)).await.unwrap();
+        // Whoever changes something else of the person knows nothing of devices.
+        let before = Person { devices: Devices::default(), display_name: "Ada".into(), ..person.clone() };
+        store.put_person(&before, "ada", at(2)).await.unwrap();
+        person.display_name = "Ada".into();
+        let again = db.open().await;
+        assert_eq!(again.person(&person.extension).await.unwrap(), Some(person.clone()));
+        assert_eq!(person.profile().unwrap().rings(), person.devices);
+        let events = store.events_after(0, 10).await.unwrap();
+        assert!(events[1].body.contains("device-added") && events[1].body.contains("1001: mobile"), "{events:?}");
+        assert!(events.iter().all(|row| !row.body.contains("333")), "no number of theirs in the journal");
+        let none = Devices::default();
+        store.put_devices((&person.extension, &none), ("device-removed", "mobile"), "ada", at(3)).await.unwrap();
+        assert_eq!(store.person(&person.extension).await.unwrap().unwrap().devices, none);
     }
 }
 

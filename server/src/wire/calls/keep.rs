@@ -217,7 +217,7 @@ impl LiveCall {
             inputs.push_back(tandem_switch::call::Input::Hangup { cause: tandem_switch::cause::Cause::Fault });
         }
         while let Some(output) = self.call.poll() {
-            self.carry_out(edges, output, false, &mut inputs);
+            self.carry_out(edges, output, &mut inputs);
         }
         self.fork_again(edges);
         self.work_off(edges, inputs);

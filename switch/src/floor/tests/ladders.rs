@@ -2,6 +2,7 @@
 
 mod agents;
 mod callbacks;
+mod devices;
 mod going_on;
 mod mixed;
 mod offers;

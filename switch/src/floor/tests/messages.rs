@@ -145,7 +145,7 @@ fn every_message_to_the_line_reads_back() {
             offer: OFFER,
             item: ITEM,
             agent: "1001".into(),
-            device: Target::Fixed("sip:7@127.0.0.3".into()),
+            devices: Target::Fixed("sip:7@127.0.0.3".into()).into(),
             ring_ms: 20_000,
         },
         FloorSays::Withdraw { offer: OFFER },

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::words::{capacity, cause, event_word, place_words, request, skill_level, state_word, work, work_rule};
+use super::words::{capacity, cause, devices, event_word, place_words, request, skill_level, state_word, work, work_rule};
 use super::{beginnings::beginning, same::assert_same};
 use crate::{
     callback::{Callback, CallbackAsked, Tries},
@@ -154,6 +154,7 @@ impl Script {
             queues: words[1].split(',').filter(|name| *name != "-").map(Into::into).collect(),
             skills: words[2..].iter().filter(|word| word.contains(':')).map(|word| skill_level(word)).collect(),
             device: Target::Extension(words[0].into()),
+            devices: devices(words),
             always_on: words.contains(&"always-on"),
             capacity: capacity(words),
             agent,

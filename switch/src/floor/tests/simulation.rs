@@ -6,12 +6,13 @@ use crate::{
     cause::Cause,
     cdr::Origin,
     channel::Capacity,
+    device::{Device, DeviceKind, Devices},
     floor::{AgentProfile, Input, QueueProfile, Relaxation, Work, WorkRules},
     id::{CallId, CustomerId, ItemId, OfferId},
     ladder::Ladder,
     link::{Enqueue, LeaveReason, ToFloor},
     name::{AgentName, PartyNumber, QueueName, SkillLevel},
-    step::{AgentRequest, QueueStep, Target},
+    step::{AgentRequest, QueueStep, RingStrategy, Target},
 };
 
 const QUEUES: [&str; 3] = ["support", "sales", "night"];
@@ -78,7 +79,9 @@ fn drain(world: &mut World) {
     world.give(Input::Queues(world.queues.clone()));
     world.give(Input::Agents(world.agents.clone()));
     for number in 0..AGENTS {
-        world.give(Input::Line(ToFloor::DeviceBusy { agent: name(number), legs: 0 }));
+        for phone in [name(number), second_phone(number)] {
+            world.give(Input::Line(ToFloor::DeviceBusy { agent: phone, legs: 0 }));
+        }
         for request in [AgentRequest::SignIn, AgentRequest::Ready] {
             world.give(Input::Agent { agent: name(number), request });
         }
@@ -219,7 +222,8 @@ fn ask(world: &mut World) {
 }
 
 fn device(world: &mut World) {
-    let agent = name(world.dice.below(AGENTS));
+    let number = world.dice.below(AGENTS);
+    let agent = if world.dice.chance(70) { name(number) } else { second_phone(number) };
     let message = if world.dice.chance(70) {
         ToFloor::DeviceReachable { agent, reachable: world.dice.chance(75) }
     } else {
@@ -301,9 +305,25 @@ fn agent(dice: &mut Dice, number: u64) -> AgentProfile {
         queues: QUEUES.iter().filter(|_| dice.chance(60)).map(|name| QueueName::from(*name)).collect(),
         skills: SKILLS.iter().map(|name| skill(name, u8::try_from(dice.below(8)).unwrap())).collect(),
         device: Target::Extension("1".into()),
+        devices: devices(dice, number),
         always_on: dice.chance(30),
         capacity: Capacity::default(),
     }
+}
+
+/// Their own phone, or two, or a number outside as well.
+fn devices(dice: &mut Dice, number: u64) -> Devices {
+    let own = Target::Extension(name(number).as_str().into());
+    let second = Target::Extension(second_phone(number).as_str().into());
+    let mobile = Target::Trunk { trunk: "carrier".into(), number: "+39333".into() };
+    let order = if dice.chance(50) { RingStrategy::All } else { RingStrategy::InOrder };
+    let wanted = [own, second, mobile].into_iter().take(usize::try_from(dice.below(8).saturating_sub(4)).unwrap());
+    let device = |target| Device { name: "a".into(), kind: DeviceKind::Desk, target, ring_ms: None, confirm: None };
+    Devices { order, list: wanted.map(device).collect() }
+}
+
+fn second_phone(number: u64) -> AgentName {
+    format!("9{}", name(number)).into()
 }
 
 fn queue(dice: &mut Dice, name: &str) -> QueueProfile {

@@ -3,10 +3,11 @@
 use crate::{
     cause::Cause,
     channel::{Capacity, Channel},
+    device::{Device, DeviceKind, Devices},
     floor::{AgentState, FloorEvent, Preferred, Side, Work, WorkRules},
     link::Place,
     name::SkillLevel,
-    step::AgentRequest,
+    step::{AgentRequest, RingStrategy, Target},
     time::Timestamp,
 };
 
@@ -106,4 +107,17 @@ pub(super) fn place_words(place: Place) -> String {
         Some(ms) => format!("place {}, about {} s", place.position, ms / 1000),
         None => format!("place {}", place.position),
     }
+}
+
+/// `devices=1101,+39333:1`: extensions, and numbers outside with their key; `rings=all` at once.
+pub(super) fn devices(words: &[&str]) -> Devices {
+    let Some(text) = words.iter().find_map(|word| word.strip_prefix("devices=")) else { return Devices::default() };
+    let order = if words.contains(&"rings=all") { RingStrategy::All } else { RingStrategy::InOrder };
+    let device = |text: &str| {
+        let (whom, key) = text.split_once(':').map_or((text, None), |(whom, key)| (whom, key.chars().next()));
+        let outside = Target::Trunk { trunk: "carrier".into(), number: whom.into() };
+        let target = if whom.starts_with('+') { outside } else { Target::Extension(whom.into()) };
+        Device { name: whom.into(), kind: DeviceKind::Desk, target, ring_ms: None, confirm: key }
+    };
+    Devices { order, list: text.split(',').map(device).collect() }
 }

@@ -331,7 +331,8 @@ impl World {
         assert!(!twice, "a second live offer of {item} or for {agent}");
         assert!(callback.not_before <= self.now && callback.tries.left > 0, "called too early or too often");
         self.ringing.insert(offer, (item, agent));
-        let agent_ms = 200 + self.dice.below(4_000);
+        // Who works and answers does so before the shortest ring time is over.
+        let agent_ms = if self.eager { 500 } else { 200 + self.dice.below(4_000) };
         if !self.eager && self.dice.chance(30) {
             return self.send(agent_ms, &ToFloor::Decline { offer, cause: Cause::Rejected });
         }

@@ -6,6 +6,7 @@ use tandem_switch::{
     callback::{CallbackOffer, Tries},
     cause::Cause,
     cdr::Origin,
+    device::{Device, DeviceKind, Devices},
     id::{ItemId, LegId, OfferId},
     ladder::{Hall, Ladder, Rung},
     link::{FloorSays, Place, RefuseReason},
@@ -176,7 +177,7 @@ impl Dice {
                 offer: OfferId(world.last_offer + 1),
                 item,
                 agent: "1001".into(),
-                device: Target::Extension("1001".into()),
+                devices: self.devices(),
                 ring_ms: 20_000,
             },
             19..=21 => FloorSays::Withdraw { offer: if self.one_in(3) { known } else { last } },
@@ -261,6 +262,22 @@ impl Dice {
             ladder: self.ladder(),
             callback: self.callback_offer(),
         })
+    }
+
+    /// One device, or several: with a key or without.
+    fn devices(&mut self) -> Devices {
+        if self.one_in(2) {
+            return Target::Extension("1001".into()).into();
+        }
+        let order = if self.one_in(2) { RingStrategy::All } else { RingStrategy::InOrder };
+        let list = (0..=self.below(3)).map(|n| Device {
+            name: format!("device {n}").into(),
+            kind: DeviceKind::Softphone,
+            target: Target::Extension("1001".into()),
+            ring_ms: Some(1_000 + self.below(20_000)),
+            confirm: self.one_in(2).then_some('1'),
+        });
+        Devices { order, list: list.collect() }
     }
 
     fn callback_offer(&mut self) -> Option<Box<CallbackOffer>> {

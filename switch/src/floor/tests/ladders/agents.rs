@@ -345,3 +345,33 @@ fn a_queue_that_is_gone_serves_who_waits_and_takes_nobody_in() {
         ",
     );
 }
+
+#[test]
+fn queues_and_skills_that_change_are_matched_with_who_waits_at_once() {
+    check(
+        "
+        > queue support
+        > queue sales
+        > agent 1001 sales always-on
+        1001 ready
+        > agent 1002 support billing:1 always-on
+        1002 ready
+        > call 1 support billing:3
+        1: queued, place 1
+        > agent 1001 sales,support always-on
+        > agent 1001 sales,support billing:2 always-on
+        > agent 1001 sales,support billing:3 always-on
+        offer 1: 1001 chosen: billing 3, idle 0 s
+        1001 reserved
+        1: ring 1001 for 10 s (offer 1)
+        > agent 1001 sales always-on
+        > decline 1 rejected
+        offer 1 declined, rejected
+        1001 ready
+        > agent 1002 support billing:4 always-on
+        offer 2: 1002 chosen: billing 4, idle 0 s
+        1002 reserved
+        1: ring 1002 for 10 s (offer 2)
+        ",
+    );
+}

@@ -317,3 +317,53 @@ fn who_a_callback_is_for_outlives_a_restart() {
         ",
     );
 }
+
+#[test]
+fn no_more_customers_are_called_than_agents_are_free() {
+    check(
+        "
+        > queue support
+        > agent 1001 support
+        > agent 1002 support
+        > reachable 1001
+        > reachable 1002
+        > call 1 support
+        1: queued, place 1
+        > call-back 1
+        1 is called back, tries 2
+        1: will be called back
+        > call 2 support
+        2: queued, place 2
+        > call-back 2
+        2 is called back, tries 2
+        2: will be called back
+        > call 3 support
+        3: queued, place 3
+        > call-back 3
+        3 is called back, tries 2
+        3: will be called back
+        > sign-in 1001
+        1001 ready
+        offer 1: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +3900000001 (offer 1)
+        > calls-customer 1
+        > sign-in 1002
+        1002 ready
+        offer 2: 1002 chosen: idle 0 s
+        1002 reserved
+        made: ring 1002, then +3900000002 (offer 2)
+        > wait 5
+        > accept 1
+        offer 1 accepted
+        1001 engaged with 1
+        made: connect offer 1
+        > finish 1
+        1 finished with 1001, normal
+        1001 ready
+        offer 3: 1001 chosen: idle 0 s
+        1001 reserved
+        made: ring 1001, then +3900000003 (offer 3)
+        ",
+    );
+}

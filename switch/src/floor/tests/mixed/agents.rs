@@ -28,6 +28,7 @@ pub(super) fn agent(dice: &mut Dice, number: u64) -> AgentProfile {
         queues: QUEUES.iter().filter(|_| dice.chance(60)).map(|name| QueueName::from(*name)).collect(),
         skills: SKILLS.iter().map(|name| skill(name, dice.below(8))).collect(),
         device: Target::Extension("1".into()),
+        devices: crate::device::Devices::default(),
         always_on: dice.chance(60),
         capacity: capacity(dice),
     }
@@ -57,6 +58,7 @@ pub(super) fn everybody() -> Vec<AgentProfile> {
         queues: QUEUES.iter().map(|name| QueueName::from(*name)).collect(),
         skills: SKILLS.iter().map(|name| skill(name, 9)).collect(),
         device: Target::Extension("1".into()),
+        devices: crate::device::Devices::default(),
         always_on: true,
         capacity: Capacity::default(),
     };
