@@ -97,6 +97,8 @@ pub struct Floor {
     restored_at: Option<Timestamp>,
     /// Agents that `Restore` named and no profile has named yet.
     remembered: BTreeMap<AgentName, RestoredAgent>,
+    /// Conversations of agents of before the restart that the journal knows as over.
+    cut_off: BTreeSet<ItemId>,
     /// Live legs outside of offers of such agents.
     remembered_legs: BTreeMap<AgentName, u32>,
     /// Conversations of such agents that go on.
@@ -125,6 +127,7 @@ impl Floor {
             saved: BTreeMap::new(),
             restored_at: None,
             remembered: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
             remembered_legs: BTreeMap::new(),
             remembered_work: BTreeMap::new(),
             promises: Promises::default(),
