@@ -8,7 +8,7 @@ KILLS ?= 50
 CALLS ?= 500
 MINUTES ?= 30
 
-.PHONY: run test bench soak talk kills siege floor fuzz check fmt prompts detection deny clean help
+.PHONY: run test bench soak talk kills ledger siege floor fuzz check fmt prompts detection deny clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -47,6 +47,10 @@ siege: ## floods and mutants at full length against the release, with times: som
 
 floor: ## a mixed floor in simulation, ten seeds of a million steps; TANDEM_SEED=n runs one: some minutes
 	@TANDEM_FULL=1 $(CARGO) test --locked -p tandem-switch --lib -- --nocapture mixed::a_mixed_floor
+
+ledger: ## kill a switch KILLS times on each database, with a ledger outside of all that was acknowledged; KILLS=200 takes half an hour
+	@docker/packages.sh test
+	@TANDEM_KILLS=$(KILLS) $(CARGO) test --locked -p tandem-tests --test loopback -- --nocapture survive_ledger::
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each
 	@docker/packages.sh test

@@ -10,6 +10,7 @@ use super::{
     Api,
     auth::Caller,
     control::ControlRequest,
+    kept::Answer,
     problem::{Path, Problem},
     view::{At, Done},
 };
@@ -44,12 +45,12 @@ pub(super) async fn bans(State(api): State<Api>) -> Result<Json<Vec<BanView>>, P
 /// Hear a source again
 #[utoipa::path(delete, path = "/api/v1/bans/{source}", tag = "process", security(("token" = ["control"])),
     params(("source" = String, Path, description = "An address of it")),
-    responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = Done), (status = 202, description = "Done; not in the database yet", body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn lift_ban(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(source): Path<String>,
-) -> Result<Json<Done>, Problem> {
+) -> Result<Answer<Done>, Problem> {
     let address: IpAddr = source
         .parse()
         .map_err(|_| Problem::bad("this is no address").at("path.source").todo("give one as in 192.0.2.7 or 2001:db8::7"))?;
@@ -57,5 +58,5 @@ pub(super) async fn lift_ban(
         return Err(Problem::not_found("ban of", &source));
     }
     api.audit(&caller, "ban-lifted", source);
-    Ok(Json(Done { done: true }))
+    Ok(api.kept(Done { done: true }).await)
 }

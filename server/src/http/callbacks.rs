@@ -15,6 +15,7 @@ use super::{
     Api,
     auth::Caller,
     control::ControlRequest,
+    kept::Answer,
     problem::{JsonBody, Params, Path, Problem, id},
     view::{At, Done, ItemView, SkillView},
 };
@@ -117,12 +118,12 @@ pub(super) async fn callbacks(State(api): State<Api>) -> Result<Json<Vec<Callbac
 ///
 /// They wait from now on, as if they had called; one callback of a number, and of a customer, at a time.
 #[utoipa::path(post, path = "/api/v1/callbacks", tag = "floor", security(("token" = ["control"])), request_body = NewCallback,
-    responses((status = 200, body = CallbackView), (status = 400, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = CallbackView), (status = 202, description = "Done; not in the database yet", body = CallbackView), (status = 400, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn ask_callback(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     JsonBody(new): JsonBody<NewCallback>,
-) -> Result<Json<CallbackView>, Problem> {
+) -> Result<Answer<CallbackView>, Problem> {
     let NewCallback { queue, number, via, extension, shown, skills, priority_minutes } = new;
     let whom = match (number, extension) {
         (Some(number), None) => CallbackWhom::Number { number, via },
@@ -152,7 +153,7 @@ pub(super) async fn ask_callback(
     let (item, at) = answer.map_err(not_asked)?;
     api.audit(&caller, "callback-asked", item.item.to_string());
     let unknown = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the switch did not keep the callback").todo("try again");
-    CallbackView::of(&item, at).map(Json).ok_or_else(unknown)
+    Ok(api.kept(CallbackView::of(&item, at).ok_or_else(unknown)?).await)
 }
 
 fn not_asked(why: NotAsked) -> Problem {
@@ -179,13 +180,13 @@ fn not_asked(why: NotAsked) -> Problem {
 /// Whoever rings or is called for it at that moment is not any more.
 #[utoipa::path(delete, path = "/api/v1/callbacks/{item}", tag = "floor", security(("token" = ["control"])),
     params(("item" = String, Path, description = "Its identifier"), Cancelled),
-    responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = Done), (status = 202, description = "Done; not in the database yet", body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn cancel_callback(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(text): Path<String>,
     Params(Cancelled { reason }): Params<Cancelled>,
-) -> Result<Json<Done>, Problem> {
+) -> Result<Answer<Done>, Problem> {
     let item: ItemId = id(&text)?;
     let fits = !reason.trim().is_empty() && reason.chars().count() <= MAX_REASON && !reason.chars().any(char::is_control);
     if !fits {
@@ -196,5 +197,5 @@ pub(super) async fn cancel_callback(
         return Err(Problem::not_found("callback", &text).todo("see `tandem callbacks` for those that there are"));
     }
     api.audit(&caller, "callback-cancelled", format!("{item}: {reason}"));
-    Ok(Json(Done { done: true }))
+    Ok(api.kept(Done { done: true }).await)
 }

@@ -10,6 +10,7 @@ use super::{
     Api,
     auth::Caller,
     control::ControlRequest,
+    kept::Answer,
     problem::{JsonBody, Path, Problem, id},
     view::{AgentView, ItemStoryView, ItemView, QueueDetail, QueueView, StateChange},
 };
@@ -60,14 +61,14 @@ pub(super) async fn agent(State(api): State<Api>, Path(name): Path<String>) -> R
 /// Signs in or out, makes ready or not ready. In a conversation, sign-out and not-ready come after it and its wrap-up.
 #[utoipa::path(put, path = "/api/v1/agents/{agent}/state", tag = "floor", security(("token" = ["control"])),
     params(("agent" = String, Path, description = "Their name: the extension of their device")), request_body = StateChange,
-    responses((status = 200, body = AgentView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem)))]
+    responses((status = 200, body = AgentView), (status = 202, description = "Done; not in the database yet", body = AgentView), (status = 400, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn put_agent_state(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     JsonBody(change): JsonBody<StateChange>,
-) -> Result<Json<AgentView>, Problem> {
+) -> Result<Answer<AgentView>, Problem> {
     if let StateChange::NotReady { reason } = &change {
         let fits = !reason.trim().is_empty() && reason.chars().count() <= MAX_REASON && !reason.chars().any(char::is_control);
         if !fits {
@@ -93,7 +94,7 @@ pub(super) async fn put_agent_state(
         return Err(Problem::new(StatusCode::CONFLICT, detail).todo(todo));
     }
     api.audit(&caller, "agent-state-changed", name);
-    Ok(Json(AgentView::from(&agent)))
+    Ok(api.kept(AgentView::from(&agent)).await)
 }
 
 /// Change an agent's state
@@ -101,14 +102,14 @@ pub(super) async fn put_agent_state(
 /// The same as `PUT`.
 #[utoipa::path(post, path = "/api/v1/agents/{agent}/state", tag = "floor", security(("token" = ["control"])),
     params(("agent" = String, Path, description = "Their name: the extension of their device")), request_body = StateChange,
-    responses((status = 200, body = AgentView), (status = 400, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem)))]
+    responses((status = 200, body = AgentView), (status = 202, description = "Done; not in the database yet", body = AgentView), (status = 400, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn post_agent_state(
     state: State<Api>,
     caller: Extension<Caller>,
     name: Path<String>,
     change: JsonBody<StateChange>,
-) -> Result<Json<AgentView>, Problem> {
+) -> Result<Answer<AgentView>, Problem> {
     put_agent_state(state, caller, name, change).await
 }
 

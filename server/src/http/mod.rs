@@ -20,6 +20,7 @@ mod floor;
 pub mod follow;
 pub mod generations;
 mod health;
+mod kept;
 pub mod kpis;
 mod listen;
 pub mod logins;

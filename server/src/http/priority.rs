@@ -1,6 +1,6 @@
 //! A waiting item moves ahead or back in its queue, within the queue's bound and for a reason that is kept.
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{Extension, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     floor::{self, NotPrioritised},
@@ -14,6 +14,7 @@ use super::{
     Api,
     auth::Caller,
     control::ControlRequest,
+    kept::Answer,
     problem::{JsonBody, Path, Problem, id},
     view::ItemView,
 };
@@ -49,14 +50,14 @@ pub struct PriorityRequest {
 /// It keeps its waiting time; the minutes are added to it wherever items are compared.
 #[utoipa::path(put, path = "/api/v1/items/{item}/priority", tag = "floor", security(("token" = ["control"])),
     params(("item" = String, Path, description = "Its identifier")), request_body = PriorityChange,
-    responses((status = 200, body = ItemView), (status = 400, body = Problem), (status = 404, body = Problem),
+    responses((status = 200, body = ItemView), (status = 202, description = "Done; not in the database yet", body = ItemView), (status = 400, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem)))]
 pub(super) async fn prioritise(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     Path(text): Path<String>,
     JsonBody(change): JsonBody<PriorityChange>,
-) -> Result<Json<ItemView>, Problem> {
+) -> Result<Answer<ItemView>, Problem> {
     let item: ItemId = id(&text)?;
     let PriorityChange { minutes, reason } = change;
     let fits = !reason.trim().is_empty() && reason.chars().count() <= MAX_REASON && !reason.chars().any(char::is_control);
@@ -76,5 +77,5 @@ pub(super) async fn prioritise(
             .todo("give fewer, or give the queue a larger `max-priority`"),
     })?;
     api.audit(&caller, "item-prioritised", format!("{item}: {minutes} min: {why}"));
-    Ok(Json(ItemView::new(&view, at)))
+    Ok(api.kept(ItemView::new(&view, at)).await)
 }

@@ -419,7 +419,8 @@ async fn inherit(
     let (mut sip, verdicts) = signalling(now, service, capture, (listen, tls), (&people, &kept));
     sip.restore_tolls(tolls);
     let (mut audio, mut ids) = (MediaEdge::new(engine, service), IdSource::new(2));
-    let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, ids: &mut ids };
+    let waiting = restored.waiting.iter().map(|item| item.item).collect();
+    let home = Home { now, stopped_at, service, sip: &mut sip, media: &mut audio, waiting, ids: &mut ids };
     let Survivors { calls: survivors, going_on, .. } = survivors(store, home).await?;
     restored.going_on = going_on;
     restored.going_on.promised = store.promised_today(now.at).await?;

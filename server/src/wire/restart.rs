@@ -39,6 +39,8 @@ pub struct Home<'a> {
     pub sip: &'a mut SipEdge,
     /// Audio.
     pub media: &'a mut MediaEdge,
+    /// Items that wait, as the floor knows them.
+    pub waiting: BTreeSet<ItemId>,
     /// Names of items and recordings.
     pub ids: &'a mut IdSource,
 }
@@ -92,6 +94,9 @@ pub fn bring_back(rows: Vec<KeptRow>, conversations: &[Conversation], home: &mut
     for one in returned {
         revive(one, conversations, home, &mut survivors);
     }
+    let talking = survivors.talking();
+    let over = conversations.iter().filter(|it| it.item.work.channel.is_voice() && !talking.contains(&it.item.item));
+    survivors.going_on.cut_off = over.map(|it| it.item.item).collect();
     survivors
 }
 
@@ -155,12 +160,15 @@ fn leg_back(kept: &mut KeptLiveCall, index: usize, wanted: bool, home: &mut Home
 
 /// Makes a call of what is back.
 fn revive(one: Returned, conversations: &[Conversation], home: &mut Home<'_>, survivors: &mut Survivors) {
-    let Returned { kept, back, gone } = one;
+    let Returned { mut kept, back, gone } = one;
     let call = kept.call.call();
     let talks = kept.call.talks_about().filter(|(_, leg)| back.contains(leg));
     let conversation = talks.and_then(|(item, _)| conversations.iter().find(|it| it.item.item == item));
     let is_lost = !back.contains(&kept.call.caller());
-    let waits_as = kept.call.waits_as();
+    let waits_as = kept.call.waits_as().filter(|item| home.waiting.contains(item));
+    if waits_as.is_none() {
+        kept.call.lost_its_place();
+    }
     let occupied: Vec<AgentName> = kept
         .legs
         .iter()

@@ -74,6 +74,14 @@ impl KeptCall {
         self.0.owed.waiting()
     }
 
+    /// The floor knows that item as over: an agent took it, or it left, after this was kept. Who still waits does so as a
+    /// new item that has waited since the old one did.
+    pub fn lost_its_place(&mut self) {
+        if self.waits_as().is_some() {
+            self.0.owed.dropped();
+        }
+    }
+
     /// The item that an agent talks about with the caller, and the agent's leg.
     #[must_use]
     pub fn talks_about(&self) -> Option<(ItemId, LegId)> {

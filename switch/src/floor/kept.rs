@@ -165,6 +165,9 @@ pub struct GoingOn {
     pub talking: Vec<Conversation>,
     /// Live legs of agents' devices outside of offers, if there are any.
     pub legs: BTreeMap<AgentName, u32>,
+    /// Conversations of which the journal was told that they ended with the process.
+    #[serde(default)]
+    pub cut_off: BTreeSet<ItemId>,
     /// Callbacks that numbers were promised today.
     #[serde(default)]
     pub promised: Vec<(PartyNumber, u32)>,

@@ -100,6 +100,8 @@ pub struct Floor {
     /// Agents that `Restore` named and no profile has named yet.
     remembered: BTreeMap<AgentName, RestoredAgent>,
     phones: Phones,
+    /// Conversations of agents of before the restart that the journal knows as over.
+    cut_off: BTreeSet<ItemId>,
     /// Conversations of such agents that go on.
     remembered_work: BTreeMap<AgentName, Vec<Held>>,
     promises: Promises,
@@ -127,6 +129,7 @@ impl Floor {
             restored_at: None,
             remembered: BTreeMap::new(),
             phones: Phones::default(),
+            cut_off: BTreeSet::new(),
             remembered_work: BTreeMap::new(),
             promises: Promises::default(),
         }

@@ -109,7 +109,8 @@ impl Floor {
             return;
         }
         self.restored_at = Some(now);
-        let GoingOn { waiting: live, talking, legs, promised } = restored.going_on;
+        let GoingOn { waiting: live, talking, legs, cut_off, promised } = restored.going_on;
+        self.cut_off = cut_off;
         for (extension, legs) in legs {
             self.phones.had_legs(&extension, legs);
         }
@@ -257,13 +258,20 @@ impl Floor {
             if let Some(agent) = self.agents.get_mut(&name) {
                 agent.idle_since_at = Some(now);
             }
-            self.journal(FloorEvent::Finished { item, agent: name.clone(), cause: Cause::Restart, at: now });
+            self.cut_off(now, item, &name);
         }
         if matches!(state, AgentState::Ready | AgentState::Reserved { .. } | AgentState::Engaged { .. }) {
             self.rest(now, &name);
         } else if self.agents.get(&name).is_some_and(|agent| agent.chief().is_some()) {
             // The journal ended before their state could follow.
             self.rest(now, &name);
+        }
+    }
+
+    /// A conversation of before the restart is over. The journal may have been told when the last process was closed.
+    fn cut_off(&mut self, now: Timestamp, item: ItemId, agent: &AgentName) {
+        if !self.cut_off.remove(&item) {
+            self.journal(FloorEvent::Finished { item, agent: agent.clone(), cause: Cause::Restart, at: now });
         }
     }
 
@@ -274,7 +282,7 @@ impl Floor {
                 if self.items.get(&item).is_some_and(|item| item.work.channel.is_voice()) {
                     self.end_conversation(now, item, Cause::Restart, false);
                 } else if !self.items.contains_key(&item) {
-                    self.journal(FloorEvent::Finished { item, agent: agent.clone(), cause: Cause::Restart, at: now });
+                    self.cut_off(now, item, &agent);
                 }
             }
             if record.state != AgentState::Offline {

@@ -52,6 +52,7 @@ mod sipp;
 mod soak;
 mod stopping;
 mod survive;
+mod survive_ledger;
 mod survive_plans;
 mod survive_rest;
 mod survive_ways;

@@ -112,10 +112,25 @@ fn who_waits_waits_on(database: Option<String>) {
     let ended = journal.until("call-ended", WAITING + 1, wait::SOON);
     assert!(ended.iter().all(|end| end["cdr"]["cause"] == "normal" && end["cdr"]["agent"] == "1001"), "{ended:?}");
     assert_eq!(ended.iter().filter(|end| end["cdr"]["restarts"] == 1).count(), WAITING);
-    let queued: Vec<_> = journal.of("queued").into_iter().map(|row| row["item"]["item"].clone()).collect();
-    let offered: Vec<_> = journal.of("offered").into_iter().map(|row| row["item"].clone()).collect();
-    assert_eq!((queued.len(), &queued), (WAITING + 1, &offered), "each queued once, each offered once, in this order");
+    served_in_order(&journal, &[order, vec!["+39025550000".to_owned()]].concat());
     switch.until_agent("1001", "ready");
+}
+
+/// Every caller was offered in this order. An agent may hang up before the floor's word that connects them is there, on a
+/// machine that stands still for longer than they stay: that caller waits on as a new item at the old place, and is the
+/// next one again.
+fn served_in_order(journal: &Journal, callers: &[String]) {
+    let queued: Vec<Value> = journal.of("queued").into_iter().map(|mut row| row["item"].take()).collect();
+    let offered: Vec<&Value> = journal
+        .of("offered")
+        .iter()
+        .map(|offer| queued.iter().find(|item| item["item"] == offer["item"]).expect("an item that was queued"))
+        .collect();
+    assert_eq!(offered.len(), queued.len(), "each item is offered once");
+    let mut served: Vec<(&Value, &Value)> = offered.iter().map(|item| (&item["caller"], &item["virtual_arrival_at"])).collect();
+    served.dedup();
+    let served: Vec<&str> = served.into_iter().map(|(caller, _)| caller.as_str().expect("a number")).collect();
+    assert_eq!(served, callers, "each caller once, in this order, at the place of their arrival");
 }
 
 #[test]

@@ -172,6 +172,7 @@ fn what_a_restart_is_given_reads_back() {
             waiting: [ITEM].into(),
             talking: vec![Conversation { item: waiting(), agent: "1001".into(), since_at: AT }],
             legs: [("1002".into(), 1)].into(),
+            cut_off: [ITEM].into(),
             promised: vec![("+411".into(), 2)],
         },
         held: vec![held()],

@@ -265,6 +265,7 @@ impl Script {
         let going_on = GoingOn {
             waiting: items("waits=").collect(),
             talking: items("talks=").map(conversation).collect(),
+            cut_off: items("cut-off=").collect(),
             promised: listed("promised=").map(|number| (number.into(), 1)).collect(),
             legs: listed("busy=").map(|agent| (agent.into(), 1)).collect(),
         };
