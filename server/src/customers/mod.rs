@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tandem_switch::{
     customers::{
         Country, Identity,
+        consent::{Question, may_contact},
         matching::{Matched, matched},
     },
     id::{CustomerId, IdSource},
@@ -101,6 +102,16 @@ impl Customers {
     pub async fn caller(&self, number: &str, now: Timestamp) -> Option<CustomerId> {
         let identity = Identity::of_caller(number, self.country())?;
         timeout(beside::BUDGET, self.certain(&identity, now)).await.ok()?.ok()?
+    }
+
+    /// Why somebody may not be contacted; `None`: they may.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn refused(&self, question: Question<'_>) -> Result<Option<String>, StoreError> {
+        let rules = self.store.consent_rules(Some(question.identity), question.customer).await?;
+        let answer = may_contact(&rules, question);
+        Ok((!answer.may).then_some(answer.reason))
     }
 
     /// The customer who has an address without a doubt.

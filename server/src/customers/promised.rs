@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tandem_switch::{
     customers::{
         Channel, Identity,
-        consent::{Question, SERVICE, may_contact},
+        consent::{Question, SERVICE},
     },
     id::ItemId,
     name::PartyNumber,
@@ -69,11 +69,8 @@ impl Customers {
     pub async fn not_called_back(&self, number: &str, now: Timestamp) -> Result<Option<String>, StoreError> {
         let Some(identity) = Identity::of_caller(number, self.country()) else { return Ok(None) };
         let customer = self.certain(&identity, now).await?;
-        let rules = self.store.consent_rules(Some(&identity), customer).await?;
         // They asked for it, or somebody of ours did for them.
-        let question = Question { identity: &identity, customer, purpose: SERVICE, channel: Channel::Voice, at: now };
-        let answer = may_contact(&rules, question);
-        Ok((!answer.may).then_some(answer.reason))
+        self.refused(Question { identity: &identity, customer, purpose: SERVICE, channel: Channel::Voice, at: now }).await
     }
 }
 

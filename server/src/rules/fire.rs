@@ -8,7 +8,7 @@ use tandem_switch::{
     customers::{
         Identity, IdentityKind,
         cases::{CaseStatus, REOPEN_WINDOW_S},
-        consent::{Question, may_contact},
+        consent::{Question, SERVICE},
     },
     id::{CaseId, TimerId},
     rules::{End, Facts, Then, Thing, Timer, Unless, weigh},
@@ -57,9 +57,20 @@ pub(super) async fn weighed(parts: &Parts, timer: &Timer, now: Timestamp) -> Res
             },
             Then::Message { channel, template } => match address(&parts.customers, timer, *channel, now).await? {
                 Some(to) => {
+                    // A wish not to be contacted at all holds for every rule, whatever it asks before.
+                    let customer = timer.about.customer;
+                    let question = Question { identity: &to, customer, purpose: SERVICE, channel: *channel, at: now };
+                    if let Some(why) = parts.customers.refused(question).await? {
+                        deeds.push(Deed {
+                            what: then.word().to_owned(),
+                            state: DeedState::Refused,
+                            detail: format!("the customer {why}"),
+                        });
+                        continue;
+                    }
                     let message = format!("{id}-{nth}");
                     let detail = format!("message {message} is in the outbox");
-                    let (channel, template, customer) = (*channel, template.clone(), timer.about.customer);
+                    let (channel, template) = (*channel, template.clone());
                     messages.push(OutboxMessage { message, channel, to, customer, template });
                     (DeedState::Done, detail)
                 }
@@ -118,10 +129,9 @@ async fn refused(customers: &Customers, timer: &Timer, purpose: &str, now: Times
     for channel in reached_by(timer) {
         let Some(identity) = address(customers, timer, channel, now).await? else { continue };
         let customer = timer.about.customer;
-        let rules = customers.store.consent_rules(Some(&identity), customer).await?;
-        let answer = may_contact(&rules, Question { identity: &identity, customer, purpose, channel, at: now });
-        if !answer.may {
-            return Ok(Some(answer.reason));
+        let question = Question { identity: &identity, customer, purpose, channel, at: now };
+        if let Some(why) = customers.refused(question).await? {
+            return Ok(Some(why));
         }
     }
     Ok(None)

@@ -117,6 +117,22 @@ fn what_happens_elsewhere_sets_rules_off_and_words_against_them_count() {
     assert!(verified.contains("outbox"), "{verified}");
 }
 
+#[test]
+fn nobody_is_written_to_who_must_not_be_whatever_the_rule_asks() {
+    let switch = Switch::with_plan(&plan(
+        "rule \"chat\" { when { happened \"unresolved\"; }\n then { whatsapp template=\"help\"; sms template=\"help\"; } }",
+    ));
+    let no =
+        json!({ "identity": { "kind": "phone", "value": ANNA }, "allowed": false, "channel": "whatsapp", "source": "letter" });
+    switch.post("/consents", &no);
+    switch.post("/happenings", &json!({ "channel": "chat", "what": "unresolved", "kind": "phone", "value": ANNA }));
+    let fired = until_timers(&switch, "fired", 1).remove(0);
+    let story = switch.get(&format!("/rules/timers/{}", fired["timer"].as_str().expect("a name")));
+    let deeds: Vec<(&str, &str)> = story["deeds"].as_array().expect("deeds").iter().map(said).collect();
+    assert_eq!(deeds[0], ("whatsapp", "the customer is suppressed for all purposes on whatsapp, by letter"));
+    assert_eq!((deeds[1].0, switch.get("/outbox").as_array().map(Vec::len)), ("sms", Some(1)));
+}
+
 fn said(deed: &Value) -> (&str, &str) {
     (deed["what"].as_str().expect("a word"), deed["detail"].as_str().expect("words"))
 }
