@@ -9,8 +9,9 @@ use super::{
     Floor,
     agents::{Agent, is_unreachable},
     contract::{AgentProfile, AgentState},
+    view::DeviceNow,
 };
-use crate::{name::AgentName, time::Timestamp};
+use crate::{device::Device, name::AgentName, time::Timestamp};
 
 /// What was told of each extension. As many entries as there are extensions that are registered or on the phone.
 #[derive(Debug, Default)]
@@ -63,6 +64,16 @@ impl Phones {
                 }
             }
         }
+    }
+
+    /// How the devices of an agent are, one by one.
+    pub(super) fn devices_of(&self, profile: &AgentProfile) -> Vec<DeviceNow> {
+        let now = |device: &Device| {
+            let phone = device.extension().map(|extension| self.known.get(extension.as_str()).copied().unwrap_or_default());
+            let Phone { legs, reachable } = phone.unwrap_or(Phone { legs: 0, reachable: true });
+            DeviceNow { device: device.name.clone(), kind: device.kind, reachable, legs }
+        };
+        profile.devices.list.iter().map(now).collect()
     }
 
     /// All that is known of the extensions of an agent: live legs, and whether one of those that are rung is registered.
