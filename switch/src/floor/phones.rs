@@ -39,11 +39,6 @@ impl Phones {
         }
     }
 
-    /// Live legs of an extension, as the line told them before the agents were known.
-    pub(super) fn had_legs(&mut self, extension: &AgentName, legs: u32) {
-        self.tell(extension, |phone| phone.legs = legs);
-    }
-
     /// Whose extension it is.
     fn owners(&self, extension: &AgentName) -> Vec<AgentName> {
         self.owners.get(extension).into_iter().flatten().chain([extension]).cloned().collect()
@@ -115,6 +110,16 @@ impl Floor {
     pub(super) fn who_is_at(&self, extension: &AgentName) -> AgentName {
         let owners = self.phones.owners.get(extension).filter(|_| !self.agents.contains_key(extension));
         owners.and_then(BTreeSet::first).unwrap_or(extension).clone()
+    }
+
+    /// Live legs of an extension that outlived the process; what their agent does is not put back yet.
+    pub(super) fn had_legs(&mut self, extension: &AgentName, legs: u32) {
+        self.phones.tell(extension, |phone| phone.legs = legs);
+        for name in self.phones.owners(extension) {
+            if let Some(agent) = self.agents.get_mut(&name) {
+                agent.hear_phones(&self.phones);
+            }
+        }
     }
 
     /// Live legs outside of offers: nobody is asked while they are on the phone, whichever of theirs it is.

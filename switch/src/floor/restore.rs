@@ -110,8 +110,8 @@ impl Floor {
         }
         self.restored_at = Some(now);
         let GoingOn { waiting: live, talking, legs, promised } = restored.going_on;
-        for (extension, legs) in legs {
-            self.phones.had_legs(&extension, legs);
+        for (extension, legs) in &legs {
+            self.had_legs(extension, *legs);
         }
         for (number, promises) in promised {
             self.promises.count(now, &number, promises);
@@ -155,6 +155,9 @@ impl Floor {
             } else {
                 self.remembered.insert(record.agent.clone(), record);
             }
+        }
+        for (extension, legs) in legs {
+            self.device_busy(now, &extension, legs);
         }
     }
 
