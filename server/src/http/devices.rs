@@ -4,6 +4,7 @@ use axum::{Extension, Json, extract::State};
 use serde::{Deserialize, Serialize};
 use tandem_switch::{
     device::{BadDevices, CONFIRM_KEY, Device, DeviceKind, Devices},
+    floor,
     name::{DeviceName, PartyNumber},
     step::{RingStrategy, Target},
 };
@@ -39,6 +40,26 @@ pub struct DeviceView {
     /// What it is, and where.
     #[serde(flatten)]
     pub device: DeviceChange,
+}
+
+/// A device of an agent now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceNowView {
+    /// Its name.
+    pub device: String,
+    /// `desk`, `softphone` or `mobile`.
+    pub kind: String,
+    /// Whether a call could reach it: it is registered, or needs no registration.
+    pub reachable: bool,
+    /// Live legs outside of what was offered.
+    pub legs: u32,
+}
+
+impl From<&floor::DeviceNow> for DeviceNowView {
+    fn from(device: &floor::DeviceNow) -> Self {
+        let floor::DeviceNow { device, kind, reachable, legs } = device;
+        Self { device: device.to_string(), kind: kind.word().to_owned(), reachable: *reachable, legs: *legs }
+    }
 }
 
 /// A device as an admin writes it: at an `extension`, an `address`, or a `number` by a `trunk`.

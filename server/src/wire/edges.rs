@@ -1,7 +1,7 @@
 //! What a live call can reach: the edges of its line loop, and the present moment.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -121,30 +121,33 @@ impl FloorLink {
     }
 }
 
-/// Live legs of each extension's devices outside of offers: who is on a call of their own is not offered
-/// another.
+/// Live legs of each extension's devices outside of offers, by name, so that none counts twice and none that is gone at all:
+/// who is on a call of their own is not offered another.
 #[derive(Debug, Default)]
-pub struct Devices(HashMap<Extension, u32>);
+pub struct Devices(HashMap<Extension, HashSet<LegRef>>);
 
 impl Devices {
-    /// One leg more.
-    pub fn occupy(&mut self, extension: &Extension, floor: &mut FloorLink) {
-        let legs = self.0.entry(extension.clone()).or_insert(0);
-        *legs += 1;
-        tell(floor, extension, *legs);
+    /// A leg is up or on its way.
+    pub fn occupy(&mut self, extension: &Extension, leg: LegRef, floor: &mut FloorLink) {
+        let legs = self.0.entry(extension.clone()).or_default();
+        if legs.insert(leg) {
+            tell(floor, extension, legs.len());
+        }
     }
 
-    /// One leg less.
-    pub fn release(&mut self, extension: &Extension, floor: &mut FloorLink) {
+    /// A leg is gone.
+    pub fn release(&mut self, extension: &Extension, leg: LegRef, floor: &mut FloorLink) {
         let Some(legs) = self.0.get_mut(extension) else { return };
-        *legs -= 1;
-        tell(floor, extension, *legs);
-        if *legs == 0 {
+        if legs.remove(&leg) {
+            tell(floor, extension, legs.len());
+        }
+        if legs.is_empty() {
             self.0.remove(extension);
         }
     }
 }
 
-fn tell(floor: &mut FloorLink, extension: &Extension, legs: u32) {
+fn tell(floor: &mut FloorLink, extension: &Extension, legs: usize) {
+    let legs = u32::try_from(legs).unwrap_or(u32::MAX);
     floor.send(ToFloor::DeviceBusy { agent: AgentName::from(extension.as_str()), legs });
 }

@@ -64,7 +64,7 @@ use promises::Promises;
 use queues::Queue;
 pub use reasons::Explanation;
 use timers::{Timer, Timers};
-pub use view::{AgentView, ItemStage, ItemView, QueueView};
+pub use view::{AgentView, DeviceNow, ItemStage, ItemView, QueueView};
 
 use crate::{
     id::{CallId, IdSource, ItemId, OfferId},

@@ -9,8 +9,9 @@ use super::{
     Floor,
     agents::{Agent, is_unreachable},
     contract::{AgentProfile, AgentState},
+    view::DeviceNow,
 };
-use crate::{name::AgentName, time::Timestamp};
+use crate::{device::Device, name::AgentName, time::Timestamp};
 
 /// What was told of each extension. As many entries as there are extensions that are registered or on the phone.
 #[derive(Debug, Default)]
@@ -38,11 +39,6 @@ impl Phones {
         }
     }
 
-    /// Live legs of an extension, as the line told them before the agents were known.
-    pub(super) fn had_legs(&mut self, extension: &AgentName, legs: u32) {
-        self.tell(extension, |phone| phone.legs = legs);
-    }
-
     /// Whose extension it is.
     fn owners(&self, extension: &AgentName) -> Vec<AgentName> {
         self.owners.get(extension).into_iter().flatten().chain([extension]).cloned().collect()
@@ -63,6 +59,16 @@ impl Phones {
                 }
             }
         }
+    }
+
+    /// How the devices of an agent are, one by one.
+    pub(super) fn devices_of(&self, profile: &AgentProfile) -> Vec<DeviceNow> {
+        let now = |device: &Device| {
+            let phone = device.extension().map(|extension| self.known.get(extension.as_str()).copied().unwrap_or_default());
+            let Phone { legs, reachable } = phone.unwrap_or(Phone { legs: 0, reachable: true });
+            DeviceNow { device: device.name.clone(), kind: device.kind, reachable, legs }
+        };
+        profile.devices.list.iter().map(now).collect()
     }
 
     /// All that is known of the extensions of an agent: live legs, and whether one of those that are rung is registered.
@@ -104,6 +110,16 @@ impl Floor {
     pub(super) fn who_is_at(&self, extension: &AgentName) -> AgentName {
         let owners = self.phones.owners.get(extension).filter(|_| !self.agents.contains_key(extension));
         owners.and_then(BTreeSet::first).unwrap_or(extension).clone()
+    }
+
+    /// Live legs of an extension that outlived the process; what their agent does is not put back yet.
+    pub(super) fn had_legs(&mut self, extension: &AgentName, legs: u32) {
+        self.phones.tell(extension, |phone| phone.legs = legs);
+        for name in self.phones.owners(extension) {
+            if let Some(agent) = self.agents.get_mut(&name) {
+                agent.hear_phones(&self.phones);
+            }
+        }
     }
 
     /// Live legs outside of offers: nobody is asked while they are on the phone, whichever of theirs it is.

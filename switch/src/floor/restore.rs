@@ -111,8 +111,8 @@ impl Floor {
         self.restored_at = Some(now);
         let GoingOn { waiting: live, talking, legs, cut_off, promised } = restored.going_on;
         self.cut_off = cut_off;
-        for (extension, legs) in legs {
-            self.phones.had_legs(&extension, legs);
+        for (extension, legs) in &legs {
+            self.had_legs(extension, *legs);
         }
         for (number, promises) in promised {
             self.promises.count(now, &number, promises);
@@ -156,6 +156,9 @@ impl Floor {
             } else {
                 self.remembered.insert(record.agent.clone(), record);
             }
+        }
+        for (extension, legs) in legs {
+            self.device_busy(now, &extension, legs);
         }
     }
 

@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     channel::Channel,
+    device::DeviceKind,
     id::{CallId, ItemId, OfferId},
     link::Place,
-    name::{AgentName, PartyNumber, QueueName, SkillLevel},
+    name::{AgentName, DeviceName, PartyNumber, QueueName, SkillLevel},
     step::AgentRequest,
     time::Timestamp,
 };
@@ -88,6 +89,21 @@ pub struct AgentView {
     pub load: u16,
     /// Conversations that they have, parked and interrupted ones among them.
     pub holds: Vec<(ItemId, Channel, Standing)>,
+    /// Their devices, the first one first; none when only their own phones ring.
+    pub devices: Vec<DeviceNow>,
+}
+
+/// A device of an agent now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceNow {
+    /// Its name.
+    pub device: DeviceName,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Whether a call could reach it: it is registered, or needs no registration.
+    pub reachable: bool,
+    /// Live legs outside offers.
+    pub legs: u32,
 }
 
 /// An item now.
@@ -205,6 +221,7 @@ impl Floor {
             free: agent.is_free(),
             load: agent.load(),
             holds: agent.held.iter().map(|held| (held.item, held.channel, held.standing)).collect(),
+            devices: self.phones.devices_of(&agent.profile),
         }
     }
 

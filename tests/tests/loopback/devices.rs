@@ -54,7 +54,11 @@ fn one_device_after_another_and_what_is_lost_is_passed_over() {
     let mut switch = switch;
     switch.kill9();
     switch.start_again();
-    assert_eq!(switch.agent("1001")["reachable"], true, "at the others");
+    let agent = switch.agent("1001");
+    assert_eq!(agent["reachable"], true, "at the others");
+    let reachable: Vec<_> =
+        agent["devices"].as_array().expect("a list").iter().map(|device| device["reachable"].clone()).collect();
+    assert_eq!(reachable, [false, true, true], "{agent}");
     Script::new("caller-waits-for-bye", &switch).user(&switch, "1011").dial("1800").start().succeed();
     laptop.succeed();
     tells(&switch.until_cdr("1011"), &[("agent", "1001"), ("cause", "normal")]);

@@ -368,6 +368,7 @@ fn agent_view(state: AgentState) -> floor::AgentView {
         free: true,
         load: 0,
         holds: Vec::new(),
+        devices: Vec::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use tandem_switch::{
 use utoipa::ToSchema;
 
 use super::{At, text, word};
-use crate::store::ItemStory;
+use crate::{http::devices::DeviceNowView, store::ItemStory};
 
 /// A queue now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -129,6 +129,9 @@ pub struct AgentView {
     /// Conversations that they have, those that are parked or interrupted among them.
     #[serde(default)]
     pub holds: Vec<HeldView>,
+    /// Their devices as they are now, the first one first; none when only their own phones ring.
+    #[serde(default)]
+    pub devices: Vec<DeviceNowView>,
 }
 
 /// A conversation that an agent has.
@@ -321,6 +324,7 @@ impl From<&floor::AgentView> for AgentView {
             missed: agent.missed,
             load: agent.load,
             holds: agent.holds.iter().map(HeldView::from).collect(),
+            devices: agent.devices.iter().map(DeviceNowView::from).collect(),
         }
     }
 }

@@ -8,7 +8,7 @@ use tandem_switch::{
 };
 
 use super::LiveCall;
-use crate::wire::{edges::Edges, lamps::Device};
+use crate::wire::{LegRef, edges::Edges, lamps::Device};
 
 /// Which of two calls goes on when their parties are brought together: that of a customer in line, else one that
 /// whoever asks did not begin, else the older one.
@@ -52,7 +52,7 @@ impl LiveCall {
         let Some(at) = self.legs.iter().position(|live| live.leg == partner) else { return };
         let gone = self.legs.swap_remove(at);
         if let Some(extension) = gone.occupies {
-            edges.devices.release(&extension, &mut edges.floor);
+            edges.devices.release(&extension, self.at(partner), &mut edges.floor);
         }
         if let Some(device) = gone.device.filter(Device::is_shown) {
             edges.put_out(&device.extension, self.at(partner));
@@ -73,9 +73,10 @@ impl LiveCall {
 
     /// An agent whose conversation goes on without its item is on a call of their own.
     fn occupy_the_rest(&mut self, edges: &mut Edges) {
+        let call = self.facts.call;
         for live in &mut self.legs {
             if let (None, Some(device)) = (&live.occupies, &live.device) {
-                edges.devices.occupy(&device.extension, &mut edges.floor);
+                edges.devices.occupy(&device.extension, LegRef { call, leg: live.leg }, &mut edges.floor);
                 live.occupies = Some(device.extension.clone());
             }
         }

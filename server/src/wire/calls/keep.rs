@@ -209,8 +209,8 @@ impl LiveCall {
 
     /// Does what the call wants after it was taken up.
     pub fn go_on(&mut self, edges: &mut Edges) {
-        for extension in self.legs.iter().filter_map(|live| live.occupies.as_ref()) {
-            edges.devices.occupy(extension, &mut edges.floor);
+        for (extension, leg) in self.legs.iter().filter_map(|live| Some((live.occupies.as_ref()?, live.leg))) {
+            edges.devices.occupy(extension, self.at(leg), &mut edges.floor);
         }
         let mut inputs = VecDeque::new();
         if self.hide_payer(edges).is_some() {

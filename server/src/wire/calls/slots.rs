@@ -85,7 +85,7 @@ impl LiveCall {
         let Some(at) = self.legs.iter().position(|live| live.leg == leg) else { return };
         let gone = self.legs.swap_remove(at);
         if let Some(extension) = gone.occupies {
-            edges.devices.release(&extension, &mut edges.floor);
+            edges.devices.release(&extension, self.at(leg), &mut edges.floor);
         }
         if let Some(device) = gone.device.filter(Device::is_shown) {
             edges.put_out(&device.extension, self.at(leg));

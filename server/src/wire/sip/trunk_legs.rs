@@ -9,8 +9,8 @@ use tandem_switch::{id::LegId, name::TrunkName};
 use super::{Settings, SipEdge, SipEvent, SipLeg};
 use crate::wire::LegRef;
 
-/// Calls have few legs; those of a trunk are found by their numbers.
-const MOST_LEGS: u16 = 16;
+/// Legs of a call are found by their numbers, which count up with each device that is rung for a caller who waits.
+const MOST_LEGS: u16 = 256;
 /// Longer texts of refusals are cut, in letters.
 const MOST_SAID: usize = 200;
 /// So many digits in a row may be a number of somebody.
