@@ -138,6 +138,8 @@ def one_kill(ledger, after_s, verify):
     time.sleep(max(0, end - time.monotonic()))
     at = time.monotonic()
     house.kill()
+    # What the process had sent is still on its way to the phones.
+    time.sleep(0.1)
     up = phones.at_the_kill(at)
     for client in clients:
         client.stopped = True
