@@ -11,6 +11,10 @@ use sqlx::{
 };
 use tandem_switch::time::Timestamp;
 
+mod lite;
+
+use lite::LiteTx;
+
 use super::StoreError;
 
 /// How long a statement waits for a free connection.
@@ -37,7 +41,7 @@ pub(super) enum Db {
 
 /// A transaction; rolled back when dropped.
 pub(super) enum Tx {
-    Lite(Transaction<'static, Sqlite>),
+    Lite(LiteTx),
     Pg(Transaction<'static, Postgres>),
 }
 
@@ -117,7 +121,7 @@ impl Db {
 
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Lite(pool) => Tx::Lite(pool.begin().await?),
+            Self::Lite(pool) => Tx::Lite(LiteTx::begin(pool).await?),
             Self::Pg(pool) => Tx::Pg(pool.begin().await?),
         })
     }
@@ -126,7 +130,7 @@ impl Db {
     /// and again: made while a table is new, it would read all of it each time.
     pub(super) async fn begin_writing(&self) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Lite(pool) => Tx::Lite(pool.begin().await?),
+            Self::Lite(pool) => Tx::Lite(LiteTx::begin(pool).await?),
             Self::Pg(pool) => Tx::Pg(pool.begin_with(BEGIN_WRITING).await?),
         })
     }
