@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tandem_switch::name::AgentName;
+use tandem_switch::{name::AgentName, time::Timestamp};
 
 use super::{
     Api, Peer,
@@ -153,18 +153,17 @@ fn unknown(detail: &str) -> Problem {
 async fn shown(api: &Api, row: &Row, (headers, path): (&HeaderMap, &str)) -> Result<(Who, bool), Problem> {
     let (store, now) = (&api.control.store, clock::now().at);
     if let Some(text) = bearer(headers) {
-        if text.starts_with(SESSION_PREFIX) {
-            let session = store.check_session(text, now).await?;
-            return Ok((Who::Login(session.ok_or_else(|| unknown("the session is over"))?), false));
-        }
-        return match store.check_token(text, now).await? {
-            TokenCheck::Good(token) => Ok((Who::Token(token), false)),
-            TokenCheck::Bad => Err(unknown("the token is not known or was revoked")),
-        };
+        let who = api.remembered.ask(text, now, known(api, text, now)).await?;
+        let detail =
+            if text.starts_with(SESSION_PREFIX) { "the session is over" } else { "the token is not known or was revoked" };
+        return Ok((who.ok_or_else(|| unknown(detail))?, false));
     }
     if let Some(text) = cookie(headers, COOKIE) {
-        let session = store.check_session(text, now).await?;
-        return Ok((Who::Login(session.ok_or_else(|| unknown("the session is over"))?), true));
+        let who = api.remembered.ask(text, now, known(api, text, now)).await?;
+        return match who {
+            Some(who @ Who::Login(_)) => Ok((who, true)),
+            _ => Err(unknown("the session is over")),
+        };
     }
     if row.ticket
         && let Some(id) = player::visitor(api, headers, path)
@@ -178,6 +177,18 @@ async fn shown(api: &Api, row: &Row, (headers, path): (&HeaderMap, &str)) -> Res
         }
     }
     Err(unknown("a token or a session is needed"))
+}
+
+/// Whose token or session this is; `None`: nobody's.
+async fn known(api: &Api, text: &str, now: Timestamp) -> Result<Option<Who>, StoreError> {
+    let store = &api.control.store;
+    if text.starts_with(SESSION_PREFIX) {
+        return Ok(store.check_session(text, now).await?.map(Who::Login));
+    }
+    Ok(match store.check_token(text, now).await? {
+        TokenCheck::Good(token) => Some(Who::Token(token)),
+        TokenCheck::Bad => None,
+    })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

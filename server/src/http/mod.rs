@@ -38,6 +38,7 @@ pub mod privacy;
 mod problem;
 mod readiness;
 pub mod recordings;
+mod remembered;
 pub mod rules;
 pub mod schedules;
 mod shares;
@@ -87,6 +88,7 @@ pub(crate) struct Api {
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) gate: Arc<Gate>,
     looks: Arc<Looks>,
+    remembered: Arc<remembered::Remembered<auth::Who>>,
     pub(crate) board: Arc<board::Board>,
 }
 
@@ -94,7 +96,7 @@ impl Api {
     fn new(control: Control, subscribers: usize) -> Self {
         let (subscribers, tickets) = (Arc::new(Semaphore::new(subscribers)), Arc::new(Tickets::new()));
         let (gate, looks, board) = (Arc::default(), Arc::default(), board::Board::new());
-        Self { control, subscribers, tickets, gate, looks, board }
+        Self { control, subscribers, tickets, gate, looks, remembered: Arc::default(), board }
     }
 }
 
