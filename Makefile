@@ -5,10 +5,11 @@ DATA ?= var
 BIND ?=
 FUZZ_SECONDS ?= 60
 KILLS ?= 50
+SECONDS ?= 60
 CALLS ?= 500
 MINUTES ?= 30
 
-.PHONY: run test bench soak talk kills ledger siege floor fuzz check fmt prompts detection deny clean help
+.PHONY: run test bench soak talk kills ledger outage siege floor fuzz check fmt prompts detection deny clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,6 +52,10 @@ floor: ## a mixed floor in simulation, ten seeds of a million steps; TANDEM_SEED
 ledger: ## kill a switch KILLS times on each database, with a ledger outside of all that was acknowledged; KILLS=200 takes half an hour
 	@docker/packages.sh test
 	@TANDEM_KILLS=$(KILLS) $(CARGO) test --locked -p tandem-tests --test loopback -- --nocapture survive_ledger::
+
+outage: ## take the database away for SECONDS under load: PostgreSQL stopped, the disk of SQLite full (as root)
+	@docker/packages.sh test
+	@TANDEM_OUTAGE_SECONDS=$(SECONDS) $(CARGO) test --locked -p tandem-tests --test loopback -- --nocapture --test-threads 1 outage::
 
 fuzz: ## fuzz every parser for FUZZ_SECONDS each
 	@docker/packages.sh test

@@ -147,6 +147,8 @@ def one_kill(ledger, after_s, verify):
     duplicates(house)
     if verify:
         house.verify()
+    # Whatever was on its way is there now.
+    phones.at_the_kill(at)
     began = time.monotonic()
     house.start()
     ledger.restart_s.append(time.monotonic() - began)

@@ -142,7 +142,7 @@ class Phones(threading.Thread):
         self.callers.on_answer, self.agents.on_invite, self.agents.on_confirm = self.answered, self.invited, self.confirmed
         self.calls, self.legs, self.trouble = {}, [], []
         self.next_at = time.monotonic()
-        self.counts = dict(answered=0, served=0, left=0)
+        self.counts = dict(answered=0, served=0, left=0, crossed=0)
         self.quiet = False
 
     def run(self):
@@ -195,6 +195,11 @@ class Phones(threading.Thread):
         c.leaves_at, c.killed = float("inf"), False
         for other in self.legs:
             if other.killed or other.state in GONE or other.state == "bye":
+                continue
+            caller = self.calls.get(other.frm)
+            if other.state == "ring" and (caller is None or caller.state in GONE or caller.state == "bye"):
+                # Its caller has hung up: the CANCEL is on its way, or waits for our 180 (RFC 3261 section 9.1), and the agent is free. Counted.
+                self.counts["crossed"] += 1
                 continue
             if other.user == c.user:
                 self.trouble.append(f"agent {c.user} is rung for {c.frm} and has a leg of {other.frm} ({other.state})")

@@ -31,6 +31,7 @@ mod media;
 mod media_attacks;
 mod media_keys;
 mod no_keys;
+mod outage;
 mod pairs;
 mod parking;
 mod payments;
