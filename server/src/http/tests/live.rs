@@ -308,3 +308,19 @@ async fn an_agent_sees_who_rings_and_why_and_nobody_elses_screen() {
     assert_eq!(next(&mut own).await.unwrap()["pop"]["agent"], "1003");
     assert!(connect(address, &agent, "screen-pops?agent=1002").await.is_err());
 }
+
+#[tokio::test]
+async fn while_the_database_is_away_whoever_was_known_sees_the_floor_and_nobody_else_does() {
+    let fixture = Fixture::start().await;
+    let store = &fixture.control.store;
+    let ada = logged_in(&fixture, "ada", &[Role::Supervisor], None).await;
+    for shown in [&fixture.read, &ada] {
+        fixture.get(shown, "/api/v1/queues").await.good();
+    }
+    let hung = store.hang().await;
+    for shown in [&fixture.read, &ada] {
+        fixture.get(shown, "/api/v1/queues").await.good();
+        fixture.get(shown, "/api/v1/agents").await.good();
+    }
+    drop(hung);
+}

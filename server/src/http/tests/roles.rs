@@ -387,19 +387,3 @@ async fn every_look_is_in_the_audit_once_with_who_what_when_and_from_where() {
     assert!(all.is_sorted_by(|a, b| a > b) && rest["next"].is_null(), "{all:?}");
     assert!(all.last().is_some_and(|last| *last <= 4), "down to the first one");
 }
-
-#[tokio::test]
-async fn while_the_database_is_away_whoever_was_known_sees_the_floor_and_nobody_else_does() {
-    let fixture = Fixture::start().await;
-    let store = &fixture.control.store;
-    let ada = logged_in(&fixture, "ada", &[Role::Supervisor], None).await;
-    for shown in [&fixture.read, &ada] {
-        fixture.get(shown, "/api/v1/queues").await.good();
-    }
-    let hung = store.hang().await;
-    for shown in [&fixture.read, &ada] {
-        fixture.get(shown, "/api/v1/queues").await.good();
-        fixture.get(shown, "/api/v1/agents").await.good();
-    }
-    drop(hung);
-}
