@@ -182,8 +182,10 @@ impl<'a> Plain<'a> {
             [b'#', b'f', b'a', b'l', b's', b'e', ..] => (6, KdlValue::Bool(false)),
             _ => return None,
         };
-        self.at += length;
-        matches!(self.peek(), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b';' | b'}')).then_some(value)
+        // Only what ends here is one: nothing is taken of what is not.
+        let ends = matches!(self.bytes.get(self.at + length), None | Some(b' ' | b'\t' | b'\n' | b'\r' | b';' | b'}'));
+        self.at += if ends { length } else { 0 };
+        ends.then_some(value)
     }
 
     /// A quoted string of one line, with the escapes that stand for one character each.
@@ -295,6 +297,7 @@ mod tests {
             "a ##\"b\"##",
             "a; b",
             "a #null",
+            "a #true#\"b\"#",
         ] {
             assert!(read(text).is_none(), "{text:?}");
         }
