@@ -153,6 +153,11 @@ impl Writer {
         u32::try_from(used * 1_000 / (QUEUE_RECORDS - RESERVED_RECORDS)).unwrap_or(1_000)
     }
 
+    /// What was taken before is not to wait for company.
+    pub fn hurry(&self) {
+        self.urgent.notify_one();
+    }
+
     /// Returns when everything taken before is committed (or was refused by the database itself).
     pub async fn flush(&self) -> Result<(), Refused> {
         let (done_tx, done) = oneshot::channel();

@@ -85,13 +85,18 @@ impl Ledger {
         self.write(Record::CallEnded { cdr, quality: audio.to_json(), identity, was_kept });
     }
 
-    /// Keeps what another process needs to go on with a call. `false`: the store has no room for what can wait; later.
+    /// Keeps what another process needs to go on with a call, `at_once` if its caller was just given a place in line.
+    /// `false`: the store has no room for what can wait; later.
     #[must_use]
-    pub fn keep_call(&mut self, call: CallId, v: u32, body: String, at: Timestamp) -> bool {
+    pub fn keep_call(&mut self, call: CallId, v: u32, body: String, (at, at_once): (Timestamp, bool)) -> bool {
         // What waits to be written comes first: a record must not be overtaken by what was kept of its call.
-        self.unsaved.is_empty()
+        let is_taken = self.unsaved.is_empty()
             && self.writer.is_at_ease()
-            && self.writer.try_write(Record::CallKept { call, v, body, at }).is_ok()
+            && self.writer.try_write(Record::CallKept { call, v, body, at }).is_ok();
+        if is_taken && at_once {
+            self.writer.hurry();
+        }
+        is_taken
     }
 
     /// What the plan in service wants of recordings that begin now, and who counts its calls.

@@ -153,7 +153,8 @@ impl LiveCall {
                 return true;
             }
         };
-        let is_kept = edges.ledger.keep_call(*call, FORM, body, edges.now.at);
+        let is_new_in_line = self.item.is_some() && !self.keeping.was_kept;
+        let is_kept = edges.ledger.keep_call(*call, FORM, body, (edges.now.at, is_new_in_line));
         if is_kept {
             self.keeping = Keeping { touched: None, was_kept: true };
         }

@@ -11,7 +11,7 @@ use super::{Line, LiveCall};
 use crate::{metrics::METRICS, wire::LegRef};
 
 /// Calls are looked at so often.
-const SWEEP: Duration = Duration::from_millis(50);
+const SWEEP: Duration = Duration::from_millis(20);
 /// Written in one go at most; the next ones follow after [`PAUSE`]. So the loop never stands still for long.
 const MOST: usize = 64;
 const PAUSE: Duration = Duration::from_millis(5);
