@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::demand::{Demand, Demands};
+
 /// An agent has so many thousandths to give.
 pub const WHOLE: u16 = 1_000;
 
@@ -52,7 +54,7 @@ impl Channel {
         *self == Self::Voice
     }
 
-    const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         self as usize
     }
 }
@@ -64,8 +66,6 @@ pub struct Channels(u8);
 impl Channels {
     /// None of them.
     pub const NONE: Self = Self(0);
-    /// Every one.
-    pub const ALL: Self = Self(0b1_1111);
 
     /// Whether it is in the set.
     #[must_use]
@@ -73,22 +73,10 @@ impl Channels {
         self.0 & (1 << channel.index()) != 0
     }
 
-    /// Whether none is.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// The set with one more.
     #[must_use]
     pub const fn with(self, channel: Channel) -> Self {
         Self(self.0 | (1 << channel.index()))
-    }
-
-    /// Those in both.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
     }
 }
 
@@ -188,16 +176,23 @@ impl Capacity {
         self.weights[channel.index()]
     }
 
-    /// Channels of which they take anything.
+    /// The part of the agent that one item takes; 0: they take none of its channel. A call takes what calls take.
     #[must_use]
-    pub fn takes(&self) -> Channels {
-        Channel::ALL.into_iter().filter(|channel| self.weight(*channel) > 0).fold(Channels::NONE, Channels::with)
+    pub const fn share(&self, demand: Demand) -> u16 {
+        let weight = self.weight(demand.channel);
+        if matches!(demand.channel, Channel::Voice) { weight } else { demand.load.of(weight) }
     }
 
-    /// Channels of which one conversation takes the whole agent.
+    /// What they take anything of.
     #[must_use]
-    pub fn whole(&self) -> Channels {
-        Channel::ALL.into_iter().filter(|channel| self.weight(*channel) == WHOLE).fold(Channels::NONE, Channels::with)
+    pub fn takes(&self) -> Demands {
+        Demand::all().filter(|demand| self.share(*demand) > 0).collect()
+    }
+
+    /// What takes the whole agent.
+    #[must_use]
+    pub fn whole(&self) -> Demands {
+        Demand::all().filter(|demand| self.share(*demand) == WHOLE).collect()
     }
 
     /// Whether work on the first channel may interrupt work on the second.
@@ -222,7 +217,8 @@ mod tests {
         let capacity = read(r#"{"weights":{"chat":500,"sms":0}}"#).unwrap();
         assert_eq!(Channel::ALL.map(|channel| capacity.weight(channel)), [1000, 200, 0, 333, 500]);
         assert!(capacity.interrupts(Channel::Voice, Channel::Email) && !capacity.interrupts(Channel::Email, Channel::Voice));
-        assert!(!capacity.takes().contains(Channel::Sms) && capacity.takes().contains(Channel::Chat));
+        let takes = |channel| capacity.takes().contains(Demand { channel, ..Demand::default() });
+        assert!(!takes(Channel::Sms) && takes(Channel::Chat));
         assert_eq!(read(&serde_json::to_string(&capacity).unwrap()).unwrap(), capacity);
         assert_eq!(read("{}").unwrap(), Capacity::default());
     }

@@ -27,6 +27,7 @@ pub mod cause;
 pub mod cdr;
 pub mod channel;
 pub mod customers;
+pub mod demand;
 pub mod device;
 pub mod floor;
 pub mod id;

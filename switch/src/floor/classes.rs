@@ -16,7 +16,8 @@ use super::{
     skills::{self, Skills},
 };
 use crate::{
-    channel::{Capacity, Channel, Channels},
+    channel::Capacity,
+    demand::{Demand, Demands},
     id::ItemId,
     name::{AgentName, QueueName},
     time::Timestamp,
@@ -92,16 +93,16 @@ impl Class {
         whole.is_some_and(|whole| part.is_none_or(|part| whole < part))
     }
 
-    fn concerns(&self, channel: Channel, needs: &Skills) -> bool {
-        self.kind.capacity.takes().contains(channel) && skills::meets(&self.kind.skills, needs)
+    fn concerns(&self, demand: Demand, needs: &Skills) -> bool {
+        self.kind.capacity.takes().contains(demand) && skills::meets(&self.kind.skills, needs)
     }
 }
 
 impl Floor {
     /// What the agent may be asked for: that for which there is room; while they drain, only what takes them whole.
-    pub(super) fn open_to(&self, agent: &Agent) -> Channels {
+    pub(super) fn open_to(&self, agent: &Agent) -> Demands {
         match &agent.listed {
-            None => Channels::NONE,
+            None => Demands::NONE,
             Some(Listing::Idle { takes, .. }) => *takes,
             Some(Listing::AtWork { room, .. }) if self.drains(agent) => room.and(agent.profile.capacity.whole()),
             Some(Listing::AtWork { room, .. }) => *room,
@@ -119,7 +120,7 @@ impl Floor {
         let whole = agent.profile.capacity.whole();
         let oldest = |is_whole: bool| {
             let items = items.iter().filter_map(|id| self.items.get(id));
-            items.filter(|item| whole.contains(item.work.channel) == is_whole).map(super::items::Item::key).min()
+            items.filter(|item| whole.contains(item.work.demand()) == is_whole).map(super::items::Item::key).min()
         };
         (oldest(true), oldest(false))
     }
@@ -152,8 +153,8 @@ impl Floor {
         let (takes, needs_whole) = (kind.capacity.takes(), kind.capacity.whole());
         let (mut whole, mut part) = (None, None);
         for queue in kind.queues.iter().filter_map(|name| self.queues.get(name)) {
-            for (channel, key) in queue.firsts_for(&kind.skills).filter(|(channel, _)| takes.contains(*channel)) {
-                let oldest: &mut Option<Key> = if needs_whole.contains(channel) { &mut whole } else { &mut part };
+            for (demand, key) in queue.firsts_for(&kind.skills).filter(|(demand, _)| takes.contains(*demand)) {
+                let oldest: &mut Option<Key> = if needs_whole.contains(demand) { &mut whole } else { &mut part };
                 if oldest.is_none_or(|oldest| key < oldest) {
                     *oldest = Some(key);
                 }
@@ -163,11 +164,11 @@ impl Floor {
     }
 
     /// An item may be offered from now on.
-    pub(super) fn came(&mut self, queue: &QueueName, channel: Channel, needs: &Skills, key: Key) {
+    pub(super) fn came(&mut self, queue: &QueueName, demand: Demand, needs: &Skills, key: Key) {
         for id in self.kinds_at_work(queue) {
-            let Some(class) = self.classes.all.get_mut(&id).filter(|class| class.concerns(channel, needs)) else { continue };
+            let Some(class) = self.classes.all.get_mut(&id).filter(|class| class.concerns(demand, needs)) else { continue };
             let drained = class.drains((None, None));
-            let is_whole = class.kind.capacity.whole().contains(channel);
+            let is_whole = class.kind.capacity.whole().contains(demand);
             let oldest = if is_whole { &mut class.whole } else { &mut class.part };
             if oldest.is_some_and(|oldest| oldest < key) {
                 continue;
@@ -216,7 +217,7 @@ impl Floor {
         let Some(class) = self.classes.all.get(&id) else { return };
         let Some(queue) = class.kind.queues.iter().find_map(|name| self.queues.get(name)) else { return };
         let mut ask: Vec<AgentName> = Vec::new();
-        for (_, agents) in queue.at_work.range((id, Channels::NONE)..=(id, Channels::ALL)) {
+        for (_, agents) in queue.at_work.range((id, Demands::NONE)..=(id, Demands::LAST)) {
             ask.extend(agents.iter().map(|(_, _, agent)| agent).find(|agent| !self.saved.contains_key(*agent)).cloned());
         }
         let of_kind = |agent: &&AgentName| self.agents.get(*agent).is_some_and(|agent| agent.kind == id);
@@ -252,11 +253,11 @@ impl Floor {
             item.stage == Stage::Waiting
                 && item.saved_for.as_ref().is_none_or(|name| *name == agent.profile.agent)
                 && agent.profile.queues.contains(&item.queue)
-                && agent.profile.capacity.takes().contains(item.work.channel)
+                && agent.profile.capacity.takes().contains(item.work.demand())
                 && skills::meets(&agent.skills, &item.needs)
         };
         let oldest = self.items.values().filter(can).min_by_key(|item| item.key());
-        oldest.is_some_and(|item| agent.profile.capacity.whole().contains(item.work.channel))
+        oldest.is_some_and(|item| agent.profile.capacity.whole().contains(item.work.demand()))
     }
 
     /// Items of this agent that are kept for them alone.

@@ -165,7 +165,7 @@ impl Floor {
     fn item_holds(&self, now: Timestamp, item: &Item) -> Result<(), String> {
         let id = item.item;
         let Some(queue) = self.queues.get(&item.queue) else { return Err(format!("item {id} without queue")) };
-        let group = (item.work.channel, item.needs.clone());
+        let group = (item.work.demand(), item.needs.clone());
         let listed = queue.waiting.get(&group).is_some_and(|keys| keys.contains(&item.key()));
         let saved = queue.saved.contains(&item.key());
         must((listed || saved) == (item.stage == Stage::Waiting), || format!("item {id} {:?} listed {listed}", item.stage))?;
@@ -215,7 +215,7 @@ impl Floor {
             for item in waiting {
                 let is_theirs = item.saved_for.as_ref().is_none_or(|name| *name == agent.profile.agent);
                 let could = is_theirs
-                    && open.contains(item.work.channel)
+                    && open.contains(item.work.demand())
                     && agent.profile.queues.contains(&item.queue)
                     && skills::meets(&agent.skills, &item.needs);
                 must(!could, || format!("item {} waits while {} is free", item.item, agent.profile.agent))?;

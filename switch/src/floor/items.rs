@@ -262,7 +262,7 @@ impl Floor {
         let saved = self.items.get(&id).and_then(|item| self.is_saved_for(now, item));
         let Some(item) = self.items.get_mut(&id) else { return };
         item.saved_for = saved.as_ref().map(|(agent, _)| agent.clone());
-        let (name, channel, needs, key) = (item.queue.clone(), item.work.channel, item.needs.clone(), item.key());
+        let (name, demand, needs, key) = (item.queue.clone(), item.work.demand(), item.needs.clone(), item.key());
         let Some(queue) = self.queues.get_mut(&name) else { return };
         if let Some((agent, until_at)) = saved {
             queue.saved.insert(key);
@@ -273,8 +273,8 @@ impl Floor {
             }
             self.saved.entry(agent).or_default().insert(id);
         } else {
-            queue.list_waiting(channel, &needs, key);
-            self.came(&name, channel, &needs, key);
+            queue.list_waiting(demand, &needs, key);
+            self.came(&name, demand, &needs, key);
         }
     }
 
@@ -285,17 +285,17 @@ impl Floor {
         let can = agent.profile.queues.contains(&item.queue)
             && !item.passed_by.contains(&preferred.agent)
             && skills::meets(&agent.skills, &item.needs)
-            && agent.profile.capacity.takes().contains(item.work.channel);
+            && agent.profile.capacity.takes().contains(item.work.demand());
         let is_here = is_on_duty(&agent.state) && !agent.gone && agent.pending.is_none();
         (can && is_here).then(|| (preferred.agent.clone(), preferred.until_at))
     }
 
     fn unlist_item(&mut self, id: ItemId) {
         let Some(item) = self.items.get_mut(&id) else { return };
-        let (name, channel, key, saved) = (item.queue.clone(), item.work.channel, item.key(), item.saved_for.take());
+        let (name, demand, key, saved) = (item.queue.clone(), item.work.demand(), item.key(), item.saved_for.take());
         let Some(queue) = self.queues.get_mut(&name) else { return };
         let Some(agent) = saved else {
-            queue.unlist_waiting(channel, &item.needs, key);
+            queue.unlist_waiting(demand, &item.needs, key);
             return self.went(&name, key);
         };
         queue.saved.remove(&key);

@@ -8,6 +8,7 @@ use super::contract::AgentState;
 use crate::{
     callback::Callback,
     channel::Channel,
+    demand::{Demand, Load},
     id::{CallId, ItemId, OfferId},
     name::{AgentName, PartyNumber, QueueName, SkillLevel},
     step::AgentRequest,
@@ -76,6 +77,9 @@ pub struct Work {
     /// Its medium.
     #[serde(default, skip_serializing_if = "Channel::is_voice")]
     pub channel: Channel,
+    /// How much of its agent it takes.
+    #[serde(default, skip_serializing_if = "Load::is_normal")]
+    pub load: Load,
     /// The agent that it is kept for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred: Option<Preferred>,
@@ -89,6 +93,12 @@ impl Work {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What it asks of an agent.
+    #[must_use]
+    pub const fn demand(&self) -> Demand {
+        Demand { channel: self.channel, load: self.load }
     }
 }
 

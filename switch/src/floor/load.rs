@@ -9,7 +9,8 @@ use super::{
     queues::Listing,
 };
 use crate::{
-    channel::{Channel, Channels, WHOLE},
+    channel::WHOLE,
+    demand::{Demand, Demands},
     id::ItemId,
     name::AgentName,
     time::Timestamp,
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) item: ItemId,
-    pub(super) channel: Channel,
+    pub(super) demand: Demand,
     /// The part of the agent that it took when it was accepted, in thousandths: a capacity that changes later changes
     /// nothing about it.
     pub(super) weight: u16,
@@ -46,20 +47,20 @@ impl Agent {
         self.held.iter().any(|held| held.standing == Standing::Interrupted)
     }
 
-    /// Whether one more of this channel would leave them within one agent, when what it may interrupt is.
-    fn fits(&self, channel: Channel, offered: u16) -> bool {
-        let weight = self.profile.capacity.weight(channel);
-        let stays = |held: &&Held| !self.profile.capacity.interrupts(channel, held.channel);
+    /// Whether one more that asks this would leave them within one agent, when what it may interrupt is.
+    fn fits(&self, demand: Demand, offered: u16) -> bool {
+        let weight = self.profile.capacity.share(demand);
+        let stays = |held: &&Held| !self.profile.capacity.interrupts(demand.channel, held.demand.channel);
         let taken: u16 = self.active().filter(stays).map(|held| held.weight).sum();
         weight > 0 && taken.saturating_add(offered).saturating_add(weight) <= WHOLE
     }
 
-    /// Channels of which they could be offered something now.
-    pub(super) fn room(&self) -> Channels {
+    /// What they could be offered now.
+    pub(super) fn room(&self) -> Demands {
         if !self.may_be_asked() {
-            return Channels::NONE;
+            return Demands::NONE;
         }
-        Channel::ALL.into_iter().filter(|channel| self.fits(*channel, 0)).fold(Channels::NONE, Channels::with)
+        Demand::all().filter(|demand| self.fits(*demand, 0)).collect()
     }
 
     /// Whether anything at all may be offered: on duty, nothing asked for, nothing in the way.
@@ -77,12 +78,12 @@ impl Agent {
         }
     }
 
-    /// Whether a conversation that they have fits beside all that goes on, and beside what rings, of this channel, unless
+    /// Whether a conversation that they have fits beside all that goes on, and beside what rings and asks this, unless
     /// that may interrupt it.
-    pub(super) fn fits_again(&self, held: &Held, rings: Option<Channel>) -> bool {
+    pub(super) fn fits_again(&self, held: &Held, rings: Option<Demand>) -> bool {
         let capacity = &self.profile.capacity;
-        let stays = rings.filter(|channel| !capacity.interrupts(*channel, held.channel));
-        let offered = stays.map_or(0, |channel| capacity.weight(channel));
+        let stays = rings.filter(|demand| !capacity.interrupts(demand.channel, held.demand.channel));
+        let offered = stays.map_or(0, |demand| capacity.share(demand));
         self.load().saturating_add(offered).saturating_add(held.weight) <= WHOLE
     }
 
@@ -101,18 +102,19 @@ impl Agent {
 
 impl Floor {
     /// The agent has a conversation more; what it interrupts rests.
-    pub(super) fn hold(&mut self, now: Timestamp, name: &AgentName, item: ItemId, channel: Channel) {
+    pub(super) fn hold(&mut self, now: Timestamp, name: &AgentName, item: ItemId, demand: Demand) {
         let Some(agent) = self.agents.get_mut(name) else { return };
-        let weight = agent.profile.capacity.weight(channel);
+        let weight = agent.profile.capacity.share(demand);
         let mut interrupted = Vec::new();
         while agent.load().saturating_add(weight) > WHOLE {
             let capacity = &agent.profile.capacity;
-            let gives_way = |held: &&mut Held| held.standing == Standing::Active && capacity.interrupts(channel, held.channel);
+            let gives_way =
+                |held: &&mut Held| held.standing == Standing::Active && capacity.interrupts(demand.channel, held.demand.channel);
             let Some(last) = agent.held.iter_mut().rev().find(gives_way) else { break };
             last.standing = Standing::Interrupted;
             interrupted.push(last.item);
         }
-        agent.held.push(Held { item, channel, weight, standing: Standing::Active });
+        agent.held.push(Held { item, demand, weight, standing: Standing::Active });
         for item in interrupted {
             self.conversation_changed(now, item);
         }
@@ -124,11 +126,11 @@ impl Floor {
         let Some(agent) = self.agents.get_mut(name) else { return };
         agent.held = work;
         for held in &mut agent.held {
-            held.weight = agent.profile.capacity.weight(held.channel);
+            held.weight = agent.profile.capacity.share(held.demand);
         }
         let mut interrupted = Vec::new();
         while agent.load() > WHOLE {
-            let gives_way = |held: &&mut Held| held.standing == Standing::Active && !held.channel.is_voice();
+            let gives_way = |held: &&mut Held| held.standing == Standing::Active && !held.demand.channel.is_voice();
             let Some(last) = agent.held.iter_mut().rev().find(gives_way) else { break };
             last.standing = Standing::Interrupted;
             interrupted.push(last.item);
@@ -166,10 +168,10 @@ impl Floor {
         agent.is_here() && held.is_some_and(|held| agent.fits_again(held, self.rings_for(name)))
     }
 
-    /// The channel of what rings for the agent.
-    pub(super) fn rings_for(&self, name: &AgentName) -> Option<Channel> {
+    /// What is asked by what rings for the agent.
+    pub(super) fn rings_for(&self, name: &AgentName) -> Option<Demand> {
         let offer = self.agents.get(name)?.offer.and_then(|offer| self.offers.get(&offer))?;
-        self.items.get(&offer.item).map(|item| item.work.channel)
+        self.items.get(&offer.item).map(|item| item.work.demand())
     }
 
     /// How a conversation stands with its agent.

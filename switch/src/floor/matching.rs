@@ -73,7 +73,7 @@ impl Floor {
         let saved = self.saved.get(&agent.profile.agent).into_iter().flatten();
         let of_theirs = saved
             .filter_map(|id| self.items.get(id))
-            .filter(|item| open.contains(item.work.channel))
+            .filter(|item| open.contains(item.work.demand()))
             .filter_map(|item| Some((item.rank(now, self.queues.get(&item.queue)?), item.item)));
         of_all.chain(of_theirs).max_by(|a, b| a.0.cmp(&b.0))
     }
@@ -90,7 +90,7 @@ impl Floor {
         let fresh = queue
             .idle
             .iter()
-            .filter(|((takes, have), _)| takes.contains(item.work.channel) && skills::meets(have, &item.needs))
+            .filter(|((takes, have), _)| takes.contains(item.work.demand()) && skills::meets(have, &item.needs))
             .filter_map(|((_, have), idle)| {
                 let (since, agent) = idle.iter().find(|(_, agent)| !item.passed_by.contains(agent))?;
                 Some((Reverse(skills::fitness(have, &item.asked)), *since, agent))
@@ -105,7 +105,7 @@ impl Floor {
 
     /// The best of those who have something to do and room for it.
     pub(super) fn best_at_work<'a>(&'a self, item: &Item, queue: &'a Queue) -> Option<&'a AgentName> {
-        let groups = queue.at_work.iter().filter(|((_, room), _)| room.contains(item.work.channel));
+        let groups = queue.at_work.iter().filter(|((_, room), _)| room.contains(item.work.demand()));
         let bests = groups.filter_map(|(_, agents)| {
             // All of a group have the same skills.
             let first = agents.first().and_then(|(_, _, name)| self.agents.get(name))?;
@@ -130,7 +130,7 @@ impl Floor {
             agent.listed.is_some()
                 && agent.profile.queues.contains(&item.queue)
                 && skills::meets(&agent.skills, &item.needs)
-                && self.open_to(agent).contains(item.work.channel)
+                && self.open_to(agent).contains(item.work.demand())
         })
     }
 }

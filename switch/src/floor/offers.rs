@@ -98,7 +98,7 @@ impl Floor {
         self.give_up_place(now, offer.item);
         let Some(item) = self.items.get_mut(&offer.item) else { return };
         item.stage = Stage::Engaged { agent: offer.agent.clone(), since_at: now, turn: Side::Agent };
-        let (call, channel) = (offer.call, item.work.channel);
+        let (call, demand) = (offer.call, item.work.demand());
         (item.call, item.behind) = (call, Behind::Caller);
         if let Some(queue) = self.queues.get_mut(&item.queue) {
             queue.engaged += 1;
@@ -106,7 +106,7 @@ impl Floor {
         if let Some(agent) = self.agents.get_mut(&offer.agent) {
             agent.begin_afresh();
         }
-        self.hold(now, &offer.agent, offer.item, channel);
+        self.hold(now, &offer.agent, offer.item, demand);
         self.rest(now, &offer.agent);
         self.set_turn(now, offer.item);
         self.say(call, FloorSays::Connect { offer: id });

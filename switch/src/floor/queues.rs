@@ -14,7 +14,7 @@ use super::{
     skills::{self, Skills},
 };
 use crate::{
-    channel::{Channel, Channels},
+    demand::{Demand, Demands},
     id::ItemId,
     name::{AgentName, QueueName},
     time::Timestamp,
@@ -38,7 +38,7 @@ pub(super) struct Queue {
     /// Every item that has a place here: waiting, offered, or of before the restart.
     pub(super) order: Order,
     /// Those that may be offered now, by what they need now.
-    pub(super) waiting: BTreeMap<(Channel, Skills), BTreeSet<Key>>,
+    pub(super) waiting: BTreeMap<(Demand, Skills), BTreeSet<Key>>,
     /// Those that are kept for the agent they prefer; not among `waiting`.
     pub(super) saved: BTreeSet<Key>,
     /// Those with a live call, by arrival: the longest wait is at the front.
@@ -52,10 +52,10 @@ pub(super) struct Queue {
     /// Agents who serve it, on duty or not.
     pub(super) members: BTreeSet<AgentName>,
     /// Those who have nothing to do and could be asked now, by what they take and can do, longest idle first.
-    pub(super) idle: BTreeMap<(Channels, Skills), BTreeSet<(Timestamp, AgentName)>>,
-    /// Those who have something to do and could take more, by kind and by the channels that there is room for: least
+    pub(super) idle: BTreeMap<(Demands, Skills), BTreeSet<(Timestamp, AgentName)>>,
+    /// Those who have something to do and could take more, by kind and by what there is room for: least
     /// work first.
-    pub(super) at_work: BTreeMap<(KindId, Channels), LeastAtWork>,
+    pub(super) at_work: BTreeMap<(KindId, Demands), LeastAtWork>,
     /// Members in any state but Offline.
     pub(super) signed_in: u32,
     /// Members who take offers, now or after what they are doing.
@@ -175,12 +175,12 @@ impl Queue {
         }
     }
 
-    pub(super) fn list_waiting(&mut self, channel: Channel, needs: &Skills, key: Key) {
-        self.waiting.entry((channel, needs.clone())).or_default().insert(key);
+    pub(super) fn list_waiting(&mut self, demand: Demand, needs: &Skills, key: Key) {
+        self.waiting.entry((demand, needs.clone())).or_default().insert(key);
     }
 
-    pub(super) fn unlist_waiting(&mut self, channel: Channel, needs: &Skills, key: Key) {
-        take_from(&mut self.waiting, &(channel, needs.clone()), &key);
+    pub(super) fn unlist_waiting(&mut self, demand: Demand, needs: &Skills, key: Key) {
+        take_from(&mut self.waiting, &(demand, needs.clone()), &key);
     }
 
     /// Everything that may be offered now, in no order.
@@ -198,17 +198,17 @@ impl Queue {
         }
     }
 
-    /// The first of each group that somebody with these skills may be asked for, with its channel.
-    pub(super) fn firsts_for<'a>(&'a self, have: &'a Skills) -> impl Iterator<Item = (Channel, Key)> + 'a {
+    /// The first of each group that somebody with these skills may be asked for, with what it asks.
+    pub(super) fn firsts_for<'a>(&'a self, have: &'a Skills) -> impl Iterator<Item = (Demand, Key)> + 'a {
         self.waiting
             .iter()
             .filter(|((_, needs), _)| skills::meets(have, needs))
-            .filter_map(|((channel, _), keys)| Some((*channel, *keys.first()?)))
+            .filter_map(|((demand, _), keys)| Some((*demand, *keys.first()?)))
     }
 
-    /// The first item that somebody with these skills and room for these channels may be asked for.
-    pub(super) fn first_for(&self, have: &Skills, room: Channels) -> Option<Key> {
-        self.firsts_for(have).filter(|(channel, _)| room.contains(*channel)).map(|(_, key)| key).min()
+    /// The first item that somebody with these skills and room for this may be asked for.
+    pub(super) fn first_for(&self, have: &Skills, room: Demands) -> Option<Key> {
+        self.firsts_for(have).filter(|(demand, _)| room.contains(*demand)).map(|(_, key)| key).min()
     }
 }
 
@@ -227,8 +227,8 @@ fn take_from<K: Ord, V: Ord>(groups: &mut BTreeMap<K, BTreeSet<V>>, group: &K, o
 pub(super) enum Listing {
     /// Has nothing to do.
     Idle {
-        /// Channels of which they take anything.
-        takes: Channels,
+        /// What they take anything of.
+        takes: Demands,
         /// What they can do.
         skills: Skills,
         /// End of the last conversation.
@@ -238,8 +238,8 @@ pub(super) enum Listing {
     AtWork {
         /// What they can do, for whom.
         kind: KindId,
-        /// For which channels there is room.
-        room: Channels,
+        /// For what there is room.
+        room: Demands,
         /// Thousandths of them that are taken.
         load: u16,
         /// End of the last conversation.

@@ -16,7 +16,8 @@ use super::{
     skills::{self, Skills},
 };
 use crate::{
-    channel::{Channels, WHOLE},
+    channel::WHOLE,
+    demand::Demands,
     id::ItemId,
     link::Place,
     name::{AgentName, QueueName, SkillLevel},
@@ -85,7 +86,7 @@ impl Floor {
         if let Some(agent) = &item.saved_for {
             return format!("kept for {agent}, whom the customer knows");
         }
-        let takes = |agent: &&Agent| agent.profile.capacity.takes().contains(item.work.channel);
+        let takes = |agent: &&Agent| agent.profile.capacity.takes().contains(item.work.demand());
         let able = queue.members.iter().filter_map(|name| self.agents.get(name)).filter(takes);
         if able.clone().next().is_none() {
             return format!("no agent of {} takes {}", item.queue, item.work.channel.word());
@@ -137,7 +138,7 @@ impl Floor {
 fn free_and_able(queue: &Queue, item: &Item, needs: &Skills) -> Vec<AgentName> {
     let mut groups: Vec<_> = Vec::new();
     let mut fronts = BinaryHeap::new();
-    let could = |takes: &Channels, have: &Skills| takes.contains(item.work.channel) && skills::meets(have, needs);
+    let could = |takes: &Demands, have: &Skills| takes.contains(item.work.demand()) && skills::meets(have, needs);
     for ((_, have), idle) in queue.idle.iter().filter(|((takes, have), _)| could(takes, have)) {
         let mut rest = idle.iter();
         let fitness = Reverse(skills::fitness(have, &item.asked));
@@ -159,7 +160,7 @@ fn free_and_able(queue: &Queue, item: &Item, needs: &Skills) -> Vec<AgentName> {
 impl Floor {
     /// One agent's part in a decision.
     fn why(&self, now: Timestamp, agent: &Agent, item: &Item, needs: &Skills, chosen: bool) -> String {
-        let channel = item.work.channel;
+        let demand = item.work.demand();
         if !chosen {
             if let Some((skill, have, need)) = skills::shortfall(&agent.skills, needs) {
                 return format!("skill {skill} {have} < {need}");
@@ -167,15 +168,15 @@ impl Floor {
             if let Some(state) = occupied(now, agent) {
                 return state;
             }
-            if !agent.profile.capacity.takes().contains(channel) {
-                return format!("takes no {}", channel.word());
+            if !agent.profile.capacity.takes().contains(demand) {
+                return format!("takes no {}", demand.channel.word());
             }
             let at_work = matches!(agent.state, AgentState::Engaged { item: Some(_) });
-            if at_work && agent.room().contains(channel) && !self.open_to(agent).contains(channel) {
+            if at_work && agent.room().contains(demand) && !self.open_to(agent).contains(demand) {
                 return "takes nothing more before an older item that needs a whole agent".to_owned();
             }
-            if at_work && !agent.room().contains(channel) {
-                return in_conversation(agent);
+            if at_work && !agent.room().contains(demand) {
+                return no_room(agent, item);
             }
         }
         could_take(now, agent, item, chosen)
@@ -189,6 +190,15 @@ fn in_conversation(agent: &Agent) -> String {
         return "in conversation".to_owned();
     }
     format!("in {active} conversations that take {}.{:03} of them", load / WHOLE, load % WHOLE)
+}
+
+/// The same for an item that may take more of them than others do.
+fn no_room(agent: &Agent, item: &Item) -> String {
+    let (share, what) = (agent.profile.capacity.share(item.work.demand()), in_conversation(agent));
+    if item.work.load.is_normal() {
+        return what;
+    }
+    format!("{what}, and this one ({}) takes {}.{:03}", item.work.load.word(), share / WHOLE, share % WHOLE)
 }
 
 /// What speaks for somebody who has room for it.

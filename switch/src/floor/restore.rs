@@ -181,7 +181,7 @@ impl Floor {
         }
         (item.stage, item.behind) = (Stage::Engaged { agent: agent.clone(), since_at, turn }, Behind::Caller);
         self.queue_entry(&item.queue.clone()).engaged += 1;
-        let held = Held { item: item.item, channel: item.work.channel, weight: 0, standing };
+        let held = Held { item: item.item, demand: item.work.demand(), weight: 0, standing };
         self.remembered_work.entry(agent).or_default().push(held);
         self.items.insert(item.item, item);
     }

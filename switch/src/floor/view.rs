@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
+    demand::Load,
     device::DeviceKind,
     id::{CallId, ItemId, OfferId},
     link::Place,
@@ -131,6 +132,8 @@ pub struct ItemView {
     pub virtual_arrival_at: Timestamp,
     /// Its medium.
     pub channel: Channel,
+    /// How much of an agent it takes.
+    pub load: Load,
     /// The customer is called back: tries that are left, and not before when.
     pub callback: Option<(u32, Timestamp)>,
     /// Where it stands; `None` in conversation.
@@ -220,7 +223,7 @@ impl Floor {
             missed: agent.missed,
             free: agent.is_free(),
             load: agent.load(),
-            holds: agent.held.iter().map(|held| (held.item, held.channel, held.standing)).collect(),
+            holds: agent.held.iter().map(|held| (held.item, held.demand.channel, held.standing)).collect(),
             devices: self.phones.devices_of(&agent.profile),
         }
     }
@@ -245,6 +248,7 @@ impl Floor {
             priority_minutes: item.priority_minutes,
             virtual_arrival_at: item.virtual_arrival_at,
             channel: item.work.channel,
+            load: item.work.load,
             callback: match &item.behind {
                 Behind::Caller => None,
                 Behind::Callback(callback) => Some((callback.tries.left, callback.not_before)),

@@ -375,6 +375,7 @@ fn agent_view(state: AgentState) -> floor::AgentView {
 fn floor_view() -> FloorView {
     let item = |item, place| floor::ItemView {
         channel: tandem_switch::channel::Channel::Voice,
+        load: tandem_switch::demand::Load::Normal,
         item: ItemId(item),
         call: CallId(item),
         queue: "support".into(),

@@ -91,6 +91,9 @@ pub struct ItemView {
     pub priority_minutes: u32,
     /// `call` (somebody waits on the line) or `callback` (they are called when it is their turn).
     pub kind: String,
+    /// How much of an agent it takes: `light` half of what its channel takes, `heavy` twice that, `whole` all of them. Absent: as any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<String>,
     /// The customer is called back: how many tries are left. Absent for who waits on the line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_tries: Option<u32>,
@@ -288,6 +291,7 @@ impl ItemView {
             skills: skills(&item.skills),
             priority_minutes: item.priority_minutes,
             kind: kind(item.callback.is_some(), item.channel),
+            load: (!item.load.is_normal()).then(|| item.load.word().to_owned()),
             callback_tries: item.callback.map(|(tries, _)| tries),
         }
     }

@@ -138,7 +138,8 @@ fn busy_floor() -> Vec<FloorEvent> {
 /// A chat that is kept for somebody.
 fn chat(item: u64) -> WaitingItem {
     let preferred = Some(Preferred { agent: "1002".into(), until_at: at(90_000) });
-    let work = Work { channel: Channel::Chat, preferred, deadline_at: Some(at(99_000)) };
+    let work =
+        Work { channel: Channel::Chat, load: tandem_switch::demand::Load::Heavy, preferred, deadline_at: Some(at(99_000)) };
     WaitingItem { work, ..waiting(item, 60) }
 }
 

@@ -4,6 +4,7 @@ mod agents;
 mod callbacks;
 mod devices;
 mod going_on;
+mod loads;
 mod mixed;
 mod offers;
 mod order;

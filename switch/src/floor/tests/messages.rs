@@ -5,6 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     cause::Cause,
     channel::Channel,
+    demand::Load,
     floor::{
         AgentState, Considered, Conversation, Decision, FloorEvent, GoingOn, HeldConversation, OfferOutcome, Preferred, Restored,
         RestoredAgent, RestoredOffer, ReturnReason, Side, Standing, WaitingItem, Work,
@@ -49,7 +50,7 @@ fn waiting() -> WaitingItem {
 /// A chat that is kept for somebody.
 fn written() -> Work {
     let preferred = Some(Preferred { agent: "1001".into(), until_at: AT });
-    Work { channel: Channel::Chat, preferred, deadline_at: Some(AT) }
+    Work { channel: Channel::Chat, load: Load::Heavy, preferred, deadline_at: Some(AT) }
 }
 
 fn held() -> HeldConversation {

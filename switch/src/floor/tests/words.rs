@@ -3,6 +3,7 @@
 use crate::{
     cause::Cause,
     channel::{Capacity, Channel},
+    demand::Load,
     device::{Device, DeviceKind, Devices},
     floor::{AgentState, FloorEvent, Preferred, Side, Work, WorkRules},
     link::Place,
@@ -26,7 +27,7 @@ pub(super) fn capacity(words: &[&str]) -> Capacity {
     text.try_into().unwrap()
 }
 
-/// `by=chat`, `for=1001@30`, `deadline=600`: times in seconds from now.
+/// `by=chat`, `load=heavy`, `for=1001@30`, `deadline=600`: times in seconds from now.
 pub(super) fn work(words: &[&str], now: Timestamp) -> Work {
     let seconds = |text: &str| now.plus_ms(text.parse::<u64>().unwrap() * 1_000);
     let preferred = option(words, "for=").map(|text| {
@@ -34,7 +35,8 @@ pub(super) fn work(words: &[&str], now: Timestamp) -> Work {
         Preferred { agent: agent.into(), until_at: seconds(until) }
     });
     let channel = option(words, "by=").map_or(Channel::Voice, |word| Channel::of(word).unwrap());
-    Work { channel, preferred, deadline_at: option(words, "deadline=").map(seconds) }
+    let load = option(words, "load=").map_or(Load::Normal, |word| Load::of_word(word).unwrap());
+    Work { channel, load, preferred, deadline_at: option(words, "deadline=").map(seconds) }
 }
 
 /// One option of a queue: `lease=60`.

@@ -163,3 +163,21 @@ fn the_views_show_the_floor_as_it_is() {
     assert_eq!(floor.agent(&"1009".into()), None);
     serde_json::to_string(&(queues, agents, floor.items(now), floor.explain(ItemId(2), now))).unwrap();
 }
+
+#[test]
+fn who_has_no_room_for_so_much_says_how_much() {
+    check(
+        "
+        queue support
+        agent 1001 support always-on
+        call 1 support by=chat load=heavy
+        accept 1
+        call 2 support by=chat load=heavy
+        ",
+        2,
+        "
+        no agent who can take it is free; 0 ahead in support
+        1001: in 1 conversations that take 0.666 of them, and this one (heavy) takes 0.666
+        ",
+    );
+}

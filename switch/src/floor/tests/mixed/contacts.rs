@@ -9,6 +9,7 @@ use crate::{
     cause::Cause,
     cdr::Origin,
     channel::Channel,
+    demand::Load,
     floor::{Input, Preferred, Side, Work, tests::simulation::waited},
     id::{CallId, ItemId},
     link::{Enqueue, LeaveReason, ToFloor},
@@ -89,6 +90,7 @@ impl World {
         let known = self.dice.chance(20).then(|| name(self.dice.below(AGENTS)));
         let deadline_at = (channel == Channel::Whatsapp).then(|| self.now.plus_ms(self.dice.below(1_200_000)));
         let preferred = known.map(|agent| Preferred { agent, until_at });
+        let load = if self.dice.chance(30) { *self.dice.pick(&Load::ALL) } else { Load::Normal };
         let enqueue = Enqueue {
             item,
             call,
@@ -98,7 +100,7 @@ impl World {
             priority_minutes: if self.dice.chance(20) { u32::try_from(self.dice.below(10)).unwrap() } else { 0 },
             wait_without_agents: self.dice.chance(70),
             arrived_at,
-            work: Work { channel, preferred, deadline_at },
+            work: Work { channel, load, preferred, deadline_at },
         };
         self.contacts.insert(item, Contact { enqueue: enqueue.clone(), talks: false });
         self.give(Input::Line(ToFloor::Enqueue(enqueue.clone())));

@@ -68,7 +68,7 @@ impl Ledger {
                 assert_eq!(live, Some((*item, agent.clone())), "an offer ends once");
                 if *outcome == OfferOutcome::Accepted {
                     let item = self.waiting.remove(item).expect("accepted with a place");
-                    let weight = self.capacities.get(agent).map_or(WHOLE, |capacity| capacity.weight(item.work.channel));
+                    let weight = self.capacities.get(agent).map_or(WHOLE, |capacity| capacity.share(item.work.demand()));
                     let talk = Talk { agent: agent.clone(), weight, standing: Standing::Active, item: item.clone() };
                     assert!(self.talks.insert(item.item, talk).is_none(), "accepted twice");
                 }
@@ -112,7 +112,7 @@ impl Ledger {
         self.talks.retain(|item, talk| !talk.item.work.channel.is_voice() || going_on.contains(item));
         for talk in self.talks.values_mut() {
             let capacity = self.capacities.get(&talk.agent);
-            talk.weight = capacity.map_or(WHOLE, |capacity| capacity.weight(talk.item.work.channel));
+            talk.weight = capacity.map_or(WHOLE, |capacity| capacity.share(talk.item.work.demand()));
         }
     }
 
