@@ -20,6 +20,10 @@ impl Floor {
     pub(super) fn overflow(&mut self, now: Timestamp, id: ItemId, to: QueueName, wait_without_agents: bool) {
         let Some(item) = self.items.get(&id).filter(|item| item.stage == Stage::Waiting) else { return };
         let (call, from) = (item.call, item.queue.clone());
+        if item.is_callback() {
+            // The call asked for a promise and has it; before a restart it may not have heard of that.
+            return self.say(call, FloorSays::CallbackKept { item: id });
+        }
         if let Err(reason) = self.could_take(&to) {
             return self.say(call, FloorSays::Stays { item: id, to, reason });
         }

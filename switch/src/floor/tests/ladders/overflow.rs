@@ -112,3 +112,23 @@ fn who_went_on_is_found_again_where_they_are() {
         ",
     );
 }
+
+#[test]
+fn a_promise_stays_where_it_was_made_whatever_its_call_still_wants() {
+    check(
+        "
+        > queue sales
+        > queue support
+        > agent 1001 support always-on
+        1001 ready
+        > agent 1002 sales
+        > call 1 sales
+        1: queued, place 1
+        > call-back 1
+        1 is called back, tries 2
+        1: will be called back
+        > overflow 1 support
+        1: will be called back
+        ",
+    );
+}
